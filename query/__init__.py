@@ -1,0 +1,1 @@
+"""The query command: canned reports over the database."""

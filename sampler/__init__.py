@@ -1,0 +1,1 @@
+"""The sampler: measures this machine and publishes samples."""

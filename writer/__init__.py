@@ -1,0 +1,1 @@
+"""The writer: receives samples and owns the SQLite database."""
