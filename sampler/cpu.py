@@ -1,0 +1,85 @@
+"""CPU use by core from /proc/stat, and beside it frequency and temperature.
+
+Busy is user + nice + system + irq + softirq (user holds guest, proc_stat(5)); iowait is idle time, and steal
+is somebody else's. /proc/stat is read here rather than by psutil because it names the cores: where one is
+offline, psutil's list moves up and core 2 reads as core 1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from sampler.frequency import FrequencySensor
+from sampler.thermal import TemperatureSensor
+from telemetry.sample import Cpu
+
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+_BUSY_FIELDS = (0, 1, 2, 5, 6)
+"""user nice system idle iowait irq softirq steal guest guest_nice"""
+
+
+class CpuSensor:
+    """Use of each core since the read before, in percent of the time elapsed."""
+
+    def __init__(self, sysfs: Path, procfs: Path, monotonic: Callable[[], float]) -> None:
+        self._stat = procfs / "stat"
+        self._monotonic = monotonic
+        self._frequency = FrequencySensor(sysfs, procfs)
+        self._temperature = TemperatureSensor(sysfs)
+        self._before: dict[int, int] = {}
+        self._read_at = 0.0
+
+    def read(self) -> Cpu:
+        """Return the use since the read before; the first one has nothing to count from."""
+        busy = read_busy_ticks(self._stat)
+        now = self._monotonic()
+        cores = core_usage(self._before, busy, now - self._read_at)
+        self._before, self._read_at = busy, now
+        online = [usage for usage in cores if usage is not None]
+        return Cpu(
+            total=round(sum(online) / len(online), 2) if online else None,
+            cores=cores,
+            freq=self._frequency.read(),
+            temp=self._temperature.read(),
+        )
+
+
+def read_busy_ticks(stat: Path) -> dict[int, int]:
+    """Return the ticks that each online core was busy since boot, by core; empty where it is not told."""
+    try:
+        return parse_busy_ticks(stat.read_text(errors="replace"))
+    except OSError:
+        return {}
+
+
+def parse_busy_ticks(text: str) -> dict[int, int]:
+    """Return busy ticks by core from the text of /proc/stat; a line that is none is left out."""
+    busy: dict[int, int] = {}
+    for line in text.splitlines():
+        label, *fields = line.split()[:11] or [""]
+        if not label.startswith("cpu"):
+            if busy:
+                break  # the cpu lines come first; the interrupt line behind them is long
+            continue
+        try:
+            core = int(label[3:])
+            busy[core] = sum(int(fields[index]) for index in _BUSY_FIELDS)
+        except (ValueError, IndexError):  # the sum of all, "cpu"; or damage
+            continue
+    return busy
+
+
+def core_usage(before: dict[int, int], after: dict[int, int], elapsed: float) -> tuple[float | None, ...]:
+    """Return the use of cores 0, 1, 2 … in percent; None for one that was not there at both times."""
+    if elapsed <= 0:
+        return ()
+
+    def usage(core: int) -> float | None:
+        if core not in before or core not in after:
+            return None
+        share = (after[core] - before[core]) / _TICKS_A_SECOND / elapsed * 100.0
+        return round(min(max(share, 0.0), 100.0), 2)
+
+    return tuple(usage(core) for core in range(max(after, default=-1) + 1) if before)

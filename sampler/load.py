@@ -1,0 +1,31 @@
+"""The load averages from /proc/loadavg."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+Load = tuple[float | None, float | None, float | None]
+
+
+class LoadSensor:
+    """Load over 1, 5 and 15 minutes."""
+
+    def __init__(self, procfs: Path) -> None:
+        self._loadavg = procfs / "loadavg"
+
+    def read(self) -> Load:
+        """Return the three averages, each None where it is not told."""
+        try:
+            return parse_load(self._loadavg.read_text(errors="replace"))
+        except OSError:
+            return None, None, None
+
+
+def parse_load(text: str) -> Load:
+    """Return the averages from the text of /proc/loadavg (``0.20 0.18 0.12 1/80 11206``)."""
+    try:
+        one, five, fifteen = (float(field) for field in text.split()[:3])
+    except ValueError:
+        return None, None, None
+    sound = all(0.0 <= average < 1e6 for average in (one, five, fifteen))  # false for nan too
+    return (one, five, fifteen) if sound else (None, None, None)

@@ -1,0 +1,96 @@
+"""From sensors to samples: the table of sensors, and what makes a sample of their readings.
+
+A new sensor is one module and one line in ``SENSORS``: the key is the field of ``telemetry.sample.Sample``
+that it fills.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+from sampler.battery import PowerSupplySensor
+from sampler.clock import Clock, next_ts
+from sampler.cpu import CpuSensor
+from sampler.load import LoadSensor
+from sampler.processes import ProcessSensor
+from telemetry.sample import Sample
+
+
+class Settings(NamedTuple):
+    """What the sensors are made with."""
+
+    sysfs: Path
+    procfs: Path
+    power_supply: str
+    """auto, none or the name of one"""
+    top_procs: int
+
+
+class Sensor(Protocol):
+    """Reads one field of a sample. Never raises for what it finds: what is not available is None."""
+
+    def read(self) -> object: ...
+
+
+SENSORS: Final[Mapping[str, Callable[[Settings, Clock], Sensor]]] = {
+    "battery": lambda settings, clock: PowerSupplySensor(settings.sysfs, settings.power_supply),
+    "cpu": lambda settings, clock: CpuSensor(settings.sysfs, settings.procfs, clock.monotonic),
+    "load": lambda settings, clock: LoadSensor(settings.procfs),
+    "processes": lambda settings, clock: ProcessSensor(
+        settings.procfs, settings.top_procs, clock.monotonic, clock.boottime
+    ),
+}
+
+
+class Sampler:
+    """One run: takes samples with seq 1, 2, 3 …, each over the time since the one before it."""
+
+    def __init__(self, sensors: Mapping[str, Sensor], clock: Clock, host: str, boot_id: str) -> None:
+        """Read every sensor once, so that the first sample covers a whole interval."""
+        self.run = secrets.token_hex(8)
+        self._sensors = sensors
+        self._clock = clock
+        self._host = host
+        self._boot_id = boot_id
+        self._seq = 0
+        self._ts = 0
+        self._before = clock.now()
+        self._read()
+
+    def sample(self) -> Sample:
+        """Return the sample of the time since the one before it."""
+        now = self._clock.now()
+        readings = self._read()
+        self._seq += 1
+        self._ts = next_ts(self._ts, now.time)
+        before, self._before = self._before, now
+        return Sample(
+            host=self._host,
+            boot_id=self._boot_id,
+            run=self.run,
+            seq=self._seq,
+            ts=self._ts,
+            time=round(max(now.time, 0.0), 6),
+            interval=round(now.awake_since(before), 6),
+            suspended=round(now.asleep_since(before), 6),
+            **readings,
+        )
+
+    def _read(self) -> dict[str, Any]:
+        return {field: sensor.read() for field, sensor in self._sensors.items()}
+
+
+def make_sensors(settings: Settings, clock: Clock) -> dict[str, Sensor]:
+    """Return the sensors by the field that each fills."""
+    return {field: make(settings, clock) for field, make in SENSORS.items()}
+
+
+def read_boot_id(procfs: Path) -> str:
+    """Return the kernel's boot id, ``unknown`` where it does not tell."""
+    try:
+        return (procfs / "sys/kernel/random/boot_id").read_text(errors="replace").strip()
+    except OSError:
+        return "unknown"

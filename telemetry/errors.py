@@ -1,0 +1,9 @@
+"""The one exception that reaches a user, as one line on standard error (see ``telemetry.service.run``)."""
+
+
+class UserError(Exception):
+    """What failed, which file or endpoint, and what to do next, in one line. Exit status 1."""
+
+
+class UsageError(UserError):
+    """An argument that makes no sense. Exit status 2."""

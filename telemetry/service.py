@@ -1,0 +1,118 @@
+"""Being a service: the stop signal, the log, and the one place where exceptions become text."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Self
+
+from telemetry.errors import UsageError, UserError
+
+
+class StopSignal:
+    """SIGTERM and SIGINT as a flag and as something to poll: a context manager of the main thread.
+
+    A handler that only sets a flag does not wake a poller, so the signal also makes ``fileno()`` readable.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a signal; return whether one came."""
+        select.select([self], [], [], seconds)
+        return self.requested
+
+    def __enter__(self) -> Self:
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What comes from now on must not interrupt the closing of a database: it is ignored.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+        self._reader.close()
+        self._writer.close()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+
+
+class RateLimited:
+    """A warning that may come with every message: the first at once, then one line a minute at most."""
+
+    def __init__(self, log: logging.Logger, every: float = 60.0) -> None:
+        self._log = log
+        self._every = every
+        self._next = 0.0
+        self._silent = 0
+        self.count = 0
+
+    def warning(self, text: str, now: float | None = None) -> None:
+        """Log ``text``, or count it where the last line is younger than ``every`` seconds (monotonic)."""
+        now = time.monotonic() if now is None else now
+        self.count += 1
+        if now < self._next:
+            self._silent += 1
+            return
+        more = f" (and {self._silent} more since the last such line)" if self._silent else ""
+        self._log.warning("%s%s", text, more)
+        self._next = now + self._every
+        self._silent = 0
+
+
+class _JournalFormatter(logging.Formatter):
+    """Lines with the priority that the journal reads (sd-daemon(3)): ``<4>text``."""
+
+    PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next(number for level, number in self.PRIORITIES if record.levelno >= level)
+        return f"<{priority}>{super().format(record)}"
+
+
+def start_log(program: str, verbose: bool) -> logging.Logger:
+    """Return the program's log, on standard error: with priorities for the journal, else with its name."""
+    to_journal = "JOURNAL_STREAM" in os.environ
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _JournalFormatter("%(message)s") if to_journal else logging.Formatter(f"{program}: %(message)s")
+    )
+    log = logging.getLogger(program)
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    return log
+
+
+def run(program: str, main: Callable[[], int]) -> int:
+    """Run ``main`` and return the exit status: 0 done, 1 failed, 2 wrong usage. No traceback for a user."""
+    try:
+        return main()
+    except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader has what it wanted (| head). Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,123 @@
+"""``telemetry-writer --import``: samples in the wire format, one a line, into the database."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from telemetry.errors import UserError
+from telemetry.sample import MAX_BYTES, InvalidSample, Sample, decode
+from telemetry.service import RateLimited
+from writer.store import CannotWrite, Store
+
+_BATCH = 1000
+_TOO_FAR_AHEAD = 86400.0
+"""s; a sample from further in the future has a wrong clock, and would hold up every key after it"""
+
+
+class Counts(NamedTuple):
+    """What became of the lines."""
+
+    imported: int
+    known: int
+    invalid: int
+    ahead: int
+
+
+def import_file(store: Store, source: str, log: logging.Logger, now: float) -> Counts:
+    """Import ``source`` (``-``: standard input); ``now`` is the Unix time that no sample may be far ahead of.
+
+    Raises UserError where it cannot be read or the database cannot be written. What was imported until then
+    stays; a second import skips it.
+    """
+    try:
+        with open_source(source) as lines:
+            return _import_lines(store, lines, log, now)
+    except CannotWrite as error:
+        raise UserError(f"cannot write {store.path}: {error}; what was imported so far stays") from None
+    except OSError as error:
+        raise UserError(f"cannot read {source}: {error.strerror}") from None
+
+
+def open_source(source: str) -> IO[bytes]:
+    """Open the file to read, standard input for ``-``."""
+    return open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")
+
+
+def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: float) -> Counts:
+    complain = RateLimited(log, every=5.0)
+    progress = _Progress(lines)
+    imported = known = invalid = ahead = 0
+    batch: list[Sample] = []
+
+    def flush() -> None:
+        nonlocal imported, known
+        stored = store.import_samples(batch)
+        imported, known = imported + stored.stored, known + stored.known
+        batch.clear()
+        progress.show(imported + known)
+
+    for number, line in enumerate(read_lines(lines), 1):
+        progress.count(len(line))
+        if not line.strip():
+            continue
+        try:
+            sample = decode(line)
+        except InvalidSample as error:
+            invalid += 1
+            complain.warning(f"line {number} is skipped: {error}")
+            continue
+        if max(sample.ts, sample.time) > now + _TOO_FAR_AHEAD:
+            ahead += 1
+            complain.warning(f"line {number} is skipped: more than a day ahead of this machine's clock")
+            continue
+        batch.append(sample)
+        if len(batch) == _BATCH:
+            flush()
+    flush()
+    progress.end()
+    return Counts(imported, known, invalid, ahead)
+
+
+def read_lines(source: IO[bytes]) -> Iterator[bytes]:
+    """Yield lines; of one that is too long to be a sample only the start, so that memory stays bounded."""
+    longest = MAX_BYTES + 2
+    while line := source.readline(longest):
+        yield line
+        while len(line) == longest and not line.endswith(b"\n"):
+            line = source.readline(longest)
+
+
+class _Progress:
+    """A bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        status = os.fstat(source.fileno())
+        self._size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        self._shown = sys.stderr.isatty()
+        self._read = 0
+        self._next = 0.0
+
+    def count(self, size: int) -> None:
+        self._read += size
+
+    def show(self, samples: int) -> None:
+        if not self._shown or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + 0.2
+        if self._size:
+            share = min(self._read / self._size, 1.0)
+            bar = ("#" * round(30 * share)).ljust(30, ".")
+            print(f"\r[{bar}] {share:4.0%} {samples:,} samples", end="", file=sys.stderr, flush=True)
+        else:
+            print(f"\r{samples:,} samples", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._next:
+            print(file=sys.stderr)

@@ -1,0 +1,110 @@
+"""From the stream to batches: what a row holds, and when a batch is due. Pure: no socket, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telemetry.sample import Battery, Sample
+from telemetry.stream.joiner import Gap
+
+Item = Sample | Gap
+
+LOW_PCT = 10.0
+"""From here on a discharging battery's samples are committed one by one: the power may go at any moment."""
+BATCH = 500
+"""Samples in a transaction at most, while catching up."""
+MOST_PENDING = 5000
+"""While the database cannot be written no more are taken in; the ring keeps those that follow."""
+
+SYSTEM_COLUMNS = (
+    "ts, voltage, current, power, battery_pct, cpu_total, cpu_freq, load1, load5, load15, "
+    "time, interval, suspended, status, cpu_temp, energy_uj, run_id, seq"
+)
+CORE_COLUMNS = "ts, core, usage"
+PROCESS_COLUMNS = "ts, pid, name, cpu, mem, start, children"
+
+_NO_BATTERY = Battery(None, None, None, None, None, None)
+
+
+def system_row(sample: Sample, ts: int, run_id: int) -> tuple[object, ...]:
+    """Return the values of ``SYSTEM_COLUMNS``."""
+    battery, cpu = sample.battery or _NO_BATTERY, sample.cpu
+    return (
+        ts,
+        battery.voltage,
+        battery.current,
+        battery.power,
+        battery.pct,
+        cpu.total,
+        cpu.freq,
+        *sample.load,
+        sample.time,
+        sample.interval,
+        sample.suspended,
+        battery.status,
+        cpu.temp,
+        energy_uj(battery.power, sample.interval),
+        run_id,
+        sample.seq,
+    )
+
+
+def core_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
+    """Return a row of ``CORE_COLUMNS`` for each core that is online."""
+    return [(ts, core, usage) for core, usage in enumerate(sample.cpu.cores) if usage is not None]
+
+
+def process_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
+    """Return a row of ``PROCESS_COLUMNS`` for each process."""
+    return [(ts, p.pid, p.name, p.cpu, p.mem, p.start, p.children) for p in sample.processes]
+
+
+def energy_uj(power: float | None, interval: float) -> int | None:
+    """Return power (W) × interval (s) in µJ, negative = discharged.
+
+    An integer, rounded once, because sums of floats differ by their order and those of integers do not.
+    """
+    return None if power is None else round(power * interval * 1e6)
+
+
+def is_urgent(sample: Sample) -> bool:
+    """Return whether ``sample`` must be on the disk at once: a discharge ends, and then the power goes."""
+    battery = sample.battery
+    if battery is None or battery.pct is None or battery.pct > LOW_PCT:
+        return False
+    return battery.status == "Discharging" if battery.power is None else battery.power < 0
+
+
+class Batch:
+    """What was received and is not committed. ``now`` is monotonic time, s."""
+
+    def __init__(self, commit_interval: float) -> None:
+        self.items: list[Item] = []
+        self.urgent = False
+        """Commit at once, and through to the disk."""
+        self._commit_interval = commit_interval
+        self._since = 0.0
+
+    @property
+    def full(self) -> bool:
+        return len(self.items) >= MOST_PENDING
+
+    def add(self, items: Iterable[Item], now: float) -> None:
+        for item in items:
+            if not self.items:
+                self._since = now
+            self.items.append(item)
+            if isinstance(item, Sample):
+                self.urgent = is_urgent(item)
+
+    def due_in(self, now: float) -> float:
+        """Return the seconds until the batch must be committed; infinity while it is empty."""
+        if not self.items:
+            return float("inf")
+        if self.urgent or len(self.items) >= BATCH:
+            return 0.0
+        return max(0.0, self._since + self._commit_interval - now)
+
+    def clear(self) -> None:
+        self.items.clear()
+        self.urgent = False

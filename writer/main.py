@@ -1,0 +1,124 @@
+"""``telemetry-writer``: receives samples and stores them in the database."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from telemetry import __version__, places
+from telemetry.sample import InvalidSample
+from telemetry.service import RateLimited, StopSignal, run, start_log
+from writer.importing import import_file
+from writer.store import Store
+
+PROGRAM = "telemetry-writer"
+DEFAULT_COMMIT_INTERVAL = 60.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = parser().parse_args(arguments)
+    log = start_log(PROGRAM, options.verbose)
+    return run(PROGRAM, functools.partial(import_samples if options.source else store_stream, options, log))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    result = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Store what telemetry-sampler publishes in a SQLite database, made or upgraded "
+        "on the spot. telemetry-query shows it.",
+        epilog="A database of the original logger is upgraded in place: stop that logger, then start this.",
+    )
+    add = result.add_argument
+    add(
+        "--db",
+        type=Path,
+        metavar="PATH",
+        help="the database ($TELEMETRY_DB, else "
+        "/var/lib/telemetry-logger/telemetry.db where that directory exists, else ./telemetry.db)",
+    )
+    add("--subscribe", metavar="ENDPOINT", help="the live stream (ipc://RUNTIME_DIRECTORY/samples)")
+    add(
+        "--replay",
+        metavar="ENDPOINT",
+        help="where missed samples are asked for (ipc://RUNTIME_DIRECTORY/replay)",
+    )
+    add(
+        "--control",
+        metavar="ENDPOINT",
+        help="where telemetry-query asks for a commit (ipc://RUNTIME_DIRECTORY/writer)",
+    )
+    add(
+        "--commit-interval",
+        type=_commit_interval,
+        default=DEFAULT_COMMIT_INTERVAL,
+        metavar="SECONDS",
+        help="time between commits, 0 to 3600 (60); 0 commits each sample. A report has the newest sample "
+        "all the same, and a discharging battery at 10 %% or less makes it 0",
+    )
+    add("--import", dest="source", metavar="FILE|-", help="import samples, one JSON object a line, then end")
+    add("--verbose", action="store_true", help="log every commit")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    return result
+
+
+def _commit_interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds <= 3600.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
+    return seconds
+
+
+def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
+    """Import a file and say what became of its lines."""
+    with Store(options.db or places.default_database()) as store:
+        counts = import_file(store, options.source, log, time.time())
+    print(
+        f"{PROGRAM}: imported {counts.imported:,}; skipped: {counts.known:,} already there, "
+        f"{counts.invalid:,} invalid, {counts.ahead:,} more than a day ahead of the clock",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
+    """Store the stream until SIGTERM or SIGINT; what was received is committed before the end."""
+    # Late, so that --import does not load ZeroMQ.
+    from telemetry.stream.control_server import ControlServer  # noqa: PLC0415
+    from telemetry.stream.joiner import Start  # noqa: PLC0415
+    from telemetry.stream.subscriber import Subscriber  # noqa: PLC0415
+    from writer.loop import Loop  # noqa: PLC0415
+
+    refused = RateLimited(log)
+
+    def skip(invalid: InvalidSample) -> None:
+        refused.warning(f"skipped a message: {invalid}")
+
+    with StopSignal() as stop, Store(options.db or places.default_database()) as store:
+        directory = places.make_runtime_directory()
+        control = ControlServer(options.control or places.control_endpoint(directory))
+        subscriber = Subscriber(
+            options.subscribe or places.publish_endpoint(directory),
+            options.replay or places.replay_endpoint(directory),
+            store.position or Start.OLDEST,
+            on_invalid=skip,
+        )
+        log.info("storing into %s", store.path)
+        Loop(store, subscriber, control, options.commit_interval, log).run(stop)
+        subscriber.close()
+        control.close()
+        log.info("stopped: %d messages were no samples and were skipped", refused.count)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""Taking over a database of the original logger, in place, in one transaction.
+
+Two ways lead to the same tables. The full one copies the rows into new tables (WITHOUT ROWID, 28 % smaller)
+and needs room for the copy; the cheap one adds the missing columns to the old tables. Both keep every row,
+the columns that a user added, and the user's own indexes, triggers and views.
+
+The old rows have no interval: it is the step from the row before, where that is at most 60 s. A driver that
+gives no sign takes its direction from the percent's trend (``directions``); where that tells nothing, the
+row covers no energy.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+
+from writer import schema
+
+_ORIGINAL_COLUMNS = {
+    "system_sample": "ts voltage current power battery_pct cpu_total cpu_freq load1 load5 load15",
+    "cpu_core": "ts core usage",
+    "process_sample": "ts pid name cpu mem",
+}
+TABLES = tuple(_ORIGINAL_COLUMNS)
+_OLD = "telemetry_upgrade_"
+LONGEST_STEP = 60
+"""s; a longer step is time during which the logger was off."""
+
+_STEP = """(SELECT {table}.ts - MAX(b.ts) FROM {table} AS b WHERE b.ts < {table}.ts)"""
+_INTERVAL = f"CASE WHEN {_STEP} <= {LONGEST_STEP} THEN {_STEP} END"
+_DIRECTION_OF = {
+    "power": "CASE WHEN {table}.power < 0 THEN -1 ELSE 1 END",
+    "current": "CASE WHEN {table}.current < 0 THEN -1 WHEN {table}.current > 0 THEN 1 END",
+    "trend": "(SELECT direction FROM temp.trend WHERE first_ts <= {table}.ts ORDER BY first_ts DESC LIMIT 1)",
+}
+
+
+def is_original(database: sqlite3.Connection) -> bool:
+    """Return whether the database was made by the original logger and not taken over yet."""
+    return _user_version(database) == 0 and "ts" in _columns(database, "system_sample")
+
+
+def take_over(database: sqlite3.Connection, *, has_room: bool) -> None:
+    """Upgrade, in one transaction of its own: the full way if ``has_room``, else the cheap one.
+
+    Raises sqlite3.Error, with nothing changed.
+    """
+    database.execute("PRAGMA foreign_keys = OFF")
+    # As before SQLite 3.26: a renamed table takes no views and triggers of the user along.
+    database.execute("PRAGMA legacy_alter_table = ON")
+    try:
+        if has_room:
+            try:
+                _in_one_transaction(database, _copy_rows)
+            except (sqlite3.IntegrityError, sqlite3.OperationalError):
+                # The room was not enough after all, or an old table holds what the new ones refuse (a NULL
+                # in its key): the tables stay, and get columns.
+                _in_one_transaction(database, _add_columns)
+        else:
+            _in_one_transaction(database, _add_columns)
+    finally:
+        database.execute("PRAGMA legacy_alter_table = OFF")
+
+
+def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Connection], None]) -> None:
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        _note_trend(database)
+        own = _users_own(database)
+        for kind, name, _ in own:
+            database.execute(f"DROP {kind} {_quoted(name)}")
+        database.execute("DROP VIEW IF EXISTS training_view")
+        way(database)
+        for statement in schema.views():
+            database.execute(statement)
+        for _, _, sql in own:
+            database.execute(sql)
+        database.execute(f"PRAGMA user_version = {schema.LATEST}")
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def _users_own(database: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Return (type, name, SQL) of the indexes and triggers on the original's tables and view.
+
+    A user's other tables and views are not touched at all.
+    """
+    catalogue = database.execute(
+        "SELECT type, name, sql, tbl_name FROM main.sqlite_master "
+        "WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY type"
+    )
+    ours = {*TABLES, "training_view"}
+    return [(kind, name, sql) for kind, name, sql, table in catalogue if table.lower() in ours]
+
+
+# --- the full way ---
+
+
+def _copy_rows(database: sqlite3.Connection) -> None:
+    present = [table for table in TABLES if _columns(database, table)]
+    for table in present:
+        database.execute(f"ALTER TABLE {table} RENAME TO {_OLD}{table}")
+    for number in range(1, schema.LATEST + 1):
+        for statement in schema.migration(number):
+            database.execute(statement)
+    for table in present:
+        old = _OLD + table
+        values = _carry_over_columns(database, old, table)
+        if table == "system_sample":
+            values |= _derived(database, old)
+        columns = ", ".join(values)
+        # Table names are this module's own, column names are quoted.
+        database.execute(f"INSERT INTO {table} ({columns}) SELECT {', '.join(values.values())} FROM {old}")
+        database.execute(f"DROP TABLE {old}")
+
+
+def _carry_over_columns(database: sqlite3.Connection, old: str, new: str) -> dict[str, str]:
+    """Return the new table's column for each old one; those that a user added are added there too.
+
+    A user's column that has the name of a column of ours is kept as ``original_<name>``.
+    """
+    known = _columns(database, new)
+    original = _original_columns(new)
+    values: dict[str, str] = {}
+    for name, kind in _columns(database, old).items():
+        kept = name
+        if name not in original:
+            kept = f"original_{name}" if name in known else name
+            database.execute(f"ALTER TABLE {new} ADD COLUMN {_quoted(kept)} {kind}")
+        values[_quoted(kept)] = _quoted(name)
+    return values
+
+
+# --- the cheap way ---
+
+
+def _add_columns(database: sqlite3.Connection) -> None:
+    """Bring the old tables to the new columns, and make what else the schema has."""
+    model = sqlite3.connect(":memory:")
+    try:
+        schema.fresh(model)
+        for table in TABLES:
+            have = _columns(database, table)
+            if not have:
+                continue
+            for name in have.keys() & (_columns(model, table).keys() - _original_columns(table)):
+                database.execute(
+                    f"ALTER TABLE {table} RENAME COLUMN {_quoted(name)} TO {_quoted('original_' + name)}"
+                )
+            for name, kind in _columns(model, table).items():
+                if name not in _columns(database, table):
+                    database.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} {kind}")
+        present = {name for (name,) in database.execute("SELECT name FROM main.sqlite_master")}
+        wanted = model.execute(
+            "SELECT name, sql FROM sqlite_master "
+            "WHERE type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type DESC"
+        )
+        missing = [sql for name, sql in wanted if name not in present]
+    finally:
+        model.close()
+    values = ", ".join(f"{column} = {value}" for column, value in _derived(database, "system_sample").items())
+    database.execute(f"UPDATE system_sample SET {values}")
+    for sql in missing:
+        database.execute(sql)
+
+
+# --- time, interval and energy of old rows ---
+
+
+def _derived(database: sqlite3.Connection, table: str) -> dict[str, str]:
+    interval = _INTERVAL.format(table=table)
+    direction = _DIRECTION_OF[_sign_source(database, table)].format(table=table)
+    energy = f"CAST(ROUND(ABS({table}.power) * ({direction}) * ({interval}) * 1e6) AS INTEGER)"
+    return {"time": f"{table}.ts", "interval": interval, "energy_uj": energy}
+
+
+def _sign_source(database: sqlite3.Connection, table: str) -> str:
+    """Return what tells discharging from charging: a sign, if the driver ever gave a negative one."""
+    for column in ("power", "current"):
+        if database.execute(f"SELECT 1 FROM {table} WHERE {column} < 0 LIMIT 1").fetchone():
+            return column
+    return "trend"
+
+
+def _note_trend(database: sqlite3.Connection) -> None:
+    database.execute("DROP TABLE IF EXISTS temp.trend")
+    database.execute("CREATE TEMP TABLE trend (first_ts INTEGER PRIMARY KEY, direction INTEGER)")
+    if "battery_pct" not in _columns(database, "system_sample"):  # a database of the first days
+        database.execute("ALTER TABLE system_sample ADD COLUMN battery_pct REAL")
+    if _sign_source(database, "system_sample") == "trend":
+        rows = database.execute("SELECT ts, battery_pct FROM system_sample ORDER BY ts")
+        database.executemany("INSERT INTO temp.trend VALUES (?, ?)", directions(rows))
+
+
+def directions(rows: Iterable[tuple[int, float | None]]) -> Iterator[tuple[int, int | None]]:
+    """Yield (first ts, direction) of each stretch of equal percent in ``rows`` (ts, percent), by ts.
+
+    -1 is discharging, 1 charging. The direction of a stretch is that of the steps at its two ends; where
+    they differ (a turning point) or there is none, it is None. A hole of over a minute ends the trend.
+    """
+    first_ts, previous_ts, previous = 0, None, None
+    came: int | None = None
+    for ts, pct in rows:
+        unbroken = previous_ts is not None and ts - previous_ts <= LONGEST_STEP
+        if previous_ts is None or not unbroken or pct != previous:
+            went = _step(previous, pct) if unbroken else None
+            if previous_ts is not None:
+                yield first_ts, _agreed(came, went)
+            first_ts, came = ts, went
+        previous_ts, previous = ts, pct
+    if previous_ts is not None:
+        yield first_ts, _agreed(came, None)
+
+
+def _step(before: float | None, after: float | None) -> int | None:
+    if before is None or after is None or before == after:
+        return None
+    return -1 if after < before else 1
+
+
+def _agreed(came: int | None, went: int | None) -> int | None:
+    if came is None or went is None:
+        return came or went
+    return came if came == went else None
+
+
+# --- the catalogue ---
+
+
+def _user_version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _columns(database: sqlite3.Connection, table: str) -> dict[str, str]:
+    """Return the table's columns and their declared types; empty where there is no such table."""
+    return {row[1]: row[2] for row in database.execute(f"PRAGMA table_info({_quoted(table)})")}
+
+
+def _original_columns(table: str) -> set[str]:
+    return set(_ORIGINAL_COLUMNS[table].split())
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

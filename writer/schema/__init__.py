@@ -1,0 +1,45 @@
+"""The schema of the database, in SQL: numbered migrations, and the views that are made anew after them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+_DIRECTORY = Path(__file__).parent
+MIGRATIONS = sorted(_DIRECTORY.glob("[0-9]*.sql"))
+LATEST = len(MIGRATIONS)
+"""The schema's version, ``PRAGMA user_version``."""
+
+
+def migration(number: int) -> Iterator[str]:
+    """Yield the statements that lead from version ``number`` - 1 to ``number``."""
+    return statements(MIGRATIONS[number - 1].read_text(encoding="utf-8"))
+
+
+def views() -> Iterator[str]:
+    """Yield the statements that make the views."""
+    return statements((_DIRECTORY / "views.sql").read_text(encoding="utf-8"))
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script one by one.
+
+    ``executescript`` would commit first: a migration has to be one transaction with what is around it.
+    """
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def fresh(database: sqlite3.Connection) -> None:
+    """Make the latest schema in an empty database, inside the transaction of the caller."""
+    for number in range(1, LATEST + 1):
+        for statement in migration(number):
+            database.execute(statement)
+    for statement in views():
+        database.execute(statement)
+    database.execute(f"PRAGMA user_version = {LATEST}")
