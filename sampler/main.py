@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from sampler.battery import PowerSupplySensor
@@ -126,30 +127,23 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
 
     clock = Clock()
     interval = options.interval or DEFAULT_INTERVAL
-    with StopSignal() as stop:
-        directory = places.make_runtime_directory()
-        ring = Ring(places.ring_file(directory))
+    directory = places.make_runtime_directory()
+    with StopSignal() as stop, closing(Ring(places.ring_file(directory))) as ring:
         sampler, _ = _make_sampler(options, clock)
-        publisher = Publisher(
-            options.publish or [places.publish_endpoint(directory)],
-            options.replay or places.replay_endpoint(directory),
-            ring,
-            sampler.run,
-        )
-        log.info("run %s: a sample every %g s", sampler.run, interval)
-        deadline = clock.monotonic()
-        while True:
-            deadline = next_deadline(deadline, interval, clock.monotonic())
-            publisher.serve(deadline, stop)
-            if stop.requested:
-                break
-            sample = sampler.sample()
-            body = encode(sample)
-            publisher.publish(sample.topic, sample.seq, body)
-            log.debug("seq %d: %d bytes", sample.seq, len(body))
-        publisher.close()
-        ring.close()
-    return 0
+        publish = options.publish or [places.publish_endpoint(directory)]
+        replay = options.replay or places.replay_endpoint(directory)
+        with closing(Publisher(publish, replay, ring, sampler.run)) as publisher:
+            log.info("run %s: a sample every %g s", sampler.run, interval)
+            deadline = clock.monotonic()
+            while True:
+                deadline = next_deadline(deadline, interval, clock.monotonic())
+                publisher.serve(deadline, stop)
+                if stop.requested:
+                    return 0
+                sample = sampler.sample()
+                body = encode(sample)
+                publisher.publish(sample.topic, sample.seq, body)
+                log.debug("seq %d: %d bytes", sample.seq, len(body))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from telemetry import __version__, places
@@ -103,20 +104,22 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     def skip(invalid: InvalidSample) -> None:
         refused.warning(f"skipped a message: {invalid}")
 
+    directory = places.make_runtime_directory()
     with StopSignal() as stop, Store(options.db or places.default_database()) as store:
-        directory = places.make_runtime_directory()
         control = ControlServer(options.control or places.control_endpoint(directory))
-        subscriber = Subscriber(
-            options.subscribe or places.publish_endpoint(directory),
-            options.replay or places.replay_endpoint(directory),
-            store.position or Start.OLDEST,
-            on_invalid=skip,
-        )
-        log.info("storing into %s", store.path)
-        Loop(store, subscriber, control, options.commit_interval, log).run(stop)
-        subscriber.close()
-        control.close()
-        log.info("stopped: %d messages were no samples and were skipped", refused.count)
+        with (
+            closing(control),
+            Subscriber(
+                options.subscribe or places.publish_endpoint(directory),
+                options.replay or places.replay_endpoint(directory),
+                store.position or Start.OLDEST,
+                on_invalid=skip,
+            ) as subscriber,
+        ):
+            log.info("storing into %s", store.path)
+            Loop(store, subscriber, control, options.commit_interval, log).run(stop)
+    if refused.count:
+        log.info("%d messages were no samples and were skipped", refused.count)
     return 0
 
 

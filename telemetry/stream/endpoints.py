@@ -36,10 +36,8 @@ class BoundSocket:
         self.socket = context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 100)  # ms, for the last sample to a subscriber that keeps up
         try:
-            self._bind()
-        except zmq.ZMQError as error:
-            self.close()
-            raise UserError(f"cannot bind {endpoint}: {error.strerror}") from None
+            with endpoint_errors(f"cannot bind {endpoint}"):
+                self._bind()
         except UserError:
             self.close()
             raise
@@ -124,11 +122,12 @@ def check_reachable(endpoint: str) -> None:
 
 
 @contextmanager
-def usage_errors(what: str) -> Iterator[None]:
-    """Turn ZeroMQ's complaint about a malformed endpoint into a usage error that names the option."""
+def endpoint_errors(what: str) -> Iterator[None]:
+    """Turn ZeroMQ's complaint into a UserError; a malformed endpoint is a UsageError."""
     try:
         yield
     except zmq.ZMQError as error:
-        raise UsageError(
-            f"{what}: {error.strerror}; an endpoint looks like ipc:///path or tcp://host:port"
-        ) from None
+        text = f"{what}: {error.strerror}"
+        if error.errno in {zmq.EINVAL, zmq.EPROTONOSUPPORT, zmq.ENOCOMPATPROTO}:
+            raise UsageError(f"{text}; an endpoint looks like ipc:///path or tcp://127.0.0.1:5555") from None
+        raise UserError(text) from None

@@ -15,7 +15,7 @@ from typing import Self
 import zmq
 
 from telemetry.sample import TOPIC_PREFIX, InvalidSample, Sample, decode
-from telemetry.stream.endpoints import check_reachable, usage_errors
+from telemetry.stream.endpoints import check_reachable, endpoint_errors
 from telemetry.stream.joiner import Gap, Joiner, Position, Question, Start
 from telemetry.stream.publisher import Readable
 from telemetry.stream.replay import read_reply, request
@@ -184,6 +184,6 @@ class Subscriber:
         socket.setsockopt(zmq.LINGER, 0)
         if kind == zmq.SUB:
             socket.setsockopt(zmq.SUBSCRIBE, self._topic.encode())
-        with usage_errors(f"{option} {endpoint}"):
+        with endpoint_errors(f"cannot connect to {option} {endpoint}"):
             socket.connect(endpoint)
         return socket

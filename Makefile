@@ -1,0 +1,36 @@
+# What each target needs is set up by scripts/environment.py, which prints the Python to use. With nothing left to
+# set up that costs a fraction of a second, so every target asks it.
+
+PYTHON = python3
+setup = python=$$($(PYTHON) scripts/environment.py $(1))
+
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+.PHONY: help run test lint format clean
+
+## make run      sampler and writer on this machine, shown live; RUN_SECONDS=30 stops it and prints the reports.
+##               Also INTERVAL=seconds, SYSFS=folder (for /sys), DB=file (for ./telemetry.db)
+## make test     the tests; SLOW=1 the slow ones too; DEPS=oldest with the oldest versions allowed;
+##               ARGS="tests/x.py -k name" is for pytest
+## make lint     ruff and mypy
+## make format   let ruff lay out the source
+## make clean    remove what set-up, tests and linters made; databases stay
+## PYTHON=python3.12 (a name or a path) goes with each of them
+help:
+	@sed -n 's/^## //p' Makefile
+
+run:
+	@$(call setup,run) && exec "$$python" scripts/run.py
+
+test:
+	@$(call setup,$(or $(DEPS),dev)) && set -x && exec "$$python" -m pytest $(if $(SLOW),,-m "not slow") $(ARGS)
+
+lint:
+	@$(call setup,dev) && set -x && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy
+
+format:
+	@$(call setup,dev) && set -x && "$$python" -m ruff check --fix . && "$$python" -m ruff format .
+
+clean:
+	rm -rf .venv .venv-oldest .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,145 @@
+"""The command line, made from the table of reports."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NoReturn
+
+from query.columns import Column
+from query.reports import REPORTS, Report
+from query.windows import FORMS
+from telemetry import __version__
+
+_PROG: Final = "telemetry-query"
+_WIDTH: Final = 88
+
+
+class UsageError(Exception):
+    """The command line asks for nothing that there is; the text says what to change."""
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        # A width of its own: asking the terminal imports shutil and three compression libraries.
+        super().__init__(prog, max_help_position=22, width=_WIDTH)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would print a usage of ten lines and exit."""
+
+    report: Report | None = None
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+    def format_help(self) -> str:
+        self.epilog = _described(self.report)
+        return super().format_help()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; its result holds db, report, since, until, limit, format and the report's options.
+
+    Raises UsageError when it parses.
+    """
+    top = _Parser(
+        prog=_PROG,
+        description="Reports over what telemetry-writer recorded: battery, CPU and processes.",
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    top.set_defaults(db=None, control=None)
+    _add_common(top)
+    reports = top.add_subparsers(dest="report", metavar="REPORT", required=True, title="reports", prog=_PROG)
+    for report in REPORTS:
+        one = reports.add_parser(
+            report.name,
+            help=report.help,
+            description=f"{report.help[0].upper()}{report.help[1:]}.",
+            formatter_class=_Help,
+            allow_abbrev=False,
+        )
+        one.report = report
+        _add_options(one, report)
+        _add_common(one)
+    return top
+
+
+def _add_common(to: argparse.ArgumentParser) -> None:
+    """Options that stand before or after REPORT. SUPPRESS: the second place does not undo the first."""
+    to.add_argument(
+        "--db",
+        metavar="PATH",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="the database (default: $TELEMETRY_DB, else that of the service, else ./telemetry.db)",
+    )
+    to.add_argument(
+        "--control",
+        metavar="ENDPOINT",
+        default=argparse.SUPPRESS,
+        help="where the writer is asked to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
+    )
+    to.add_argument("--version", action="version", version=f"{_PROG} {__version__}")
+
+
+def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
+    start = "the oldest sample"
+    if report.window is not None:
+        start = f"{report.window / 60:.0f} minutes before the newest sample"
+    to.add_argument("--since", metavar="T", help=f"start of the window, itself in it (default: {start})")
+    end = to.add_mutually_exclusive_group()
+    end.add_argument("--until", metavar="T", help="end of the window, itself not in it (default: no end)")
+    if report.takes_at:
+        end.add_argument("--at", metavar="T", help="the newest sample at T (that second) or before it")
+    to.add_argument(
+        "--limit", metavar="N", type=_limit, help=f"at most N rows (default: {report.limit or 'all'})"
+    )
+    to.add_argument(
+        "--format",
+        metavar="F",
+        help=f"table, json, csv, or one of tabulate's: github, html, tsv, ... (default: {report.format})",
+    )
+    to.set_defaults(limit=report.limit)
+    for option in report.options:
+        if option.choices:
+            names = list(option.choices)
+            shown = f"{option.help} (default: {names[0]})"
+            to.add_argument(option.flag, choices=names, default=names[0], help=shown)
+        else:
+            to.add_argument(option.flag, action="store_true", help=option.help)
+
+
+def _limit(text: str) -> int:
+    if re.fullmatch("[0-9]{1,18}", text) and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1")
+
+
+# --- the end of --help -----------------------------------------------------------------------------
+
+
+def _described(report: Report | None) -> str:
+    """The columns of ``report`` with their units, wrapped, and what a time may look like."""
+    from textwrap import fill  # noqa: PLC0415  (for --help alone)
+
+    def lines(columns: tuple[Column, ...]) -> Iterator[str]:
+        for column in columns:
+            text = column.help if column.in_table else f"{column.help} (json and csv only)"
+            head = f"  {column.name:<21} {column.unit:<8} "
+            yield fill(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+    parts: list[str] = []
+    if report is None:
+        parts.append(f"{_PROG} REPORT --help tells a report's options, its columns and their units.")
+    else:
+        parts += ["columns:", *lines(report.columns)]
+        for option in report.options:
+            if option.switch:
+                parts += [f"columns that {option.flag} adds:", *lines(option.switch.columns)]
+        if any(column.kind == "time" for column in report.columns):
+            parts.append("Unix s: local date and time in tables, the number itself in json and csv.")
+    return "\n".join([*parts, fill(f"A time T is {FORMS}, in the local time zone.", _WIDTH)])

@@ -1,0 +1,159 @@
+"""telemetry-query: canned reports over the database.
+
+This is the one place where exceptions become text: one line on standard error that says what to do next.
+Exit status 0 done, 1 failed, 2 wrong usage. A reader that stops reading (``| head -1``) is no failure.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final
+
+from query import arguments, database, render
+from query.answer import ask
+from query.reports import BY_NAME, variant_of
+from query.values import printable
+from query.windows import InvalidTimeError, Window, parse_time, through
+
+_PIECE: Final = 1 << 20
+"""Characters that are collected before standard output is made to wait for: a report of less than that has
+left the database before a pager or a slow line is fed, and so never holds up the writer's checkpoint."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    try:
+        if sys.stdout is None:
+            return _failed("standard output is closed", 1)
+        with suppress(SystemExit):  # argparse's, after --help and --version
+            _run(sys.argv[1:] if argv is None else argv, time.time())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+    except KeyboardInterrupt:
+        _forget_output()
+        return 130
+    except arguments.UsageError as error:
+        return _failed(str(error), 2)
+    except (database.UnreadableError, render.FormatError) as error:
+        return _failed(str(error), 1)
+    except OSError as error:  # the rest is standard output: a full disk
+        _forget_output()
+        return _failed(f"cannot write: {error.strerror or error}", 1)
+    return 0
+
+
+def _run(argv: Sequence[str], now: float) -> None:
+    given = vars(arguments.parser().parse_args(argv))
+    report = BY_NAME[given["report"]]
+    form = given["format"] or report.format
+    try:
+        render.check_format(form)
+        window = _window(given, now)
+    except render.FormatError as error:
+        raise arguments.UsageError(f"--format: {error}") from None
+    path: Path = given["db"] or _default_database()
+
+    _ask_for_commit(given["control"], path)
+    with database.reading(path) as connection:
+        parameters = {
+            **window._asdict(),
+            "limit": given["limit"],
+            "now": now,
+            "database": os.fsencode(path).decode("utf-8", "replace"),
+            "bytes": database.size_on_disk(path),
+        }
+        answer = ask(connection, report, variant_of(report, given), parameters)
+        width, terminal = _terminal()
+        pieces = render.rendered(
+            answer.columns, answer.rows, form, vertical=report.vertical, width=width, terminal=terminal
+        )
+        rest = _write_in_megabytes(pieces)
+    sys.stdout.write(rest)
+    if answer.remark:
+        sys.stdout.flush()
+        _say(answer.remark)
+
+
+def _ask_for_commit(endpoint: str | None, path: Path) -> None:
+    """Let the writer commit what it has, so that every report has the newest sample; no writer, no wait."""
+    from telemetry import places  # noqa: PLC0415
+    from telemetry.stream.control import request_commit  # noqa: PLC0415
+
+    request_commit(endpoint or places.control_endpoint(places.runtime_directory()), path)
+
+
+def _default_database() -> Path:
+    from telemetry.places import default_database  # noqa: PLC0415  (not needed where --db is given)
+
+    return default_database()
+
+
+def _window(given: Mapping[str, Any], now: float) -> Window:
+    found: dict[str, float | None] = {}
+    for flag in ("since", "until", "at"):
+        try:
+            found[flag] = parse_time(given[flag], now) if given.get(flag) is not None else None
+        except InvalidTimeError as error:
+            raise arguments.UsageError(f"--{flag}: {error}") from None
+    since, until, at = found["since"], found["until"], found["at"]
+    if at is not None:
+        until = through(at)
+    if since is not None and until is not None and since >= until:
+        raise arguments.UsageError("--since is not before the end of the window; give an earlier one")
+    return Window(since, until)
+
+
+# --- output ----------------------------------------------------------------------------------------
+
+
+def _terminal() -> tuple[int, bool]:
+    """Width to fit tables into, and whether a person's terminal reads them."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a character that the locale's encoding lacks is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or render.WIDTH, True
+    except (OSError, ValueError):
+        return render.WIDTH, False
+
+
+def _write_in_megabytes(pieces: Iterable[str]) -> str:
+    """Write ``pieces`` but for the last of them, which are returned: less than a megabyte."""
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            sys.stdout.write("".join(held))
+            held.clear()
+            size = 0
+    return "".join(held)
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:  # print would take standard output instead
+        print(printable(f"telemetry-query: {text}"), file=sys.stderr)
+
+
+def _failed(text: str, status: int) -> int:
+    _say(text)
+    return status
+
+
+def _forget_output() -> None:
+    """Let the interpreter's last flush go nowhere: it would fail again, with a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,257 @@
+"""The table of reports. ``--help``, the arguments, the output and docs/reports.md all follow from it.
+
+A new report is one entry in ``REPORTS`` and its SQL in ``sql/<name>.sql``. The SQL reads documented tables
+and views, and may use these parameters, each of them NULL where it is not known:
+
+    :since  :until   the window asked for: since <= time < until, Unix s
+    :limit           the most rows to show
+    :newest :last    ts and time of the newest sample before :until
+    :now             Unix s
+    :database :bytes the file and its size with its -wal
+
+and those of its options. A report with a ``window`` always gets a :since: that many seconds before :last
+where the user gave none. It then ends at :last, whatever a clock that stepped back left behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from query.columns import (
+    BATTERY_PCT,
+    CHARGE,
+    COVERED,
+    CPU,
+    CPU_FREQ,
+    CPU_TOTAL,
+    DRAIN,
+    LOAD1,
+    LOAD5,
+    LOAD15,
+    MEM,
+    NAME,
+    PID,
+    STATUS,
+    TIME,
+    TS,
+    UNIX,
+    WATTS,
+    Column,
+)
+
+_SQL: Final = Path(__file__).parent / "sql"
+
+
+class Variant(NamedTuple):
+    """What an option makes of a report."""
+
+    sql: str
+    """Name of the file in ``sql/``, without its ending."""
+    parameters: Mapping[str, float] = {}
+    columns: tuple[Column, ...] = ()
+    """Columns that it adds at the end."""
+
+
+class Option(NamedTuple):
+    """An option that one report has beside those of all: either a choice or a switch."""
+
+    flag: str
+    help: str
+    choices: Mapping[str, Variant] | None = None
+    """By what the user types; the first is the default."""
+    switch: Variant | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name among the parsed arguments."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+class Report(NamedTuple):
+    """One report, as data."""
+
+    name: str
+    help: str
+    """One line."""
+    columns: tuple[Column, ...]
+    limit: int | None = None
+    """Rows shown where --limit is not given; None: all."""
+    window: float | None = None
+    """Seconds up to the newest sample, where --since is not given; None: all samples."""
+    format: str = "table"
+    nothing: str = "no sample"
+    """Why there is no row although the window holds samples."""
+    note: str | None = None
+    """SQL of one text for standard error, or of no row where there is nothing to say."""
+    options: tuple[Option, ...] = ()
+    takes_at: bool = False
+    """--at T: --until T with T itself in the window."""
+    vertical: bool = False
+    """One row, shown in tables as lines of item and value."""
+
+
+def sql_text(name: str) -> str:
+    """Return the SQL of that file in ``sql/``."""
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def variant_of(report: Report, arguments: Mapping[str, Any]) -> Variant:
+    """Return what the given ``arguments`` make of ``report``; the plain report where they say nothing."""
+    for option in report.options:
+        given = arguments.get(option.key)
+        if option.switch and given:
+            return option.switch
+        if option.choices:
+            return option.choices[given or next(iter(option.choices))]
+    return Variant(report.name)
+
+
+TEN_MINUTES: Final = 600.0
+_NO_BATTERY: Final = "no battery seen"
+_NO_PROCESS: Final = "no process recorded (does telemetry-sampler run with --top-procs 0?)"
+
+REPORTS: Final = (
+    Report(
+        "recent",
+        "the newest samples: battery, power, CPU and load",
+        (
+            *(TS._replace(in_table=False), TIME, BATTERY_PCT, STATUS),
+            *(WATTS, DRAIN, CHARGE, CPU_TOTAL, CPU_FREQ, LOAD1),
+        ),
+        limit=20,
+    ),
+    Report(
+        "drain",
+        "how fast the battery drains, and how long it lasts",
+        (
+            Column("avg_drain_mah_per_min", "mAh/min", "mean current while discharging", 2),
+            Column("avg_watts", "W", "mean power while discharging", 2),
+            Column(
+                "pct_per_hour",
+                "%/h",
+                "slope of the charge, negative: falling; a gauge steps by whole percents, so this reaches "
+                "back beyond the window, up to 3 % or 1 h of the same discharge",
+                2,
+            ),
+            Column("hours_left", "h", "to 0 % at that slope, where the newest sample is discharging", 1),
+            COVERED._replace(help="time awake and discharging within the window"),
+        ),
+        window=TEN_MINUTES,
+        nothing=_NO_BATTERY,
+        note="SELECT 'not discharging in that window: status ' || coalesce(status, 'unknown') "
+        "FROM system_sample WHERE ts = :newest AND NOT EXISTS (SELECT 1 FROM system_sample "
+        "WHERE time >= :since AND time <= :last AND energy_uj < 0)",
+    ),
+    Report(
+        "energy",
+        "watt-hours out of and into the battery",
+        (
+            Column("start", UNIX, "start of the span", kind="time"),
+            Column("end", UNIX, "end of the span, which is not in it", kind="time"),
+            Column("discharged_wh", "Wh", "taken out of the battery", 3),
+            Column("charged_wh", "Wh", "put into the battery", 3),
+            COVERED._replace(help="time awake with a power reading"),
+            Column("uncovered_s", "s", "rest of the span: asleep, off, not recorded, or no power reading"),
+        ),
+        nothing=_NO_BATTERY,
+        options=(
+            Option(
+                "--by",
+                "one row for the window (total), for each hour or for each day, in UTC",
+                choices={
+                    "total": Variant("energy"),
+                    "hour": Variant("energy_by", {"bucket": 3_600}),
+                    "day": Variant("energy_by", {"bucket": 86_400}),
+                },
+            ),
+        ),
+    ),
+    Report(
+        "hotspots",
+        "processes that are often among the busiest",
+        (
+            NAME,
+            Column("appearances", "", "samples in whose list it stood"),
+            Column("avg_cpu", "%", "mean CPU use in those, of one core", 1),
+            Column("max_cpu", "%", "highest CPU use in those, of one core", 1),
+            Column("avg_mem", "%", "mean resident memory in those, of RAM", 1),
+        ),
+        limit=20,
+        nothing=_NO_PROCESS,
+    ),
+    Report(
+        "top",
+        "the busiest processes of the newest sample, or of one moment",
+        (TS._replace(in_table=False), TIME, PID, NAME, CPU, MEM),
+        nothing=_NO_PROCESS,
+        takes_at=True,
+    ),
+    Report(
+        "cores",
+        "CPU use of each core",
+        (
+            Column("core", "", "number of the core"),
+            Column("usage", "%", "in the newest sample", 1),
+            Column("avg_usage", "%", "mean over the window", 1),
+            Column("max_usage", "%", "highest in the window", 1),
+            Column("samples", "", "samples with a reading of this core"),
+        ),
+        window=TEN_MINUTES,
+        nothing="no core recorded",
+    ),
+    Report(
+        "correlate",
+        "power beside the busiest processes of each sample",
+        (TIME, TS, WATTS, PID, NAME, CPU, MEM),
+        window=TEN_MINUTES,
+        nothing=_NO_PROCESS,
+    ),
+    Report(
+        "export",
+        "every sample as a row of features and targets, oldest first",
+        (
+            *(TS, BATTERY_PCT, CPU_TOTAL, CPU_FREQ, LOAD1, LOAD5, LOAD15, WATTS, DRAIN, CHARGE, TIME),
+            Column("interval", "s", "time awake that the sample covers", 1),
+            STATUS,
+            Column("cpu_temp", "°C", "temperature of the CPU", 1),
+        ),
+        format="csv",
+        options=(
+            Option(
+                "--with-processes",
+                "add sums over the sample's list of processes",
+                switch=Variant(
+                    "export_with_processes",
+                    columns=(
+                        Column("topn_cpu_sum", "%", "sum of their CPU use, of one core", 1),
+                        Column("top_cpu", "%", "highest of their CPU uses, of one core", 1),
+                        Column("topn_mem_sum", "%", "sum of their resident memory, of RAM", 1),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Report(
+        "status",
+        "what the database holds, and how fresh it is",
+        (
+            Column("database", "", "the file", kind="text"),
+            Column("bytes", "B", "its size on disk, with its -wal"),
+            Column("schema", "", "version of the schema"),
+            Column("runs", "", "starts of the sampler that it holds"),
+            Column("samples", "", "samples, in the window where one is given"),
+            Column("oldest", UNIX, "time of the oldest of them", kind="time"),
+            Column("newest", UNIX, "time of the newest of them", kind="time"),
+            Column("newest_age_s", "s", "age of that one", 1),
+            Column("gaps", "", "stretches of samples that were lost for good"),
+            Column("samples_lost", "", "samples lost in those"),
+        ),
+        note="SELECT 'database is empty: is telemetry-writer running?' "
+        "WHERE NOT EXISTS (SELECT 1 FROM system_sample)",
+        vertical=True,
+    ),
+)
+
+BY_NAME: Final = {report.name: report for report in REPORTS}

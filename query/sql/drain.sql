@@ -1,0 +1,67 @@
+-- One row where the window holds a battery, none where it does not.
+WITH RECURSIVE
+averages AS (
+    SELECT SUM(ABS(current) * interval) * 1000 / 60
+               / SUM(interval) FILTER (WHERE current IS NOT NULL) AS avg_drain_mah_per_min,
+           -SUM(energy_uj) / 1e6 / SUM(interval)                  AS avg_watts,
+           coalesce(SUM(interval), 0.0)                           AS covered_s,
+           MAX(ts)                                                AS newest_discharging
+    FROM system_sample
+    WHERE time >= :since AND time <= :last AND energy_uj < 0
+),
+
+-- Back from the newest discharging sample of the window, row by row, through the same discharge: all of it
+-- inside the window, and beyond it until 3 % or 1 h lie behind. It ends at a row that is not discharging, at
+-- a suspend of over 60 s and at a hole. Rows that follow each other in one run have no hole between them,
+-- whatever the wall clock did: the later one's interval and suspend join them. Between others there is none
+-- where the wall clock went on by 0 to 600 s. Behind a hole elapsed is NULL; that row is dropped below.
+discharge (ts, time, run_id, seq, awake, asleep, pct, newest_pct, rise, elapsed) AS (
+    SELECT ts, time, run_id, seq, interval, coalesce(suspended, 0), battery_pct, battery_pct, 0.0, 0.0
+    FROM system_sample
+    WHERE ts = (SELECT newest_discharging FROM averages)
+
+    UNION ALL
+
+    SELECT earlier.ts, earlier.time, earlier.run_id, earlier.seq, earlier.interval,
+           coalesce(earlier.suspended, 0), earlier.battery_pct,
+           coalesce(later.newest_pct, earlier.battery_pct),
+           MAX(later.rise, coalesce(earlier.battery_pct - later.newest_pct, 0.0)),
+           later.elapsed + CASE
+               WHEN earlier.run_id = later.run_id AND earlier.seq = later.seq - 1
+                   THEN later.awake + later.asleep
+               WHEN later.time - earlier.time BETWEEN 0 AND 600
+                   THEN later.time - earlier.time
+           END
+    FROM discharge AS later
+    JOIN system_sample AS earlier
+      ON earlier.ts = (SELECT MAX(ts) FROM system_sample WHERE ts < later.ts)
+    WHERE later.elapsed IS NOT NULL
+      AND later.asleep <= 60
+      AND earlier.energy_uj < 0
+      AND (earlier.time >= :since OR (later.elapsed < 3600 AND later.rise < 3))
+),
+
+-- Least squares of percent over time, both counted from the newest sample of the discharge.
+sums AS (
+    SELECT COUNT(*) AS n, SUM(x) AS x, SUM(y) AS y, SUM(x * y) AS xy, SUM(x * x) AS xx
+    FROM (SELECT -elapsed AS x, pct - newest_pct AS y FROM discharge)
+    WHERE x IS NOT NULL AND y IS NOT NULL
+),
+slope AS (
+    SELECT 3600 * (n * xy - x * y) / (n * xx - x * x) AS pct_per_hour FROM sums
+)
+
+SELECT avg_drain_mah_per_min,
+       avg_watts,
+       pct_per_hour,
+       CASE WHEN newest.energy_uj < 0 AND pct_per_hour < 0
+            THEN newest.battery_pct / -pct_per_hour END AS hours_left,
+       covered_s
+FROM averages, slope, system_sample AS newest
+WHERE newest.ts = :newest
+  AND EXISTS (
+      SELECT 1 FROM system_sample
+      WHERE time >= :since AND time <= :last
+        AND coalesce(battery_pct, energy_uj, voltage, current, power, status) IS NOT NULL
+  )
+LIMIT coalesce(:limit, -1);

@@ -1,0 +1,52 @@
+"""From one stored value to the text that people read.
+
+A value may be anything that SQLite can store, also where a number was meant: text, blobs, infinities.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from query.columns import Column
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with each character that is not one to look at (ESC, newline, bidi marks) escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def shown_time(moment: object) -> str:
+    """Return Unix time, s, as local date and time; what is none as it is."""
+    if isinstance(moment, (int, float)):
+        try:
+            return datetime.fromtimestamp(moment).isoformat(" ", "seconds")
+        except (ValueError, OverflowError, OSError):  # beyond the calendar, or of the C library
+            return f"{moment:g}"
+    return printable(str(plain(moment)))
+
+
+def plain(value: Any) -> Any:
+    """Return ``value``; a blob, which no text format has, in SQLite's own notation."""
+    return f"x'{value.hex()}'" if isinstance(value, bytes) else value
+
+
+def cell(value: Any, column: Column) -> str:
+    """Return ``value`` as a table shows it in ``column``."""
+    value = plain(value)
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return printable(value)
+    if column.kind == "time":
+        return shown_time(value)
+    if isinstance(value, int) and column.digits == 0:
+        return str(value)
+    if abs(value) < 1e15:
+        return f"{round(value, column.digits) + 0.0:.{column.digits}f}"  # + 0.0: no -0.0
+    return f"{value:g}"

@@ -1,0 +1,117 @@
+"""CPU frequency, from cpufreq (Documentation/admin-guide/pm/cpufreq.rst), else from /proc/cpuinfo."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from sampler.power_supply import read_attribute
+
+_CURRENT: Final = ("scaling_cur_freq", "cpuinfo_cur_freq")
+"""kHz. The second asks the hardware, only for root, and stands in where the governor tells none. Not
+cpuinfo_avg_freq: it passes the CPU's maximum (recorded: 3184097 of at most 2400000)."""
+
+_POLICY: Final = re.compile(r"policy\d+")
+_CPU: Final = re.compile(r"cpu\d+")
+_KILOHERTZ: Final = re.compile(r"[0-9]{1,9}")
+_CPUINFO_MHZ: Final = re.compile(rb"^cpu MHz[ \t]*:[ \t]*([0-9]{1,6}(?:\.[0-9]{1,9})?)[ \t]*$", re.MULTILINE)
+_CPUINFO_LIMIT: Final = 8 << 20
+_HIGHEST: Final = 20_000.0
+"""MHz; the record of any CPU is half of it."""
+
+
+class FrequencySensor:
+    """The mean frequency of the cores."""
+
+    def __init__(self, sysfs: Path, procfs: Path) -> None:
+        self._cpus = sysfs / "devices" / "system" / "cpu"
+        self._cpuinfo = procfs / "cpuinfo"
+
+    def read(self) -> float | None:
+        """Return MHz, None where the machine tells none (a guest, often). Never raises."""
+        # cpuinfo is the last: the kernel writes some 1.5 KB for every core of an x86 CPU to make it, and has
+        # waited 10 ms for a fresh value.
+        for source in (self._of_policies, self._of_cores, self._of_cpuinfo):
+            if (megahertz := mean(source())) is not None:
+                return megahertz
+        return None
+
+    def _of_policies(self) -> Iterator[tuple[float, int]]:
+        """Cores that share a clock share a policy: a big.LITTLE chip has two, with four cores each."""
+        policies = _entries(self._cpus / "cpufreq", _POLICY)
+        for policy in policies:
+            directory = f"{self._cpus}/cpufreq/{policy}"
+            if (megahertz := _current(directory)) is not None:
+                affected = read_attribute(f"{directory}/affected_cpus") if len(policies) > 1 else None
+                yield megahertz, 1 if affected is None else count_cpus(affected)
+
+    def _of_cores(self) -> Iterator[tuple[float, int]]:
+        for cpu in _entries(self._cpus, _CPU):
+            if (megahertz := _current(f"{self._cpus}/{cpu}/cpufreq")) is not None:
+                yield megahertz, 1
+
+    def _of_cpuinfo(self) -> Iterator[tuple[float, int]]:
+        for megahertz in parse_cpuinfo(_read_whole(self._cpuinfo)):
+            yield megahertz, 1
+
+
+def mean(weighted: Iterable[tuple[float, int]]) -> float | None:
+    """Return the mean of (value, weight) pairs, None where there is nothing to weigh."""
+    total, weights = 0.0, 0
+    for value, weight in weighted:
+        total += value * weight
+        weights += weight
+    return total / weights if weights else None
+
+
+def parse_frequency(text: str | None) -> float | None:
+    """Return MHz from a cpufreq attribute (kHz), None for `<unknown>` and other texts, and for 0."""
+    if text is None or not _KILOHERTZ.fullmatch(text):
+        return None
+    megahertz = int(text) / 1000
+    return megahertz if 0 < megahertz <= _HIGHEST else None
+
+
+def count_cpus(text: str) -> int:
+    """Return how many CPUs `affected_cpus` lists: numbers with spaces between, only those online."""
+    return sum(cpu.isdecimal() for cpu in text.split())
+
+
+def parse_cpuinfo(content: bytes) -> list[float]:
+    """Return MHz for each `cpu MHz` line (x86 has one a core, ARM none)."""
+    frequencies = [float(text) for text in _CPUINFO_MHZ.findall(content)]
+    return [megahertz for megahertz in frequencies if 0 < megahertz <= _HIGHEST]
+
+
+def _current(directory: str) -> float | None:
+    for name in _CURRENT:
+        if (megahertz := parse_frequency(read_attribute(f"{directory}/{name}"))) is not None:
+            return megahertz
+    return None
+
+
+def _entries(directory: Path, numbered: re.Pattern[str]) -> list[str]:
+    try:
+        return [entry.name for entry in directory.iterdir() if numbered.fullmatch(entry.name)]
+    except OSError:
+        return []
+
+
+def _read_whole(path: Path) -> bytes:
+    """Return a file of /proc, nothing where it cannot be read or never ends. Never blocks on a FIFO."""
+    content = bytearray()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            while chunk := os.read(descriptor, 1 << 16):
+                content += chunk
+                if len(content) > _CPUINFO_LIMIT:
+                    return b""
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return b""
+    return bytes(content)

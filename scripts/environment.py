@@ -1,0 +1,199 @@
+"""Print the Python that `make` is to use, and set it up first where that has to be.
+
+    python3 scripts/environment.py run|dev|oldest
+
+    run     what the programs need: this python3 if it has that, else .venv
+    dev     that and what the tests and the linters need: the same
+    oldest  as dev, at the versions in requirements/oldest.txt: always .venv-oldest
+
+Standard output is the path alone; what a person reads goes to standard error. Nothing but the standard
+library, and no syntax that Python 3.8 lacks: an old Python must get as far as saying that it is too old.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036 - the message is for just those
+    sys.exit(
+        f"setup: {sys.executable} is Python {sys.version.split()[0]}, and 3.11 or later is needed (Debian 12 "
+        "and later have it). Where there is another one, name it: make PYTHON=python3.11 ..."
+    )
+
+import tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+INTERPRETER = os.path.realpath(sys.executable)  # never the one in a virtual environment that is to be remade
+DEBIAN_NAMES = {"psutil": "python3-psutil", "pyzmq": "python3-zmq", "tabulate": "python3-tabulate"}
+
+
+class SetupError(Exception):
+    """What failed and what to do next, in a line."""
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", file=sys.stderr, flush=True)
+
+
+def call(*command: str) -> tuple[bool, str]:
+    """Run it out of sight: whether it succeeded, and what it said. It inherits the lock (close_fds=False),
+    so that the pip of a set-up that was killed is waited for, not raced."""
+    out, null = subprocess.PIPE, subprocess.DEVNULL
+    done = subprocess.run(
+        command, stdin=null, stdout=out, stderr=subprocess.STDOUT, close_fds=False, check=False
+    )
+    if done.returncode < 0:
+        raise KeyboardInterrupt(f" ({Path(command[0]).name} was killed by signal {-done.returncode})")
+    return done.returncode == 0, done.stdout.decode(errors="replace")
+
+
+def ending(said: str) -> str:
+    """The last lines of a program that failed, to stand above our own."""
+    return "".join(f"    {line[:200]}\n" for line in said.splitlines()[-8:])
+
+
+def numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+def has(requirement: str) -> bool:
+    """Whether this Python has it. More than a plain >= or ~= is for pip to judge: it counts as lacking."""
+    match = re.fullmatch(r"([\w.-]+)(?:(>=|~=)([\d.]+))?", requirement)
+    if not match:
+        return False
+    name, operator, least = match.groups("")
+    try:
+        found = numbers(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+    series = numbers(least)[:-1] if operator == "~=" else []
+    return found >= numbers(least) and found[: len(series)] == series
+
+
+def apt_install(packages: list[str], why: str) -> None:
+    by_hand = f"sudo apt-get update && sudo apt-get install {' '.join(packages)}"
+    if not INTERPRETER.startswith("/usr/bin/") or not shutil.which("apt-get"):
+        raise SetupError(f"{why}, and it is not apt-get's to mend: try make PYTHON=/usr/bin/python3")
+    sudo = ["sudo"] if os.geteuid() else []
+    if sudo and not shutil.which("sudo"):
+        raise SetupError(f"{why}. Run, as root: {by_hand.replace('sudo ', '')}")
+    # Without a terminal sudo has nobody to ask for the password.
+    if sudo and not call("sudo", "-n", "apt-get", "--version")[0] and not call("sh", "-c", ": </dev/tty")[0]:
+        raise SetupError(f"{why}. Run, in a terminal: {by_hand}")
+    say(f"{why}: installing {' '.join(packages)} with {' '.join([*sudo, 'apt-get'])}")
+    # A fresh machine often upgrades itself at first: wait for the lock that this holds.
+    apt = [*sudo, "apt-get", "-o", "DPkg::Lock::Timeout=120", "-y", "--no-install-recommends"]
+    done, said = call(*apt, "install", *packages)
+    if not done:  # no package lists yet, or old ones
+        call(*apt, "update")
+        done, said = call(*apt, "install", *packages)
+    if not done:
+        raise SetupError(f"apt-get failed:\n{ending(said)}setup: is this machine online? Then run: {by_hand}")
+
+
+def make_venv(place: Path, *options: str) -> None:
+    if place.exists():
+        shutil.rmtree(place)
+    probe = (INTERPRETER, "-I", "-c", "import ensurepip, venv")
+    if not call(*probe)[0]:
+        apt_install(["python3-venv"], f"{INTERPRETER} cannot make a virtual environment")
+    done, said = call(INTERPRETER, "-I", "-m", "venv", *options, str(place))
+    if not done:
+        raise SetupError(f"python3 -m venv failed:\n{ending(said)}setup: mend that and run make again")
+
+
+def pip_install(place: Path, needs: list[str], pins: list[str]) -> None:
+    """Into the virtual environment at `place`. Where pip finds nothing that fits, Debian's builds serve."""
+    say(f"installing {len(needs)} packages and what they need into {place.name}, once")
+    pip = [str(place / "bin/python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # A small board cannot build these: an older release with a wheel is better than the newest without.
+    pip += ["--prefer-binary", *needs, *pins]
+    done, said = call(*pip)
+    if not done and "connection broken" in said:
+        raise SetupError(
+            "pip cannot reach its package index: connect this machine to the network, or name a proxy or a "
+            "mirror (pip config set global.proxy ...), and run make again"
+        )
+    if not done and not pins and any(name in said for name in DEBIAN_NAMES):
+        lacking = [package for name, package in DEBIAN_NAMES.items() if not has(name)]
+        if lacking:
+            apt_install(lacking, f"pip finds no {', '.join(DEBIAN_NAMES)} that is built for this machine")
+        make_venv(place, "--system-site-packages")
+        done, said = call(*pip)
+    if not done:
+        raise SetupError(
+            f"pip failed:\n{ending(said)}setup: pip could not install all that pyproject.toml names: mend that "
+            "and run make again"
+        )
+
+
+def set_up(place: Path, parts: list[list[str]], pins: list[str]) -> Path:
+    """The Python of a virtual environment at `place` with these requirements. Its stamp, written last, says
+    for which Python and what it was made. More is added to one; one made for anything else is made anew."""
+    identity = [sys.version.split()[0], os.uname().machine, INTERPRETER, str(ROOT)]
+    wanted = [" ".join(part) for part in (identity, *parts, pins) if part]
+    python, stamp = place / "bin/python", place / "setup-stamp"
+
+    def stamped() -> list[str]:
+        return stamp.read_text("utf-8").splitlines() if stamp.is_file() and python.exists() else []
+
+    if stamped()[: len(wanted)] == wanted:
+        return python
+    with (ROOT / "pyproject.toml").open() as lock:
+        os.set_inheritable(lock.fileno(), True)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another set-up of this checkout")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        before = stamped()
+        if before[: len(wanted)] == wanted:
+            return python
+        stamp.unlink(missing_ok=True)
+        grows = bool(before) and wanted[: len(before)] == before
+        if not grows:
+            make_venv(place)
+        try:
+            pip_install(place, [requirement for part in parts for requirement in part], pins)
+        except SetupError:
+            if grows and python.exists():  # it failed cleanly: what was there before still works
+                stamp.write_text("\n".join(before), "utf-8")
+            raise
+        stamp.write_text("\n".join(wanted), "utf-8")
+    return python
+
+
+def main(level: str) -> str | Path:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    run, dev = project["dependencies"], project["optional-dependencies"]["dev"]
+    if level == "oldest":
+        if sys.version_info[:2] != (3, 11):
+            found = sys.version.split()[0]
+            raise SetupError(
+                f"the oldest pyzmq is built for Python up to 3.11, and this is {found}: "
+                "where there is one, make test DEPS=oldest PYTHON=python3.11"
+            )
+        lines = (ROOT / "requirements/oldest.txt").read_text("utf-8").splitlines()
+        return set_up(ROOT / ".venv-oldest", [run, dev], [line for line in lines if not line.startswith("#")])
+    parts = {"run": [run], "dev": [run, dev]}.get(level)
+    if parts is None:
+        raise SetupError(f"{level!r} is none of run, dev and oldest")
+    if all(has(requirement) for part in parts for requirement in part):
+        return sys.executable
+    return set_up(ROOT / ".venv", parts, [])
+
+
+if __name__ == "__main__":
+    try:
+        print(main(sys.argv[1]))
+    except (SetupError, OSError) as error:
+        sys.exit(f"setup: {error}")
+    except KeyboardInterrupt as cause:
+        sys.exit(f"setup: interrupted{cause}; the next make begins it again")

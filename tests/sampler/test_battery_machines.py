@@ -1,0 +1,64 @@
+"""Every recorded machine reads as its expected.json says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sampler.battery import PowerSupplySensor
+from tests.sampler.supplies import over_the_wire
+
+MACHINES = Path(__file__).parent.parent / "data" / "power_supply"
+CASES = sorted(path.name for path in MACHINES.iterdir() if path.is_dir())
+NO_BATTERY = {
+    "desktop-apple-trackpad": "scope",
+    "desktop-logitech-g903": "scope",
+    "desktop-logitech-g935": "scope",
+    "desktop-wacom-tablet": "scope",
+    "lime2-no-battery": "present",
+    "xiaomi-mi6-bms": "type",
+}
+"""The machines without, and the attribute that says so."""
+
+
+def test_all_machines_are_here() -> None:
+    assert len(CASES) == 27
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_machine_reads_as_expected(case: str) -> None:
+    expected = json.loads((MACHINES / case / "expected.json").read_text())["expected"]
+    battery = PowerSupplySensor(MACHINES / case / "sys").read()
+    assert over_the_wire(battery) == battery
+    if expected["battery"] is None:
+        assert battery is None
+        assert case in NO_BATTERY
+        return
+    assert battery is not None
+    assert battery.name == expected["battery"]
+    read = {
+        "voltage": battery.voltage,
+        "current": battery.current,
+        "power": battery.power,
+        "battery_pct": battery.pct,
+    }
+    for quantity, value in read.items():
+        wanted = expected[quantity]
+        assert value == (None if wanted is None else pytest.approx(wanted, rel=1e-3)), quantity
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_machine_is_explained(case: str) -> None:
+    lines = PowerSupplySensor(MACHINES / case / "sys").explain()
+    supplies = sorted(path.name for path in (MACHINES / case / "sys/class/power_supply").iterdir())
+    if case in NO_BATTERY:
+        assert [line.partition(f": {NO_BATTERY[case]} is ")[0] for line in lines] == supplies
+    elif case.startswith("lenovo"):
+        assert lines == ["AC: type is 'Mains', not Battery"]
+    elif case.startswith("gta04"):
+        assert len(lines) == 1
+        assert lines[0].startswith("bq27000-battery: ")
+    else:
+        assert lines == []

@@ -1,0 +1,121 @@
+"""What several packs come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telemetry.sample import Battery
+from tests.sampler.supplies import ABSENT, Attributes, pack, read, reading, write_supply
+
+THINKPAD: Attributes = {"type": "Battery", "present": 1, "voltage_now": 11000000}
+
+
+def two(sysfs: Path, first: Attributes, second: Attributes) -> Battery:
+    for name, changes in (("BAT0", first), ("BAT1", second)):
+        write_supply(sysfs, name, **{**THINKPAD, **changes})
+    return reading(sysfs)
+
+
+IDLE: Attributes = {"status": "Unknown", "power_now": 0}
+DRAINED: Attributes = {"status": "Discharging", "power_now": 6000000, "voltage_now": 12000000}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_pack_that_carries_the_load(tmp_path: Path, order: int) -> None:
+    first, second = [IDLE, DRAINED][::order]
+    battery = two(tmp_path, first, second)
+    name = "BAT1" if order == 1 else "BAT0"
+    assert battery == Battery(name, "Discharging", 12, -0.5, -6, None)
+
+
+def test_power_is_the_signed_sum(tmp_path: Path) -> None:
+    battery = two(tmp_path, DRAINED, {"status": "Charging", "power_now": -2000000})
+    assert (battery.name, battery.power) == ("BAT0", -4)
+    assert battery.current == pytest.approx(-4 / 12)
+
+
+@pytest.mark.parametrize(("watts", "total"), [(250000000, 500), (-250000000, -500), (250000001, None)])
+def test_the_sum_has_the_bounds_of_one(tmp_path: Path, watts: int, total: float | None) -> None:
+    half: Attributes = {"status": "Unknown", "power_now": watts}
+    assert two(tmp_path, half, half).power == total
+
+
+def test_two_alike_are_told_by_name(tmp_path: Path) -> None:
+    assert two(tmp_path, DRAINED, DRAINED).name == "BAT0"
+
+
+def test_status_tells_who_carries_where_no_power_does(tmp_path: Path) -> None:
+    battery = two(tmp_path, {"status": "Full", "capacity": 9}, {"status": "Discharging", "capacity": 9})
+    assert battery == Battery("BAT1", "Discharging", 11, None, None, 9)
+
+
+@pytest.mark.parametrize(
+    ("other", "power"),
+    [
+        pytest.param({"status": "Full"}, -6, id="idle-without-power-is-no-hole"),
+        pytest.param({"status": "Discharging"}, None, id="active-without-power-is-one"),
+        pytest.param({"status": "Charging"}, None, id="charging-without-power-is-one"),
+        pytest.param({"status": "Unknown", "power_now": 10**12}, None, id="absurd-is-one"),
+        pytest.param({"status": "Full", "voltage_now": 0, "power_now": 0}, None, id="timed-out-is-one"),
+        pytest.param({"status": "Discharging", "power_now": 499000000}, None, id="505-W-together"),
+    ],
+)
+def test_a_sum_has_all_its_terms_or_is_none(tmp_path: Path, other: Attributes, power: float | None) -> None:
+    assert two(tmp_path, DRAINED, other).power == power
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "percent"),
+    [
+        pytest.param(
+            {"energy_now": 1000000, "energy_full": 10000000, "capacity": 11},
+            {"energy_now": 30000000, "energy_full": 30000000, "capacity": 99},
+            77.5,
+            id="by-energy",
+        ),
+        pytest.param(
+            {"charge_now": 1000000, "charge_full": 10000000},
+            {"charge_now": 30000000, "charge_full": 30000000},
+            77.5,
+            id="by-charge",
+        ),
+        pytest.param(
+            {"charge_now": 1000000, "charge_full": 10000000},
+            {"energy_now": 30000000, "energy_full": 30000000},
+            55,
+            id="units-not-mixed",
+        ),
+        pytest.param({"capacity": 20}, {"capacity": 60}, 40, id="mean-of-percents"),
+        pytest.param(
+            {"capacity": 20, "energy_now": 1000000, "energy_full": 10000000},
+            {"capacity": 60},
+            40,
+            id="one-level",
+        ),
+        pytest.param({"capacity": 20}, {"capacity": 1536}, None, id="one-absurd"),
+        pytest.param({"capacity": 20}, {}, None, id="one-tells-no-percent"),
+        pytest.param(
+            {"capacity": 20}, {"capacity": 0, "power_now": 0, "voltage_now": 0}, None, id="timed-out"
+        ),
+        pytest.param({"capacity": 20}, {"voltage_now": ABSENT}, 20, id="one-tells-nothing"),
+        pytest.param(
+            {"energy_now": 20000000, "energy_full": 10000000},
+            {"energy_now": 30000000, "energy_full": 30000000},
+            100,
+            id="over-full",
+        ),
+    ],
+)
+def test_percent_of_two(tmp_path: Path, first: Attributes, second: Attributes, percent: float | None) -> None:
+    assert two(tmp_path, first, second).pct == pytest.approx(percent)
+
+
+def test_an_empty_bay_and_a_mouse_change_nothing(tmp_path: Path) -> None:
+    pack(tmp_path, "BAT0")
+    alone = read(tmp_path)
+    pack(tmp_path, "BAT1", present=0, capacity=100)
+    pack(tmp_path, "A-mouse", scope="Device", capacity=3)
+    write_supply(tmp_path, "AC", type="Mains", online=0)
+    assert read(tmp_path) == alone

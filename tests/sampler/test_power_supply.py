@@ -1,0 +1,139 @@
+"""The reader: one attribute that fails costs itself, nothing blocks, and no more is read than is needed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from unittest import mock
+
+import pytest
+
+from sampler import power_supply
+from sampler.power_supply import read_attribute, read_supply
+from telemetry.sample import Battery
+from tests.sampler.supplies import LAPTOP, read, write_supply
+
+
+PAGE = 4096
+
+
+@pytest.fixture(autouse=True)
+def _nothing_hangs() -> Iterator[None]:
+    def fail(_signal: int, _frame: FrameType | None) -> None:
+        pytest.fail("a read blocked")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def _fifo_that_is_open(path: Path) -> None:
+    os.mkfifo(path)
+    _KEPT_OPEN.append(os.open(path, os.O_RDWR))  # a writer, and nothing written: EAGAIN
+
+
+_KEPT_OPEN: list[int] = []
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+SPOILED: dict[str, Callable[[Path], object]] = {
+    "missing": lambda _: None,
+    "directory": lambda path: path.mkdir(),
+    "empty": lambda path: path.write_bytes(b""),
+    "blank": lambda path: path.write_bytes(b" \n"),
+    "not UTF-8": lambda path: path.write_bytes(b"5\xff\n"),
+    "longer than a page": lambda path: path.write_bytes(b"5" + b" " * PAGE),
+    "a megabyte": lambda path: path.write_bytes(b"5" * (1 << 20)),
+    "never ends": lambda path: path.symlink_to("/dev/zero"),
+    "EIO": lambda path: path.symlink_to("/proc/self/mem"),
+    "fifo": os.mkfifo,
+    "EAGAIN": _fifo_that_is_open,
+    "socket": _socket,
+    "vanished": lambda path: path.symlink_to("gone"),
+    "loop": lambda path: path.symlink_to(path.name),
+}
+
+
+@pytest.fixture(params=SPOILED)
+def spoil(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], None]]:
+    def spoil(path: Path) -> None:
+        path.unlink(missing_ok=True)
+        SPOILED[request.param](path)
+
+    yield spoil
+    while _KEPT_OPEN:
+        os.close(_KEPT_OPEN.pop())
+
+
+def test_an_attribute_that_cannot_be_read_is_none(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(tmp_path / "attribute")
+    assert read_attribute(f"{tmp_path}/attribute") is None
+
+
+@pytest.mark.parametrize(
+    ("attribute", "expected"),
+    [
+        ("status", Battery("BAT0", None, 12, 1, 12, 50)),
+        ("present", Battery("BAT0", "Discharging", 12, -1, -12, 50)),
+        ("scope", Battery("BAT0", "Discharging", 12, -1, -12, 50)),
+        ("voltage_now", Battery("BAT0", "Discharging", None, -1, None, 50)),
+        ("current_now", Battery("BAT0", "Discharging", 12, None, None, 50)),
+        ("power_now", Battery("BAT0", "Discharging", 12, -1, -12, 50)),
+        ("capacity", Battery("BAT0", "Discharging", 12, -1, -12, 25)),
+        ("charge_now", Battery("BAT0", "Discharging", 12, -1, -12, 50)),
+        ("type", None),
+    ],
+)
+def test_one_bad_file_costs_only_itself(
+    tmp_path: Path, spoil: Callable[[Path], None], attribute: str, expected: Battery | None
+) -> None:
+    directory = write_supply(tmp_path, "BAT0", **(LAPTOP | {"charge_now": "1000000"}))
+    spoil(directory / attribute)
+    assert read(tmp_path) == expected
+
+
+def test_a_page_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "attribute").write_bytes(b"5" + b" " * (PAGE - 1))
+    assert read_attribute(f"{tmp_path}/attribute") == "5"
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(tmp_path / "attribute")
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        read_attribute(f"{tmp_path}/attribute")
+    assert os.listdir("/proc/self/fd") == before
+
+
+def _names_read(directory: Path) -> set[str]:
+    with mock.patch.object(power_supply, "read_attribute", wraps=read_attribute) as spied:
+        read_supply(directory, forced=False)
+    return {call.args[0].rpartition("/")[2] for call in spied.call_args_list}
+
+
+IDENTITY = {"type", "scope", "present"}
+
+
+@pytest.mark.parametrize("other", [{"type": "Mains"}, {"scope": "Device"}, {"present": "0"}])
+def test_what_is_no_battery_is_not_measured(tmp_path: Path, other: dict[str, str]) -> None:
+    """A mouse's gauge would be asked over its radio, an adapter's `online` by firmware."""
+    assert _names_read(write_supply(tmp_path, "supply", **(LAPTOP | other))) == IDENTITY
+
+
+def test_no_more_is_read_than_is_needed(tmp_path: Path) -> None:
+    directory = write_supply(tmp_path, "BAT0", **LAPTOP)
+    needed = IDENTITY | {"status", "capacity", "voltage_now", "current_now", "power_now", "power_avg"}
+    assert _names_read(directory) == needed
+    (directory / "capacity").unlink()
+    levels = {"charge_now", "charge_full", "energy_now", "energy_avg", "energy_full"}
+    assert _names_read(directory) == needed | levels

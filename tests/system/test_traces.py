@@ -1,0 +1,160 @@
+"""Real discharges through the whole path: sysfs, sensor, wire format, writer, report."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from sampler.battery import PowerSupplySensor
+from sampler.clock import Clock
+from sampler.cpu import CpuSensor
+from sampler.load import LoadSensor
+from sampler.processes import ProcessSensor
+from sampler.tick import Sampler, Sensor
+from telemetry.sample import encode
+from tests.system.processes import DATA, System
+
+BEGAN = 1_750_000_000.0
+"""Unix time of a trace's first row."""
+
+
+class Instant(NamedTuple):
+    """One row of a trace: seconds since its start, and what sysfs said."""
+
+    at: float
+    attributes: dict[str, str]
+
+
+class TraceClock(Clock):
+    """Stands where the trace is."""
+
+    at = 0.0
+
+    def time(self) -> float:
+        return BEGAN + self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def boottime(self) -> float:
+        return self.at
+
+
+def samples(trace: Iterable[Instant], tree: Path) -> Iterator[bytes]:
+    """Yield the messages that a sampler on the traced machine would have published."""
+    supply = tree / "sys" / "class" / "power_supply" / "battery"
+    supply.mkdir(parents=True)
+    (tree / "proc").mkdir()
+    clock = TraceClock()
+    sampler: Sampler | None = None
+    for instant in trace:
+        clock.at = instant.at
+        for name, value in {"type": "Battery", **instant.attributes}.items():
+            (supply / name).write_text(f"{value}\n")
+        if sampler is None:
+            sensors: dict[str, Sensor] = {
+                "battery": PowerSupplySensor(tree / "sys"),
+                "cpu": CpuSensor(tree / "sys", tree / "proc", clock.monotonic),
+                "load": LoadSensor(tree / "proc"),
+                "processes": ProcessSensor(Path("/proc"), 0, clock.monotonic, clock.boottime),
+            }
+            sampler = Sampler(sensors, clock, "traced", "boot")
+        else:
+            yield encode(sampler.sample())
+
+
+def raspberry_pi() -> Iterator[Instant]:
+    with (DATA / "traces" / "rpi4-upsplus-v5-discharge.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        yield Instant(
+            float(row["Time (s)"]),
+            {
+                "status": "Discharging",
+                "voltage_now": str(int(row["Volts (mV)"]) * 1000),
+                "power_now": str(int(row["Power (mW)"]) * 1000),
+                "capacity": row["Remaining %"],
+            },
+        )
+
+
+def phone_rows() -> list[dict[str, str]]:
+    with (DATA / "traces" / "phone-every-fifth-second.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def phone() -> Iterator[Instant]:
+    words = {
+        "DISCHARGING": "Discharging",
+        "CHARGING": "Charging",
+        "FULL": "Full",
+        "NOT_CHARGING": "Not charging",
+    }
+    for row in phone_rows():
+        yield Instant(
+            float(row["time"]),
+            {
+                "status": words[row["status"]],
+                "voltage_now": str(int(row["voltage_mv"]) * 1000),
+                "current_now": row["current_ua"],
+                "capacity": row["percent"],
+            },
+        )
+
+
+def imported(system: System, trace: Iterable[Instant], tree: Path) -> None:
+    lines = tree / "samples.jsonl"
+    lines.write_bytes(b"".join(body + b"\n" for body in samples(trace, tree)))
+    ran = system.run("writer.main", "--import", str(lines))
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_raspberry_pi_runs_down_33_59_wh(system: System, tmp_path: Path) -> None:
+    imported(system, raspberry_pi(), tmp_path)
+    (energy,) = system.query("energy")
+    assert energy["discharged_wh"] == pytest.approx(33.59, rel=0.005)
+    assert energy["charged_wh"] == 0
+    assert energy["covered_s"] == pytest.approx(14911 - 78)
+    assert energy["uncovered_s"] == pytest.approx(0, abs=1e-3)
+
+
+def test_the_raspberry_pi_by_the_hour_adds_up_to_the_total(system: System, tmp_path: Path) -> None:
+    imported(system, raspberry_pi(), tmp_path)
+    (total,) = system.query("energy")
+    hours = system.query("energy", "--by", "hour")
+    assert len(hours) == 5  # 4 h 7 min that begin in the middle of an hour
+    assert sum(hour["discharged_wh"] for hour in hours) == pytest.approx(total["discharged_wh"], rel=1e-12)
+    assert sum(hour["covered_s"] for hour in hours) == pytest.approx(total["covered_s"], rel=1e-12)
+
+
+def test_the_raspberry_pi_drains_as_its_last_ten_minutes_say(system: System, tmp_path: Path) -> None:
+    imported(system, raspberry_pi(), tmp_path)
+    (drain,) = system.query("drain")
+    rows = [row for row in raspberry_pi() if row.at >= 14911 - 600]
+    watts = [int(row.attributes["power_now"]) / 1e6 for row in rows]
+    assert drain["avg_watts"] == pytest.approx(sum(watts) / len(watts), rel=0.005)
+    assert drain["pct_per_hour"] < 0
+    assert drain["hours_left"] == pytest.approx(1 / -drain["pct_per_hour"])  # 1 % was left
+
+
+def test_the_phone_takes_its_direction_from_the_status(system: System, tmp_path: Path) -> None:
+    """Its driver's sign is the other way round; counted here from the recording with other arithmetic."""
+    imported(system, phone(), tmp_path)
+    (energy,) = system.query("energy")
+    discharged = charged = 0.0
+    rows = phone_rows()
+    for before, row in pairwise(rows):
+        watts = int(row["current_ua"]) * int(row["voltage_mv"]) / 1e9
+        watt_hours = watts * (float(row["time"]) - float(before["time"])) / 3600
+        sign = {"DISCHARGING": -abs(watt_hours), "CHARGING": abs(watt_hours)}.get(row["status"], watt_hours)
+        discharged -= min(sign, 0.0)
+        charged += max(sign, 0.0)
+    assert discharged > 3  # Wh
+    assert charged > 10
+    assert energy["discharged_wh"] == pytest.approx(discharged, rel=1e-4)
+    assert energy["charged_wh"] == pytest.approx(charged, rel=1e-4)
