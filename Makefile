@@ -23,7 +23,7 @@ run:
 	@$(call setup,run) && exec "$$python" scripts/run.py
 
 test:
-	@$(call setup,$(or $(DEPS),dev)) && set -x && exec "$$python" -m pytest $(if $(SLOW),,-m "not slow") $(ARGS)
+	@$(call setup,$(or $(DEPS),dev)) && set -x && exec "$$python" -m pytest $(if $(filter-out 0,$(SLOW)),,-m "not slow") $(ARGS)
 
 lint:
 	@$(call setup,dev) && set -x && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy

@@ -52,21 +52,21 @@ def ask(
     # A newer view may have columns that this does not know: they are shown, if without a unit.
     columns = tuple(known.get(name, Column(name, "", "", 3)) for name, *_ in cursor.description)
     if first is None:
-        return Answer(columns, iter(()), _why_nothing(connection, report, parameters))
+        return Answer(columns, iter(()), _why_nothing(connection, report, bound))
     return Answer(columns, chain([first], cursor), _note(connection, report, bound))
 
 
 def _note(connection: sqlite3.Connection, report: Report, bound: Mapping[str, Any]) -> str | None:
-    found = connection.execute(report.note, bound).fetchone() if report.note else None
+    found = connection.execute(sql_text(report.note), bound).fetchone() if report.note else None
     return str(found[0]) if found else None
 
 
-def _why_nothing(connection: sqlite3.Connection, report: Report, asked: Mapping[str, Any]) -> str:
+def _why_nothing(connection: sqlite3.Connection, report: Report, bound: Mapping[str, Any]) -> str:
     if connection.execute("SELECT 1 FROM system_sample").fetchone() is None:
         return "database is empty: is telemetry-writer running?"
-    span = _span(asked["since"], asked["until"])
+    span = _span(bound["since"], bound["until"])
     inside = "time >= coalesce(:since, -1e999) AND time < coalesce(:until, 1e999)"
-    if connection.execute(f"SELECT 1 FROM system_sample WHERE {inside}", asked).fetchone():
+    if connection.execute(f"SELECT 1 FROM system_sample WHERE {inside}", bound).fetchone():
         return f"{report.nothing}{span}"
     oldest, newest = connection.execute(
         "SELECT (SELECT MIN(time) FROM system_sample), (SELECT MAX(time) FROM system_sample)"

@@ -12,13 +12,10 @@ from query.columns import Column
 from query.reports import REPORTS, Report
 from query.windows import FORMS
 from telemetry import __version__
+from telemetry.errors import UsageError
 
 _PROG: Final = "telemetry-query"
 _WIDTH: Final = 88
-
-
-class UsageError(Exception):
-    """The command line asks for nothing that there is; the text says what to change."""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from telemetry.errors import UserError
+
 KNOWN_SCHEMA: Final = 1
 """The newest PRAGMA user_version whose tables the reports know."""
 
@@ -24,7 +26,7 @@ _BUSY_SECONDS: Final = 2.0
 _PLAIN: Final = frozenset(b"/-._~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
 
-class UnreadableError(Exception):
+class UnreadableError(UserError):
     """The database cannot be read; the text is one line and says what to do next."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,29 +20,28 @@ from query.answer import ask
 from query.reports import BY_NAME, variant_of
 from query.values import printable
 from query.windows import InvalidTimeError, Window, parse_time, through
+from telemetry.errors import UsageError, UserError
 
 _PIECE: Final = 1 << 20
 """Characters that are collected before standard output is made to wait for: a report of less than that has
 left the database before a pager or a slow line is fed, and so never holds up the writer's checkpoint."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, clock: Callable[[], float] = time.time) -> int:
     """Run the command and return its exit status."""
     try:
         if sys.stdout is None:
             return _failed("standard output is closed", 1)
         with suppress(SystemExit):  # argparse's, after --help and --version
-            _run(sys.argv[1:] if argv is None else argv, time.time())
+            _run(sys.argv[1:] if argv is None else argv, clock())
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_output()
     except KeyboardInterrupt:
         _forget_output()
         return 130
-    except arguments.UsageError as error:
-        return _failed(str(error), 2)
-    except (database.UnreadableError, render.FormatError) as error:
-        return _failed(str(error), 1)
+    except UserError as error:
+        return _failed(str(error), 2 if isinstance(error, UsageError) else 1)
     except OSError as error:  # the rest is standard output: a full disk
         _forget_output()
         return _failed(f"cannot write: {error.strerror or error}", 1)
@@ -53,11 +52,8 @@ def _run(argv: Sequence[str], now: float) -> None:
     given = vars(arguments.parser().parse_args(argv))
     report = BY_NAME[given["report"]]
     form = given["format"] or report.format
-    try:
-        render.check_format(form)
-        window = _window(given, now)
-    except render.FormatError as error:
-        raise arguments.UsageError(f"--format: {error}") from None
+    render.check_format(form)
+    window = _window(given, now)
     path: Path = given["db"] or _default_database()
 
     _ask_for_commit(given["control"], path)
@@ -101,12 +97,12 @@ def _window(given: Mapping[str, Any], now: float) -> Window:
         try:
             found[flag] = parse_time(given[flag], now) if given.get(flag) is not None else None
         except InvalidTimeError as error:
-            raise arguments.UsageError(f"--{flag}: {error}") from None
+            raise UsageError(f"--{flag}: {error}") from None
     since, until, at = found["since"], found["until"], found["at"]
     if at is not None:
         until = through(at)
     if since is not None and until is not None and since >= until:
-        raise arguments.UsageError("--since is not before the end of the window; give an earlier one")
+        raise UsageError("--since is not before the end of the window; give an earlier one")
     return Window(since, until)
 
 

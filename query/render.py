@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from query.columns import Column
 from query.values import cell, plain, printable
+from telemetry.errors import UsageError, UserError
 
 Row = Sequence[Any]
 
@@ -24,19 +25,19 @@ _NARROW: Final = 7
 """A header is not broken into less: shorter pieces save no room and read badly."""
 
 
-class FormatError(Exception):
-    """A format that there is not, or one that does not suit the answer. The text says what does."""
+class TooLongError(UserError):
+    """More rows than a table may have; the text says what to do instead."""
 
 
 def check_format(name: str) -> None:
-    """Raise FormatError where ``name`` is no output format."""
+    """Raise UsageError where ``name`` is no output format."""
     if name in ("table", "json", "csv"):
         return
     from tabulate import tabulate_formats  # noqa: PLC0415
 
     if name not in tabulate_formats:
         known = ", ".join(["table", "json", "csv", *sorted(tabulate_formats)])
-        raise FormatError(f"no format {name[:40]!r}; there are {known}")
+        raise UsageError(f"--format: no format {name[:40]!r}; there are {known}")
 
 
 def rendered(
@@ -51,7 +52,7 @@ def rendered(
     """Yield the text of ``rows`` in ``form``, piece by piece; json and csv hold one row at a time.
 
     ``terminal``: a person's terminal reads this, so that no control character may pass, not even in csv.
-    Raises FormatError for a table of more than ``TABLE_ROWS`` rows.
+    Raises TooLongError for a table of more than ``TABLE_ROWS`` rows.
     """
     if form == "json":
         return _json(columns, rows)
@@ -105,7 +106,7 @@ def _table(
 ) -> Iterator[str]:
     held = list(islice(rows, TABLE_ROWS + 1))
     if len(held) > TABLE_ROWS:
-        raise FormatError(f"more than {TABLE_ROWS} rows for a table; use --format csv, --limit or --since")
+        raise TooLongError(f"more than {TABLE_ROWS} rows for a table; use --format csv, --limit or --since")
     if not held:
         return
     if vertical:

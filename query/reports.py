@@ -84,7 +84,7 @@ class Report(NamedTuple):
     nothing: str = "no sample"
     """Why there is no row although the window holds samples."""
     note: str | None = None
-    """SQL of one text for standard error, or of no row where there is nothing to say."""
+    """Name of SQL in ``sql/`` that gives one text for standard error, or no row."""
     options: tuple[Option, ...] = ()
     takes_at: bool = False
     """--at T: --until T with T itself in the window."""
@@ -140,9 +140,7 @@ REPORTS: Final = (
         ),
         window=TEN_MINUTES,
         nothing=_NO_BATTERY,
-        note="SELECT 'not discharging in that window: status ' || coalesce(status, 'unknown') "
-        "FROM system_sample WHERE ts = :newest AND NOT EXISTS (SELECT 1 FROM system_sample "
-        "WHERE time >= :since AND time <= :last AND energy_uj < 0)",
+        note="drain_note",
     ),
     Report(
         "energy",
@@ -248,8 +246,7 @@ REPORTS: Final = (
             Column("gaps", "", "stretches of samples that were lost for good"),
             Column("samples_lost", "", "samples lost in those"),
         ),
-        note="SELECT 'database is empty: is telemetry-writer running?' "
-        "WHERE NOT EXISTS (SELECT 1 FROM system_sample)",
+        note="status_note",
         vertical=True,
     ),
 )

@@ -7,6 +7,7 @@ A process is (pid, start): a pid that is used again is another process.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from heapq import nlargest
@@ -52,7 +53,7 @@ class ProcessSensor:
         self._born_after = 0
         self._names: dict[tuple[int, int], str] = {}
         psutil.PROCFS_PATH = str(procfs)
-        self._memory = psutil.virtual_memory().total
+        self._memory = read_memory_total(procfs)
 
     def read(self) -> tuple[Process, ...]:
         """Return the processes that used the most CPU since the read before, most first.
@@ -104,6 +105,15 @@ class ProcessSensor:
             return stat.comm.decode(errors="replace")
         # psutil keeps bytes that are no UTF-8 as lone surrogates, which no database takes.
         return name.encode(errors="surrogateescape").decode(errors="replace")[:_NAME_LENGTH]
+
+
+def read_memory_total(procfs: Path) -> float:
+    """Return the bytes of RAM; infinity, so that every share of it is 0, where they are not told."""
+    try:
+        label, kibibytes, *_ = (procfs / "meminfo").read_text(errors="replace").split(maxsplit=2)
+        return int(kibibytes) * 1024.0 if label == "MemTotal:" else math.inf
+    except (OSError, ValueError):
+        return math.inf
 
 
 def sweep(procfs: Path) -> list[Stat]:

@@ -54,9 +54,11 @@ def call(*command: str) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout.decode(errors="replace")
 
 
-def ending(said: str) -> str:
-    """The last lines of a program that failed, to stand above our own."""
-    return "".join(f"    {line[:200]}\n" for line in said.splitlines()[-8:])
+def telling(said: str) -> str:
+    """The lines of a program that failed that say why, to stand above our own."""
+    lines = said.splitlines()
+    errors = [line for line in lines if re.search(r"\b(error|E): ", line, re.IGNORECASE)]
+    return "".join(f"    {line.strip()[:200]}\n" for line in (errors or lines)[-6:])
 
 
 def numbers(version: str) -> list[int]:
@@ -78,12 +80,12 @@ def has(requirement: str) -> bool:
 
 
 def apt_install(packages: list[str], why: str) -> None:
-    by_hand = f"sudo apt-get update && sudo apt-get install {' '.join(packages)}"
     if not INTERPRETER.startswith("/usr/bin/") or not shutil.which("apt-get"):
         raise SetupError(f"{why}, and it is not apt-get's to mend: try make PYTHON=/usr/bin/python3")
-    sudo = ["sudo"] if os.geteuid() else []
-    if sudo and not shutil.which("sudo"):
-        raise SetupError(f"{why}. Run, as root: {by_hand.replace('sudo ', '')}")
+    sudo = ["sudo"] if os.geteuid() and shutil.which("sudo") else []
+    by_hand = " ".join([*sudo, "apt-get update &&", *sudo, "apt-get install", *packages])
+    if os.geteuid() and not sudo:
+        raise SetupError(f"{why}. Run, as root: {by_hand}")
     # Without a terminal sudo has nobody to ask for the password.
     if sudo and not call("sudo", "-n", "apt-get", "--version")[0] and not call("sh", "-c", ": </dev/tty")[0]:
         raise SetupError(f"{why}. Run, in a terminal: {by_hand}")
@@ -95,18 +97,23 @@ def apt_install(packages: list[str], why: str) -> None:
         call(*apt, "update")
         done, said = call(*apt, "install", *packages)
     if not done:
-        raise SetupError(f"apt-get failed:\n{ending(said)}setup: is this machine online? Then run: {by_hand}")
+        raise SetupError(
+            f"apt-get failed:\n{telling(said)}setup: is this machine online? Then run: {by_hand}"
+        )
 
 
 def make_venv(place: Path, *options: str) -> None:
-    if place.exists():
-        shutil.rmtree(place)
+    try:
+        if place.exists():
+            shutil.rmtree(place)
+    except OSError as error:
+        raise SetupError(f"cannot remove the old {place} ({error.strerror}): sudo rm -r {place}") from error
     probe = (INTERPRETER, "-I", "-c", "import ensurepip, venv")
     if not call(*probe)[0]:
         apt_install(["python3-venv"], f"{INTERPRETER} cannot make a virtual environment")
     done, said = call(INTERPRETER, "-I", "-m", "venv", *options, str(place))
     if not done:
-        raise SetupError(f"python3 -m venv failed:\n{ending(said)}setup: mend that and run make again")
+        raise SetupError(f"python3 -m venv failed:\n{telling(said)}setup: mend that and run make again")
 
 
 def pip_install(place: Path, needs: list[str], pins: list[str]) -> None:
@@ -124,13 +131,13 @@ def pip_install(place: Path, needs: list[str], pins: list[str]) -> None:
     if not done and not pins and any(name in said for name in DEBIAN_NAMES):
         lacking = [package for name, package in DEBIAN_NAMES.items() if not has(name)]
         if lacking:
-            apt_install(lacking, f"pip finds no {', '.join(DEBIAN_NAMES)} that is built for this machine")
+            apt_install(lacking, "pip finds no psutil, pyzmq or tabulate built for this machine")
         make_venv(place, "--system-site-packages")
         done, said = call(*pip)
     if not done:
         raise SetupError(
-            f"pip failed:\n{ending(said)}setup: pip could not install all that pyproject.toml names: mend that "
-            "and run make again"
+            f"pip failed:\n{telling(said)}setup: pip could not install all that pyproject.toml names: mend "
+            "that and run make again"
         )
 
 

@@ -17,6 +17,8 @@ from telemetry.service import RateLimited
 from writer.store import CannotWrite, Store
 
 _BATCH = 1000
+_BATCH_BYTES = 4 << 20
+"""of lines in a transaction, so that a file of samples of 1 MiB does not fill the memory"""
 _TOO_FAR_AHEAD = 86400.0
 """s; a sample from further in the future has a wrong clock, and would hold up every key after it"""
 
@@ -53,22 +55,24 @@ def open_source(source: str) -> IO[bytes]:
 def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: float) -> Counts:
     complain = RateLimited(log, every=5.0)
     progress = _Progress(lines)
-    imported = known = invalid = ahead = 0
+    imported = known = invalid = ahead = size = 0
     batch: list[Sample] = []
 
     def flush() -> None:
-        nonlocal imported, known
+        nonlocal imported, known, size
         stored = store.import_samples(batch)
         imported, known = imported + stored.stored, known + stored.known
         batch.clear()
+        size = 0
         progress.show(imported + known)
 
     for number, line in enumerate(read_lines(lines), 1):
         progress.count(len(line))
-        if not line.strip():
+        body = line.rstrip(b"\r\n")
+        if not body.strip():
             continue
         try:
-            sample = decode(line)
+            sample = decode(body)
         except InvalidSample as error:
             invalid += 1
             complain.warning(f"line {number} is skipped: {error}")
@@ -78,7 +82,8 @@ def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: floa
             complain.warning(f"line {number} is skipped: more than a day ahead of this machine's clock")
             continue
         batch.append(sample)
-        if len(batch) == _BATCH:
+        size += len(line)
+        if len(batch) == _BATCH or size > _BATCH_BYTES:
             flush()
     flush()
     progress.end()

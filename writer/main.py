@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = parser().parse_args(arguments)
     log = start_log(PROGRAM, options.verbose)
-    return run(PROGRAM, functools.partial(import_samples if options.source else store_stream, options, log))
+    work = store_stream if options.source is None else import_samples
+    return run(PROGRAM, functools.partial(work, options, log))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,6 +6,8 @@ import fcntl
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from telemetry.errors import UserError
@@ -13,6 +15,13 @@ from writer import original, schema
 
 _BUSY_TIMEOUT = 1.0
 """s to wait for another program's lock. A batch that could not be written is kept and tried again."""
+_NEXT_STEP = {
+    sqlite3.SQLITE_NOTADB: "name another --db, or move that file away",
+    sqlite3.SQLITE_BUSY: "another program (the original logger? sqlite3?) holds it: end that one first",
+    sqlite3.SQLITE_FULL: "nothing is changed: make room on the disk, then start again",
+    sqlite3.SQLITE_CANTOPEN: "name a file that you may write in --db",
+    sqlite3.SQLITE_READONLY: "name a file that you may write in --db",
+}
 
 
 def take_lock(path: Path) -> int:
@@ -21,14 +30,19 @@ def take_lock(path: Path) -> int:
     An flock on a file beside the database: SQLite itself would let two writers take turns, and a lock on the
     database's own file must not be (closing any descriptor of it drops SQLite's). Raises UserError.
     """
-    database = path.resolve()
-    if not database.parent.is_dir():
-        raise UserError(f"there is no directory {database.parent}: make it, or name another --db")
-    beside = database.with_name(f"{database.name}.lock")
+    # Not Path.resolve: before Python 3.13 it raises RuntimeError for a symlink to itself.
+    database = os.path.realpath(path)
+    beside = f"{database}.lock"
     try:
         lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"there is no directory {Path(database).parent}: make it, or name another --db"
+        ) from None
     except OSError as error:
-        raise UserError(f"cannot write beside the database, {beside}: {error.strerror}") from None
+        raise UserError(
+            f"cannot write beside the database, {beside}: {error.strerror}; name another --db"
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -44,37 +58,49 @@ def open_database(path: Path) -> sqlite3.Connection:
 
     WAL, ``synchronous`` NORMAL, autocommit. Raises UserError.
     """
-    try:
+    with explained(path):
         database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
-    except sqlite3.Error as error:
-        raise UserError(f"cannot open the database {path}: {error}") from None
-    try:
-        _prepare(database, path)
-    except sqlite3.Error as error:
-        database.close()
-        raise UserError(f"cannot open the database {path}: {error}") from None
-    except BaseException:
-        database.close()
-        raise
+        try:
+            _prepare(database, path)
+        except BaseException:
+            database.close()
+            raise
     return database
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite says while ``path`` is opened into a UserError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        next_step = _NEXT_STEP.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        more = f"; {next_step}" if next_step else ""
+        raise UserError(f"cannot open the database {path}: {error}{more}") from None
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    is_original = original.is_original(database)
+    # Many programs count their versions in user_version: a number alone does not make it ours.
+    if names and not is_original and (version == 0 or not {"run", "system_sample"} <= names):
+        raise UserError(f"{path} is a database of something else: name another --db")
     if version > schema.LATEST:
         raise UserError(
             f"{path} was made by a newer telemetry-writer: it has schema {version}, this one knows "
             f"{schema.LATEST}; install that version again"
         )
-    is_empty = not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    is_original = original.is_original(database)
-    if version == 0 and not is_empty and not is_original:
-        raise UserError(f"{path} is a database of something else: name another --db")
-    if is_empty:
+    if is_original and (taken := original.names_in_the_way(database)):
+        raise UserError(
+            f"{path} has {' and '.join(taken)} of your own, a name that telemetry-writer needs: "
+            "give it another name, then start again"
+        )
+    if not names:
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only an empty file can take it up
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
-    if is_empty:
+    if not names:
         database.execute("BEGIN IMMEDIATE")
         schema.fresh(database)
         database.execute("COMMIT")

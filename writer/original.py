@@ -2,7 +2,8 @@
 
 Two ways lead to the same tables. The full one copies the rows into new tables (WITHOUT ROWID, 28 % smaller)
 and needs room for the copy; the cheap one adds the missing columns to the old tables. Both keep every row,
-the columns that a user added, and the user's own indexes, triggers and views.
+the columns that a user added, and the user's own indexes, triggers and views. A user's column that has the
+name of one of ours becomes ``original_<name>``, there as well.
 
 The old rows have no interval: it is the step from the row before, where that is at most 60 s. A driver that
 gives no sign takes its direction from the percent's trend (``directions``); where that tells nothing, the
@@ -11,8 +12,10 @@ row covers no energy.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from writer import schema
 
@@ -25,6 +28,8 @@ TABLES = tuple(_ORIGINAL_COLUMNS)
 _OLD = "telemetry_upgrade_"
 LONGEST_STEP = 60
 """s; a longer step is time during which the logger was off."""
+
+_NOT_FOR_ADD_COLUMN = re.compile(r"\b(AS|CHECK|COLLATE|REFERENCES|UNIQUE)\b", re.IGNORECASE)
 
 _STEP = """(SELECT {table}.ts - MAX(b.ts) FROM {table} AS b WHERE b.ts < {table}.ts)"""
 _INTERVAL = f"CASE WHEN {_STEP} <= {LONGEST_STEP} THEN {_STEP} END"
@@ -40,6 +45,15 @@ def is_original(database: sqlite3.Connection) -> bool:
     return _user_version(database) == 0 and "ts" in _columns(database, "system_sample")
 
 
+def names_in_the_way(database: sqlite3.Connection) -> list[str]:
+    """Return what a user made and named as something that the schema needs, such as ``table run``."""
+    with schema.model() as model:
+        ours = {name for (name,) in model.execute("SELECT name FROM sqlite_master WHERE sql <> ''")}
+    ours -= {*TABLES, "training_view"}
+    objects = database.execute("SELECT type, name FROM main.sqlite_master WHERE type <> 'trigger'")
+    return [f"{kind} {name}" for kind, name in objects if name.lower() in ours]
+
+
 def take_over(database: sqlite3.Connection, *, has_room: bool) -> None:
     """Upgrade, in one transaction of its own: the full way if ``has_room``, else the cheap one.
 
@@ -49,22 +63,37 @@ def take_over(database: sqlite3.Connection, *, has_room: bool) -> None:
     # As before SQLite 3.26: a renamed table takes no views and triggers of the user along.
     database.execute("PRAGMA legacy_alter_table = ON")
     try:
-        if has_room:
-            try:
-                _in_one_transaction(database, _copy_rows)
-            except (sqlite3.IntegrityError, sqlite3.OperationalError):
-                # The room was not enough after all, or an old table holds what the new ones refuse (a NULL
-                # in its key): the tables stay, and get columns.
-                _in_one_transaction(database, _add_columns)
-        else:
+        if not (has_room and _can_copy(database) and _copied(database)):
             _in_one_transaction(database, _add_columns)
     finally:
         database.execute("PRAGMA legacy_alter_table = OFF")
+    _empty_wal(database)
+
+
+def _copied(database: sqlite3.Connection) -> bool:
+    """Try the full way; return False, with nothing changed, where only the cheap one is open."""
+    try:
+        _in_one_transaction(database, _copy_rows)
+    except sqlite3.IntegrityError:  # an old table holds what the new ones refuse: a NULL in its key
+        return False
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise
+        _empty_wal(database)  # the room was not enough after all, and the cheap way needs some
+        return False
+    return True
+
+
+def _empty_wal(database: sqlite3.Connection) -> None:
+    """Give the room of the WAL back: it has the size of all that was rewritten, and would keep it."""
+    with suppress(sqlite3.OperationalError):  # no room to put it into the database now: at a later commit
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Connection], None]) -> None:
     try:
         database.execute("BEGIN IMMEDIATE")
+        _rename_users_columns(database)
         _note_trend(database)
         own = _users_own(database)
         for kind, name, _ in own:
@@ -96,7 +125,33 @@ def _users_own(database: sqlite3.Connection) -> list[tuple[str, str, str]]:
     return [(kind, name, sql) for kind, name, sql, table in catalogue if table.lower() in ours]
 
 
+def _rename_users_columns(database: sqlite3.Connection) -> None:
+    """Let a user's columns give way to ours of that name; SQLite sees to the user's views and indexes."""
+    with schema.model() as model:
+        for table in TABLES:
+            have = _columns(database, table)
+            for name in have:
+                if name.lower() in _columns(model, table).keys() - _original_columns(table):
+                    kept = f"original_{name}"
+                    while kept in have:
+                        kept = f"original_{kept}"
+                    database.execute(f"ALTER TABLE {table} RENAME COLUMN {_quoted(name)} TO {_quoted(kept)}")
+
+
 # --- the full way ---
+
+
+def _can_copy(database: sqlite3.Connection) -> bool:
+    """Return whether ADD COLUMN can make the columns that a user added: of a type, NOT NULL, a default.
+
+    A false alarm costs room, nothing else.
+    """
+    tables = database.execute("SELECT name, sql FROM main.sqlite_master WHERE type = 'table'")
+    return not any(
+        _columns(database, name).keys() - _original_columns(name) and _NOT_FOR_ADD_COLUMN.search(sql)
+        for name, sql in tables
+        if name in TABLES
+    )
 
 
 def _copy_rows(database: sqlite3.Connection) -> None:
@@ -108,7 +163,10 @@ def _copy_rows(database: sqlite3.Connection) -> None:
             database.execute(statement)
     for table in present:
         old = _OLD + table
-        values = _carry_over_columns(database, old, table)
+        for name, definition in _columns(database, old).items():
+            if name not in _original_columns(table):
+                database.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} {definition}")
+        values = {_quoted(name): _quoted(name) for name in _columns(database, old)}
         if table == "system_sample":
             values |= _derived(database, old)
         columns = ", ".join(values)
@@ -117,50 +175,23 @@ def _copy_rows(database: sqlite3.Connection) -> None:
         database.execute(f"DROP TABLE {old}")
 
 
-def _carry_over_columns(database: sqlite3.Connection, old: str, new: str) -> dict[str, str]:
-    """Return the new table's column for each old one; those that a user added are added there too.
-
-    A user's column that has the name of a column of ours is kept as ``original_<name>``.
-    """
-    known = _columns(database, new)
-    original = _original_columns(new)
-    values: dict[str, str] = {}
-    for name, kind in _columns(database, old).items():
-        kept = name
-        if name not in original:
-            kept = f"original_{name}" if name in known else name
-            database.execute(f"ALTER TABLE {new} ADD COLUMN {_quoted(kept)} {kind}")
-        values[_quoted(kept)] = _quoted(name)
-    return values
-
-
 # --- the cheap way ---
 
 
 def _add_columns(database: sqlite3.Connection) -> None:
     """Bring the old tables to the new columns, and make what else the schema has."""
-    model = sqlite3.connect(":memory:")
-    try:
-        schema.fresh(model)
+    with schema.model() as model:
         for table in TABLES:
             have = _columns(database, table)
-            if not have:
-                continue
-            for name in have.keys() & (_columns(model, table).keys() - _original_columns(table)):
-                database.execute(
-                    f"ALTER TABLE {table} RENAME COLUMN {_quoted(name)} TO {_quoted('original_' + name)}"
-                )
-            for name, kind in _columns(model, table).items():
-                if name not in _columns(database, table):
-                    database.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} {kind}")
+            for name, definition in _columns(model, table).items():
+                if have and name not in have:
+                    database.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} {definition}")
         present = {name for (name,) in database.execute("SELECT name FROM main.sqlite_master")}
         wanted = model.execute(
             "SELECT name, sql FROM sqlite_master "
             "WHERE type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type DESC"
         )
         missing = [sql for name, sql in wanted if name not in present]
-    finally:
-        model.close()
     values = ", ".join(f"{column} = {value}" for column, value in _derived(database, "system_sample").items())
     database.execute(f"UPDATE system_sample SET {values}")
     for sql in missing:
@@ -235,8 +266,12 @@ def _user_version(database: sqlite3.Connection) -> int:
 
 
 def _columns(database: sqlite3.Connection, table: str) -> dict[str, str]:
-    """Return the table's columns and their declared types; empty where there is no such table."""
-    return {row[1]: row[2] for row in database.execute(f"PRAGMA table_info({_quoted(table)})")}
+    """Return the table's columns, what ADD COLUMN needs to make each; empty where there is no such table."""
+    return {
+        name: kind + (" NOT NULL" if not_null else "") + (f" DEFAULT ({default})" if default else "")
+        # table_info leaves generated columns out
+        for _, name, kind, not_null, default, *_ in database.execute(f"PRAGMA table_xinfo({_quoted(table)})")
+    }
 
 
 def _original_columns(table: str) -> set[str]:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from telemetry.errors import UserError
 from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
 from writer.ingest import (
@@ -20,21 +19,29 @@ from writer.ingest import (
     process_rows,
     system_row,
 )
-from writer.opening import open_database, take_lock
+from writer.opening import explained, open_database, take_lock
 
 
 def _insert(table: str, columns: str) -> str:
     marks = ", ".join("?" * (columns.count(",") + 1))
-    return f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks})"
 
 
-_INSERT_SYSTEM = _insert("system_sample", SYSTEM_COLUMNS)
+# Not OR IGNORE: it would reach into a user's triggers, where it turns INSERT OR REPLACE into nothing, and
+# it would drop a sample in silence where a user's constraint refuses it.
+_INSERT_SYSTEM = (
+    _insert("system_sample", SYSTEM_COLUMNS)
+    + " ON CONFLICT (run_id, seq) WHERE run_id IS NOT NULL DO NOTHING"
+)
 _INSERT_CORE = _insert("cpu_core", CORE_COLUMNS)
 _INSERT_PROCESS = _insert("process_sample", PROCESS_COLUMNS)
 
 
 class CannotWrite(Exception):
-    """The database refuses now (locked, no room, read-only): nothing of the batch is stored, try again."""
+    """The database refuses now: nothing of the batch is stored, try again.
+
+    Locked, no room, read-only, or a user's own constraint or trigger.
+    """
 
 
 class Stored(NamedTuple):
@@ -57,13 +64,23 @@ class Store:
         self._lock = take_lock(path)
         try:
             self._database = open_database(path)
-        except UserError:
+            with explained(path):
+                # A row of a core or a process may have outlived its sample: its key is taken as well.
+                self._newest_ts = int(
+                    self._database.execute(
+                        "SELECT MAX(ts) FROM (SELECT 0 AS ts UNION ALL SELECT MAX(ts) FROM system_sample "
+                        "UNION ALL SELECT MAX(ts) FROM cpu_core UNION ALL SELECT MAX(ts) FROM process_sample)"
+                    ).fetchone()[0]
+                )
+            found = path.stat()
+        except BaseException:
             os.close(self._lock)
             raise
+        self.identity = found.st_dev, found.st_ino
+        """(device, inode) of the file that is open, whatever has its name since"""
         self._run_ids: dict[str, int] = {}
-        self._newest_ts = int(
-            self._database.execute("SELECT COALESCE(MAX(ts), 0) FROM system_sample").fetchone()[0]
-        )
+        self._taken = range(0)
+        """Seconds that were found to have a row: importing what is there already asks for each anew."""
 
     def __enter__(self) -> Self:
         return self
@@ -85,12 +102,6 @@ class Store:
             "SELECT run.run, seq FROM system_sample JOIN run USING (run_id) ORDER BY ts DESC LIMIT 1"
         ).fetchone()
         return Position(*row) if row else None
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        """(device, inode) of the file."""
-        status = self.path.stat()
-        return status.st_dev, status.st_ino
 
     # --- appending ---
 
@@ -126,12 +137,11 @@ class Store:
                 if self._insert(item, ts, new_runs):
                     stored += 1
                     newest_ts = max(newest_ts, ts)
-                    if keep_ts:
-                        self._fill_gap(item, new_runs)
+                    self._fill_gap(new_runs[item.run], item.seq)
                 else:
                     known += 1
             database.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
             self._roll_back()
             raise CannotWrite(str(error)) from None
         except BaseException:
@@ -142,6 +152,7 @@ class Store:
         return Stored(stored, known)
 
     def _roll_back(self) -> None:
+        self._taken = range(0)
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
 
@@ -149,7 +160,6 @@ class Store:
         """Insert the rows of one sample; return False, with nothing done, where it is already there."""
         run_id = self._run_id(sample, ts, runs)
         database = self._database
-        # The key is free, so what is ignored here is the unique (run_id, seq).
         if database.execute(_INSERT_SYSTEM, system_row(sample, ts, run_id)).rowcount == 0:
             return False
         database.executemany(_INSERT_CORE, core_rows(sample, ts))
@@ -179,49 +189,51 @@ class Store:
 
     def _free_ts(self, ts: int) -> int:
         """Return the first second from ``ts`` on that no row has."""
+        first, free = (self._taken.start, self._taken.stop) if ts in self._taken else (ts, ts)
         for (taken,) in self._database.execute(
-            "SELECT ts FROM system_sample WHERE ts >= ? ORDER BY ts", (ts,)
+            "SELECT ts FROM system_sample WHERE ts >= ? ORDER BY ts", (free,)
         ):
-            if taken != ts:
+            if taken != free:
                 break
-            ts += 1
-        return ts
+            free += 1
+        self._taken = range(first, free)
+        return free
 
     # --- gaps ---
 
     def _note_gap(self, gap: Gap, noticed: float, runs: dict[str, int]) -> None:
-        """Note what of ``gap`` is not stored."""
-        run_id = runs.get(gap.run) or self._number_run(
-            (gap.run, "", "", self._newest_ts, noticed, VERSION), "NOTHING"
+        """Note what of ``gap`` is neither stored nor noted already."""
+        run_id = runs.get(gap.run)
+        if run_id is None:  # not kept in ``runs``: a sample has still to say what this run is
+            run_id = self._number_run((gap.run, "", "", self._newest_ts, noticed, VERSION), "NOTHING")
+        missing = self._missing(run_id, gap.first, gap.last)
+        self._database.executemany(
+            "INSERT INTO gap VALUES (?, ?, ?, ?)", [(run_id, first, last, noticed) for first, last in missing]
         )
-        runs[gap.run] = run_id
-        for first, last in self._missing(run_id, gap.first, gap.last):
-            self._database.execute(
-                "INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?)", (run_id, first, last, noticed)
-            )
 
     def _missing(self, run_id: int, first: int, last: int) -> list[tuple[int, int]]:
         missing: list[tuple[int, int]] = []
-        for (seq,) in self._database.execute(
-            "SELECT seq FROM system_sample WHERE run_id = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+        for known_first, known_last in self._database.execute(
+            "SELECT seq, seq FROM system_sample WHERE run_id = ?1 AND seq BETWEEN ?2 AND ?3 "
+            "UNION ALL SELECT first_seq, last_seq FROM gap "
+            "WHERE run_id = ?1 AND first_seq <= ?3 AND last_seq >= ?2 ORDER BY 1",
             (run_id, first, last),
         ):
-            if first < seq:
-                missing.append((first, seq - 1))
-            first = seq + 1
+            if first < known_first:
+                missing.append((first, known_first - 1))
+            first = known_last + 1
         if first <= last:
             missing.append((first, last))
         return missing
 
-    def _fill_gap(self, sample: Sample, runs: dict[str, int]) -> None:
+    def _fill_gap(self, run_id: int, seq: int) -> None:
         """What arrives later for a range that was noted as a gap splits it."""
-        run_id, seq = runs[sample.run], sample.seq
-        gap = self._database.execute(
+        gap = self._database.execute(  # gaps of a run never overlap
             "SELECT first_seq, last_seq, noticed FROM gap "
-            "WHERE run_id = ? AND first_seq <= ? AND last_seq >= ?",
-            (run_id, seq, seq),
+            "WHERE run_id = ? AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
+            (run_id, seq),
         ).fetchone()
-        if gap is None:
+        if gap is None or gap[1] < seq:
             return
         first, last, noticed = gap
         self._database.execute("DELETE FROM gap WHERE run_id = ? AND first_seq = ?", (run_id, first))

@@ -17,7 +17,6 @@ from sampler.power_supply import read_attribute, read_supply
 from telemetry.sample import Battery
 from tests.sampler.supplies import LAPTOP, read, write_supply
 
-
 PAGE = 4096
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _DIRECTORY = Path(__file__).parent
@@ -43,3 +44,14 @@ def fresh(database: sqlite3.Connection) -> None:
     for statement in views():
         database.execute(statement)
     database.execute(f"PRAGMA user_version = {LATEST}")
+
+
+@contextmanager
+def model() -> Iterator[sqlite3.Connection]:
+    """Give a database in memory that has the latest schema, to compare others with."""
+    database = sqlite3.connect(":memory:")
+    try:
+        fresh(database)
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,130 @@
+"""Databases for these tests, made from the writer's own SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+SCHEMA = Path(__file__).parents[2] / "writer" / "schema"
+
+NOON = 1_795_262_400.0
+"""2026-11-21 12:00:00 UTC, s"""
+
+Process = tuple[int, str | None, float | None, float | None]
+"""pid, name, cpu, mem"""
+
+
+class Recording:
+    """A database under construction: rows go in as a writer would store them, with gaps in what is given."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = sqlite3.connect(path)
+        self.database.execute("PRAGMA journal_mode = WAL")
+        for name in ("0001_initial.sql", "views.sql"):
+            self.database.executescript((SCHEMA / name).read_text(encoding="utf-8"))
+        self.database.execute("PRAGMA user_version = 1")
+        self.run_id: int | None = None
+        self.seq = 0
+        self.ts = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.database.commit()
+        self.database.close()
+
+    def run(self, name: str = "run", started: float = NOON) -> None:
+        """Begin another run of the sampler."""
+        self.run_id = (self.run_id or 0) + 1
+        self.seq = 0
+        self.database.execute(
+            "INSERT INTO run VALUES (?, ?, 'pi4', 'boot', ?, ?, 1)",
+            (self.run_id, f"{name}-{self.run_id}", int(started), started),
+        )
+
+    def sample(
+        self,
+        time: float,
+        *,
+        interval: float | None = 5.0,
+        suspended: float | None = 0.0,
+        power: float | None = None,
+        skip: int = 0,
+        processes: Iterable[Process] = (),
+        cores: Iterable[float | None] = (),
+        **columns: Any,
+    ) -> None:
+        """Add one sample; power in W gives energy_uj, ``skip`` leaves a hole in seq before it."""
+        self.seq += 1 + skip
+        self.ts = max(int(time), self.ts + 1)
+        row: dict[str, Any] = {
+            "ts": self.ts,
+            "time": time,
+            "interval": interval,
+            "suspended": suspended,
+            "power": power,
+            "run_id": self.run_id,
+            "seq": self.seq if self.run_id else None,
+        }
+        if power is not None and interval is not None:
+            row["energy_uj"] = round(power * interval * 1e6)
+        row |= columns
+        marks = ", ".join("?" * len(row))
+        self.database.execute(
+            f"INSERT INTO system_sample ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+        )
+        self.database.executemany(
+            "INSERT INTO process_sample (ts, pid, name, cpu, mem) VALUES (?, ?, ?, ?, ?)",
+            [(self.ts, *process) for process in processes],
+        )
+        self.database.executemany(
+            "INSERT INTO cpu_core VALUES (?, ?, ?)",
+            [(self.ts, core, usage) for core, usage in enumerate(cores)],
+        )
+
+    def samples(self, first: float, count: int, step: float = 5.0, **columns: Any) -> None:
+        """Add ``count`` samples that differ in nothing but their time."""
+        for index in range(count):
+            self.sample(first + index * step, interval=step, **columns)
+
+
+def example(path: Path) -> None:
+    """The database of docs/reports.md: 70 minutes on battery, ten of them before a break, then mains."""
+    names = ["firefox", "Xorg", "telemetry-sampl", "pulseaudio"]
+    with Recording(path) as recording:
+        recording.run(started=NOON - 5)
+        for index in range(120):
+            recording.sample(NOON + 5 * index, **_example_row(index, names))
+        recording.run(started=NOON + 1795)
+        for index in range(360, 1080):
+            recording.sample(NOON + 5 * index, **_example_row(index, names))
+        recording.database.execute("INSERT INTO gap VALUES (1, 121, 124, ?)", (NOON + 1800,))
+
+
+def _example_row(index: int, names: list[str]) -> dict[str, Any]:
+    """Plain arithmetic that looks like a machine in use."""
+    busy = index * 37 % 60
+    current = -(1.10 + busy / 100)
+    return {
+        "voltage": 3.8,
+        "current": current,
+        "power": 3.8 * current,
+        "battery_pct": 80.0 - index // 45,
+        "status": "Discharging",
+        "cpu_total": 4.0 + busy / 2,
+        "cpu_freq": 1500.0 if busy > 30 else 600.0,
+        "cpu_temp": 48.0 + busy / 10,
+        "load1": 0.3 + busy / 100,
+        "load5": 0.35,
+        "load15": 0.3,
+        "cores": [busy * 0.8, busy / 2.0, busy / 4.0, 1.5],
+        "processes": [
+            (800 + 100 * rank, name, round(busy * 1.5 / (rank + 1) + 0.4, 1), 12.0 / (rank + 1))
+            for rank, name in enumerate(names)
+            if rank < 3 or index % 3 == 0
+        ],
+    }

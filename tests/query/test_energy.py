@@ -1,0 +1,176 @@
+"""energy, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.query.conftest import Query
+from tests.query.recordings import NOON, Recording
+
+HOUR = 3_600.0
+MIDNIGHT = NOON + 12 * HOUR
+
+
+def energy(query: Query, *argv: str) -> list[dict[str, Any]]:
+    ran = query("energy", *argv)
+    assert ran.status == 0
+    return ran.rows
+
+
+def test_out_and_in_are_apart(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 720, power=-6.0)
+    recording.samples(NOON + HOUR, 360, power=10.0)
+    (row,) = energy(query)
+    assert row == {
+        "start": NOON - 5,
+        "end": NOON + HOUR + 1_795,
+        "discharged_wh": 6.0,
+        "charged_wh": 5.0,
+        "covered_s": 5_400.0,
+        "uncovered_s": 0.0,
+    }
+
+
+def test_sums_are_of_integers(recording: Recording, query: Query) -> None:
+    """Floats would give 0.30000000000000004 and a different digit in another order."""
+    for index in range(10):
+        recording.sample(NOON + index, interval=1.0, energy_uj=-(10**15) - index)
+    assert energy(query)[0]["discharged_wh"] == (10**16 + 45) / 3.6e9
+
+
+def test_time_off_asleep_and_unread_is_uncovered(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, power=-6.0, battery_pct=80)
+    recording.sample(NOON + 1_000, power=-6.0, suspended=995.0)
+    recording.sample(NOON + 1_005)  # no reading
+    recording.sample(NOON + 1_010, power=0.0)  # a reading
+    (row,) = energy(query)
+    assert row["covered_s"] == 15
+    assert row["uncovered_s"] == 1_015 - 15
+
+
+def test_the_window_holds_its_start_and_not_its_end(recording: Recording, query: Query) -> None:
+    for second in (0, 5, 10):
+        recording.sample(NOON + second, energy_uj=-3_600_000_000)
+    assert energy(query, "--since", str(NOON + 5))[0]["discharged_wh"] == 2
+    (row,) = energy(query, "--since", str(NOON), "--until", str(NOON + 10))
+    assert (row["start"], row["end"], row["discharged_wh"]) == (NOON, NOON + 10, 2)
+    assert row["uncovered_s"] == 0
+
+
+def test_a_window_wider_than_the_data_is_uncovered_there(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 10, power=-6.0)
+    (row,) = energy(query, "--since", str(NOON - 100), "--until", str(NOON + 1_000))
+    assert (row["start"], row["end"]) == (NOON - 100, NOON + 1_000)
+    assert row["uncovered_s"] == 1_100 - 50
+
+
+def test_each_hour_in_utc_clipped_to_the_data(recording: Recording, query: Query) -> None:
+    recording.samples(NOON + 1_800, 1_440, power=-6.0)  # 12:30 to 14:30
+    rows = energy(query, "--by", "hour")
+    assert [(row["start"] - NOON, row["end"] - NOON) for row in rows] == [
+        (1_795, HOUR),
+        (HOUR, 2 * HOUR),
+        (2 * HOUR, 2.5 * HOUR - 5),
+    ]
+    assert [row["discharged_wh"] for row in rows] == [3, 6, 3]
+
+
+def test_a_sample_belongs_to_the_bucket_of_its_time(recording: Recording, query: Query) -> None:
+    """Although most of its interval lies in the hour before."""
+    recording.sample(NOON + 1, energy_uj=-3_600_000_000)
+    (row,) = energy(query, "--by", "hour")
+    assert (row["start"], row["end"], row["discharged_wh"]) == (NOON, NOON + 1, 1)
+
+
+def test_days_clipped_to_the_window(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 2 * 86_400 // 60, step=60.0, power=-6.0)
+    since, until = MIDNIGHT - HOUR, MIDNIGHT + 25 * HOUR
+    rows = energy(query, "--by", "day", "--since", str(since), "--until", str(until))
+    assert [(row["start"], row["end"]) for row in rows] == [
+        (since, MIDNIGHT),
+        (MIDNIGHT, MIDNIGHT + 24 * HOUR),
+        (MIDNIGHT + 24 * HOUR, until),
+    ]
+    assert [row["discharged_wh"] for row in rows] == [6, 24 * 6, 6]
+    assert [row["covered_s"] for row in rows] == [HOUR, 24 * HOUR, HOUR]
+
+
+def test_days_off_are_one_row(recording: Recording, query: Query) -> None:
+    """Else a clock that woke in 1970 once would print 20,000 of them."""
+    recording.sample(60.0, power=-6.0)
+    recording.samples(NOON, 10, power=-6.0)
+    rows = energy(query, "--by", "day")
+    assert [(row["start"], row["end"]) for row in rows] == [
+        (55, 86_400),
+        (86_400, MIDNIGHT - 86_400),
+        (MIDNIGHT - 86_400, NOON + 45),
+    ]
+    assert [row["covered_s"] for row in rows] == [5, 0, 50]
+    assert rows[1]["uncovered_s"] == MIDNIGHT - 2 * 86_400
+    assert rows[1]["discharged_wh"] == 0
+
+
+def test_empty_ends_of_a_given_window_are_rows(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 10, power=-6.0)
+    window = ("--since", str(NOON - 2 * HOUR), "--until", str(NOON + 3 * HOUR))
+    rows = energy(query, "--by", "hour", *window)
+    assert [(row["start"] - NOON, row["end"] - NOON) for row in rows] == [
+        (-2 * HOUR, 0),
+        (0, HOUR),
+        (HOUR, 3 * HOUR),
+    ]
+
+
+samples = st.lists(
+    st.tuples(
+        st.integers(1, 40_000),  # s since the sample before
+        st.integers(1, 3_600),  # interval, tenths of a second
+        st.none() | st.integers(-(10**9), 10**9),  # µJ
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(samples, st.sampled_from(["hour", "day"]))
+def test_buckets_add_up_to_the_total(
+    recording: Recording, query: Query, rows: list[tuple[int, int, int | None]], by: str
+) -> None:
+    recording.database.execute("DELETE FROM system_sample")
+    time, recording.ts = NOON, 0
+    for step, tenths, microjoules in rows:
+        time += step
+        recording.sample(time, interval=tenths / 10, battery_pct=50, energy_uj=microjoules)
+    (total,) = energy(query)
+    parts = energy(query, "--by", by)
+    for column in ("discharged_wh", "charged_wh", "covered_s"):
+        assert sum(part[column] for part in parts) == pytest.approx(total[column])
+    assert parts[-1]["end"] == total["end"]
+    assert all(before["end"] == after["start"] for before, after in zip(parts, parts[1:], strict=False))
+
+
+def test_a_battery_that_gives_no_power_is_all_uncovered(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 10, battery_pct=80)
+    (row,) = energy(query)
+    assert (row["discharged_wh"], row["charged_wh"], row["covered_s"], row["uncovered_s"]) == (0, 0, 0, 50)
+
+
+@pytest.mark.parametrize("by", ["total", "hour", "day"])
+def test_no_battery_no_row(recording: Recording, query: Query, by: str) -> None:
+    recording.samples(NOON, 10, cpu_total=5.0)
+    ran = query("energy", "--by", by)
+    assert (ran.status, ran.out) == (0, "[]\n")
+    assert ran.err == "telemetry-query: no battery seen\n"
+
+
+def test_rows_of_the_original_logger_count_where_they_are_covered(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, interval=None, power=-6.0, battery_pct=80)
+    recording.sample(NOON + 5, power=-6.0)
+    (row,) = energy(query)
+    assert row["start"] == NOON
+    assert row["covered_s"] == 5

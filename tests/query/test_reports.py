@@ -1,0 +1,319 @@
+"""The other reports, and what holds for all of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+from typing import Any
+
+import pytest
+
+from query.reports import BY_NAME, REPORTS, sql_text
+from tests.query.conftest import Query
+from tests.query.recordings import NOON, Recording, example
+
+NAMES = [report.name for report in REPORTS]
+
+
+# --- recent ----------------------------------------------------------------------------------------
+
+
+def times(rows: list[dict[str, Any]]) -> list[float]:
+    return [row["time"] - NOON for row in rows]
+
+
+def test_recent_shows_the_newest_first(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 30, current=-1.2, power=-4.8, battery_pct=80, status="Discharging", load1=0.5)
+    rows = query("recent").rows
+    assert len(rows) == 20
+    assert times(rows[:2]) == [145, 140]
+    assert rows[0] == {
+        "ts": int(NOON) + 145,
+        "time": NOON + 145,
+        "battery_pct": 80,
+        "status": "Discharging",
+        "watts": 4.8,
+        "drain_mah_per_min": 20,
+        "charge_mah_per_min": 0,
+        "cpu_total": None,
+        "cpu_freq": None,
+        "load1": 0.5,
+    }
+
+
+def test_recent_in_a_window(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 100)
+    rows = query("recent", "--since", str(NOON + 10), "--until", str(NOON + 25)).rows
+    assert times(rows) == [20, 15, 10]
+    assert times(query("recent", "--until", str(NOON + 25), "--limit", "1").rows) == [20]
+
+
+def test_recent_goes_by_ts_where_the_clock_stepped_back(recording: Recording, query: Query) -> None:
+    recording.samples(NOON + 1e6, 30)
+    recording.samples(NOON, 2)
+    assert times(query("recent", "--limit", "3").rows) == [5, 0, 1e6 + 145]
+
+
+# --- hotspots, top, cores, correlate ---------------------------------------------------------------
+
+
+def test_hotspots_counts_and_averages(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0), (2, "b", 90.0, 2.0)])
+    recording.sample(NOON + 5, processes=[(1, "a", 30.0, 3.0), (3, "c", 50.0, 2.0)])
+    recording.sample(NOON + 10, processes=[(4, None, None, None)])
+    assert query("hotspots").rows == [
+        {"name": "a", "appearances": 2, "avg_cpu": 20, "max_cpu": 30, "avg_mem": 2},
+        {"name": "b", "appearances": 1, "avg_cpu": 90, "max_cpu": 90, "avg_mem": 2},
+        {"name": "c", "appearances": 1, "avg_cpu": 50, "max_cpu": 50, "avg_mem": 2},
+        {"name": None, "appearances": 1, "avg_cpu": None, "max_cpu": None, "avg_mem": None},
+    ]
+    assert [row["name"] for row in query("hotspots", "--since", str(NOON + 5)).rows] == ["c", "a", None]
+    assert [row["name"] for row in query("hotspots", "--until", str(NOON + 5)).rows] == ["b", "a"]
+
+
+def test_top_is_of_the_newest_sample(recording: Recording, query: Query) -> None:
+    recording.sample(NOON + 1e6, processes=[(1, "before the clock stepped back", 99.0, 1.0)])
+    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0), (2, "b", 90.0, 2.0)])
+    ts = int(NOON + 1e6) + 1
+    assert query("top").rows == [
+        {"ts": ts, "time": NOON, "pid": 2, "name": "b", "cpu": 90, "mem": 2},
+        {"ts": ts, "time": NOON, "pid": 1, "name": "a", "cpu": 10, "mem": 1},
+    ]
+
+
+@pytest.mark.parametrize(("at", "expected"), [(9, 5.5), (5, 5.5), (4, 0.0), (10, 10.2), (99, 10.2)])
+def test_top_at_a_moment(recording: Recording, query: Query, at: int, expected: float) -> None:
+    """The sample that was shown with that second is the one of that second."""
+    for second in (0.0, 5.5, 10.2):
+        recording.sample(NOON + second, processes=[(1, "a", second, 1.0)])
+    (row,) = query("top", "--at", str(int(NOON) + at)).rows
+    assert row["time"] == NOON + expected
+
+
+def test_top_before_all_data_says_what_there_is(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, processes=[(1, "a", 1.0, 1.0)])
+    ran = query("top", "--at", "2026-11-21 11:59")
+    assert ran.rows == []
+    assert "no sample before 2026-11-21 11:59:01: the database holds 2026-11-21 12:00:00 to" in ran.err
+
+
+def test_cores_over_the_last_ten_minutes(recording: Recording, query: Query) -> None:
+    recording.sample(NOON - 601, cores=[100.0, 100.0])
+    recording.sample(NOON - 600, cores=[10.0, 50.0])
+    recording.sample(NOON, cores=[30.0, None])
+    assert query("cores").rows == [
+        {"core": 0, "usage": 30, "avg_usage": 20, "max_usage": 30, "samples": 2},
+        {"core": 1, "usage": None, "avg_usage": 50, "max_usage": 50, "samples": 1},
+    ]
+    assert query("cores", "--since", "1h").rows[0]["samples"] == 3
+
+
+def test_correlate_is_the_newest_first_and_the_busiest_first(recording: Recording, query: Query) -> None:
+    recording.sample(NOON - 601, power=-9.0, processes=[(1, "old", 1.0, 1.0)])
+    recording.sample(NOON - 5, power=-4.0, processes=[(1, "a", 10.0, 1.0), (2, "b", 90.0, 2.0)])
+    recording.sample(NOON, power=6.0, processes=[(1, "a", 20.0, 1.0)])
+    rows = query("correlate").rows
+    assert [(row["time"] - NOON, row["watts"], row["name"]) for row in rows] == [
+        (0, 6, "a"),
+        (-5, 4, "b"),
+        (-5, 4, "a"),
+    ]
+
+
+# --- export, status --------------------------------------------------------------------------------
+
+
+def test_export_is_the_view_oldest_first(recording: Recording, query: Query) -> None:
+    example(recording.path.with_name("example.db"))
+    ran = query("--db", str(recording.path.with_name("example.db")), "export", "--format", "csv")
+    database = sqlite3.connect(recording.path.with_name("example.db"))
+    cursor = database.execute("SELECT * FROM training_view ORDER BY ts")
+    names, rows = [column[0] for column in cursor.description], cursor.fetchall()
+    database.close()
+    found = list(csv.reader(io.StringIO(ran.out)))
+    assert found[0] == names
+    assert found[1:] == [["" if value is None else str(value) for value in row] for row in rows]
+    assert len(rows) == 840
+
+
+def test_export_is_csv_unless_told(recording: Recording, query: Query) -> None:
+    assert BY_NAME["export"].format == "csv"
+    recording.sample(NOON)
+    assert query("export").rows[0]["ts"] == int(NOON)
+
+
+def test_export_with_processes(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0), (2, "b", 90.0, 2.0)])
+    recording.sample(NOON + 5)
+    rows = query("export", "--with-processes").rows
+    added = ("topn_cpu_sum", "top_cpu", "topn_mem_sum")
+    assert list(rows[0])[-3:] == list(added)
+    assert [[row[name] for name in added] for row in rows] == [[100, 90, 3], [None, None, None]]
+
+
+def test_a_column_that_a_newer_view_adds_is_exported(recording: Recording, query: Query) -> None:
+    recording.sample(NOON)
+    recording.database.executescript(
+        "DROP VIEW training_view;"
+        "CREATE VIEW training_view AS SELECT *, 1.23456 AS brightness FROM system_sample"
+    )
+    assert query("export").rows[0]["brightness"] == 1.23456
+    assert "1.235" in query("export", "--format", "table").out
+
+
+def test_status(recording: Recording, query: Query) -> None:
+    recording.run()
+    recording.samples(NOON - 100, 10)
+    recording.run()
+    recording.samples(NOON - 50, 5, skip=2)
+    recording.database.execute("INSERT INTO gap VALUES (1, 3, 5, 0), (2, 1, 10, 0)")
+    (row,) = query("status").rows
+    size = sum(
+        path.stat().st_size for path in recording.path.parent.glob("telemetry.db*") if "shm" not in path.name
+    )
+    assert row == {
+        "database": str(recording.path),
+        "bytes": size,
+        "schema": 1,
+        "runs": 2,
+        "samples": 15,
+        "oldest": NOON - 100,
+        "newest": NOON - 30,
+        "newest_age_s": 30,
+        "gaps": 2,
+        "samples_lost": 13,
+    }
+    (row,) = query("status", "--since", str(NOON - 60), "--until", str(NOON - 40)).rows
+    assert (row["samples"], row["oldest"], row["newest"]) == (4, NOON - 60, NOON - 45)
+
+
+def test_status_of_nothing(recording: Recording, query: Query) -> None:
+    ran = query("status")
+    (row,) = ran.rows
+    assert (row["samples"], row["oldest"], row["newest"], row["newest_age_s"]) == (0, None, None, None)
+    assert ran.err == "telemetry-query: database is empty: is telemetry-writer running?\n"
+
+
+# --- all of them -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_declared_columns_are_those_of_the_sql(recording: Recording, query: Query, name: str) -> None:
+    example(recording.path.with_name("example.db"))
+    ran = query("--db", str(recording.path.with_name("example.db")), name, now=NOON + 5_400)
+    assert ran.err == ""
+    assert list(ran.rows[0]) == [column.name for column in BY_NAME[name].columns]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "status"])
+def test_an_empty_database_is_said_to_be(recording: Recording, query: Query, name: str) -> None:
+    ran = query(name)
+    assert (ran.status, ran.out) == (0, "[]\n")
+    assert ran.err == "telemetry-query: database is empty: is telemetry-writer running?\n"
+    header = ",".join(column.name for column in BY_NAME[name].columns)
+    assert query(name, "--format", "csv").out == header + "\n"
+    assert query(name, "--format", "table").out == ""
+    assert query(name, "--format", "html").out == ""
+
+
+WINDOWS = [
+    (["--since", str(NOON + 900)], "no sample between 2026-11-21 12:15:00 and now"),
+    (["--until", str(NOON - 900)], "no sample before 2026-11-21 11:45:00"),
+    (
+        ["--since", "11:00", "--until", "11:30"],
+        "no sample between 2026-11-21 11:00:00 and 2026-11-21 11:30:00",
+    ),
+]
+
+
+@pytest.mark.parametrize(("window", "text"), WINDOWS)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "status"])
+def test_a_window_beside_the_data_is_told_what_there_is(
+    recording: Recording, query: Query, name: str, window: list[str], text: str
+) -> None:
+    recording.samples(NOON, 12, power=-6.0, cores=[1.0], processes=[(1, "a", 1.0, 1.0)])
+    ran = query(name, *window)
+    assert (ran.status, ran.out) == (0, "[]\n")
+    held = "the database holds 2026-11-21 12:00:00 to 2026-11-21 12:00:55"
+    assert ran.err == f"telemetry-query: {text}: {held}\n"
+
+
+@pytest.mark.parametrize("name", ["top", "hotspots", "correlate"])
+def test_samples_without_processes_say_so(recording: Recording, query: Query, name: str) -> None:
+    recording.samples(NOON, 12)
+    assert "no process recorded (does telemetry-sampler run with --top-procs 0?)" in query(name).err
+
+
+def test_samples_without_cores_say_so(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 12)
+    assert "no core recorded between 2026-11-21 11:50:55 and now" in query("cores").err
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_limit(recording: Recording, query: Query, name: str) -> None:
+    recording.samples(
+        NOON, 3, power=-6.0, cores=[1.0, 2.0], processes=[(1, "a", 1.0, 1.0), (2, "b", 1.0, 1.0)]
+    )
+    assert len(query(name, "--limit", "1").rows) == 1
+    assert len(query(name, "--limit", str(10**18 - 1)).rows) >= 1
+
+
+ODD: list[Any] = ["text", "1e5", b"\xff\x00", 2**63 - 1, -(2**63), 1e300, -1e300, float("inf"), "", None]
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "html"])
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_sqlite_can_hold_is_shown(recording: Recording, query: Query, name: str, form: str) -> None:
+    """A column's type is a wish in SQLite: a row of anything costs at most that report, and one line."""
+    for odd in ODD:
+        recording.sample(
+            NOON,
+            **dict.fromkeys(("battery_pct", "current", "power", "status", "cpu_total", "load1"), odd),
+            interval=None,
+            energy_uj=-1,
+            processes=[(1, odd, odd, odd)],
+            cores=[odd],
+        )
+    for odd in ODD:
+        recording.sample(NOON + 5, interval=5.0, energy_uj=odd, suspended=odd)
+    recording.database.execute("UPDATE process_sample SET name = CAST(x'ff1b5b' AS TEXT) WHERE name = ''")
+    ran = query(name, "--format", form)
+    assert ran.status in (0, 1)
+    assert ran.err.count("\n") == (ran.status == 1)
+    assert "\x1b" not in ran.out
+    if ran.status == 1:  # SQLite's own sum of integers
+        assert name == "energy"
+        assert "integer overflow" in ran.err
+
+
+@pytest.mark.parametrize("time", ["text", b"\x00", 1e300, -5.0, float("inf"), None])
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_stands_in_time(recording: Recording, query: Query, name: str, time: Any) -> None:
+    recording.samples(NOON, 3, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])
+    recording.sample(NOON + 15, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])
+    recording.database.execute("UPDATE system_sample SET time = ? WHERE ts = ?", (time, int(NOON) + 15))
+    for form in ("table", "json"):
+        for window in ([], ["--since", "1h"]):
+            ran = query(name, "--format", form, *window)
+            assert ran.status == 0
+            assert ran.err.count("\n") <= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sql_reads_documented_tables_alone(name: str) -> None:
+    import re
+
+    known = {
+        "system_sample",
+        "cpu_core",
+        "process_sample",
+        "training_view",
+        "run",
+        "gap",
+        "pragma_user_version",
+    }
+    text = re.sub(r"--.*", "", sql_text(name))
+    own = set(re.findall(r"(\w+)\s*(?:\([^()]*\))?\s+AS\s+(?:MATERIALIZED\s+)?\(", text))
+    read = set(re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", text))
+    assert read - own - {"later", "earlier"} <= known

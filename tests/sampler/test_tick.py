@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from sampler.clock import Clock
+from sampler.tick import SENSORS, Sampler, Sensor, read_boot_id
+from telemetry.sample import Battery, Cpu, Process, Sample, decode, encode
+
+
+class SetClock(Clock):
+    """Says what it is told to."""
+
+    wall = 1_700_000_000.5
+    awake = 10.0
+    asleep = 0.0
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.awake
+
+    def boottime(self) -> float:
+        return self.awake + self.asleep
+
+    def go_on(self, seconds: float) -> None:
+        self.wall += seconds
+        self.awake += seconds
+
+
+class Fixed:
+    """A sensor that always reads the same, and counts how often."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        self.reads = 0
+
+    def read(self) -> object:
+        self.reads += 1
+        return self.value
+
+
+def sensors() -> dict[str, Sensor]:
+    return {
+        "battery": Fixed(Battery("BAT0", "Discharging", 7.5, -1.0, -7.5, 50.0)),
+        "cpu": Fixed(Cpu(12.5, (25.0, 0.0))),
+        "load": Fixed((0.5, 0.25, 0.125)),
+        "processes": Fixed((Process(1, 2, "init", 1.5, 0.5),)),
+    }
+
+
+def test_every_sensor_fills_a_field_of_the_sample() -> None:
+    assert SENSORS.keys() <= set(Sample._fields)
+    assert SENSORS.keys() == sensors().keys()
+
+
+def test_sensors_are_read_before_the_first_sample() -> None:
+    fixed = Fixed(None)
+    sampler = Sampler({**sensors(), "battery": fixed}, SetClock(), "pi4", "boot")
+    assert fixed.reads == 1
+    sampler.sample()
+    assert fixed.reads == 2
+
+
+def test_samples_are_numbered_without_holes_and_travel(tmp_path: Path) -> None:
+    clock = SetClock()
+    sampler = Sampler(sensors(), clock, "pi4", "boot")
+    for seq in (1, 2, 3):
+        clock.go_on(5.0)
+        sample = sampler.sample()
+        assert (sample.run, sample.seq, sample.interval, sample.suspended) == (sampler.run, seq, 5.0, 0.0)
+        assert decode(encode(sample)) == sample
+        assert sample.topic == "sample/pi4/"
+
+
+def test_each_run_has_an_id_of_its_own() -> None:
+    assert len({Sampler(sensors(), SetClock(), "pi4", "boot").run for _ in range(100)}) == 100
+
+
+def test_wall_clock_steps_change_time_and_nothing_else() -> None:
+    clock = SetClock()
+    sampler = Sampler(sensors(), clock, "pi4", "boot")
+    clock.go_on(5.0)
+    first = sampler.sample()
+    clock.go_on(5.0)
+    clock.wall -= 3600
+    second = sampler.sample()
+    clock.go_on(5.0)
+    clock.wall += 365 * 86400
+    third = sampler.sample()
+    assert [sample.interval for sample in (first, second, third)] == [5.0, 5.0, 5.0]
+    assert second.time == first.time + 5.0 - 3600
+    assert first.ts < second.ts < third.ts
+    assert second.ts == first.ts + 1
+    assert third.ts == int(third.time)
+
+
+def test_time_asleep_is_no_part_of_the_interval() -> None:
+    clock = SetClock()
+    sampler = Sampler(sensors(), clock, "pi4", "boot")
+    clock.go_on(5.0)
+    clock.wall += 7200
+    clock.asleep += 7200
+    sample = sampler.sample()
+    assert (sample.interval, sample.suspended) == (5.0, 7200.0)
+
+
+def test_boot_id(tmp_path: Path) -> None:
+    assert read_boot_id(tmp_path) == "unknown"
+    directory = tmp_path / "sys" / "kernel" / "random"
+    directory.mkdir(parents=True)
+    (directory / "boot_id").write_text("0b0b\n")
+    assert read_boot_id(tmp_path) == "0b0b"

@@ -1,0 +1,80 @@
+"""The house: data flows one way, and each room imports only from rooms upstream of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+ALLOWED = {
+    "telemetry": {"telemetry"},
+    "telemetry/stream": {"telemetry", "zmq"},
+    "sampler": {"sampler", "telemetry", "psutil"},
+    "writer": {"writer", "telemetry", "sqlite3"},
+    "query": {"query", "telemetry", "sqlite3", "tabulate"},
+}
+"""What a room may import beside the standard library (less what the next table keeps to one room)."""
+
+KEPT = {"sqlite3": {"writer", "query"}}
+"""Parts of the standard library that only these rooms may use."""
+
+
+def rooms() -> list[tuple[str, Path]]:
+    found = [(place, path) for place in ALLOWED for path in sorted((ROOT / place).glob("*.py"))]
+    return found + [("writer", path) for path in sorted((ROOT / "writer" / "schema").glob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that are imported anywhere in the file, under ``if TYPE_CHECKING`` too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("place", "path"), rooms(), ids=lambda value: value.name if isinstance(value, Path) else ""
+)
+def test_imports_follow_the_arrows(place: str, path: Path) -> None:
+    for module in imports(path):
+        top = module.split(".")[0]
+        if top in sys.stdlib_module_names:
+            assert place in KEPT.get(top, {place}), f"{module} is not for {place}"
+        else:
+            assert top in ALLOWED[place], f"{module} is not for {place}"
+
+
+def test_only_the_renderer_knows_tabulate() -> None:
+    assert [path.name for _, path in rooms() if "tabulate" in imports(path)] == ["render.py"]
+
+
+def test_the_query_command_reads_only_what_is_documented() -> None:
+    """Its SQL names tables and views that docs/database.md describes."""
+    documented = set(re.findall(r"^### `(\w+)`", (ROOT / "docs" / "database.md").read_text(), re.MULTILINE))
+    for path in (ROOT / "query" / "sql").glob("*.sql"):
+        text = re.sub(r"--.*", "", path.read_text())
+        common = set(
+            re.findall(
+                r"(\w+)(?:\s*\([^()]*\))?\s+AS\s+(?:NOT\s+)?(?:MATERIALIZED\s+)?\(", text, re.IGNORECASE
+            )
+        )
+        for table in re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", text, re.IGNORECASE):
+            assert table in documented | common or table.startswith("pragma_"), f"{path.name} reads {table}"
+
+
+def test_no_module_is_a_drawer() -> None:
+    assert not [path for _, path in rooms() if path.stem in {"utils", "helpers", "common", "misc"}]
+
+
+def test_no_file_is_too_long() -> None:
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for _, path in rooms()}
+    assert not {path: lines for path, lines in long.items() if lines > 400}
