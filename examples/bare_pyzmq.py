@@ -1,0 +1,14 @@
+"""The live stream with nothing but pyzmq. What is published while it does not listen, it does not get."""
+
+import json
+import sys
+
+import zmq
+
+socket = zmq.Context().socket(zmq.SUB)
+socket.connect(sys.argv[1] if len(sys.argv) > 1 else "ipc:///run/telemetry-logger/samples")
+socket.subscribe("sample/")
+while True:
+    topic, body = socket.recv_multipart()
+    sample = json.loads(body)
+    print(sample["seq"], sample["cpu"]["total"], sample["battery"] and sample["battery"]["power"], flush=True)

@@ -1,0 +1,21 @@
+"""Warns once when the battery falls to a percentage (10 unless given), and again after it was charged."""
+
+import sys
+
+from telemetry import places
+from telemetry.sample import Sample
+from telemetry.stream.subscriber import Subscriber
+
+low = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+directory = places.runtime_directory()
+warned = False
+with Subscriber(places.publish_endpoint(directory), places.replay_endpoint(directory)) as subscriber:
+    for item in subscriber:
+        battery = item.battery if isinstance(item, Sample) else None
+        if battery is None or battery.pct is None:
+            continue
+        discharging = battery.power < 0 if battery.power is not None else battery.status == "Discharging"
+        if discharging and battery.pct <= low and not warned:
+            # Or: subprocess.run(["notify-send", "--urgency=critical", "Battery low"])
+            print(f"battery low: {battery.pct:.0f} %", flush=True)
+        warned = discharging and battery.pct <= low
