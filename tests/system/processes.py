@@ -74,8 +74,9 @@ class System:
         return rows
 
     def stored(self) -> int:
-        """Return the number of samples that the reports see."""
-        return len(self.query("recent", "--limit", "1000000")) if self.database.exists() else 0
+        """Return the number of samples that the reports see; 0 where there is no database yet."""
+        ran = self.run("query.main", "recent", "--limit", "1000000", "--format", "json")
+        return len(json.loads(ran.stdout)) if ran.returncode == 0 else 0
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,220 @@
+"""What the sampler published is in the database once, whatever dies.
+
+The real processes at the shortest interval; an outside subscriber records what was published. Seeds are
+fixed. The default run kills a few times, the slow one a hundred times each.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.system.processes import System, stop, wait_until
+from tests.system.recorder import Recorder, rows_differ, stored
+
+Process = subprocess.Popen[str]
+
+
+def settle(system: System, recorder: Recorder) -> None:
+    """Wait until all that was published up to now is stored, and compare both."""
+    published = recorder.samples
+
+    def all_there() -> bool:
+        asked = system.run("query.main", "status")  # for a commit
+        return asked.returncode == 0 and published.keys() <= set(stored(system.database))
+
+    wait_until(all_there)
+    in_database = stored(system.database)
+    assert len(in_database) == len(set(in_database))
+    wait_until(lambda: set(in_database) <= recorder.samples.keys())
+    assert not recorder.twice
+    assert not recorder.gaps
+    assert rows_differ(system.database, published) == []
+    assert (system.query("status")[0]["gaps"], system.query("status")[0]["samples_lost"]) == (0, 0)
+
+
+def kill(process: Process) -> None:
+    process.kill()
+    process.communicate()
+
+
+KILLS = [pytest.param(4, id="4"), pytest.param(100, id="100", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.parametrize("victims", ["writer", "sampler", "both"])
+def test_sigkill_at_random_moments(system: System, victims: str, kills: int) -> None:
+    moments = random.Random(f"{victims} {kills}")
+    with Recorder(system) as recorder:
+        sampler, writer = system.sampler(), system.writer()
+        for _ in range(kills):
+            # A sampler that is killed within a second of its start has published nothing.
+            time.sleep(moments.uniform(0.0, 2.0 if victims != "writer" else 1.2))
+            if victims in {"writer", "both"}:
+                kill(writer)
+            if victims in {"sampler", "both"}:
+                kill(sampler)
+                sampler = system.sampler()
+            if victims in {"writer", "both"}:
+                writer = system.writer()
+        wait_until(lambda: len(recorder.samples) > kills / 4)
+        settle(system, recorder)
+
+
+@pytest.mark.parametrize("first", ["sampler", "writer"])
+def test_either_may_start_first(system: System, first: str) -> None:
+    with Recorder(system) as recorder:
+        if first == "sampler":
+            system.sampler()
+            wait_until(lambda: len(recorder.samples) >= 3)
+            system.writer()
+        else:
+            system.writer()
+            wait_until((system.runtime / "writer").exists)
+            system.sampler()
+            wait_until(lambda: len(recorder.samples) >= 2)
+        settle(system, recorder)
+
+
+@pytest.mark.slow
+def test_the_writer_may_come_minutes_later(system: System) -> None:
+    with Recorder(system) as recorder:
+        system.sampler()
+        time.sleep(120)
+        system.writer()
+        settle(system, recorder)
+
+
+def test_a_stopped_writer_misses_nothing_and_costs_the_sampler_no_time(system: System) -> None:
+    with Recorder(system) as recorder:
+        system.sampler()
+        writer = system.writer()
+        wait_until(lambda: len(recorder.samples) >= 1)
+        writer.send_signal(signal.SIGSTOP)
+        seen = len(recorder.samples)
+        wait_until(lambda: len(recorder.samples) >= seen + 4)
+        writer.send_signal(signal.SIGCONT)
+        settle(system, recorder)
+        late = [abs(sample.interval - 1.0) for sample in recorder.samples.values()]
+        assert sorted(late)[len(late) // 2] < 0.1  # the median: machines are shared
+
+
+def test_a_deleted_socket_is_made_again(system: System) -> None:
+    with Recorder(system) as recorder:
+        system.sampler()
+        system.writer()
+        wait_until(lambda: len(recorder.samples) >= 1)
+        for name in ("samples", "replay", "writer"):
+            (system.runtime / name).unlink()
+        seen = len(recorder.samples)
+        wait_until(lambda: len(recorder.samples) >= seen + 3, patience=60)
+        wait_until((system.runtime / "writer").exists, patience=90)
+        settle(system, recorder)
+
+
+def test_a_locked_database_is_waited_for(system: System) -> None:
+    _locked(system, seconds=3.0)
+
+
+@pytest.mark.slow
+def test_a_database_locked_for_half_a_minute_is_waited_for(system: System) -> None:
+    _locked(system, seconds=30.0)
+
+
+def _locked(system: System, seconds: float) -> None:
+    with Recorder(system) as recorder:
+        system.sampler()
+        writer = system.writer("--commit-interval", "0")
+        wait_until(lambda: system.stored() >= 1)
+        other = sqlite3.connect(system.database, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        other.execute("ROLLBACK")
+        other.close()
+        seen = len(recorder.samples)
+        wait_until(lambda: len(recorder.samples) > seen)
+        settle(system, recorder)
+        status, error = stop(writer)
+        assert status == 0
+        assert error.count("cannot write") == 1
+        assert error.count("can be written again") == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Path:
+    """A tmpfs of 2 MiB, mounted at a directory of the test; needs root."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", directory], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    return directory
+
+
+@pytest.fixture
+def on_small_disk(system: System, small_disk: Path) -> Iterator[System]:
+    """The system with its database on the small disk, which is unmounted when both processes are gone."""
+    system.database = small_disk / "telemetry.db"
+    system.environ["TELEMETRY_DB"] = str(system.database)
+    yield system
+    system.__exit__()
+    subprocess.run(["umount", small_disk], check=True)
+
+
+def test_a_full_disk_is_waited_for(on_small_disk: System, small_disk: Path) -> None:
+    """Samples flow, then the disk refuses for some samples, then it takes them again: nothing is lost."""
+    system, filler = on_small_disk, small_disk / "filler"
+    with Recorder(system) as recorder:
+        system.sampler()
+        writer = system.writer("--commit-interval", "0")
+        wait_until(lambda: system.stored() >= 1)
+        _fill(filler)
+        seen = len(recorder.samples)
+        wait_until(lambda: len(recorder.samples) >= seen + 4)
+        assert writer.poll() is None
+        filler.unlink()
+        settle(system, recorder)
+        status, error = stop(writer)
+    assert status == 0
+    assert error.count("cannot write") == 1
+    assert error.count("can be written again") == 1
+    assert "Traceback" not in error
+    with closing(sqlite3.connect(system.database)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def _fill(filler: Path) -> None:
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            with suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+
+
+def test_a_read_only_file_system_is_named(on_small_disk: System, small_disk: Path) -> None:
+    """Nothing can be done about it: the service is started again later, and the ring has the samples."""
+    system = on_small_disk
+    writer = system.writer()
+    wait_until((system.runtime / "writer").exists)
+    stop(writer)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with Recorder(system) as recorder:
+        system.sampler()
+        ran = system.run("writer.main")
+        assert ran.returncode == 1
+        assert "Read-only file system" in ran.stderr
+        assert ran.stderr.count("\n") == 1
+        wait_until(lambda: len(recorder.samples) >= 2)
+        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+        system.writer()
+        settle(system, recorder)
