@@ -38,11 +38,8 @@ def ask(
     ``parameters`` holds since, until, limit, now, database and bytes; newest and last are found here.
     """
     bound = {**parameters, **variant.parameters, "window": report.window}
-    bound["newest"], bound["last"], since = connection.execute(_NEWEST, bound).fetchone() or (
-        None,
-        None,
-        None,
-    )
+    newest = connection.execute(_NEWEST, bound).fetchone()
+    bound["newest"], bound["last"], since = newest or (None, None, bound["since"])
     if report.window is not None:
         bound["since"] = since
     cursor = connection.execute(sql_text(variant.sql), bound)

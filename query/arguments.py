@@ -62,7 +62,26 @@ def parser() -> argparse.ArgumentParser:
         one.report = report
         _add_options(one, report)
         _add_common(one)
+    _add_live(
+        reports.add_parser(
+            "live",
+            help="the newest sample, on and on, from the stream and not from the database",
+            description="The newest sample, on and on: a table in place, or a JSON object a line.",
+            formatter_class=_Help,
+            allow_abbrev=False,
+        )
+    )
     return top
+
+
+def _add_live(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--subscribe", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/samples)")
+    to.add_argument("--replay", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/replay)")
+    to.add_argument("--format", choices=("table", "json"), default="table", help="(default: table)")
+    to.add_argument(
+        "--limit", metavar="N", type=_limit, default=10, help="at most N processes in the table (default: 10)"
+    )
+    _add_common(to)
 
 
 def _add_common(to: argparse.ArgumentParser) -> None:

@@ -74,7 +74,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _begin(path: Path, query: str) -> sqlite3.Connection:
     name = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in os.fsencode(path.absolute()))
-    connection = sqlite3.connect(f"file://{name}{query}", _BUSY_SECONDS, isolation_level=None, uri=True)
+    connection = sqlite3.connect(
+        f"file://{name}{query}", timeout=_BUSY_SECONDS, isolation_level=None, uri=True
+    )
     try:
         connection.text_factory = _text
         connection.execute("PRAGMA query_only = 1")

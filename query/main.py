@@ -50,6 +50,13 @@ def main(argv: Sequence[str] | None = None, clock: Callable[[], float] = time.ti
 
 def _run(argv: Sequence[str], now: float) -> None:
     given = vars(arguments.parser().parse_args(argv))
+    if given["report"] == "live":
+        _show_live(given)
+    else:
+        _report(given, now)
+
+
+def _report(given: Mapping[str, Any], now: float) -> None:
     report = BY_NAME[given["report"]]
     form = given["format"] or report.format
     render.check_format(form)
@@ -75,6 +82,13 @@ def _run(argv: Sequence[str], now: float) -> None:
     if answer.remark:
         sys.stdout.flush()
         _say(answer.remark)
+
+
+def _show_live(given: Mapping[str, Any]) -> None:
+    from query import live  # noqa: PLC0415  (ZeroMQ takes 40 ms, and no report needs it)
+
+    subscribe, replay = live.default_endpoints()
+    live.show(given["subscribe"] or subscribe, given["replay"] or replay, given["format"], given["limit"])
 
 
 def _ask_for_commit(endpoint: str | None, path: Path) -> None:

@@ -89,7 +89,13 @@ def _csv(columns: Sequence[Column], rows: Iterable[Row], terminal: bool) -> Iter
     """RFC 4180 with the line ends of Unix."""
     import csv  # noqa: PLC0415
 
-    line: Any = csv.writer(_Echo(), lineterminator="\n").writerow
+    # The module quotes a \r in a field only where \r ends lines: so it does, and is taken off again.
+    row_text: Any = csv.writer(_Echo(), lineterminator="\r\n").writerow
+
+    def line(values: Sequence[Any]) -> str:
+        text: str = row_text(values)
+        return text[:-2] + "\n"
+
     yield line([column.name for column in columns])
     for row in rows:
         values = [plain(value) for value in row]

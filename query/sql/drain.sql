@@ -1,13 +1,16 @@
--- One row where the window holds a battery, none where it does not.
+-- One row where the window holds a battery, none where it does not. A sample is discharging by its energy, or,
+-- where the driver tells neither power nor current, by its status: percent and hours left are told all the same.
 WITH RECURSIVE
 averages AS (
     SELECT SUM(ABS(current) * interval) * 1000 / 60
                / SUM(interval) FILTER (WHERE current IS NOT NULL) AS avg_drain_mah_per_min,
-           -SUM(energy_uj) / 1e6 / SUM(interval)                  AS avg_watts,
+           -SUM(energy_uj) / 1e6
+               / SUM(interval) FILTER (WHERE energy_uj IS NOT NULL) AS avg_watts,
            coalesce(SUM(interval), 0.0)                           AS covered_s,
            MAX(ts)                                                AS newest_discharging
     FROM system_sample
-    WHERE time >= :since AND time <= :last AND energy_uj < 0
+    WHERE time >= :since AND time <= :last
+      AND (energy_uj < 0 OR energy_uj IS NULL AND status = 'Discharging')
 ),
 
 -- Back from the newest discharging sample of the window, row by row, through the same discharge: all of it
@@ -37,7 +40,7 @@ discharge (ts, time, run_id, seq, awake, asleep, pct, newest_pct, rise, elapsed)
       ON earlier.ts = (SELECT MAX(ts) FROM system_sample WHERE ts < later.ts)
     WHERE later.elapsed IS NOT NULL
       AND later.asleep <= 60
-      AND earlier.energy_uj < 0
+      AND (earlier.energy_uj < 0 OR earlier.energy_uj IS NULL AND earlier.status = 'Discharging')
       AND (earlier.time >= :since OR (later.elapsed < 3600 AND later.rise < 3))
 ),
 
@@ -54,7 +57,8 @@ slope AS (
 SELECT avg_drain_mah_per_min,
        avg_watts,
        pct_per_hour,
-       CASE WHEN newest.energy_uj < 0 AND pct_per_hour < 0
+       CASE WHEN (newest.energy_uj < 0 OR newest.energy_uj IS NULL AND newest.status = 'Discharging')
+                 AND pct_per_hour < 0
             THEN newest.battery_pct / -pct_per_hour END AS hours_left,
        covered_s
 FROM averages, slope, system_sample AS newest

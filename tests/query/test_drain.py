@@ -276,6 +276,18 @@ def test_on_mains_there_is_a_row_of_nulls_and_the_reason(recording: Recording, q
     assert ran.err == "telemetry-query: not discharging in that window: status Charging\n"
 
 
+def test_percent_tells_the_hours_left_where_the_driver_tells_no_power(
+    recording: Recording, query: Query
+) -> None:
+    """A laptop whose power_now and current_now give ENODEV: 12 % in an hour from 80 %."""
+    for minute in range(61):
+        recording.sample(NOON + 60 * minute, interval=60, battery_pct=80 - minute / 5, status="Discharging")
+    (row,) = query("drain").rows
+    assert (row["avg_watts"], row["avg_drain_mah_per_min"]) == (None, None)
+    assert row["pct_per_hour"] == pytest.approx(-12)
+    assert row["hours_left"] == pytest.approx(68 / 12)
+
+
 def test_a_battery_without_a_power_reading_says_so(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 10, battery_pct=80, status="Discharging")
     assert query("drain").err == "telemetry-query: no power reading in that window: status Discharging\n"

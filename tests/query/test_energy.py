@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -151,7 +152,7 @@ def test_buckets_add_up_to_the_total(
     for column in ("discharged_wh", "charged_wh", "covered_s"):
         assert sum(part[column] for part in parts) == pytest.approx(total[column])
     assert parts[-1]["end"] == total["end"]
-    assert all(before["end"] == after["start"] for before, after in zip(parts, parts[1:], strict=False))
+    assert all(before["end"] == after["start"] for before, after in pairwise(parts))
 
 
 def test_a_battery_that_gives_no_power_is_all_uncovered(recording: Recording, query: Query) -> None:

@@ -1,0 +1,102 @@
+"""``telemetry-query live``: the stream on the terminal, a table that refreshes in place, or JSON lines.
+
+The newest sample of the ring comes at once, so nobody waits an interval for the first picture.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import sys
+from collections.abc import Iterator
+
+from query.columns import BATTERY_PCT, CPU, CPU_FREQ, CPU_TOTAL, LOAD1, MEM, NAME, PID, WATTS, Column
+from query.render import rendered
+from query.values import cell, printable, shown_time
+from telemetry.sample import Battery, Sample, encode
+from telemetry.service import StopSignal
+from telemetry.stream.joiner import Gap, Start
+from telemetry.stream.subscriber import Subscriber
+
+FORMATS = ("table", "json")
+_HOME_AND_CLEAR = "\x1b[H\x1b[J"
+_LOOK_AT_OUTPUT = 1.0
+"""s; a reader that has gone is noticed so soon, and not at the next sample"""
+_TEMPERATURE = Column("temp", "°C", "", 1)
+
+
+def show(subscribe: str, replay: str, form: str, limit: int) -> None:
+    """Show samples until SIGINT, SIGTERM, or until nobody reads; ``limit`` processes of each.
+
+    Raises UserError where this user may not read the stream, BrokenPipeError where the reader has gone.
+    """
+    in_place = form == "table" and sys.stdout.isatty()
+    with StopSignal() as stop, Subscriber(subscribe, replay, Start.NEWEST) as subscriber:
+        if in_place:
+            sys.stdout.write(f"{_HOME_AND_CLEAR}Waiting for the sampler at {printable(subscribe)}\n")
+            sys.stdout.flush()
+        while not stop.requested:
+            for item in subscriber.receive(_LOOK_AT_OUTPUT, [stop]):
+                sys.stdout.write(_text(item, form, limit, in_place=in_place))
+                sys.stdout.flush()
+            if _nobody_reads():
+                raise BrokenPipeError
+
+
+def _nobody_reads() -> bool:
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _text(item: Sample | Gap, form: str, limit: int, *, in_place: bool) -> str:
+    if isinstance(item, Gap):  # on standard error: JSON lines are samples
+        print(f"telemetry-query: lost: samples {item.first} to {item.last} of a run", file=sys.stderr)
+        return ""
+    if form == "json":
+        return encode(item).decode() + "\n"
+    size = shutil.get_terminal_size()
+    lines = [line[: size.columns] for line in _lines(item, limit, size.columns)]
+    if in_place:
+        return _HOME_AND_CLEAR + "\n".join(lines[: size.lines - 1]) + "\n"
+    return "\n".join(lines) + "\n\n"
+
+
+def _lines(sample: Sample, limit: int, width: int) -> Iterator[str]:
+    """A screen for people: one line a part of the sample, and the table of its processes."""
+    yield f"{printable(sample.host)}  {shown_time(sample.time)}  sample {sample.seq}"
+    yield f"battery  {_battery(sample.battery)}"
+    cpu = sample.cpu
+    figures = [_figure(cpu.total, CPU_TOTAL), _figure(cpu.freq, CPU_FREQ), _figure(cpu.temp, _TEMPERATURE)]
+    load = " ".join(cell(average, LOAD1) for average in sample.load)
+    yield "  ".join(["cpu     ", *filter(None, figures), f"load {load}"])
+    yield "  ".join(["cores   ", *(cell(usage, Column("", "%", "", 0)) for usage in sample.cpu.cores)])
+    yield ""
+    rows = [(process.pid, process.name, process.cpu, process.mem) for process in sample.processes[:limit]]
+    yield from "".join(rendered((PID, NAME, CPU, MEM), rows, "table", width=width)).splitlines()
+
+
+def _battery(battery: Battery | None) -> str:
+    if battery is None:
+        return "none"
+    figures = [
+        _figure(battery.pct, BATTERY_PCT),
+        printable(battery.status or ""),
+        _figure(battery.power, WATTS),
+        _figure(battery.voltage, Column("", "V", "", 2)),
+        _figure(battery.current, Column("", "A", "", 2)),
+    ]
+    return "  ".join(filter(None, figures))
+
+
+def _figure(value: float | None, column: Column) -> str:
+    return "" if value is None else f"{cell(value, column)} {column.unit}"
+
+
+def default_endpoints() -> tuple[str, str]:
+    """Return where the sampler of this machine publishes and replays."""
+    from telemetry import places  # noqa: PLC0415
+
+    directory = places.runtime_directory(os.environ)
+    return places.publish_endpoint(directory), places.replay_endpoint(directory)

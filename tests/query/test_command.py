@@ -1,0 +1,318 @@
+"""The command as a user has it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from query.reports import REPORTS
+from telemetry import __version__
+from tests.query.recordings import NOON, Recording, example
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-W", "error", "-m", "query.main"]
+NAMES = [report.name for report in REPORTS]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("command")
+    example(directory / "telemetry.db")
+    with Recording(directory / "big.db") as recording:
+        recording.samples(NOON, 20_000, status="x" * 50)
+    with Recording(directory / "odd.db") as recording:
+        recording.sample(NOON, processes=[(1, "\x1b[2Jé\u202e", 1.0, 1.0)])
+    with Recording(directory / "empty.db"):
+        pass
+    return directory
+
+
+def environ(directory: Path) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(ROOT),
+        "TELEMETRY_RUNTIME_DIR": str(directory / "nothing-runs-here"),
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+    }
+
+
+def run(directory: Path, *argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    env = environ(directory) | options.pop("env", {})
+    if "stdout" not in options:
+        options["stdout"] = subprocess.PIPE
+    return subprocess.run(
+        [*COMMAND, *argv], cwd=directory, env=env, stderr=subprocess.PIPE, text=True, check=False, **options
+    )
+
+
+# --- done ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "github"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_report_in_every_format(directory: Path, name: str, form: str) -> None:
+    ran = run(directory, "--db", "telemetry.db", name, "--format", form)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_fit_a_small_screen(directory: Path, name: str) -> None:
+    ran = run(directory, "--db", "telemetry.db", name, "--format", "table")
+    widest = max(len(line) for line in ran.stdout.splitlines())
+    assert widest <= (140 if name == "export" else 90)
+
+
+@pytest.mark.parametrize("argv", [["--db", "telemetry.db", "top"], ["top", "--db", "telemetry.db"]])
+def test_db_stands_before_or_after_the_report(directory: Path, argv: list[str]) -> None:
+    assert run(directory, *argv).returncode == 0
+
+
+def test_without_db_it_is_that_of_the_environment(directory: Path) -> None:
+    assert run(directory, "top", env={"TELEMETRY_DB": "telemetry.db"}).returncode == 0
+    assert (
+        "elsewhere.db: no such database" in run(directory, "top", env={"TELEMETRY_DB": "elsewhere.db"}).stderr
+    )
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["recent", "--version"]])
+def test_version(directory: Path, argv: list[str]) -> None:
+    ran = run(directory, *argv)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"telemetry-query {__version__}\n", "")
+
+
+def test_nothing_to_show_is_no_failure(directory: Path) -> None:
+    ran = run(directory, "--db", "empty.db", "recent", "--format", "json")
+    assert (ran.returncode, ran.stdout) == (0, "[]\n")
+    assert ran.stderr == "telemetry-query: database is empty: is telemetry-writer running?\n"
+
+
+# --- failed, and wrong usage -----------------------------------------------------------------------
+
+
+def test_a_failure_is_one_line_and_1(directory: Path) -> None:
+    ran = run(directory, "--db", "no.db", "recent")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        "telemetry-query: no.db: no such database; is telemetry-writer running? "
+        "Give another file with --db PATH\n"
+    )
+
+
+def test_a_path_of_any_bytes_can_be_told(directory: Path) -> None:
+    ran = run(directory, "--db", os.fsdecode(b"no\xff\n.db"), "recent")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("telemetry-query: no\\udcff\\n.db: no such database")
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ([], "required: REPORT; see telemetry-query --help"),
+        (["nonsense"], "nonsense"),
+        (["recent", "--nonsense"], "--nonsense"),
+        (["recent", "--lim", "3"], "--lim"),
+        (["recent", "--limit", "0"], "not a whole number from 1; see telemetry-query recent --help"),
+        (["recent", "--limit", "-3"], "not a whole number"),
+        (["recent", "--limit", "1.5"], "not a whole number"),
+        (["recent", "--limit", "9" * 5000], "not a whole number"),
+        (["recent", "--since", "nan"], "--since: 'nan' is no time; give 2026-11-24, "),
+        (["recent", "--since", "-5"], "--since: '-5' is outside the years 1970 to 9999"),
+        (["recent", "--until", "\x1b]0;x\x07"], "--until: '\\x1b]0;x\\x07' is no time"),
+        (["recent", "--since", "now", "--until", "1h"], "--since is not before the end of the window"),
+        (["recent", "--since", "5", "--until", "5"], "--since is not before the end of the window"),
+        (["top", "--at", "5", "--until", "5"], "not allowed with"),
+        (["top", "--at", "5", "--since", "6"], "--since is not before the end of the window"),
+        (["recent", "--at", "5"], "--at"),
+        (["recent", "--format", "xml"], "--format: no format 'xml'; there are table, json, csv, "),
+        (["energy", "--by", "week"], "week"),
+        (["recent", "--db"], "--db"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_2(directory: Path, argv: list[str], told: str) -> None:
+    ran = run(directory, *argv)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("telemetry-query: ")
+    assert told in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+# --- whoever reads it ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reader(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that prints some megabytes into a pipe."""
+    process = subprocess.Popen(
+        [*COMMAND, "--db", "big.db", "export"],
+        cwd=directory,
+        env=environ(directory),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_reader_that_has_enough_is_no_failure(reader: subprocess.Popen[str]) -> None:
+    assert reader.stdout
+    assert reader.stderr
+    assert reader.stdout.readline().startswith("ts,battery_pct,")
+    reader.stdout.close()
+    assert reader.wait() == 0
+    assert reader.stderr.read() == ""
+    reader.stdout = None
+
+
+def test_an_interrupt_is_quiet(reader: subprocess.Popen[str]) -> None:
+    assert reader.stdout
+    assert reader.stderr
+    reader.stdout.read(1)  # it has begun to write; the pipe fills, and it waits
+    reader.send_signal(signal.SIGINT)
+    assert reader.wait(30) == 130  # and does not try to write the rest to a reader that is not there
+    assert reader.stderr.read() == ""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--db", "telemetry.db", "top"], ["--db", "big.db", "export"]])
+def test_a_pipe_that_nobody_reads(directory: Path, argv: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        ran = run(directory, *argv, stdout=write)
+    finally:
+        os.close(write)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--db", "telemetry.db", "top"], ["--db", "big.db", "export"]])
+def test_a_full_disk(directory: Path, argv: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        ran = run(directory, *argv, stdout=full)
+    assert ran.returncode == 1
+    assert ran.stderr == "telemetry-query: cannot write: No space left on device\n"
+
+
+def test_closed_streams(directory: Path) -> None:
+    command = f"{' '.join(COMMAND)} --db empty.db recent --format json"
+    for redirection, status, out, err in [
+        (">&-", 1, "", "telemetry-query: standard output is closed\n"),
+        ("2>&-", 0, "[]\n", ""),
+        (">&- 2>&-", 1, "", ""),
+    ]:
+        ran = subprocess.run(
+            ["sh", "-c", f"{command} {redirection}"],
+            cwd=directory,
+            env=environ(directory),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ran.returncode, ran.stdout, ran.stderr) == (status, out, err)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_a_character_that_the_locale_lacks(directory: Path, form: str, encoding: str) -> None:
+    ran = run(
+        directory,
+        "--db",
+        "odd.db",
+        "top",
+        "--format",
+        form,
+        env={"PYTHONIOENCODING": encoding},
+        errors="replace",
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "2J" in ran.stdout
+
+
+# --- on a terminal ---------------------------------------------------------------------------------
+
+
+def on_terminal(directory: Path, columns: int, *argv: str) -> str:
+    import fcntl
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, *argv],
+        cwd=directory,
+        env=environ(directory),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while select.select([ours], [], [], 30)[0]:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # EIO: the other side has ended
+                break
+            if not piece:
+                break
+            shown += piece
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "html", "tsv"])
+def test_no_escape_sequence_reaches_it(directory: Path, form: str) -> None:
+    shown = on_terminal(directory, 80, "--db", "odd.db", "top", "--format", form)
+    assert "[2J" in shown
+    assert all(character == "\n" or character.isprintable() or character == "\t" for character in shown)
+
+
+@pytest.mark.parametrize(("columns", "whole"), [(200, True), (90, False)])
+def test_headers_are_whole_where_there_is_room(directory: Path, columns: int, whole: bool) -> None:
+    shown = on_terminal(directory, columns, "--db", "telemetry.db", "recent")
+    assert ("drain_mah_per_min" in shown) == whole
+    assert max(len(line) for line in shown.splitlines()) <= columns
+
+
+# --- what it costs ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("form", "needed"), [("csv", set()), ("json", set()), ("table", {"tabulate"})])
+def test_no_heavy_import_without_need(directory: Path, form: str, needed: set[str]) -> None:
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-X",
+            "importtime",
+            "-m",
+            "query.main",
+            "--db",
+            "telemetry.db",
+            "top",
+            "--format",
+            form,
+        ],
+        cwd=directory,
+        env=environ(directory),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert imported & {"zmq", "psutil", "tabulate", "asyncio", "http"} == needed

@@ -1,0 +1,150 @@
+"""docs/reports.md and --help say what there is, and each output shown was printed.
+
+``python -m tests.query.test_docs`` prints the outputs anew into the document.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from query.arguments import parser
+from query.columns import Column
+from query.main import main
+from query.reports import REPORTS, Report
+from query.windows import FORMS
+from tests.query.recordings import NOON, example
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
+NOW = NOON + 5_400
+BLOCK = re.compile(r"^```console\n(\$ (telemetry-query [^\n]*)\n.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def printed(directory: Path, command: str) -> str:
+    """Return what a user sees of ``command`` in ``directory``, at NOW."""
+    out = io.StringIO()
+    environ = {"TELEMETRY_DB": "telemetry.db", "TELEMETRY_RUNTIME_DIR": str(directory), "TZ": "UTC"}
+    with contextlib.chdir(directory), mock.patch.dict(os.environ, environ):
+        time.tzset()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            main(shlex.split(command)[1:], lambda: NOW)
+    return f"$ {command}\n{out.getvalue()}"
+
+
+def without_size(text: str) -> str:
+    """The size of the file is SQLite's business."""
+    return re.sub(r"^bytes +\d+$", "bytes", text, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("docs")
+    example(directory / "telemetry.db")
+    return directory
+
+
+def shown() -> list[tuple[str, str]]:
+    """Command and output of each example in the document."""
+    return [(block[2], block[1]) for block in BLOCK.finditer(DOCUMENT.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(("command", "text"), shown(), ids=[command for command, _ in shown()])
+def test_what_is_shown_was_printed(directory: Path, command: str, text: str) -> None:
+    assert without_size(text) == without_size(printed(directory, command))
+
+
+def test_there_is_no_other_example() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert len(shown()) == text.count("```console") >= len(REPORTS)
+
+
+def section(report: Report) -> str:
+    _, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(f"\n## {report.name}\n")
+    return rest.partition("\n## ")[0]
+
+
+def in_document(column: Column) -> str:
+    name = f"`{column.name}`" if column.in_table else f"`{column.name}` (json, csv)"
+    return f"| {name} | {column.unit} | {column.help} |"
+
+
+def columns_of(report: Report) -> list[Column]:
+    added = [option.switch.columns for option in report.options if option.switch]
+    return [*report.columns, *(column for columns in added for column in columns)]
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
+def test_the_document_has_every_report_column_and_option(report: Report) -> None:
+    text = section(report)
+    assert f"\n{report.help[0].upper()}{report.help[1:]}." in text
+    for column in columns_of(report):
+        assert in_document(column) in text.splitlines()
+    assert text.count("\n| `") == len(columns_of(report))
+    for option in report.options:
+        assert f"`{option.flag}" in text
+        for choice in option.choices or ():
+            assert f"`{choice}`" in text
+    assert any(command.startswith(f"telemetry-query {report.name}") for command, _ in shown())
+
+
+def help_of(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([*argv, "--help"])
+    assert ended.value.code == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
+def test_help_has_every_report_column_and_option(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f" {report.name} {report.help}" in help_of([], capsys)
+    text = help_of([report.name], capsys)
+    for column in columns_of(report):
+        assert f" {' '.join(f'{column.name} {column.unit} {column.help}'.split())}" in text
+    for flag in (
+        "--since",
+        "--until",
+        "--limit",
+        "--format",
+        "--db",
+        *(option.flag for option in report.options),
+    ):
+        assert f" {flag} " in text
+    assert FORMS in text
+
+
+def test_every_column_tells_its_unit_or_has_none() -> None:
+    bare = {column.name for report in REPORTS for column in columns_of(report) if not column.unit}
+    assert bare == {
+        *("status", "load1", "load5", "load15", "pid", "name", "appearances", "core", "samples"),
+        *("database", "schema", "runs", "gaps", "samples_lost"),
+    }
+
+
+def test_the_document_has_every_form_of_a_time() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for form in re.sub(r"\(.*?\)|'", "", FORMS).replace(" or ", ", ").split(", "):
+        assert form.strip() in text
+
+
+def rewritten(text: str, output: Callable[[str], str]) -> str:
+    return BLOCK.sub(lambda block: f"```console\n{output(block[2])}```", text)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        example(Path(name) / "telemetry.db")
+        before = DOCUMENT.read_text(encoding="utf-8")
+        after = rewritten(before, lambda command: printed(Path(name), command))
+    DOCUMENT.write_text(after, encoding="utf-8")
+    sys.exit(0)

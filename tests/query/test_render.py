@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from query.columns import Column
+from query.render import TABLE_ROWS, TooLongError, check_format, rendered
+from query.values import cell, printable, shown_time
+from telemetry.errors import UsageError
+from tests.query.recordings import NOON
+
+WHEN = Column("when", "Unix s", "", kind="time")
+WATTS = Column("watts", "W", "", 2)
+NAME = Column("name", "", "", kind="text")
+COUNT = Column("count", "", "")
+COLUMNS = (WHEN, WATTS, NAME, COUNT)
+
+
+def text(rows: list[tuple[Any, ...]], form: str = "table", **options: Any) -> str:
+    return "".join(rendered(COLUMNS, rows, form, **options))
+
+
+# --- golden tables ---------------------------------------------------------------------------------
+
+ROWS: list[tuple[Any, ...]] = [
+    (NOON + 0.987, 5.0, "firefox", 12),
+    (NOON + 5, None, None, None),
+    (None, -0.001, "1e5", 2**63 - 1),
+]
+
+
+def test_a_table() -> None:
+    assert text(ROWS) == (
+        "when                 watts  name                   count\n"
+        "-------------------  -----  -------  -------------------\n"
+        "2026-11-21 12:00:00   5.00  firefox                   12\n"
+        "2026-11-21 12:00:05      -  -                          -\n"
+        "-                     0.00  1e5      9223372036854775807\n"
+    )
+
+
+def test_a_vertical_table() -> None:
+    assert text(ROWS[:1], vertical=True) == (
+        "item   value\n"
+        "-----  -------------------\n"
+        "when   2026-11-21 12:00:00\n"
+        "watts  5.00\n"
+        "name   firefox\n"
+        "count  12\n"
+    )
+
+
+def test_one_of_tabulates_formats() -> None:
+    assert text(ROWS[:1], "orgtbl") == (
+        "| when                | watts | name    | count |\n"
+        "|---------------------+-------+---------+-------|\n"
+        "| 2026-11-21 12:00:00 |  5.00 | firefox |    12 |\n"
+    )
+
+
+def test_a_table_too_wide_breaks_its_longest_headers_at_underscores() -> None:
+    columns = [Column(name, "", "", 1) for name in ("drain_mah_per_min", "cpu_total", "load1", "charged_wh")]
+    row = (12.5, 3.0, 0.5, 100.0)
+    assert "".join(rendered(columns, [row], "table", width=50)) == (
+        "drain_mah_per_min  cpu_total  load1  charged_wh\n"
+        "-----------------  ---------  -----  ----------\n"
+        "             12.5        3.0    0.5       100.0\n"
+    )
+    assert "".join(rendered(columns, [row], "table", width=46)) == (
+        " drain_  cpu_total  load1  charged_wh\n"
+        "   mah_\n"
+        "per_min\n"
+        "-------  ---------  -----  ----------\n"
+        "   12.5        3.0    0.5       100.0\n"
+    )
+    narrow = "".join(rendered(columns, [row], "table", width=1))
+    assert max(len(line) for line in narrow.splitlines()) == 7 + 5 + 5 + 8 + 3 * 2
+
+
+def test_columns_for_data_formats_alone() -> None:
+    columns = (COUNT._replace(in_table=False), NAME)
+    assert "".join(rendered(columns, [(1, "a")], "table")) == "name\n----\na\n"
+    assert "".join(rendered(columns, [(1, "a")], "csv")) == "count,name\n1,a\n"
+
+
+def test_a_long_name_is_cut_in_tables_alone() -> None:
+    row = (None, None, "x" * 4096, None)
+    assert max(len(line) for line in text([row]).splitlines()) < 60
+    assert "x" * 31 + "…" in text([row])
+    assert "x" * 4096 in text([row], "csv")
+    assert "x" * 4096 in text([row], vertical=True)
+
+
+# --- nothing ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [("table", ""), ("html", ""), ("json", "[]\n"), ("csv", "when,watts,name,count\n")],
+)
+def test_no_rows(form: str, expected: str) -> None:
+    assert text([], form) == expected
+
+
+# --- what tabulate makes of text that looks like something else ------------------------------------
+
+
+@pytest.mark.parametrize("form", ["table", "github", "plain", "tsv", "html", "pretty", "latex"])
+@pytest.mark.parametrize("name", ["1e5", "0123", "nan", "inf", "-", "True", "None", "1_000", "0x10", "1,5"])
+def test_a_name_is_shown_letter_by_letter(name: str, form: str) -> None:
+    shown = text([(NOON, 1.0, name, 1), (NOON, 1.0, "42", 1)], form)
+    escaped = re.escape(name.replace("_", r"\_") if form == "latex" else name)
+    assert re.search(rf"(^|[\s>|&]){escaped}($|[\s<|&])", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize("form", ["table", "github", "html"])
+def test_numbers_keep_their_digits_beside_text(form: str) -> None:
+    assert "7.00" in text([(NOON, 7, "a", 1), (NOON, "text", "b", 2)], form)
+
+
+# --- control characters ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\nb", "a\\nb"),
+        ("\x9b1m", "\\x9b1m"),
+        ("\u202eevil", "\\u202eevil"),
+        ("\x7f\x00", "\\x7f\\x00"),
+        ("größe 大", "größe 大"),
+    ],
+)
+def test_control_characters_are_shown_as_escapes(raw: str, shown: str) -> None:
+    assert printable(raw) == shown
+    assert shown in text([(raw, 1.0, raw, raw)])
+    assert shown in text([(NOON, 1.0, raw, 1)], "csv", terminal=True)
+
+
+@given(st.text())
+def test_no_format_lets_one_through_to_a_terminal(name: str) -> None:
+    for form in ("table", "json", "csv", "github"):
+        shown = text([(NOON, 1.0, name, 1)], form, terminal=True)
+        assert all(character == "\n" or character.isprintable() for character in shown)
+
+
+# --- round trips -----------------------------------------------------------------------------------
+
+numbers = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+rows = st.lists(st.tuples(numbers, numbers, st.none() | st.text(), numbers), max_size=5)
+
+
+@given(rows)
+def test_json_reads_back_equal(stored: list[tuple[Any, ...]]) -> None:
+    shown = text(stored, "json")
+    assert json.loads(shown) == [
+        dict(zip(("when", "watts", "name", "count"), row, strict=True)) for row in stored
+    ]
+    assert shown.isascii()
+    if stored:
+        lines = shown.splitlines()
+        assert (lines[0], lines[-1], len(lines)) == ("[", "]", len(stored) + 2)
+
+
+@given(rows)
+def test_csv_reads_back_equal(stored: list[tuple[Any, ...]]) -> None:
+    header, *found = csv.reader(io.StringIO(text(stored, "csv"), newline=""))
+    assert header == ["when", "watts", "name", "count"]
+    assert len(found) == len(stored)
+    for read, row in zip(found, stored, strict=True):
+        for field, value in zip(read, row, strict=True):
+            if isinstance(value, float):
+                assert float(field) == value
+            else:
+                assert field == ("" if value is None else str(value))
+
+
+def test_what_a_data_format_cannot_hold() -> None:
+    row = (float("inf"), b"\x00\xff", "a", 1)
+    assert json.loads(text([row], "json")) == [{"when": None, "watts": "x'00ff'", "name": "a", "count": 1}]
+    assert text([row], "csv").splitlines()[1] == "inf,x'00ff',a,1"
+
+
+# --- bounds ----------------------------------------------------------------------------------------
+
+
+def many(count: int) -> Any:
+    return ((NOON + index, 1.0, "x" * 50, index) for index in range(count))
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_data_formats_hold_a_row_at_a_time(form: str) -> None:
+    tracemalloc.start()
+    try:
+        length = sum(len(piece) for piece in rendered(COLUMNS, many(20_000), form))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert length > 1_200_000
+    assert peak < 300_000
+
+
+def test_a_table_has_an_end() -> None:
+    with pytest.raises(TooLongError, match="--format csv, --limit or --since"):
+        list(rendered(COLUMNS, many(TABLE_ROWS + 1), "table"))
+
+
+def test_formats() -> None:
+    for name in ("table", "json", "csv", "github", "html", "tsv"):
+        check_format(name)
+    for name in ("", "xml", "Table"):
+        with pytest.raises(UsageError, match=r"--format: no format .*; there are table, json, csv, .*github"):
+            check_format(name)
+
+
+# --- values ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "1970-01-01 00:00:00"),
+        (NOON + 0.999, "2026-11-21 12:00:00"),
+        (1e18, "1e+18"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+        ("soon\x07", "soon\\x07"),
+        (b"\x00", "x'00'"),
+        (None, "None"),
+    ],
+)
+def test_shown_time(value: object, shown: str) -> None:
+    assert shown_time(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1, "1.00"),
+        (-0.001, "0.00"),
+        (1e300, "1e+300"),
+        (float("inf"), "inf"),
+        (2**80, "1.20893e+24"),
+        ("", ""),
+    ],
+)
+def test_a_number_has_a_sensible_length(value: object, shown: str) -> None:
+    assert cell(value, WATTS) == shown
