@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from sampler.power_supply import read_attribute
+from sampler.sysfs import read_attribute
 
 _CURRENT: Final = ("scaling_cur_freq", "cpuinfo_cur_freq")
 """kHz. The second asks the hardware, only for root, and stands in where the governor tells none. Not

@@ -7,11 +7,12 @@ tells a user the same rules.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from sampler.sysfs import read_attribute
 
 # --- reading ---------------------------------------------------------------------------------------
 
@@ -27,32 +28,11 @@ _SOURCE_LOOK: Final = (("online",), ("usb_type",))
 _MEASURED: Final = (("status",), ("capacity",), VOLTAGE, CURRENT, POWER)
 _LEVELS: Final = (CHARGE, ("charge_full",), ENERGY, ("energy_full",))
 
-PAGE: Final = 4096
-"""No attribute is longer: the kernel prints each into one page."""
-
 _NUMBER: Final = re.compile(r"-?[0-9]{1,40}")
 """The kernel prints integers; 40 digits is far past any of them and far inside a float."""
 
 
-def read_attribute(path: str) -> str | None:
-    """Return the text of an attribute file without the white space around it, None where there is none.
-
-    None is all of: no such file, a directory in its place, ENODEV, EIO, EAGAIN or EINVAL from the driver
-    (HP Pavilion, bq27xxx after a resume), an empty text, one that is not UTF-8 or longer than a page.
-    Never blocks on a FIFO: a tree of recorded files is as good as the kernel's.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        try:
-            content = os.read(descriptor, PAGE + 1)
-        finally:
-            os.close(descriptor)
-        return (content.decode().strip() or None) if len(content) <= PAGE else None
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def read_supply(directory: Path, *, forced: bool = False) -> dict[str, str]:
+def read_supply(directory: Path, *, forced: bool) -> dict[str, str]:
     """Return the readable attributes that tell whether this is a battery, and then what it measures.
 
     Stops where the answer is no: the gauge of a mouse answers over its radio, and an adapter's `online`
@@ -92,7 +72,7 @@ _SOURCES: Final = ("Mains", "USB", "Wireless")
 """Types of what feeds the machine (USB_PD and the like too): their current is input, its sign another."""
 
 
-def refusal(attributes: Mapping[str, str], *, forced: bool = False) -> str | None:
+def refusal(attributes: Mapping[str, str], *, forced: bool) -> str | None:
     """Say why a supply of this type, scope and presence is no battery of this machine; None where it may be.
 
     A forced supply is taken at its user's word, of any type that is not a source.

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from sampler.power_supply import read_attribute
+from sampler.sysfs import read_attribute
 
 _PREFERENCE: Final = tuple(
     re.compile(pattern)

@@ -116,7 +116,9 @@ def test_a_forced_supply_is_taken_at_its_users_word(tmp_path: Path, changes: dic
     assert battery.power == -12
 
 
-@pytest.mark.parametrize("changes", [{"type": "Mains"}, {"type": "USB_PD"}, {"type": "Wireless"}, {"present": "0"}])
+@pytest.mark.parametrize(
+    "changes", [{"type": "Mains"}, {"type": "USB_PD"}, {"type": "Wireless"}, {"present": "0"}]
+)
 def test_a_forced_supply_that_cannot_be_a_battery(tmp_path: Path, changes: dict[str, str]) -> None:
     pack(tmp_path, "AC", **changes)
     assert read(tmp_path, "AC") is None

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sampler.battery import combine
+from sampler.power_supply import Pack
 from telemetry.sample import Battery
 from tests.sampler.supplies import ABSENT, Attributes, pack, read, reading, write_supply
 
@@ -44,6 +46,23 @@ def test_the_sum_has_the_bounds_of_one(tmp_path: Path, watts: int, total: float 
 
 def test_two_alike_are_told_by_name(tmp_path: Path) -> None:
     assert two(tmp_path, DRAINED, DRAINED).name == "BAT0"
+
+
+def test_the_order_of_the_packs_does_not_matter() -> None:
+    packs = [Pack(name, "Full", 12, 0, 0, 50) for name in ("BAT1", "BAT0", "BAT2")]
+    assert combine(packs) == Battery("BAT0", "Full", 12, 0, 0, 50)
+
+
+def test_half_a_watt_carries_more_than_none_told() -> None:
+    quiet = Pack("BAT0", "Full", 11, None, None, 50)
+    assert combine([quiet, Pack("BAT1", "Discharging", 12, -0.05, -0.5, 50)]) == Battery(
+        "BAT1", "Discharging", 12, -0.5 / 12, -0.5, 50
+    )
+
+
+def test_no_power_of_any_is_no_sum(tmp_path: Path) -> None:
+    battery = two(tmp_path, {"status": "Full", "capacity": 9}, {"status": "Full", "capacity": 9})
+    assert battery == Battery("BAT0", "Full", 11, None, None, 9)
 
 
 def test_status_tells_who_carries_where_no_power_does(tmp_path: Path) -> None:
@@ -100,6 +119,15 @@ def test_a_sum_has_all_its_terms_or_is_none(tmp_path: Path, other: Attributes, p
             {"capacity": 20}, {"capacity": 0, "power_now": 0, "voltage_now": 0}, None, id="timed-out"
         ),
         pytest.param({"capacity": 20}, {"voltage_now": ABSENT}, 20, id="one-tells-nothing"),
+        pytest.param(
+            {"capacity": 20}, {"voltage_now": ABSENT, "current_now": -5}, None, id="one-tells-amps-only"
+        ),
+        pytest.param(
+            {"capacity": 20}, {"voltage_now": ABSENT, "power_now": -5}, None, id="one-tells-watts-only"
+        ),
+        pytest.param(
+            {"capacity": 20}, {"voltage_now": ABSENT, "capacity": 60}, 40, id="one-tells-percent-only"
+        ),
         pytest.param(
             {"energy_now": 20000000, "energy_full": 10000000},
             {"energy_now": 30000000, "energy_full": 30000000},

@@ -133,6 +133,7 @@ def test_a_cpuinfo_that_goes_on_for_ever_is_no_reading(tmp_path: Path) -> None:
     [
         (b"cpu MHz\t\t: 800.059\n", [800.059]),
         (b"cpu MHz : 800\ncpu MHz : 900\n", [800, 900]),
+        (b"cpu MHz : 0.5\ncpu MHz : 20000\n", [0.5, 20000]),
         (b"cpu MHz\t\t: 0.000\ncpu MHz\t\t: 20001\n", []),
         (b"cpu MHz : nan\ncpu MHz : 1e3\ncpu MHz :\ncpu MHz : -1\ncpu MHz : 1.\ncpu MHz : 1 2\n", []),
         (b"not cpu MHz : 800\ncpu MHz max : 800\n", []),

@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from sampler import power_supply
-from sampler.power_supply import read_attribute, read_supply
+from sampler.sysfs import read_attribute
 from telemetry.sample import Battery
 from tests.sampler.supplies import LAPTOP, read, write_supply
 
@@ -114,25 +114,28 @@ def test_no_descriptor_is_left_open(tmp_path: Path, spoil: Callable[[Path], None
     assert os.listdir("/proc/self/fd") == before
 
 
-def _names_read(directory: Path) -> set[str]:
+def _names_read(sysfs: Path) -> list[str]:
     with mock.patch.object(power_supply, "read_attribute", wraps=read_attribute) as spied:
-        read_supply(directory, forced=False)
-    return {call.args[0].rpartition("/")[2] for call in spied.call_args_list}
+        read(sysfs)
+    return [call.args[0].rpartition("/")[2] for call in spied.call_args_list]
 
 
-IDENTITY = {"type", "scope", "present"}
+IDENTITY = ["type", "scope", "present"]
+MEASURED = ["status", "capacity", "voltage_now", "current_now", "power_now", "power_avg"]
+LEVELS = ["charge_now", "charge_full", "energy_now", "energy_avg", "energy_full"]
 
 
 @pytest.mark.parametrize("other", [{"type": "Mains"}, {"scope": "Device"}, {"present": "0"}])
 def test_what_is_no_battery_is_not_measured(tmp_path: Path, other: dict[str, str]) -> None:
     """A mouse's gauge would be asked over its radio, an adapter's `online` by firmware."""
-    assert _names_read(write_supply(tmp_path, "supply", **(LAPTOP | other))) == IDENTITY
+    write_supply(tmp_path, "supply", **(LAPTOP | other))
+    assert _names_read(tmp_path) == IDENTITY
 
 
 def test_no_more_is_read_than_is_needed(tmp_path: Path) -> None:
     directory = write_supply(tmp_path, "BAT0", **LAPTOP)
-    needed = IDENTITY | {"status", "capacity", "voltage_now", "current_now", "power_now", "power_avg"}
-    assert _names_read(directory) == needed
+    assert _names_read(tmp_path) == IDENTITY + MEASURED
     (directory / "capacity").unlink()
-    levels = {"charge_now", "charge_full", "energy_now", "energy_avg", "energy_full"}
-    assert _names_read(directory) == needed | levels
+    assert _names_read(tmp_path) == IDENTITY + MEASURED + LEVELS
+    write_supply(tmp_path, "BAT1", **LAPTOP)
+    assert sorted(_names_read(tmp_path)) == sorted(2 * (IDENTITY + MEASURED + LEVELS))  # each once a pack

@@ -129,6 +129,7 @@ def test_a_zone_that_comes_later(tmp_path: Path) -> None:
         ("-44000", -44),
         ("0", 0),
         ("-100000", -100),
+        ("-100001", None),
         ("250000", 250),
         ("250001", None),
         ("-274000", None),  # the kernel's "no reading"

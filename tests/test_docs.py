@@ -1,0 +1,99 @@
+"""The documents say what there is: options, reports, tables, columns, fields."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import query.arguments
+import sampler.main
+import writer.main
+from writer import schema
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DATABASE = (ROOT / "docs" / "database.md").read_text()
+STREAM = (ROOT / "docs" / "stream.md").read_text()
+
+
+def options(parser: argparse.ArgumentParser) -> list[str]:
+    return [
+        option for action in parser._actions for option in action.option_strings if option.startswith("--")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "parser"),
+    [("telemetry-sampler", sampler.main.parser()), ("telemetry-writer", writer.main.parser())],
+    ids=["sampler", "writer"],
+)
+def test_the_readme_has_every_option_and_no_other(section: str, parser: argparse.ArgumentParser) -> None:
+    text = README.split(f"### {section}\n")[1].split("\n#")[0]
+    rows = "\n".join(line for line in text.splitlines() if line.startswith("| `--"))
+    assert set(re.findall(r"--[a-z-]+", rows)) == set(options(parser))
+
+
+def test_the_readme_has_every_report() -> None:
+    (reports,) = (
+        action
+        for action in query.arguments.parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    assert re.findall(
+        r"^\| `(\w+)` \|", README.split("## Reports")[1].split("\n## ")[0], re.MULTILINE
+    ) == list(reports.choices)
+
+
+def test_every_file_that_a_document_links_to_is_there() -> None:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_every_table_and_column_is_described_with_its_place() -> None:
+    database = sqlite3.connect(":memory:")
+    schema.fresh(database)
+    names = [
+        name
+        for (name,) in database.execute(
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+        )
+    ]
+    sections = re.split(r"^### `(\w+)`$", DATABASE, flags=re.MULTILINE)
+    described = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert set(described) == set(names)
+    for name in names:
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({name})")]
+        rows = [
+            line.split("|")[1]
+            for line in described[name].split("\n## ")[0].splitlines()
+            if line.startswith("| `")
+        ]
+        assert re.findall(r"`(\w+)`", " ".join(rows)) == columns
+    database.close()
+
+
+def test_every_field_of_the_wire_format_is_described() -> None:
+    wire = json.loads((ROOT / "telemetry" / "sample-v1.schema.json").read_text())
+    table = STREAM.split("## The message")[1].split("\n## ")[0]
+    fields = wire["properties"]
+    names = [*fields, *(f"cpu.{name}" for name in fields["cpu"]["properties"])]
+    names += [f"battery.{name}" for name in fields["battery"]["oneOf"][1]["properties"]]
+    names.remove("cpu")
+    names += [f"processes[].{name}" for name in fields["processes"]["items"]["properties"] if name != "start"]
+    for name in names:
+        assert f"| `{name}`" in table, name
+
+
+def test_every_module_that_is_shown_is_there() -> None:
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        compile(code, "README.md", "exec")
+        for module in re.findall(r"^from (telemetry[\w.]*) import", code, re.MULTILINE):
+            assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists() or (
+                ROOT / module.replace(".", "/")
+            ).is_dir()
