@@ -28,8 +28,9 @@ def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _own_directory(environ: Mapping[str, str]) -> Path:
-    if of_session := environ.get("XDG_RUNTIME_DIR"):
-        return Path(of_session) / "telemetry-logger"
+    of_session = Path(environ.get("XDG_RUNTIME_DIR", ""))
+    if of_session.is_absolute():  # the XDG specification: any other is to be ignored
+        return of_session / "telemetry-logger"
     return Path(f"/tmp/telemetry-logger-{os.getuid()}")  # noqa: S108 the owner is checked before use
 
 

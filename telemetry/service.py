@@ -91,10 +91,9 @@ class _JournalFormatter(logging.Formatter):
 
 def start_log(program: str, verbose: bool) -> logging.Logger:
     """Return the program's log, on standard error: with priorities for the journal, else with its name."""
-    to_journal = "JOURNAL_STREAM" in os.environ
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _JournalFormatter("%(message)s") if to_journal else logging.Formatter(f"{program}: %(message)s")
+        _JournalFormatter("%(message)s") if _to_journal() else logging.Formatter(f"{program}: %(message)s")
     )
     log = logging.getLogger(program)
     log.handlers[:] = [handler]
@@ -103,16 +102,46 @@ def start_log(program: str, verbose: bool) -> logging.Logger:
     return log
 
 
+def _to_journal() -> bool:
+    """Whether standard error is the journal's; a terminal that a unit started inherits the variable alone."""
+    try:
+        stream = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"  # systemd.exec(5)
+
+
 def run(program: str, main: Callable[[], int]) -> int:
     """Run ``main`` and return the exit status: 0 done, 1 failed, 2 wrong usage. No traceback for a user."""
     try:
-        return main()
+        status = main()
+        _flush_output()
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # The reader has what it wanted (| head). Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has what it wanted (| head)
+        _forget_output()
         return 0
+    return status
+
+
+def _flush_output() -> None:
+    """Write what is printed now: at exit Python could only complain."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_output()
+        raise UserError(f"cannot write standard output: {error.strerror}") from None
+
+
+def _forget_output() -> None:
+    """Let what could not be written go nowhere: Python would try again, and complain, at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

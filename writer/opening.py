@@ -19,6 +19,7 @@ _NEXT_STEP = {
     sqlite3.SQLITE_NOTADB: "name another --db, or move that file away",
     sqlite3.SQLITE_BUSY: "another program (the original logger? sqlite3?) holds it: end that one first",
     sqlite3.SQLITE_FULL: "nothing is changed: make room on the disk, then start again",
+    sqlite3.SQLITE_IOERR: "the disk is full, or failing",
     sqlite3.SQLITE_CANTOPEN: "name a file that you may write in --db",
     sqlite3.SQLITE_READONLY: "name a file that you may write in --db",
 }
@@ -105,9 +106,11 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         schema.fresh(database)
         database.execute("COMMIT")
     elif is_original:
+        # What the last logger left in the WAL goes to the file first: the room is reckoned from its size.
+        database.execute("PRAGMA wal_checkpoint(PASSIVE)")
         original.take_over(database, has_room=_has_room_for_a_copy(path))
 
 
 def _has_room_for_a_copy(path: Path) -> bool:
     """The copy is written twice: to the WAL, and from there to the file."""
-    return shutil.disk_usage(path.parent).free > 2 * path.stat().st_size
+    return shutil.disk_usage(os.path.realpath(path)).free > 2 * path.stat().st_size

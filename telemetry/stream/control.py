@@ -45,7 +45,7 @@ def request_commit(endpoint: str, database: Path, timeout: float = 0.5) -> bool:
         reply = json.loads(client.recv(zmq.DONTWAIT))
         status = database.stat()
         return bool(reply["ok"] and (reply["dev"], reply["ino"]) == (status.st_dev, status.st_ino))
-    except (zmq.ZMQError, OSError, ValueError, LookupError, TypeError):
+    except (zmq.ZMQError, OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
     finally:
         context.destroy(linger=0)
@@ -55,7 +55,7 @@ def _listens(path: Path) -> bool:
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         probe.connect(str(path))
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a path that the system cannot even be asked for
         return False
     else:
         return True

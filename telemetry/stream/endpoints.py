@@ -25,16 +25,26 @@ _GROUP_UMASK = 0o007
 class BoundSocket:
     """A socket bound to one endpoint, alone: the second process is refused instead of stealing the file."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], kind: int, endpoint: str, owner: str) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        kind: int,
+        endpoint: str,
+        owner: str,
+        *,
+        high_water: int = 1000,
+    ) -> None:
         """Bind. ``owner`` is who else would hold the endpoint, for the error text.
 
-        Raises UserError where the endpoint is taken, not ours to bind, or no endpoint at all.
+        ``high_water``: messages kept for each peer that does not read them.
+        Raises UserError where the endpoint is taken or not ours to bind, UsageError for what is none.
         """
         self.endpoint = endpoint
         self._path = ipc_path(endpoint)
         self._lock = _lock_beside(self._path, owner) if self._path else None
         self.socket = context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 100)  # ms, for the last sample to a subscriber that keeps up
+        self.socket.setsockopt(zmq.SNDHWM, high_water)  # after bind it would be ignored
         try:
             with endpoint_errors(f"cannot bind {endpoint}"):
                 self._bind()

@@ -6,17 +6,21 @@ that a property test can try every interleaving.
 The order is the ring's: runs oldest first, each from its first sample on. A live sample that follows the
 last one is yielded at once; any other means that something was missed, and the ring is asked. Live samples
 that come while it is asked are kept (a bounded number: what is dropped, the ring has).
+
+When is a sample lost? It is in the ring before it is published. So the reply to a question that was posed
+after a sample had been received knows that sample and all before it: what such a reply does not give is
+lost. Samples that came after the question say nothing of the kind; for them the ring is asked once more.
+Hence each question is caused by a new live sample, a new run or a page that brought something: no loop.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
 from telemetry.sample import InvalidSample, Sample, decode
-from telemetry.stream.replay import Reply
+from telemetry.stream.replay import UNKNOWN_RUN, Reply
 
 _KEPT_LIVE = 1000
 _KNOWN_RUNS = 256
@@ -62,16 +66,21 @@ class Joiner:
         self._on_invalid = on_invalid
         self._start = start if isinstance(start, Start) else None
         self._position: Position | None = None
-        self._seen: dict[str, int] = {}
-        """The last seq that was passed of each run, in order of use."""
-        self._live: deque[Sample] = deque(maxlen=_KEPT_LIVE)
-        self._asked_again_for: Position | None = None
+        self._passed: dict[str, int] = {}
+        """The last seq of each run that was yielded or given up, in order of use."""
+        self._known: dict[str, int] = {}
+        """The newest seq that is known of each run not yet left, in the order of the stream."""
+        self._waiting: dict[Position, Sample] = {}
+        """Live samples from before the question: its reply has the last word on them."""
+        self._news: dict[Position, Sample] = {}
+        """Live samples since the question."""
         if isinstance(start, Position):
             self._move_to(start)
         self.ask()
 
     def ask(self) -> None:
         """Ask for what lies behind the position: at the start, at a hole, after a silence."""
+        self._note_news()
         if self._position:
             self.question = Question(self._position.run, self._position.seq)
         else:
@@ -79,11 +88,16 @@ class Joiner:
 
     def live(self, sample: Sample) -> list[Sample | Gap]:
         """Take a sample from the live stream; return what is in order now."""
-        if sample.seq <= self._seen.get(sample.run, 0):
+        if self._is_passed(Position(sample.run, sample.seq)):
             return []
         if self.question is None and self._follows(sample):
             return [self._advance(sample)]
-        self._live.append(sample)
+        if self._position and sample.run in self._passed and sample.run != self._position.run:
+            return self._come_late(sample)
+        self._news[Position(sample.run, sample.seq)] = sample
+        if len(self._waiting) + len(self._news) > _KEPT_LIVE:
+            oldest = self._waiting or self._news
+            del oldest[next(iter(oldest))]
         if self.question is None:
             self.ask()
         return []
@@ -92,116 +106,177 @@ class Joiner:
         """Take the answer to ``question``; return what is in order now."""
         if self.question is None:
             return []
-        if self._position is None and not self._begin(reply):
+        if reply.error not in (None, UNKNOWN_RUN):
+            return self.unanswered()
+        begins = self._position is None
+        if begins:
+            self._begin(reply)
+        here = self._position
+        if here is None:
             return self._caught_up()
-        position = self._position
-        assert position is not None  # noqa: S101 _begin sets it
-        out: list[Sample | Gap] = []
-        if reply.run == position.run and reply.error is None:
-            out = self._take_page(position, reply)
-            if reply.more and reply.bodies:
-                self.ask()
-                return out
-        following = self._run_behind(position.run, reply)
-        if following is None:
+        behind = self._learn(reply, here.run)
+        if begins and reply.run != here.run and any(held.run == here.run for held in reply.runs):
+            self.ask()  # the first reply is the current run's, and there are older ones
+            return []
+        out = self._pass_gone(reply, here.run)
+        out += self._take_page(reply, here)
+        if reply.more and self._position != here:
+            self.ask()
+            return out
+        if not behind:
             return out + self._caught_up()
-        # The ring holds a later run: the one before it is done.
-        self._move_to(Position(following, self._seen.get(following, 0)))
+        # The ring holds a later run: the sampler of this one is dead, and there is no more of it.
+        out += self._leave_for(behind[0])
         self.ask()
         return out
 
     def unanswered(self) -> list[Sample | Gap]:
         """The ring does not answer: go on with what is live, and say what is missing."""
+        self._note_news()
         self.question = None
-        return self._give_up_holes()
+        if self._position is None and self._waiting:
+            self._begin_with(next(iter(self._waiting)))
+        return self._pass_waiting()
 
     # --- the ring ---
 
-    def _begin(self, reply: Reply) -> bool:
-        """Set the first position, just before the first sample that is wanted; False: the ring is empty."""
-        if not reply.runs:
-            return False
-        if self._start is Start.NEWEST:
-            first = reply.runs[-1]
+    def _begin(self, reply: Reply) -> None:
+        """Set the first position, just before the first sample that is wanted; none while there is none."""
+        held = [held.run for held in reply.runs]
+        gone = [position for position in self._waiting if position.run not in held]
+        if reply.runs and self._start is Start.NEWEST:
             for earlier in reply.runs[:-1]:
                 self._move_to(Position(earlier.run, earlier.last))
-            self._move_to(Position(first.run, first.last - 1))
-        else:
-            self._move_to(Position(reply.runs[0].run, reply.runs[0].first - 1))
-        return True
+            self._begin_with(Position(reply.runs[-1].run, reply.runs[-1].last))
+            self._known.clear()
+            self._waiting.clear()
+        elif gone:  # a ring that was lost, or none: older than what is held
+            self._begin_with(gone[0])
+        elif reply.runs:
+            self._begin_with(Position(reply.runs[0].run, reply.runs[0].first))
 
-    def _take_page(self, position: Position, reply: Reply) -> list[Sample | Gap]:
-        """The seq of each body follows from its place, so that a body that is no sample is a known loss."""
+    def _begin_with(self, first: Position) -> None:
+        """Who begins here has lost nothing before it."""
+        self._move_to(Position(first.run, first.seq - 1))
+
+    def _learn(self, reply: Reply, here: str) -> list[str]:
+        """Note what the ring holds from here on; return its runs behind this one."""
+        runs = [held.run for held in reply.runs]
+        held = {
+            run: max(last, self._known.get(run, 0))
+            for run, _, last in reply.runs[runs.index(here) if here in runs else 0 :]
+            if run == here or run not in self._passed
+        }
+        # The ring drops the oldest first: what is known and not held lies before all that is held.
+        gone = {run: last for run, last in self._known.items() if run not in held}
+        self._known = held if here in runs else gone | held
+        return [run for run in held if run != here]
+
+    def _pass_gone(self, reply: Reply, here: str) -> list[Sample | Gap]:
+        """Live samples from a ring that was lost: older than this run, and than all that is held."""
+        runs = {held.run for held in reply.runs}
         out: list[Sample | Gap] = []
-        asked = self.question.after if self.question and self.question.run == position.run else None
-        first = position.seq + 1 if asked is None else asked + 1
-        if reply.oldest is not None and reply.bodies:
-            first = max(first, reply.oldest)
-        for seq, body in enumerate(reply.bodies, first):
-            if seq <= self._seen.get(position.run, 0):
-                continue
-            try:
-                sample = decode(body)
-                if (sample.run, sample.seq) != (position.run, seq):
-                    raise InvalidSample(f"replay gave seq {sample.seq} in place of {seq}")
-            except InvalidSample as invalid:
-                self._on_invalid(invalid)  # the next sample shows the gap
-                continue
-            out += self._pass_to(sample)
+        for position, sample in self._waiting.items():
+            if here in runs and position.run not in runs:
+                out += self._come_late(sample)
         return out
 
-    def _run_behind(self, run: str, reply: Reply) -> str | None:
-        """Return the run that comes after ``run`` in the ring, or the oldest new one where it has gone."""
-        runs = [held.run for held in reply.runs]
-        if run in runs:
-            behind = runs[runs.index(run) + 1 :]
-        else:
-            behind = [other for other in runs if other not in self._seen]
-        return behind[0] if behind else None
+    def _take_page(self, reply: Reply, here: Position) -> list[Sample | Gap]:
+        """The seq of each body follows from its place, so that a body that is no sample is a known loss."""
+        if reply.run != here.run or not reply.bodies:
+            return []
+        out: list[Sample | Gap] = []
+        first = max(here.seq + 1, reply.oldest or 0)
+        for seq, body in enumerate(reply.bodies, first):
+            try:
+                sample = decode(body)
+                if (sample.run, sample.seq) != (here.run, seq):
+                    raise InvalidSample(f"replay gave seq {sample.seq} in place of {seq}")
+            except InvalidSample as invalid:
+                self._on_invalid(invalid)
+                continue
+            out += self._pass_over(here.run, seq - 1)
+            out.append(self._advance(sample))
+        # Bodies at the end that are no samples: without this the same page would be asked for for ever.
+        return out + self._pass_over(here.run, first + len(reply.bodies) - 1)
 
     # --- going on with live samples ---
 
     def _caught_up(self) -> list[Sample | Gap]:
-        """The ring has no more. A hole before a live sample that came since is asked for once again."""
+        """The ring has no more: what waits follows, over holes that are lost. For holes in the news, ask."""
         self.question = None
-        out: list[Sample | Gap] = []
-        in_order = sorted(self._live, key=lambda sample: sample.seq)
-        out += [self._advance(sample) for sample in in_order if self._follows(sample)]
-        waiting = [sample for sample in self._live if sample.seq > self._seen.get(sample.run, 0)]
-        self._live.clear()
-        if not waiting:
-            return out
-        self._live.extend(waiting)
-        hole = Position(waiting[0].run, waiting[0].seq)
-        if hole == self._asked_again_for:
-            return out + self._give_up_holes()
-        self._asked_again_for = hole
-        self.ask()
+        out = self._pass_waiting()
+        out += [self._advance(sample) for sample in self._news.values() if self._follows(sample)]
+        if not all(map(self._is_passed, self._news)):
+            self.ask()
+        self._news.clear()
         return out
 
-    def _give_up_holes(self) -> list[Sample | Gap]:
+    def _pass_waiting(self) -> list[Sample | Gap]:
         out: list[Sample | Gap] = []
-        by_run: dict[str, list[Sample]] = {}
-        for sample in self._live:
-            by_run.setdefault(sample.run, []).append(sample)
-        self._live.clear()
-        for samples in by_run.values():
-            for sample in sorted(samples, key=lambda sample: sample.seq):
-                if sample.seq > self._seen.get(sample.run, 0):
-                    out += self._pass_to(sample)
+        newest: dict[str, int] = {}
+        for run, seq in self._waiting:
+            if not self._is_passed(Position(run, seq)):
+                newest[run] = max(seq, newest.get(run, 0))
+        for run, seq in newest.items():
+            out += self._leave_for(run)
+            out += self._pass_over(run, seq)
+        self._waiting.clear()
         return out
+
+    def _come_late(self, sample: Sample) -> list[Sample | Gap]:
+        """A live sample of a run that was left, which the ring did not hold: better late than lost."""
+        first = self._passed.get(sample.run, 0) + 1
+        self._passed[sample.run] = sample.seq
+        gaps: list[Sample | Gap] = [Gap(sample.run, first, sample.seq - 1)] if first < sample.seq else []
+        return [*gaps, sample]
+
+    def _note_news(self) -> None:
+        for run, seq in self._news:
+            self._known[run] = max(seq, self._known.get(run, 0))
+        live = self._waiting | self._news
+        self._waiting = {position: live[position] for position in live if not self._is_passed(position)}
+        self._news = {}
 
     # --- the position ---
 
     def _follows(self, sample: Sample) -> bool:
         return self._position == (sample.run, sample.seq - 1)
 
-    def _pass_to(self, sample: Sample) -> list[Sample | Gap]:
-        """Go on to ``sample``, over a gap where there is one; who begins here has lost nothing."""
-        first = self._seen.get(sample.run, 0) + 1
-        lost = first < sample.seq and self._position is not None
-        gaps: list[Sample | Gap] = [Gap(sample.run, first, sample.seq - 1)] if lost else []
-        return [*gaps, self._advance(sample)]
+    def _is_passed(self, position: Position) -> bool:
+        return position.seq <= self._passed.get(position.run, 0)
+
+    def _leave_for(self, run: str) -> list[Sample | Gap]:
+        """Go to the begin of ``run``: what is known of the runs before it comes now, or is lost."""
+        out: list[Sample | Gap] = []
+        if self._position is None or self._position.run == run:
+            return out
+        for earlier in dict.fromkeys((self._position.run, *self._known)):
+            if earlier == run:
+                break
+            live = (position.seq for position in (*self._waiting, *self._news) if position.run == earlier)
+            out += self._pass_over(earlier, max(self._known.pop(earlier, 0), *live, 0))
+        self._move_to(Position(run, self._passed.get(run, 0)))
+        return out
+
+    def _pass_over(self, run: str, last: int) -> list[Sample | Gap]:
+        """Go on to ``last``: with the live samples that wait, over gaps where there are none."""
+        out: list[Sample | Gap] = []
+        first = self._passed.get(run, 0) + 1
+        if first > last:
+            return out
+        live = self._waiting | self._news
+        for seq in sorted(seq for other, seq in live if other == run and first <= seq <= last):
+            out += self._gap_to(run, seq - 1)
+            out.append(self._advance(live[Position(run, seq)]))
+        return out + self._gap_to(run, last)
+
+    def _gap_to(self, run: str, last: int) -> list[Sample | Gap]:
+        first = self._passed.get(run, 0) + 1
+        if first > last:
+            return []
+        self._move_to(Position(run, last))
+        return [Gap(run, first, last)]
 
     def _advance(self, sample: Sample) -> Sample:
         self._move_to(Position(sample.run, sample.seq))
@@ -209,7 +284,7 @@ class Joiner:
 
     def _move_to(self, position: Position) -> None:
         self._position = position
-        self._seen.pop(position.run, None)
-        self._seen[position.run] = position.seq
-        if len(self._seen) > _KNOWN_RUNS:
-            del self._seen[next(iter(self._seen))]
+        self._passed.pop(position.run, None)
+        self._passed[position.run] = position.seq
+        while len(self._passed) > _KNOWN_RUNS:
+            del self._passed[next(iter(self._passed))]

@@ -14,6 +14,8 @@ from telemetry.stream.ring import Ring
 
 _HIGH_WATER = 1000
 """Messages kept for a subscriber that does not read, about 1 MB; what is over is for it to replay."""
+_REPLIES_KEPT = 4
+"""Replies kept for a client that asks and does not read: each is a page, 256 KiB."""
 _REQUESTS_IN_A_ROW = 50
 """After so many answers the clock is looked at: a flood of requests must not delay the next sample."""
 
@@ -35,10 +37,12 @@ class Publisher:
         self._publish: list[BoundSocket] = []
         try:
             for endpoint in publish:
-                bound = BoundSocket(self._context, zmq.PUB, endpoint, "telemetry-sampler")
-                bound.socket.setsockopt(zmq.SNDHWM, _HIGH_WATER)
-                self._publish.append(bound)
-            self._replay = BoundSocket(self._context, zmq.ROUTER, replay, "telemetry-sampler")
+                self._publish.append(
+                    BoundSocket(self._context, zmq.PUB, endpoint, "telemetry-sampler", high_water=_HIGH_WATER)
+                )
+            self._replay = BoundSocket(
+                self._context, zmq.ROUTER, replay, "telemetry-sampler", high_water=_REPLIES_KEPT
+            )
         except BaseException:
             for bound in self._publish:
                 bound.close()

@@ -13,15 +13,19 @@ No sockets here: frames in, frames out.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from telemetry.sample import MAX_TEXT
 from telemetry.stream.ring import Held, Ring
+
+_T = TypeVar("_T")
 
 VERSION = 1
 PAGE_SAMPLES = 500
 PAGE_BYTES = 256 << 10
-MAX_REQUEST = 4096
-"""Bytes; a longer request is answered with an error, unread."""
+MAX_REQUEST = 64 << 10
+"""Bytes; a longer request is answered with an error, unread. The longest run, escaped, fits."""
+UNKNOWN_RUN = "unknown-run"
 
 
 class Reply(NamedTuple):
@@ -69,7 +73,7 @@ def answer(frame: bytes, ring: Ring, current_run: str) -> list[bytes]:
             head |= {"oldest": held.first, "newest": held.last}
             head["more"] = max(after + 1, held.first) + len(bodies) <= held.last
         elif run != current_run:
-            head["error"] = "unknown-run"
+            head["error"] = UNKNOWN_RUN
     return [json.dumps(head, separators=(",", ":")).encode(), *bodies]
 
 
@@ -79,14 +83,18 @@ def _read_request(frame: bytes) -> tuple[object, str | None, int | None, int]:
     fields = json.loads(frame)
     if not isinstance(fields, dict) or fields.get("v") != VERSION:
         raise ValueError(f"an object of version {VERSION} is wanted")
-    run, after, most = fields.get("run"), fields.get("after"), fields.get("max", PAGE_SAMPLES)
+    name, run, after = fields.get("id"), fields.get("run"), fields.get("after")
+    most = fields.get("max", PAGE_SAMPLES)
+    # It is sent back: lists as deep as they can be read are too deep to be written, and NaN is no JSON.
+    if not (name is None or type(name) in (int, str)):
+        raise ValueError("id: an integer, a text or null is wanted")
     if not (run is None or isinstance(run, str)):
         raise ValueError("run: a text or null is wanted")
     if not (after is None or (type(after) is int and 0 <= after < 1 << 63)):
         raise ValueError("after: a seq or null is wanted")
     if type(most) is not int or most < 1:
         raise ValueError("max: an integer from 1 is wanted")
-    return fields.get("id"), run, after, min(most, PAGE_SAMPLES)
+    return name, run, after, min(most, PAGE_SAMPLES)
 
 
 def _page(ring: Ring, run: str, after: int, most: int) -> list[bytes]:
@@ -104,23 +112,39 @@ def read_reply(frames: list[bytes]) -> Reply | None:
     """Return the reply in ``frames``, None where they are none: a stranger may own the endpoint."""
     try:
         head = json.loads(frames[0])
-        reply = Reply(
-            id=head["id"],
-            run=head["run"],
-            oldest=head["oldest"],
-            newest=head["newest"],
-            more=head["more"],
-            runs=tuple(Held(held["run"], held["first"], held["last"]) for held in head["runs"]),
-            error=head["error"],
+        return Reply(
+            id=_exactly(int, head["id"]),
+            run=None if head["run"] is None else _run(head["run"]),
+            oldest=None if head["oldest"] is None else _seq(head["oldest"]),
+            newest=None if head["newest"] is None else _seq(head["newest"]),
+            more=_exactly(bool, head["more"]),
+            runs=tuple(
+                Held(_run(held["run"]), _seq(held["first"]), _seq(held["last"])) for held in head["runs"]
+            ),
+            error=None if head["error"] is None else _exactly(str, head["error"]),
             bodies=tuple(frames[1:]),
         )
     except (ValueError, RecursionError, LookupError, TypeError):
         return None
-    texts_fit = all(isinstance(text, str) for text in (*(held.run for held in reply.runs), reply.run or ""))
-    numbers = [
-        *(seq for held in reply.runs for seq in held[1:]),
-        reply.oldest or 0,
-        reply.newest or 0,
-        reply.id,
-    ]
-    return reply if texts_fit and all(type(number) is int for number in numbers) else None
+
+
+def _exactly(kind: type[_T], value: object) -> _T:
+    if type(value) is kind:
+        return value
+    raise TypeError(f"{kind.__name__} is wanted")
+
+
+def _run(value: object) -> str:
+    """A gap takes it into the database: the same bounds as in a sample, and no lone surrogate."""
+    run = _exactly(str, value)
+    if not 1 <= len(run) <= MAX_TEXT:
+        raise ValueError("run: too short or too long")
+    run.encode()
+    return run
+
+
+def _seq(value: object) -> int:
+    seq = _exactly(int, value)
+    if not 1 <= seq < 1 << 63:
+        raise ValueError("seq: out of range")
+    return seq

@@ -85,8 +85,7 @@ class Ring:
         used = _HEADER.size + len(run_bytes) + len(body)
         size = -(-used // _ALIGN) * _ALIGN
         if size > self.capacity:
-            self._records.clear()
-            self._runs.clear()
+            self._clear()
             return
         start = self._make_room(size)
         tail = _HEADER.pack(b"", 0, len(body), len(run_bytes), self._number + 1, seq)[_CRC_START:]
@@ -95,6 +94,13 @@ class Ring:
         self._number += 1
         self._head = start + size
         self._note(run, seq, _Record(start, size, start + used - len(body), len(body)))
+
+    def _clear(self) -> None:
+        """Hold nothing, in the file too: what was before a hole must not come back at the next opening."""
+        os.pwrite(self._file, bytes(self.capacity), 0)
+        self._records.clear()
+        self._runs.clear()
+        self._head = 0
 
     def _make_room(self, size: int) -> int:
         start = self._head

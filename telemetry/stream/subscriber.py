@@ -26,6 +26,8 @@ _QUESTIONS = 3
 """So many unanswered while live samples come: this sampler has no replay, so its holes are lost."""
 _SILENT_INTERVALS = 3
 _FIRST_INTERVAL = 5.0
+_LONGEST_INTERVAL = 3600.0
+"""s, what a sampler may be told; one that was stopped for a day covers that day with its next sample."""
 _MESSAGES_IN_A_ROW = 500
 
 
@@ -57,8 +59,9 @@ class Subscriber:
         self._asked_at = 0.0
         self._question_id = 0
         self._unanswered = 0
-        self._live_since_answer = 0
-        check_reachable(subscribe)
+        self._live_run: str | None = None
+        self._live_since_asked = 0
+        self._check_reachable()
         self._context = zmq.Context[zmq.Socket[bytes]]()
         try:
             self._live = self._connect(zmq.SUB, subscribe, "--subscribe")
@@ -88,57 +91,83 @@ class Subscriber:
         """Return what is in order now; wait up to ``timeout`` seconds for it.
 
         Returns early, perhaps with nothing, when one of ``others`` is readable or the clock asks for work.
+        Raises UserError where the sampler came with sockets that this user may not connect to.
         """
-        out = self._keep_asking()
+        # Before the clock is looked at: who was stopped or busy for a while has his answers here already.
+        out = self._take_arrived()
+        out += self._keep_asking()
+        if out:
+            return out
         poller = zmq.Poller()
         for readable in (self._live, self._replay, *others):
             poller.register(readable, zmq.POLLIN)
-        poller.poll(0 if out else int(min(timeout, self._next_work()) * 1000) + 1)
-        # Live first: a reply then finds the samples that were published while it was under way.
-        return [*out, *self._take_live(), *self._take_replies()]
+        poller.poll(int(min(timeout, self._next_work()) * 1000) + 1)
+        return self._take_arrived()
+
+    def _take_arrived(self) -> list[Sample | Gap]:
+        out: list[Sample | Gap] = []
+        # Replies only when no live sample is left: they find those that were published meanwhile, and what
+        # lay here since before a question does not count as a sign that it should have been answered.
+        if self._take_live(out):
+            self._take_replies(out)
+            self._ask()
+        return out
 
     # --- live ---
 
-    def _take_live(self) -> list[Sample | Gap]:
-        out: list[Sample | Gap] = []
+    def _take_live(self, out: list[Sample | Gap]) -> bool:
+        """Take what arrived, at most so much that the caller's other sockets do not starve; return if all."""
         for _ in range(_MESSAGES_IN_A_ROW):
             try:
                 frames = self._live.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
-                break
+                return True
             try:
-                sample = decode(frames[-1])
+                if len(frames) != 2:
+                    raise InvalidSample(f"{len(frames)} frames, not 2")
+                sample = decode(frames[1])
             except InvalidSample as invalid:
                 self._on_invalid(invalid)
                 continue
-            self._heard = self._clock()
-            self._interval = sample.interval
-            self._live_since_answer += 1
+            self._note_alive(sample)
             out += self._joiner.live(sample)
-        return out
+        return False
+
+    def _note_alive(self, sample: Sample) -> None:
+        self._heard = self._clock()
+        self._interval = min(sample.interval, _LONGEST_INTERVAL)
+        if sample.run != self._live_run:  # a new process: what the old one was asked may have died with it
+            self._live_run = sample.run
+            self._live_since_asked = self._unanswered = 0
+            if self._asked is not None:
+                self._send(self._asked)
+        self._live_since_asked += 1
 
     # --- replay ---
 
-    def _take_replies(self) -> list[Sample | Gap]:
-        out: list[Sample | Gap] = []
+    def _take_replies(self, out: list[Sample | Gap]) -> None:
         while True:
             try:
                 frames = self._replay.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
-                return out
+                return
             reply = read_reply(frames)
             if reply is None or self._asked is None or reply.id != self._question_id:
                 continue  # late, or a stranger's
             self._asked = None
-            self._unanswered = self._live_since_answer = 0
-            out += self._joiner.reply(reply)
+            out += (joined := self._joiner.reply(reply))
+            if joined and isinstance(joined[-1], Sample):
+                self._interval = min(joined[-1].interval, _LONGEST_INTERVAL)
             self._ask()
 
     def _ask(self) -> None:
         """Send the joiner's question, unless one is under way."""
         question = self._joiner.question
-        if question is None or self._asked is not None:
-            return
+        if question is not None and self._asked is None:
+            self._unanswered = self._live_since_asked = 0
+            self._send(question)
+
+    def _send(self, question: Question) -> None:
         self._question_id += 1
         self._asked, self._asked_at = question, self._clock()
         with suppress(zmq.Again):  # nobody takes it: asked again after the time-out
@@ -150,21 +179,28 @@ class Subscriber:
         out: list[Sample | Gap] = []
         if now - self._heard >= self._silence():
             self._heard = now
+            self._check_reachable()  # the sampler may have come since
             self._live.close()
             self._live = self._connect(zmq.SUB, self._subscribe_endpoint, "--subscribe")
             if self._joiner.question is None:
                 self._joiner.ask()
+            self._ask()
         if self._asked is not None and now - self._asked_at >= self._patience():
-            self._asked = None
             self._unanswered += 1
             self._replay.close()
             self._replay = self._connect(zmq.DEALER, self._replay_endpoint, "--replay")
             # A sampler answers between two samples: one that published two and did not answer has no replay,
-            # or another one than was named. One that is stopped publishes nothing, and is waited for.
-            if self._unanswered >= _QUESTIONS and self._live_since_answer >= 2:
+            # or another one than was named. One that is dead or stopped publishes nothing, and is waited for.
+            if self._unanswered >= _QUESTIONS and self._live_since_asked >= 2:
+                self._asked = None
                 out = self._joiner.unanswered()
-        self._ask()
+            else:
+                self._send(self._asked)
         return out
+
+    def _check_reachable(self) -> None:
+        check_reachable(self._subscribe_endpoint)
+        check_reachable(self._replay_endpoint)
 
     def _patience(self) -> float:
         return _REPLY_TIMEOUT * float(2 ** min(self._unanswered, 4))

@@ -1,0 +1,105 @@
+"""What hypothesis draws samples from, and how long it draws.
+
+A property that is worth more with more examples has two tests: one of a second that tries the same examples
+each time, and one marked ``slow`` that tries new ones.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from telemetry.sample import END_OF_TIME, LARGEST, MAX_LIST, MAX_TEXT, Battery, Cpu, Process, Sample
+
+T = TypeVar("T")
+
+_SLOW_TO_DRAW: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
+QUICK: Final = settings(
+    max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=_SLOW_TO_DRAW
+)
+DEEP: Final = settings(max_examples=5000, deadline=None, suppress_health_check=_SLOW_TO_DRAW)
+
+BIGGEST: Final = (1 << 63) - 1
+
+
+def numbers(least: float, most: float) -> st.SearchStrategy[float]:
+    """Finite floats, the bounds included."""
+    return st.floats(least, most, allow_nan=False, allow_infinity=False)
+
+
+def or_none(values: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
+    return st.none() | values
+
+
+def texts(shortest: int = 0) -> st.SearchStrategy[str]:
+    """Any text that UTF-8 can say, now and then as long as one may be."""
+    return st.text(min_size=shortest, max_size=12) | st.sampled_from(["é" * MAX_TEXT, "\x00\n\"\\'/€🔋"])
+
+
+counts: Final = st.integers(0, BIGGEST)
+shares: Final = numbers(0.0, 400.0) | numbers(0.0, 1e12)
+electrical: Final = numbers(-50.0, 50.0) | numbers(-LARGEST, LARGEST)
+
+batteries: Final = st.builds(
+    Battery,
+    name=or_none(texts()),
+    status=or_none(st.sampled_from(["Charging", "Discharging", "Full"]) | texts()),
+    voltage=or_none(electrical),
+    current=or_none(electrical),
+    power=or_none(electrical),
+    pct=or_none(numbers(0.0, 100.0)),
+)
+cpus: Final = st.builds(
+    Cpu,
+    total=or_none(shares),
+    cores=st.lists(or_none(shares), max_size=8).map(tuple)
+    | st.sampled_from([(None,) * MAX_LIST, (0.0,) * MAX_LIST]),
+    freq=or_none(shares),
+    temp=or_none(numbers(-1e12, 1e12)),
+    unowned=or_none(shares),
+)
+processes: Final = st.builds(
+    Process,
+    pid=counts,
+    start=counts,
+    name=texts(),
+    cpu=shares,
+    mem=shares,
+    children=or_none(shares),
+)
+samples: Final = st.builds(
+    Sample,
+    host=texts(1),
+    boot_id=texts(),
+    run=texts(1),
+    seq=st.integers(1, BIGGEST),
+    ts=st.integers(0, int(END_OF_TIME) - 1),
+    time=numbers(0.0, END_OF_TIME - 1),
+    interval=numbers(1e-6, LARGEST),
+    suspended=numbers(0.0, END_OF_TIME),
+    battery=or_none(batteries),
+    cpu=cpus,
+    load=st.tuples(or_none(shares), or_none(shares), or_none(shares)),
+    processes=st.lists(processes, max_size=4, unique_by=lambda process: process.pid).map(tuple),
+)
+"""Every sample that the contract allows, at its bounds too."""
+
+
+def sample(run: str = "run", seq: int = 1, *, interval: float = 5.0, name: str = "a") -> Sample:
+    """An ordinary small sample."""
+    return Sample(
+        host="pi4",
+        boot_id="boot",
+        run=run,
+        seq=seq,
+        ts=1_800_000_000 + seq,
+        time=1_800_000_000.25 + seq,
+        interval=interval,
+        suspended=0.0,
+        battery=Battery("BAT0", "Discharging", 12.0, -0.5, -6.0, 50.0),
+        cpu=Cpu(10.0, (5.0, 15.0)),
+        load=(0.5, 0.25, 0.125),
+        processes=(Process(1, 2, name, 1.5, 0.5),),
+    )

@@ -1,0 +1,86 @@
+"""Places that a test cannot make out of plain directories."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.processes import System
+from tests.writer.fake_sampler import Feed
+from writer.store import Store
+
+MakeDisk = Callable[[int], Path]
+"""Make a file system of so many bytes."""
+
+
+@pytest.fixture
+def system() -> Iterator[System]:
+    """A runtime directory and a database, nothing running."""
+    # A socket's path may have 107 bytes: tmp_path is too long for some.
+    with tempfile.TemporaryDirectory(prefix="writer") as directory, System(Path(directory)) as system:
+        yield system
+
+
+@pytest.fixture
+def options(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The writer's options: none unless a test parametrizes them."""
+    given: tuple[str, ...] = getattr(request, "param", ())
+    return given
+
+
+@pytest.fixture
+def feed(system: System, options: tuple[str, ...]) -> Iterator[Feed]:
+    """A writer that a fake sampler feeds."""
+    with Feed(system, *options) as feed:
+        yield feed
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A fresh database, open."""
+    with Store(tmp_path / "telemetry.db") as store:
+        yield store
+
+
+def mount_tmpfs(at: Path, options: str) -> None:
+    """Mount a tmpfs, or skip the test where this user may not."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a tmpfs is for root")
+
+
+@pytest.fixture
+def make_disk(tmp_path: Path) -> Iterator[MakeDisk]:
+    """A small file system of its own."""
+    at = tmp_path / "disk"
+    at.mkdir()
+
+    def make(size: int) -> Path:
+        mount_tmpfs(at, f"size={size},mode=0700")
+        return at
+
+    yield make
+    if os.path.ismount(at):
+        subprocess.run(["umount", str(at)], check=True)
+
+
+@pytest.fixture
+def read_only_directory(tmp_path: Path) -> Iterator[Path]:
+    """A directory that nobody may write, root included."""
+    at = tmp_path / "read-only"
+    at.mkdir()
+    if os.geteuid() == 0:
+        mount_tmpfs(at, "ro")
+        yield at
+        subprocess.run(["umount", str(at)], check=True)
+    else:
+        at.chmod(0o555)
+        yield at
+        at.chmod(0o755)

@@ -1,0 +1,116 @@
+"""What a database holds, read with nothing but sqlite3."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from telemetry.sample import Sample
+from writer import schema
+from writer.store import Store
+
+Rows = list[tuple[Any, ...]]
+Catalogue = dict[tuple[str, str], str]
+"""(type, name): SQL"""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open as a reader does."""
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.execute("PRAGMA query_only = ON")
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open as a user does who adds things of their own."""
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def rows(path: Path, sql: str, *values: object) -> Rows:
+    with reading(path) as database:
+        return database.execute(sql, values).fetchall()
+
+
+def value(path: Path, sql: str, *values: object) -> Any:
+    ((found,),) = rows(path, sql, *values)
+    return found
+
+
+def catalogue(path: Path) -> Catalogue:
+    """Return what was made with SQL; what SQLite makes for itself has none."""
+    with reading(path) as database:
+        found = database.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {(kind, name): sql for kind, name, sql in found}
+
+
+def fresh_catalogue() -> Catalogue:
+    with schema.model() as model:
+        found = model.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {(kind, name): sql for kind, name, sql in found}
+
+
+def columns(path: Path, table: str) -> Rows:
+    return rows(path, f"PRAGMA table_xinfo({table})")
+
+
+def column_names(path: Path, table: str) -> list[str]:
+    return [row[1] for row in columns(path, table)]
+
+
+def is_whole(path: Path) -> bool:
+    return bool(rows(path, "PRAGMA integrity_check") == [("ok",)])
+
+
+def stored(store: Store) -> Rows:
+    """Return (run, seq, ts) of all live samples, by ts."""
+    return rows(store.path, "SELECT run, seq, ts FROM system_sample JOIN run USING (run_id) ORDER BY ts")
+
+
+def expected_rows(sample: Sample, ts: int) -> tuple[Rows, Rows, Rows]:
+    """Return the rows that a sample is stored as, by another way than the writer's: name for name."""
+    wire, battery, cpu = sample, sample.battery, sample.cpu
+    power = battery.power if battery else None
+    system = (
+        ts,
+        *((battery.voltage, battery.current, battery.power, battery.pct) if battery else (None,) * 4),
+        *(cpu.total, cpu.freq),
+        *wire.load,
+        *(wire.time, wire.interval, wire.suspended),
+        *(battery.status if battery else None, cpu.temp),
+        None if power is None else round(power * wire.interval * 1e6),
+        *(wire.run, wire.host, wire.boot_id, wire.seq),
+    )
+    cores = [(core, usage) for core, usage in enumerate(cpu.cores) if usage is not None]
+    processes = [(p.pid, p.name, p.cpu, p.mem, p.start, p.children) for p in wire.processes]
+    return [system], cores, sorted(processes)
+
+
+def stored_rows(path: Path, ts: int) -> tuple[Rows, Rows, Rows]:
+    """Return what is stored at ``ts``, like ``expected_rows``."""
+    return (
+        rows(
+            path,
+            "SELECT ts, voltage, current, power, battery_pct, cpu_total, cpu_freq, load1, load5, load15, "
+            "time, interval, suspended, status, cpu_temp, energy_uj, run, host, boot_id, seq "
+            "FROM system_sample JOIN run USING (run_id) WHERE ts = ?",
+            ts,
+        ),
+        rows(path, "SELECT core, usage FROM cpu_core WHERE ts = ? ORDER BY core", ts),
+        rows(
+            path,
+            "SELECT pid, name, cpu, mem, start, children FROM process_sample WHERE ts = ? ORDER BY pid",
+            ts,
+        ),
+    )

@@ -1,0 +1,113 @@
+"""The real writer from its start to its end: when it commits, what it answers, what it leaves."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.system.processes import wait_until
+from tests.writer.fake_sampler import Feed, skipped
+from tests.writer.reading import rows, value
+from tests.writer.samples import BATTERY, row_of, sample
+from writer.store import Store
+
+
+def count(feed: Feed) -> int:
+    return int(value(feed.system.database, "SELECT COUNT(*) FROM system_sample"))
+
+
+@pytest.mark.parametrize("options", [("--commit-interval", "0")], indirect=True)
+def test_an_interval_of_0_commits_each_sample(feed: Feed) -> None:
+    feed.sampler.publish(sample(1))
+    wait_until(lambda: count(feed) == 1)
+
+
+@pytest.mark.parametrize("options", [("--commit-interval", "0.5")], indirect=True)
+def test_a_commit_comes_by_itself(feed: Feed) -> None:
+    feed.sampler.publish(sample(1))
+    feed.control.let_it_receive()
+    assert count(feed) == 0
+    wait_until(lambda: count(feed) == 1)
+
+
+def test_a_battery_at_its_end_is_committed_at_once(feed: Feed) -> None:
+    feed.sampler.publish(sample(1))
+    feed.control.let_it_receive()
+    assert count(feed) == 0
+    feed.sampler.publish(sample(2)._replace(battery=BATTERY._replace(pct=10.0)))
+    wait_until(lambda: count(feed) == 2)
+
+
+def test_so_is_a_large_batch(feed: Feed) -> None:
+    for first in range(1, 700, 100):
+        feed.sampler.publish(*row_of(first, first + 99))
+        feed.control.let_it_receive()
+    wait_until(lambda: count(feed) >= 500)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_commits_what_was_received(feed: Feed, number: signal.Signals) -> None:
+    feed.sampler.publish(*row_of(1, 3))
+    feed.control.wait_for("run-a", 3)
+    feed.sampler.publish(*row_of(4, 6))
+    feed.control.let_it_receive()
+    assert value(feed.system.database, "SELECT MAX(seq) FROM system_sample") == 3, "the interval is 60 s"
+    status, log, took = feed.stop(number)
+    assert (status, skipped(log)) == (0, 0)
+    assert took < 5
+    assert rows(feed.system.database, "SELECT seq FROM system_sample") == [(seq,) for seq in range(1, 7)]
+    # Closed cleanly: nothing is left in a WAL.
+    assert not Path(f"{feed.system.database}-wal").exists()
+    with Store(feed.system.database) as store:
+        assert store.position == ("run-a", 6)
+
+
+def test_a_second_writer_is_refused_and_the_first_goes_on(feed: Feed) -> None:
+    ran = feed.system.run("writer.main")
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        f"telemetry-writer: another telemetry-writer owns {feed.system.database}: "
+        "stop it first (systemctl stop telemetry-writer)\n"
+    )
+    feed.sampler.publish(sample(1))
+    feed.control.wait_for("run-a", 1)
+    assert feed.stop(signal.SIGTERM)[0] == 0
+
+
+def test_a_locked_database_is_said_once_and_nothing_is_lost(feed: Feed) -> None:
+    feed.sampler.publish(*row_of(1, 2))
+    feed.control.wait_for("run-a", 2)
+    holder = sqlite3.connect(feed.system.database, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    for seq in (3, 4):
+        feed.sampler.publish(sample(seq))
+        feed.control.let_it_receive()
+        assert feed.control.commit() == {"v": 1, "ok": False, "error": "database is locked"}
+    holder.close()
+    feed.control.wait_for("run-a", 4)
+    status, log, _ = feed.stop(signal.SIGTERM)
+    assert status == 0
+    path = feed.system.database
+    assert [line for line in log if "storing" not in line] == [
+        f"telemetry-writer: cannot write {path}: database is locked; keeping the samples and trying again",
+        f"telemetry-writer: {path} can be written again",
+    ]
+    assert rows(path, "SELECT seq FROM system_sample") == [(1,), (2,), (3,), (4,)]
+
+
+def test_the_answer_names_the_file_and_the_newest_sample(feed: Feed) -> None:
+    found = feed.system.database.stat()
+    empty = {"v": 1, "ok": True, "dev": found.st_dev, "ino": found.st_ino, "newest": None}
+    assert feed.control.commit() == empty
+    feed.sampler.publish(sample(1))
+    feed.control.wait_for("run-a", 1)
+    feed.sampler.publish(sample(2))
+    feed.control.let_it_receive()
+    assert feed.control.commit() == empty | {"newest": ["run-a", 2]}
+    # Deleted under it: the writer goes on, and a reader of another file knows that it is not meant.
+    feed.system.database.unlink()
+    assert feed.control.commit() == empty | {"newest": ["run-a", 2]}
+    assert feed.stop(signal.SIGTERM)[0] == 0

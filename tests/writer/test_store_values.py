@@ -1,0 +1,196 @@
+"""Which key a sample gets, and that every value is stored as it was sent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telemetry.sample import END_OF_TIME, Sample, decode, encode
+from tests.strategies import DEEP, QUICK, samples
+from tests.writer.reading import expected_rows, rows, stored, stored_rows, value
+from tests.writer.samples import BATTERY, NOW, sample
+from writer.store import Store
+
+
+@contextmanager
+def fresh_store() -> Iterator[Store]:
+    """A store for one example of hypothesis."""
+    with tempfile.TemporaryDirectory() as directory, Store(Path(directory) / "telemetry.db") as store:
+        yield store
+
+
+# --- every value ---
+
+
+def check_every_value(sent: Sample) -> None:
+    with fresh_store() as store:
+        assert store.append([sent], NOW) == (1, 0)
+        ts = max(sent.ts, 1)
+        assert stored_rows(store.path, ts) == expected_rows(sent, ts)
+        assert value(store.path, "SELECT COUNT(*) FROM cpu_core WHERE ts <> ?", ts) == 0
+        assert value(store.path, "SELECT COUNT(*) FROM process_sample WHERE ts <> ?", ts) == 0
+
+
+@settings(QUICK, max_examples=60)
+@given(samples)
+def test_every_stored_value_is_the_messages(sent: Sample) -> None:
+    check_every_value(decode(encode(sent)))
+
+
+@pytest.mark.slow
+@settings(DEEP, max_examples=2000)
+@given(samples)
+def test_every_stored_value_is_the_messages_deeply(sent: Sample) -> None:
+    check_every_value(decode(encode(sent)))
+
+
+def test_none_is_null_and_nothing_else(store: Store) -> None:
+    bare = sample(1)._replace(battery=None, load=(None, 0.0, None), processes=())
+    store.append([bare], NOW)
+    names = "voltage, current, power, battery_pct, status, energy_uj, load1, load5, load15"
+    assert rows(store.path, f"SELECT {names} FROM system_sample") == [(*(None,) * 7, 0.0, None)]
+    assert rows(store.path, "SELECT * FROM process_sample") == []
+
+
+@pytest.mark.parametrize(
+    ("power", "interval", "expected"),
+    [
+        (-2.0, 5.0, -10_000_000),
+        (3.5, 0.1, 350_000),
+        (1e-7, 4.0, 0),
+        (-1.2345678e-6, 1.0, -1),
+        (1.6e-6, 1.0, 2),
+        (1e6, 1e6, 10**18),
+        (-1e6, 1e6, -(10**18)),
+        (0.0, 5.0, 0),
+        (None, 5.0, None),
+    ],
+)
+def test_energy_is_a_whole_number(
+    store: Store, power: float | None, interval: float, expected: int | None
+) -> None:
+    store.append([sample(1)._replace(battery=BATTERY._replace(power=power), interval=interval)], NOW)
+    assert rows(store.path, "SELECT energy_uj, typeof(energy_uj) FROM system_sample") == [
+        (expected, "null" if expected is None else "integer")
+    ]
+
+
+# --- ts ---
+
+clocks = st.integers(0, int(END_OF_TIME) - 1) | st.integers(NOW - 3, NOW + 3)
+batches = st.lists(st.lists(clocks, min_size=1, max_size=4), max_size=5)
+
+
+def check_rising(batches: list[list[int]], reopen: bool) -> None:
+    """Whatever the clock does; across batches and across restarts of the writer."""
+    expected: list[tuple[str, int, int]] = []
+    newest = seq = 0
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "telemetry.db"
+        store = Store(path)
+        for clock in batches:
+            batch = []
+            for ts in clock:
+                seq += 1
+                newest = max(ts, newest + 1)
+                expected.append(("run-a", seq, newest))
+                batch.append(sample(seq, ts=ts))
+            assert store.append(batch, NOW) == (len(batch), 0)
+            assert store.position == ("run-a", seq)
+            if reopen:
+                store.close()
+                store = Store(path)
+        assert stored(store) == expected
+        store.close()
+
+
+@settings(QUICK, max_examples=60)
+@given(batches, st.booleans())
+def test_ts_rises_whatever_the_clock_does(batches: list[list[int]], reopen: bool) -> None:
+    check_rising(batches, reopen)
+
+
+@pytest.mark.slow
+@settings(DEEP, max_examples=1000)
+@given(batches, st.booleans())
+def test_ts_rises_whatever_the_clock_does_deeply(batches: list[list[int]], reopen: bool) -> None:
+    check_rising(batches, reopen)
+
+
+def test_time_is_the_clock_as_it_was_read(store: Store) -> None:
+    store.append([sample(1, ts=NOW), sample(2, ts=NOW - 3600)], NOW)
+    assert rows(store.path, "SELECT ts, time FROM system_sample ORDER BY ts") == [
+        (NOW, NOW + 0.25),
+        (NOW + 1, NOW - 3600 + 0.25),
+    ]
+
+
+def test_import_keeps_a_free_ts_and_gives_the_next_for_a_taken_one(store: Store) -> None:
+    store.append([sample(seq, ts=NOW + seq) for seq in (1, 2, 4)], NOW)
+    imported = [sample(9, "old", ts=NOW - 100), *(sample(seq, "old", ts=NOW + 1) for seq in (1, 2, 3))]
+    assert store.import_samples(imported) == (4, 0)
+    assert [(run, seq, ts - NOW) for run, seq, ts in stored(store)] == [
+        ("old", 9, -100),
+        ("run-a", 1, 1),
+        ("run-a", 2, 2),
+        ("old", 1, 3),
+        ("run-a", 4, 4),
+        ("old", 2, 5),
+        ("old", 3, 6),
+    ]
+    store.append([sample(5, ts=NOW + 5)], NOW)
+    assert stored(store)[-1] == ("run-a", 5, NOW + 7)
+
+
+steps = st.lists(
+    st.tuples(st.booleans(), st.lists(st.integers(1, 12), min_size=1, max_size=6)), min_size=1, max_size=8
+)
+
+
+@settings(QUICK, max_examples=60)
+@given(steps)
+def test_keys_against_a_model(steps: list[tuple[bool, list[int]]]) -> None:
+    """Live samples behind the newest row, imported ones at their ts or the next free second."""
+    taken: dict[int, int] = {}
+    seq = 0
+    with fresh_store() as store:
+        for is_live, clock in steps:
+            batch = []
+            for ts in clock:
+                seq += 1
+                batch.append(sample(seq, ts=ts))
+                key = max(ts, max(taken, default=0) + 1) if is_live else ts
+                while key in taken:
+                    key += 1
+                taken[key] = seq
+            done = store.append(batch, NOW) if is_live else store.import_samples(batch)
+            assert done == (len(batch), 0)
+        assert {ts: seq for _, seq, ts in stored(store)} == taken
+
+
+def test_importing_again_costs_no_more_than_importing(tmp_path: Path) -> None:
+    """Each sample looks for a free second: it must not walk along a row of taken ones each time."""
+
+    def cost(count: int) -> int:
+        with Store(tmp_path / f"{count}.db") as store:
+            row = [sample(seq, ts=NOW + seq) for seq in range(1, count + 1)]
+            store.import_samples(row)
+            calls = 0
+
+            def count_call() -> int:
+                nonlocal calls
+                calls += 1
+                return 0
+
+            store._database.set_progress_handler(count_call, 1000)
+            for first in range(0, count, 100):
+                assert store.import_samples(row[first : first + 100]) == (0, 100)
+            return calls
+
+    assert cost(2000) < 3 * cost(1000)
