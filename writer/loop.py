@@ -9,7 +9,8 @@ from telemetry.service import StopSignal
 from telemetry.stream.control_server import ControlServer
 from telemetry.stream.subscriber import Subscriber
 from writer.ingest import Batch
-from writer.store import CannotWrite, Store
+from writer.keeper import Keeper
+from writer.store import CannotWrite
 
 _LONGEST_WAIT = 60.0
 _RETRY = 1.0
@@ -21,13 +22,13 @@ class Loop:
 
     def __init__(
         self,
-        store: Store,
+        keeper: Keeper,
         subscriber: Subscriber,
         control: ControlServer,
         commit_interval: float,
         log: logging.Logger,
     ) -> None:
-        self._store = store
+        self._keeper = keeper
         self._subscriber = subscriber
         self._control = control
         self._batch = Batch(commit_interval)
@@ -51,6 +52,7 @@ class Loop:
             self._log.error("%d samples are not stored; the ring has them", len(self._batch.items))
 
     def _serve(self) -> None:
+        self._keeper.tend()
         requests = self._control.requests()
         now = time.monotonic()
         done = self._commit() if requests or self._batch.due_in(now) <= 0 else False
@@ -58,8 +60,8 @@ class Loop:
             self._control.answer(route, self._report() if done else {"ok": False, "error": self._trouble})
 
     def _report(self) -> dict[str, object]:
-        device, inode = self._store.identity
-        return {"ok": True, "dev": device, "ino": inode, "newest": self._store.position}
+        device, inode = self._keeper.store.identity
+        return {"ok": True, "dev": device, "ino": inode, "newest": self._keeper.store.position}
 
     def _commit(self) -> bool:
         """Commit what is pending; return whether nothing is pending any more."""
@@ -68,17 +70,19 @@ class Loop:
         if time.monotonic() < self._retry_at:
             return False
         try:
-            self._store.append(self._batch.items, time.time(), durable=self._batch.urgent)
+            self._keeper.store.append(self._batch.items, time.time(), durable=self._batch.urgent)
         except CannotWrite as error:
             if self._trouble is None:
                 self._log.error(
-                    "cannot write %s: %s; keeping the samples and trying again", self._store.path, error
+                    "cannot write %s: %s; keeping the samples and trying again",
+                    self._keeper.store.path,
+                    error,
                 )
             self._trouble = str(error)
             self._retry_at = time.monotonic() + _RETRY
             return False
         if self._trouble is not None:
-            self._log.warning("%s can be written again", self._store.path)
+            self._log.warning("%s can be written again", self._keeper.store.path)
             self._trouble = None
         self._log.debug("committed %d samples", len(self._batch.items))
         self._batch.clear()

@@ -98,6 +98,7 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     from telemetry.stream.control_server import ControlServer  # noqa: PLC0415
     from telemetry.stream.joiner import Start  # noqa: PLC0415
     from telemetry.stream.subscriber import Subscriber  # noqa: PLC0415
+    from writer.keeper import Keeper  # noqa: PLC0415
     from writer.loop import Loop  # noqa: PLC0415
 
     refused = RateLimited(log)
@@ -106,19 +107,19 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
         refused.warning(f"skipped a message: {invalid}")
 
     directory = places.make_runtime_directory()
-    with StopSignal() as stop, Store(options.db or places.default_database()) as store:
+    with StopSignal() as stop, Keeper(options.db or places.default_database(), log) as keeper:
         control = ControlServer(options.control or places.control_endpoint(directory))
         with (
             closing(control),
             Subscriber(
                 options.subscribe or places.publish_endpoint(directory),
                 options.replay or places.replay_endpoint(directory),
-                store.position or Start.OLDEST,
+                keeper.store.position or Start.OLDEST,
                 on_invalid=skip,
             ) as subscriber,
         ):
-            log.info("storing into %s", store.path)
-            Loop(store, subscriber, control, options.commit_interval, log).run(stop)
+            log.info("storing into %s", keeper.store.path)
+            Loop(keeper, subscriber, control, options.commit_interval, log).run(stop)
     if refused.count:
         log.info("%d messages were no samples and were skipped", refused.count)
     return 0

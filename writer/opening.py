@@ -12,9 +12,12 @@ from pathlib import Path
 
 from telemetry.errors import UserError
 from writer import original, schema
+from writer.salvage import is_damage
 
 _BUSY_TIMEOUT = 1.0
 """s to wait for another program's lock. A batch that could not be written is kept and tried again."""
+_CHECKPOINT_PAGES = 2000
+"""4 MiB of WAL: the longer it grows, the more often a page is rewritten there before it goes to the file."""
 _NEXT_STEP = {
     sqlite3.SQLITE_NOTADB: "name another --db, or move that file away",
     sqlite3.SQLITE_BUSY: "another program (the original logger? sqlite3?) holds it: end that one first",
@@ -23,6 +26,11 @@ _NEXT_STEP = {
     sqlite3.SQLITE_CANTOPEN: "name a file that you may write in --db",
     sqlite3.SQLITE_READONLY: "name a file that you may write in --db",
 }
+
+
+def is_known(path: Path) -> bool:
+    """Return whether a writer owned ``path`` before: its lock is there."""
+    return Path(f"{os.path.realpath(path)}.lock").exists()
 
 
 def take_lock(path: Path) -> int:
@@ -54,12 +62,17 @@ def take_lock(path: Path) -> int:
     return lock
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+class Damaged(UserError):
+    """The file is a database, or was one that a writer owned, and is not whole any more."""
+
+
+def open_database(path: Path, *, known: bool = False) -> sqlite3.Connection:
     """Return a connection to the database at ``path``, made or upgraded to the latest schema.
 
-    WAL, ``synchronous`` NORMAL, autocommit. Raises UserError.
+    WAL, ``synchronous`` NORMAL, autocommit. ``known``: a writer owned it before, so that what is no database
+    at all is a damaged one, and not a slip in ``--db``. Raises UserError, Damaged among them.
     """
-    with explained(path):
+    with explained(path, known=known):
         database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
             _prepare(database, path)
@@ -70,11 +83,13 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path, *, known: bool = False) -> Iterator[None]:
     """Turn what SQLite says while ``path`` is opened into a UserError."""
     try:
         yield
     except sqlite3.Error as error:
+        if is_damage(error) and (known or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT):
+            raise Damaged(f"the database {path} is damaged: {error}; start telemetry-writer on it") from None
         next_step = _NEXT_STEP.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         more = f"; {next_step}" if next_step else ""
         raise UserError(f"cannot open the database {path}: {error}{more}") from None
@@ -98,8 +113,12 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             "give it another name, then start again"
         )
     if not names:
-        database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only an empty file can take it up
+        # Only an empty file can take these up. A commit writes whole pages, most of them half empty: pages
+        # of 2 KiB instead of 4 save a quarter of what an SD card has to write, and cost reports 4 %.
+        database.execute("PRAGMA page_size = 2048")
+        database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     database.execute("PRAGMA journal_mode = WAL")
+    database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     database.execute("PRAGMA synchronous = NORMAL")
     if not names:
         database.execute("BEGIN IMMEDIATE")

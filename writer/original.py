@@ -30,6 +30,7 @@ LONGEST_STEP = 60
 """s; a longer step is time during which the logger was off."""
 
 _NOT_FOR_ADD_COLUMN = re.compile(r"\b(AS|CHECK|COLLATE|REFERENCES|UNIQUE)\b", re.IGNORECASE)
+_ROWID = re.compile(r"\b(rowid|_rowid_|oid)\b", re.IGNORECASE)
 
 _STEP = """(SELECT {table}.ts - MAX(b.ts) FROM {table} AS b WHERE b.ts < {table}.ts)"""
 _INTERVAL = f"CASE WHEN {_STEP} <= {LONGEST_STEP} THEN {_STEP} END"
@@ -142,16 +143,19 @@ def _rename_users_columns(database: sqlite3.Connection) -> None:
 
 
 def _can_copy(database: sqlite3.Connection) -> bool:
-    """Return whether ADD COLUMN can make the columns that a user added: of a type, NOT NULL, a default.
+    """Return whether new tables can serve a user's own things.
 
-    A false alarm costs room, nothing else.
+    ADD COLUMN must be able to make their columns (of a type, NOT NULL, a default), and nothing of theirs may
+    ask for the rowid, which the new tables have not. A false alarm costs room, nothing else.
     """
-    tables = database.execute("SELECT name, sql FROM main.sqlite_master WHERE type = 'table'")
-    return not any(
-        _columns(database, name).keys() - _original_columns(name) and _NOT_FOR_ADD_COLUMN.search(sql)
-        for name, sql in tables
-        if name in TABLES
-    )
+    made = database.execute("SELECT type, name, sql FROM main.sqlite_master WHERE sql IS NOT NULL")
+    for kind, name, sql in made:
+        if kind in {"view", "trigger"} and _ROWID.search(sql):
+            return False
+        has_more = name in TABLES and _columns(database, name).keys() - _original_columns(name)
+        if has_more and _NOT_FOR_ADD_COLUMN.search(sql):
+            return False
+    return True
 
 
 def _copy_rows(database: sqlite3.Connection) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from telemetry.errors import UserError
 from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
 from writer.ingest import (
@@ -19,7 +22,8 @@ from writer.ingest import (
     process_rows,
     system_row,
 )
-from writer.opening import explained, open_database, take_lock
+from writer.opening import Damaged, explained, is_known, open_database, take_lock
+from writer.salvage import is_damage, set_aside
 
 
 def _insert(table: str, columns: str) -> str:
@@ -35,6 +39,15 @@ _INSERT_SYSTEM = (
 )
 _INSERT_CORE = _insert("cpu_core", CORE_COLUMNS)
 _INSERT_PROCESS = _insert("process_sample", PROCESS_COLUMNS)
+
+
+def _newest_ts(database: sqlite3.Connection) -> int:
+    """A row of a core or a process may have outlived its sample: its key is taken as well."""
+    (newest,) = database.execute(
+        "SELECT MAX(ts) FROM (SELECT 0 AS ts UNION ALL SELECT MAX(ts) FROM system_sample "
+        "UNION ALL SELECT MAX(ts) FROM cpu_core UNION ALL SELECT MAX(ts) FROM process_sample)"
+    ).fetchone()
+    return int(newest)
 
 
 class CannotWrite(Exception):
@@ -55,32 +68,53 @@ class Stored(NamedTuple):
 class Store:
     """The database, open for writing."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_damage: Callable[[Path, str], None] | None = None) -> None:
         """Open, make or upgrade the database at ``path``.
 
-        Raises UserError where another writer owns it or it is not ours to write.
+        ``on_damage`` is told when a damaged file was set aside for a fresh one: its new path, and why.
+        Without it Damaged is raised. Raises UserError where another writer owns it or it is not ours to write.
         """
         self.path = path
+        self._on_damage = on_damage
+        known = is_known(path)
         self._lock = take_lock(path)
         try:
-            self._database = open_database(path)
-            with explained(path):
-                # A row of a core or a process may have outlived its sample: its key is taken as well.
-                self._newest_ts = int(
-                    self._database.execute(
-                        "SELECT MAX(ts) FROM (SELECT 0 AS ts UNION ALL SELECT MAX(ts) FROM system_sample "
-                        "UNION ALL SELECT MAX(ts) FROM cpu_core UNION ALL SELECT MAX(ts) FROM process_sample)"
-                    ).fetchone()[0]
-                )
-            found = path.stat()
+            try:
+                self._open(known=known)
+            except Damaged as damaged:
+                if on_damage is None:
+                    raise
+                self._begin_anew(str(damaged))
         except BaseException:
             os.close(self._lock)
             raise
+
+    def _open(self, *, known: bool) -> None:
+        database = open_database(self.path, known=known)
+        try:
+            with explained(self.path, known=known):
+                self._newest_ts = _newest_ts(database)
+        except BaseException:
+            database.close()
+            raise
+        self._database = database
+        found = self.path.stat()
         self.identity = found.st_dev, found.st_ino
         """(device, inode) of the file that is open, whatever has its name since"""
         self._run_ids: dict[str, int] = {}
         self._taken = range(0)
         """Seconds that were found to have a row: importing what is there already asks for each anew."""
+
+    def replace(self, why: str) -> None:
+        """Set the damaged file aside and go on with a fresh one; the lock stays."""
+        self._database.close()
+        self._begin_anew(why)
+
+    def _begin_anew(self, why: str) -> None:
+        aside = set_aside(Path(os.path.realpath(self.path)), time.time())
+        self._open(known=True)
+        if self._on_damage:
+            self._on_damage(aside, why)
 
     def __enter__(self) -> Self:
         return self
@@ -98,9 +132,15 @@ class Store:
     @property
     def position(self) -> Position | None:
         """The newest sample that is stored: the stream goes on behind it. None: nothing of any run."""
-        row = self._database.execute(
-            "SELECT run.run, seq FROM system_sample JOIN run USING (run_id) ORDER BY ts DESC LIMIT 1"
-        ).fetchone()
+        try:
+            row = self._database.execute(
+                "SELECT run.run, seq FROM system_sample JOIN run USING (run_id) ORDER BY ts DESC LIMIT 1"
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not (is_damage(error) and self._on_damage):
+                raise UserError(f"cannot read the database {self.path}: {error}") from None
+            self.replace(str(error))
+            return None
         return Position(*row) if row else None
 
     # --- appending ---
@@ -141,8 +181,12 @@ class Store:
                 else:
                     known += 1
             database.execute("COMMIT")
-        except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
+        except sqlite3.DatabaseError as error:
             self._roll_back()
+            if is_damage(error) and self._on_damage:
+                self.replace(str(error))
+            elif isinstance(error, sqlite3.IntegrityError):
+                self._newest_ts = _newest_ts(self._database)  # samples were copied in that are newer
             raise CannotWrite(str(error)) from None
         except BaseException:
             self._roll_back()
@@ -154,7 +198,8 @@ class Store:
     def _roll_back(self) -> None:
         self._taken = range(0)
         if self._database.in_transaction:
-            self._database.execute("ROLLBACK")
+            with suppress(sqlite3.DatabaseError):  # of a damaged file: it is closed next
+                self._database.execute("ROLLBACK")
 
     def _insert(self, sample: Sample, ts: int, runs: dict[str, int]) -> bool:
         """Insert the rows of one sample; return False, with nothing done, where it is already there."""

@@ -69,7 +69,7 @@ class Joiner:
         self._passed: dict[str, int] = {}
         """The last seq of each run that was yielded or given up, in order of use."""
         self._known: dict[str, int] = {}
-        """The newest seq that is known of each run not yet left, in the order of the stream."""
+        """The newest seq that the ring told of each run not yet left, oldest run first."""
         self._waiting: dict[Position, Sample] = {}
         """Live samples from before the question: its reply has the last word on them."""
         self._news: dict[Position, Sample] = {}
@@ -168,8 +168,7 @@ class Joiner:
             if run == here or run not in self._passed
         }
         # The ring drops the oldest first: what is known and not held lies before all that is held.
-        gone = {run: last for run, last in self._known.items() if run not in held}
-        self._known = held if here in runs else gone | held
+        self._known = {run: last for run, last in self._known.items() if run not in held} | held
         return [run for run in held if run != here]
 
     def _pass_gone(self, reply: Reply, here: str) -> list[Sample | Gap]:
@@ -232,8 +231,6 @@ class Joiner:
         return [*gaps, sample]
 
     def _note_news(self) -> None:
-        for run, seq in self._news:
-            self._known[run] = max(seq, self._known.get(run, 0))
         live = self._waiting | self._news
         self._waiting = {position: live[position] for position in live if not self._is_passed(position)}
         self._news = {}

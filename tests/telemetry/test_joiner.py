@@ -303,6 +303,41 @@ def test_a_run_that_comes_late_comes_all_the_same() -> None:
     assert it.live(sample("b", 2)) == some("b", 2, 2)
 
 
+def test_a_lost_ring_whose_live_sample_is_here_already() -> None:
+    """It came before the first answer, which tells of another run: older, and no reason to leave that one."""
+    it = joiner(Start.OLDEST)
+    assert it.live(sample("a", 1)) == []
+    assert it.reply(reply("b", 1, 1, Held("b", 1, 1))) == some("b", 1, 1)
+    assert it.reply(reply("b", 2, 1, Held("b", 1, 1))) == some("a", 1, 1)
+    assert it.question is None
+    assert it.live(sample("b", 2)) == some("b", 2, 2)
+
+
+def test_who_wants_the_newest_gets_nothing_older() -> None:
+    it = joiner(Start.NEWEST)
+    assert it.live(sample("a", 1)) == []
+    assert it.reply(reply("b", 1, 0)) == []
+    assert it.reply(reply("b", 1, 1, Held("b", 1, 1))) == some("b", 1, 1)
+    assert it.question is None
+
+
+def test_a_sampler_whose_ring_holds_nothing_is_heard_live() -> None:
+    for start in Start:
+        it = joiner(start)
+        assert it.live(sample("a", 5)) == []
+        assert it.reply(unknown()) == []
+        assert it.reply(unknown()) == some("a", 5, 5)
+        assert it.question is None
+
+
+def test_a_hole_that_a_lost_ring_cannot_fill_is_said_at_once() -> None:
+    it = joiner(Position("a", 5))
+    it.reply(reply("a", 6, 5, Held("a", 1, 5)))
+    assert it.live(sample("a", 7)) == []
+    assert it.reply(unknown()) == [Gap("a", 6, 6), *some("a", 7, 7)]
+    assert it.question is None
+
+
 def test_nothing_is_yielded_twice() -> None:
     it = joiner(Position("a", 1))
     it.reply(reply("a", 2, 3, Held("a", 1, 3)))
@@ -376,4 +411,14 @@ def test_the_memory_of_runs_is_bounded() -> None:
         it.live(sample(f"r{number}", 1))
         it.unanswered()
     assert len(it._passed) <= 300  # no other way to see it
-    assert not it._known.keys() - {"r1999"}
+
+
+def test_the_current_run_is_never_forgotten() -> None:
+    it = joiner(Position("a", 1))
+    it.reply(reply("a", 2, 1, Held("a", 1, 1)))
+    for number in range(2, 400):
+        assert it.live(sample("a", number)) == some("a", number, number)
+        assert it.live(sample(f"r{number}", 1)) == []
+        assert it.reply(reply("a", 2, 1, Held("a", 1, number))) == some(f"r{number}", 1, 1)
+    assert it.live(sample("a", 1)) == []
+    assert it.question is None

@@ -154,6 +154,17 @@ def test_a_foreign_key_holds(path: Path, has_room: bool) -> None:
         assert database.execute("SELECT * FROM own_note").fetchall() == []
 
 
+@pytest.mark.parametrize("rowid", ["rowid", "p._ROWID_", '"oid"'])
+def test_a_view_that_asks_for_the_rowid(tmp_path: Path, has_room: bool, rowid: str) -> None:
+    """The new tables have none: the old ones stay."""
+    view = f"CREATE VIEW own_view AS SELECT {rowid} AS id, name FROM process_sample p"
+    path = build(tmp_path / "telemetry.db", measured(3), own=[view])
+    before = rows(path, "SELECT * FROM own_view ORDER BY 1")
+    upgrade(path, has_room=has_room)
+    assert rows(path, "SELECT * FROM own_view ORDER BY 1") == before
+    assert len(before) == 9
+
+
 # --- a user's own columns ---
 
 COLUMNS = {

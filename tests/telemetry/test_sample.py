@@ -1,0 +1,300 @@
+"""The sample contract: what decode takes, what it refuses, and that it takes and refuses nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry.sample import MAX_BYTES, InvalidSample, Sample, decode, encode
+from tests.strategies import QUICK, sample, samples
+from tests.telemetry.messages import BODY, SURROGATE, replaced, to_bytes, wire, without
+
+WIRE: Final = Path(__file__).parent.parent / "data" / "wire"
+
+REQUIRED: Final = {
+    (): ("v", "host", "boot_id", "run", "seq", "ts", "time", "interval", "suspended", "battery", "cpu"),
+    ("battery",): ("name", "status", "voltage", "current", "power", "pct"),
+    ("cpu",): ("total", "cores"),
+    ("processes", 1): ("pid", "start", "name", "cpu", "mem"),
+}
+OPTIONAL: Final = [
+    ("cpu", "freq"),
+    ("cpu", "temp"),
+    ("cpu", "unowned"),
+    ("processes", 0, "children"),
+    ("processes", 1, "children"),
+]
+TEXTS: Final = [("host",), ("boot_id",), ("run",), ("processes", 0, "name")]
+TEXTS_OR_NONE: Final = [("battery", "name"), ("battery", "status")]
+INTEGERS: Final = [("v",), ("seq",), ("ts",), ("processes", 0, "pid"), ("processes", 0, "start")]
+NUMBERS: Final = [("time",), ("interval",), ("suspended",), ("processes", 0, "cpu"), ("processes", 0, "mem")]
+NUMBERS_OR_NONE: Final = [
+    *(("battery", name) for name in ("voltage", "current", "power", "pct")),
+    *(("cpu", name) for name in ("total", "freq", "temp", "unowned")),
+    ("cpu", "cores", 1),
+    ("load", 2),
+    ("processes", 0, "children"),
+]
+LISTS: Final = [("cpu", "cores"), ("load",), ("processes",)]
+OBJECTS: Final = [("cpu",), ("processes", 0)]
+
+NO_NUMBER: Final = (True, False, "1", [1], {}, float("inf"), -float("inf"), 10**19, -(10**19))
+NO_TEXT: Final = (True, 1, 0.5, [], {}, "x" * 4097)
+
+
+def refusal(body: bytes) -> str:
+    with pytest.raises(InvalidSample) as caught:
+        decode(body)
+    assert type(caught.value) is InvalidSample
+    text = str(caught.value)
+    assert len(text) < 300, "a line of a log, whatever a stranger sent"
+    assert text.isprintable()
+    return text
+
+
+# --- taken -----------------------------------------------------------------------------------------
+
+
+@QUICK
+@given(samples)
+def test_decode_gives_back_what_encode_took(it: Sample) -> None:
+    body = encode(it)
+    assert decode(body) == it
+    assert encode(decode(body)) == body
+
+
+def test_encode_is_what_was_published_for_ever() -> None:
+    body = (WIRE / "v1.json").read_bytes()
+    it = decode(body)
+    assert encode(it) == body
+    assert (it.host, it.run, it.seq, it.ts, it.time) == (
+        *("pi4", "5b1c0ffee0ddba11", 42, 1795530000, 1795529999.998712),
+    )
+    assert it.battery is not None
+    assert it.battery[:6] == ("BAT0", "Discharging", 3.912, -0.412, -1.612, 73.0)
+    assert it.cpu[:5] == (12.5, (25.0, 0.0, None, 12.5), 1500.0, 48.312, 1.25)
+    assert it.load == (0.52, 0.31, None)
+    assert [process[:6] for process in it.processes] == [
+        (812, 1043, "python3", 104.2, 1.9, None),
+        (1, 2, 'Gerät "α"', 0.0, 0.125, 37.5),
+    ]
+    assert it.topic == "sample/pi4/"
+
+
+def test_the_least_and_the_most_are_taken() -> None:
+    least = decode((WIRE / "v1-least.json").read_bytes())
+    assert (least.battery, least.cpu[:5]) == (None, (None, (), None, None, None))
+    most = decode((WIRE / "v1-optional.json").read_bytes())
+    assert (most.seq, most.ts, most.interval) == ((1 << 63) - 1, 253402300799, 1e6)
+    assert most.battery is not None
+    assert most.battery[:6] == ("BAT0", "Charging", 12.4, 1.5, 18.6, 100.0)
+
+
+@pytest.mark.parametrize("path", OPTIONAL)
+def test_no_optional_field_is_missed(path: tuple[str | int, ...]) -> None:
+    assert decode(to_bytes(without(wire(), path))) == decode(to_bytes(replaced(wire(), path, None)))
+
+
+@pytest.mark.parametrize("inside", [(), ("battery",), ("cpu",), ("processes", 0), ("processes", 1)])
+@pytest.mark.parametrize("value", [None, True, 10**30, 1e300, "text", [[1]], {"v": 2}, [0] * 5000])
+def test_unknown_fields_are_ignored(inside: tuple[str | int, ...], value: object) -> None:
+    assert decode(to_bytes(replaced(wire(), (*inside, "not known"), value))) == decode(to_bytes(wire()))
+
+
+@pytest.mark.parametrize("path", [*NUMBERS, *NUMBERS_OR_NONE])
+def test_a_whole_number_is_a_number(path: tuple[str | int, ...]) -> None:
+    it = decode(to_bytes(replaced(wire(), path, 1)))
+    assert it == decode(to_bytes(replaced(wire(), path, 1.0)))
+    assert not any(type(value) is int for value in (it.time, it.interval, it.suspended, *it.load))
+
+
+@pytest.mark.parametrize("path", [*NUMBERS_OR_NONE, *TEXTS_OR_NONE, ("battery",)])
+def test_null_is_not_available_where_it_may_be(path: tuple[str | int, ...]) -> None:
+    decode(to_bytes(replaced(wire(), path, None)))
+
+
+def test_a_pair_of_surrogates_is_a_character() -> None:
+    body = to_bytes(replaced(wire(), ("host",), "🔋"))
+    assert b"\\ud83d\\udd0b" in body
+    assert decode(body).host == "🔋"
+
+
+def test_a_topic_is_one_word_of_the_host() -> None:
+    assert sample()._replace(host="a/b").topic == "sample/a_b/"
+
+
+# --- refused ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [(*inside, name) for inside, names in REQUIRED.items() for name in names])
+def test_each_required_field_is_required(path: tuple[str | int, ...]) -> None:
+    assert str(path[-1]) in refusal(to_bytes(without(wire(), path)))
+
+
+@pytest.mark.parametrize("path", [("load",), ("processes",)])
+def test_each_required_list_is_required(path: tuple[str | int, ...]) -> None:
+    assert str(path[-1]) in refusal(to_bytes(without(wire(), path)))
+
+
+@pytest.mark.parametrize("path", [*NUMBERS, *NUMBERS_OR_NONE, *INTEGERS])
+@pytest.mark.parametrize("value", NO_NUMBER)
+def test_no_number(path: tuple[str | int, ...], value: object) -> None:
+    refusal(to_bytes(replaced(wire(), path, value)))
+
+
+@pytest.mark.parametrize("path", INTEGERS)
+@pytest.mark.parametrize("value", [None, 1.0, 0.5, -1, 1 << 63])
+def test_no_integer(path: tuple[str | int, ...], value: object) -> None:
+    refusal(to_bytes(replaced(wire(), path, value)))
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *TEXTS_OR_NONE])
+@pytest.mark.parametrize("value", NO_TEXT)
+def test_no_text(path: tuple[str | int, ...], value: object) -> None:
+    refusal(to_bytes(replaced(wire(), path, value)))
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *NUMBERS, *INTEGERS, *LISTS, *OBJECTS])
+def test_null_where_it_may_not_be(path: tuple[str | int, ...]) -> None:
+    refusal(to_bytes(replaced(wire(), path, None)))
+
+
+@pytest.mark.parametrize("path", [*LISTS, *OBJECTS, ("battery",)])
+@pytest.mark.parametrize("value", [1, True, "text", ["1"], {"0": 1}, [[]], {}])
+def test_no_list_or_object(path: tuple[str | int, ...], value: object) -> None:
+    refusal(to_bytes(replaced(wire(), path, value)))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("host",), ""),
+        (("run",), ""),
+        (("seq",), 0),
+        (("ts",), 253402300800),
+        (("time",), -0.5),
+        (("time",), 253402300799.5),
+        (("interval",), 0),
+        (("interval",), 9e-7),
+        (("interval",), 1e6 + 1),
+        (("suspended",), -1e-9),
+        (("suspended",), 253402300801),
+        (("battery", "voltage"), 1e6 + 1),
+        (("battery", "current"), -1e6 - 1),
+        (("battery", "power"), 1.1e6),
+        (("battery", "pct"), -0.1),
+        (("battery", "pct"), 100.1),
+        (("cpu", "total"), -0.1),
+        (("cpu", "cores", 0), -0.1),
+        (("cpu", "freq"), -1),
+        (("cpu", "temp"), 1.1e12),
+        (("load",), [1, 2]),
+        (("load",), [1, 2, 3, 4]),
+        (("load", 0), -1),
+        (("processes", 0, "cpu"), -1),
+        (("processes", 0, "mem"), -1),
+        (("processes", 0, "children"), -1),
+        (("processes", 1, "pid"), 1),
+    ],
+)
+def test_out_of_range(path: tuple[str | int, ...], value: object) -> None:
+    assert str(path[0]) in refusal(to_bytes(replaced(wire(), path, value)))
+
+
+@pytest.mark.parametrize("version", [0, 2, -1, 10**30, "1", None, True, 1.0, [1], {"v": 1}])
+def test_a_version_that_this_reader_does_not_know(version: object) -> None:
+    assert refusal(to_bytes(replaced(wire(), ("v",), version))).startswith("v: this reader knows version 1")
+
+
+def test_lists_of_at_most_4096() -> None:
+    process = wire()["processes"][0]
+    many = [process | {"pid": pid} for pid in range(4097)]
+    decode(to_bytes(replaced(wire(), ("cpu", "cores"), [0.5] * 4096)))
+    refusal(to_bytes(replaced(wire(), ("cpu", "cores"), [0.5] * 4097)))
+    decode(to_bytes(replaced(wire(), ("processes",), many[:4096])))
+    refusal(to_bytes(replaced(wire(), ("processes",), many)))
+
+
+def test_at_most_a_mebibyte() -> None:
+    padding = b" " * (MAX_BYTES - len(BODY))
+    decode(BODY + padding)
+    assert "more than" in refusal(BODY + padding + b" ")
+    assert "more than" in refusal(b"\x00" * (100 << 20))
+
+
+@pytest.mark.parametrize(
+    "path", [("host",), ("boot_id",), ("processes", 0, "name"), ("battery", "status"), ("x",)]
+)
+@pytest.mark.parametrize("text", [SURROGATE, "a\ud800", "\udfff\ud800", ["\ud83d"], {SURROGATE: 1}])
+def test_a_lone_surrogate_cannot_be_stored(path: tuple[str | int, ...], text: object) -> None:
+    refusal(to_bytes(replaced(wire(), path, text)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"\xff",
+        b"\xed\xb2\x80",  # a lone surrogate as bytes
+        b"\xef\xbb\xbf" + BODY,
+        BODY.decode().encode("utf-16"),
+        BODY.decode().encode("utf-32"),
+        BODY + b"\x00",
+        BODY + BODY,
+        BODY[:-1],
+        BODY[1:],
+        b"null",
+        b"true",
+        b"1",
+        b"1e999",
+        b"NaN",
+        b"-Infinity",
+        b'"text"',
+        b"[]",
+        b"[" + BODY + b"]",
+        b"{}",
+        b"{" * 1000,
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"v":1,"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+        b"9" * 5000,
+        BODY.replace(b'"seq":1', b'"seq":' + b"9" * 5000),
+        BODY.replace(b'"seq":1', b'"seq":1' + b"0" * 19),
+        BODY.replace(b'"interval":5.0', b'"interval":NaN'),
+        BODY.replace(b'"interval":5.0', b'"interval":Infinity'),
+        BODY.replace(b'"interval":5.0', b'"interval":1e999'),
+        BODY.replace(b'"interval":5.0', b'"interval":5.0,"x":NaN'),
+        BODY.replace(b'"interval":5.0', b'"interval":5.0,"interval":true'),
+        BODY.replace(b'"pi4"', b"'pi4'"),
+    ],
+    ids=range(34),
+)
+def test_what_is_no_sample_at_all(body: bytes) -> None:
+    assert body != BODY
+    refusal(body)
+
+
+@pytest.mark.parametrize("field", ["time", "interval", "suspended"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_encode_refuses_what_no_reader_would_take(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode(sample()._replace(**{field: value}))
+
+
+def test_encode_refuses_a_lone_surrogate() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        encode(sample(name=SURROGATE))
+
+
+@QUICK
+@given(st.lists(st.integers(), max_size=3), st.text(max_size=3))
+def test_what_is_no_object_is_no_sample(numbers: list[int], text: str) -> None:
+    for value in (numbers, text, len(numbers)):
+        assert "not an object" in refusal(json.dumps(value).encode())

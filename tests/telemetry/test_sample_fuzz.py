@@ -1,0 +1,197 @@
+"""Whatever arrives: InvalidSample and nothing else; and what is taken can be stored, sent on and validated."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, validators
+
+import telemetry
+from telemetry.sample import InvalidSample, Sample, decode, encode
+from tests.strategies import DEEP, QUICK, samples
+from tests.telemetry.messages import (
+    JUNK,
+    SURROGATE,
+    Wire,
+    json_values,
+    mutated_bytes,
+    mutated_wires,
+    paths,
+    replaced,
+    to_bytes,
+    wire,
+    without,
+)
+from writer import ingest, schema
+
+SCHEMA: Final[dict[str, Any]] = json.loads(
+    (Path(telemetry.__file__).parent / "sample-v1.schema.json").read_text()
+)
+VALIDATOR: Final = Draft202012Validator(SCHEMA)
+STRICT: Final = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda checker, value: type(value) is int
+    ),
+)(SCHEMA)
+"""As the schema's description asks: integers are written without a fraction."""
+
+
+def accepted(body: bytes) -> Sample | None:
+    """The sample, None where it is refused; anything but InvalidSample is the test's failure."""
+    try:
+        return decode(body)
+    except InvalidSample as invalid:
+        assert type(invalid) is InvalidSample  # noqa: PT017 not even a subclass
+        assert str(invalid).isprintable()
+        return None
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[sqlite3.Connection]:
+    with schema.model() as connection:
+        yield connection
+
+
+def store(database: sqlite3.Connection, it: Sample) -> None:
+    """Bind the rows that the writer would, and read them again."""
+    database.execute("BEGIN")
+    try:
+        run = it.run, it.host, it.boot_id, it.ts, it.time - it.interval, 1
+        database.execute(
+            "INSERT INTO run (run_id, run, host, boot_id, first_ts, started, version) VALUES (7,?,?,?,?,?,?)",
+            run,
+        )
+        for table, columns, rows in (
+            ("system_sample", ingest.SYSTEM_COLUMNS, [ingest.system_row(it, it.ts, 7)]),
+            ("cpu_core", ingest.CORE_COLUMNS, ingest.core_rows(it, it.ts)),
+            ("process_sample", ingest.PROCESS_COLUMNS, ingest.process_rows(it, it.ts)),
+        ):
+            marks = ",".join("?" * (columns.count(",") + 1))
+            database.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+            found = database.execute(f"SELECT {columns} FROM {table}").fetchall()
+            assert sorted(found, key=repr) == sorted(rows, key=repr)
+        assert database.execute("SELECT run, host, boot_id, first_ts FROM run").fetchone() == run[:4]
+    finally:
+        database.execute("ROLLBACK")
+
+
+def holds(database: sqlite3.Connection, body: bytes) -> None:
+    it = accepted(body)
+    if it is None:
+        return
+    store(database, it)
+    again = encode(it)
+    assert decode(again) == it
+    VALIDATOR.validate(json.loads(again))
+    VALIDATOR.validate(json.loads(body))
+
+
+ANYTHING: Final = st.one_of(
+    mutated_bytes(),
+    mutated_wires().map(to_bytes),
+    st.binary(max_size=200),
+    json_values.map(to_bytes),
+    samples.map(encode),
+)
+
+
+@settings(QUICK, max_examples=400)
+@given(body=ANYTHING)
+def test_whatever_arrives(database: sqlite3.Connection, body: bytes) -> None:
+    holds(database, body)
+
+
+@pytest.mark.slow
+@settings(DEEP, max_examples=30_000)
+@given(body=ANYTHING)
+def test_whatever_arrives_deep(database: sqlite3.Connection, body: bytes) -> None:
+    holds(database, body)
+
+
+def test_every_byte_flipped(database: sqlite3.Connection) -> None:
+    body = to_bytes(wire())
+    for place in range(len(body)):
+        for bits in (0x01, 0x20, 0x80):
+            holds(database, body[:place] + bytes([body[place] ^ bits]) + body[place + 1 :])
+
+
+def test_every_cut(database: sqlite3.Connection) -> None:
+    body = to_bytes(wire())
+    for end in range(len(body)):
+        assert accepted(body[:end]) is None
+
+
+# --- the JSON Schema -------------------------------------------------------------------------------
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def beyond_the_schema(fields: Wire) -> bool:
+    """What JSON Schema cannot say, and decode refuses all the same."""
+    processes = fields.get("processes")
+    pids = [process["pid"] for process in processes] if isinstance(processes, list) else []
+    return len(pids) != len(set(pids)) or has_lone_surrogate(fields)
+
+
+def has_lone_surrogate(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def agree(fields: Wire) -> None:
+    """Compare what the schema and decode say of ``fields`` as they are after they travelled."""
+    body = to_bytes(fields)
+    if b"NaN" in body:
+        return  # no JSON at all
+    fields = json.loads(body)
+    by_schema = STRICT.is_valid(fields) and not beyond_the_schema(fields)
+    assert (accepted(body) is not None) == by_schema, list(STRICT.iter_errors(fields))
+
+
+@pytest.mark.parametrize("path", paths(wire()), ids=str)
+def test_schema_and_decode_agree_on_every_field(path: tuple[str | int, ...]) -> None:
+    agree(without(wire(), path))
+    for junk in JUNK:
+        agree(replaced(wire(), path, junk))
+
+
+@settings(QUICK, max_examples=300)
+@given(mutated_wires())
+def test_schema_and_decode_agree(fields: Wire) -> None:
+    agree(fields)
+
+
+@pytest.mark.slow
+@settings(DEEP, max_examples=30_000)
+@given(mutated_wires())
+def test_schema_and_decode_agree_deep(fields: Wire) -> None:
+    agree(fields)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(("processes", 1, "pid"), 1, id="one pid twice"),
+        pytest.param(("host",), SURROGATE, id="a lone surrogate"),
+        pytest.param(("seq",), 1.0, id="an integer with a fraction of zero: to the schema 1.0 is 1"),
+    ],
+)
+def test_what_the_schema_cannot_say(path: tuple[str | int, ...], value: object) -> None:
+    """Beside these: the size, NaN and the depth, which are not about JSON values at all."""
+    fields = replaced(wire(), path, value)
+    assert VALIDATOR.is_valid(fields)
+    assert accepted(to_bytes(fields)) is None
+    assert accepted(to_bytes(wire())) is not None

@@ -1,0 +1,295 @@
+"""Damaged databases: noticed, set aside, copied over; and power cuts that leave a WAL cut anywhere."""
+
+from __future__ import annotations
+
+import logging
+import random
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from telemetry.errors import UserError
+from tests.system.processes import System, stop, wait_until
+from tests.writer.originals import build, measured
+from tests.writer.reading import is_whole, rows, value
+from tests.writer.samples import NOW, row_of, sample
+from writer.keeper import Keeper
+from writer.salvage import Check, is_damage, set_aside, was_left_unclean
+from writer.store import CannotWrite, Store
+
+LOG = logging.getLogger("test")
+PAGE = 2048
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "telemetry.db"
+
+
+@pytest.fixture
+def recorded(path: Path) -> Path:
+    """3,000 samples, closed cleanly."""
+    with Store(path) as store:
+        for first in range(1, 3001, 500):
+            store.append(row_of(first, first + 499), NOW)
+    return path
+
+
+def damage(path: Path, table: str, *, page: int) -> None:
+    """Overwrite one page of ``table``, counted from its first."""
+    database = sqlite3.connect(path)
+    (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    size = database.execute("PRAGMA page_size").fetchone()[0]
+    database.close()
+    # Leaves of a table that was filled in order lie behind its root, among those of the others: the one
+    # that is hit is some page of this file, and the tests below only ask that it is noticed.
+    with path.open("r+b") as file:
+        file.seek((root - 1 + page) * size)
+        file.write(b"\xa5" * size)
+
+
+def asides(path: Path) -> list[Path]:
+    return [found for found in path.parent.glob("*.corrupt.*") if not found.name.endswith(("-wal", "-shm"))]
+
+
+def wait_for_salvage(keeper: Keeper) -> None:
+    assert keeper._salvage is not None
+    keeper._salvage.join()
+
+
+def test_a_sound_database_is_found_sound(recorded: Path) -> None:
+    check = Check(recorded)
+    check.run()
+    assert check.found is None
+
+
+@pytest.mark.parametrize("page", [30, 120, 250])
+def test_a_damaged_page_is_found(recorded: Path, page: int) -> None:
+    damage(recorded, "run", page=page)
+    check = Check(recorded)
+    check.run()
+    assert check.found
+
+
+def test_a_missing_file_is_no_damage(path: Path) -> None:
+    check = Check(path)
+    check.run()
+    assert check.found is None
+
+
+def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
+    assert not was_left_unclean(recorded)
+    store = Store(recorded)
+    store.append([sample(5000)], NOW)
+    assert was_left_unclean(recorded)
+    store.close()
+    assert not was_left_unclean(recorded)
+
+
+@pytest.mark.parametrize("page", [30, 120, 250, 380])
+def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
+    damage(recorded, "run", page=page)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        wait_for_salvage(keeper)
+    assert is_whole(recorded)
+    assert len(asides(recorded)) == 1
+    # One page holds 20 samples of the widest table, or the index of some hundred.
+    copied = value(recorded, "SELECT COUNT(*) FROM system_sample")
+    assert 2500 <= copied <= 3000
+    assert value(recorded, "SELECT COUNT(*) FROM cpu_core") >= 2 * copied - 500
+    assert value(recorded, "SELECT COUNT(DISTINCT seq) FROM system_sample") == copied
+
+
+def test_an_undamaged_database_is_copied_whole(recorded: Path) -> None:
+    before = {
+        table: rows(recorded, f"SELECT * FROM {table}") for table in ("run", "cpu_core", "process_sample")
+    }
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        wait_for_salvage(keeper)
+    for table, content in before.items():
+        assert rows(recorded, f"SELECT * FROM {table}") == content
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
+
+
+def test_what_the_ring_gives_again_meanwhile_is_there_once(recorded: Path) -> None:
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        while keeper._salvage is not None and keeper._salvage.is_alive():
+            try:
+                keeper.store.append([*row_of(2900, 3005), sample(1, "run-b", ts=NOW + 5 * 10)], NOW)
+            except CannotWrite:  # the copy's turn
+                continue
+        wait_for_salvage(keeper)
+        keeper.store.append(row_of(2900, 3005), NOW)
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3006
+    assert value(recorded, "SELECT COUNT(*) FROM (SELECT DISTINCT run_id, seq FROM system_sample)") == 3006
+
+
+def test_damage_at_an_append_sets_the_file_aside_and_keeps_the_batch(recorded: Path) -> None:
+    size = recorded.stat().st_size
+    with recorded.open("r+b") as file:  # all but the catalogue's page
+        file.seek(PAGE)
+        file.write(b"\xa5" * (size - PAGE))
+    with Keeper(recorded, LOG) as keeper:
+        try:
+            keeper.store.append([sample(3001)], NOW)
+        except CannotWrite:
+            keeper.store.append([sample(3001)], NOW)
+        wait_for_salvage(keeper)
+    assert is_whole(recorded)
+    assert value(recorded, "SELECT MAX(seq) FROM system_sample") == 3001
+    assert len(asides(recorded)) == 1
+
+
+def test_a_file_that_was_ours_and_is_garbage_is_set_aside(recorded: Path) -> None:
+    garbage = b"garbage, not a database" * 1000
+    recorded.write_bytes(garbage)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.append([sample(1)], NOW)
+    (aside,) = asides(recorded)
+    assert aside.read_bytes() == garbage
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 1
+
+
+def test_a_file_that_was_never_ours_is_not_touched(path: Path) -> None:
+    path.write_bytes(b"dear diary" * 1000)
+    with pytest.raises(UserError, match="name another --db"):
+        Keeper(path, LOG)
+    assert path.read_bytes() == b"dear diary" * 1000
+
+
+def test_a_torn_database_of_the_original_is_set_aside(path: Path) -> None:
+    build(path, measured(2000))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+    torn = path.read_bytes()
+    with Keeper(path, LOG) as keeper:
+        keeper.store.append([sample(1)], NOW)
+    (aside,) = asides(path)
+    assert aside.read_bytes() == torn
+    assert value(path, "SELECT COUNT(*) FROM system_sample") == 1
+
+
+def test_an_import_does_not_set_aside(recorded: Path) -> None:
+    recorded.write_bytes(b"garbage" * 1000)
+    with pytest.raises(UserError, match="is damaged"):
+        Store(recorded)
+    assert asides(recorded) == []
+
+
+def test_not_now_is_no_damage() -> None:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    assert not is_damage(error)
+    assert not is_damage(sqlite3.OperationalError("one that SQLite did not number"))
+
+
+def test_the_wal_goes_with_its_database(recorded: Path) -> None:
+    store = Store(recorded)
+    store.append([sample(4000)], NOW)
+    aside = set_aside(recorded, NOW)
+    assert aside.name == "telemetry.db.corrupt.20270115T080000Z"
+    assert was_left_unclean(aside)
+    store.close()
+
+
+def test_a_killed_writer_checks_and_replaces_in_the_real_process(system: System) -> None:
+    system.sampler()
+    writer = system.writer("--commit-interval", "0")
+    wait_until(lambda: system.stored() >= 2)
+    stop(writer)  # so that the file has more than its first page
+    writer = system.writer("--commit-interval", "0")
+    before = system.stored()
+    wait_until(lambda: system.stored() > before)
+    writer.kill()
+    writer.communicate()
+    # The catalogue stays readable, and rows are not: a start alone does not notice.
+    with system.database.open("r+b") as file:
+        file.seek(0, 2)
+        size = file.tell()
+        file.seek(PAGE)
+        file.write(b"\xa5" * max(0, size - PAGE))
+    writer = system.writer("--commit-interval", "0")
+    wait_until(lambda: asides(system.database))
+    wait_until(lambda: system.stored() >= 3)
+    writer.terminate()
+    _, error = writer.communicate()
+    assert "the database is damaged" in error
+    assert "Traceback" not in error
+    assert writer.returncode == 0
+
+
+# --- power cuts ---
+
+
+class Cut(NamedTuple):
+    """A copy of database and WAL, taken between two commits."""
+
+    path: Path
+    committed: int
+    """Samples that were committed by then."""
+    synced: int
+    """Bytes of the WAL that were on the disk for sure: a checkpoint syncs it before it writes the file."""
+
+    @property
+    def wal(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-wal")
+
+
+def record_cuts(directory: Path, moments: random.Random, *, durable: bool) -> list[Cut]:
+    live = directory / "telemetry.db"
+    wal = directory / "telemetry.db-wal"
+    cuts: list[Cut] = []
+    committed, synced, generation = 0, 0, b""
+    with Store(live) as store:
+        store._database.execute("PRAGMA wal_autocheckpoint = 0")  # here by hand, to know when
+        for index in range(60):
+            count = moments.randint(1, 12)
+            store.append(row_of(committed + 1, committed + count), NOW, durable=durable)
+            committed += count
+            content = wal.read_bytes()
+            if content[16:24] != generation:  # the salts: the WAL began anew, and its header was synced
+                generation, synced = content[16:24], 32
+            if durable:
+                synced = len(content)
+            copy = directory / str(index)
+            copy.mkdir()
+            cuts.append(Cut(copy / "telemetry.db", committed, synced))
+            shutil.copy(live, cuts[-1].path)
+            cuts[-1].wal.write_bytes(content)
+            if moments.random() < 0.2:
+                store._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                synced = len(content)
+    return cuts
+
+
+@pytest.mark.parametrize("durable", [False, True], ids=["NORMAL", "FULL"])
+def test_a_power_cut_leaves_a_prefix_of_the_commits(tmp_path: Path, durable: bool) -> None:
+    """The kernel may have written any part of what was not synced; under FULL nothing is missing."""
+    moments = random.Random(12)
+    missing = 0
+    for path, committed, synced in record_cuts(tmp_path, moments, durable=durable):
+        wal = path.with_name("telemetry.db-wal")
+        with wal.open("r+b") as file:
+            file.truncate(moments.randint(synced, max(synced, wal.stat().st_size)))
+        assert is_whole(path)
+        if value(path, "PRAGMA user_version") == 0:  # cut before the tables were made
+            missing += committed
+            continue
+        seqs = [seq for (seq,) in rows(path, "SELECT seq FROM system_sample ORDER BY ts")]
+        assert seqs == list(range(1, len(seqs) + 1))
+        assert len(seqs) <= committed
+        assert value(path, "SELECT COUNT(*) FROM cpu_core") == 2 * len(seqs)
+        assert value(path, "SELECT COUNT(*) FROM process_sample") == 2 * len(seqs)
+        with Store(path) as store:  # and the writer goes on from there
+            store.append(row_of(len(seqs) + 1, committed + 1), NOW)
+        assert value(path, "SELECT COUNT(*) FROM system_sample") == committed + 1
+        missing += committed - len(seqs)
+    assert (missing == 0) == durable

@@ -1,0 +1,56 @@
+"""The store, and what is done when its file turns out to be damaged: the writer goes on, loudly."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Self
+
+from writer.salvage import Check, Salvage, was_left_unclean
+from writer.store import Store
+
+
+class Keeper:
+    """Keeps ``store`` a sound one. After a writer that was not stopped cleanly a check runs in the background.
+
+    A damaged file is set aside as ``<name>.corrupt.<time>``, a fresh one is started, and what can be read of
+    the old one is copied over meanwhile.
+    """
+
+    def __init__(self, path: Path, log: logging.Logger) -> None:
+        """Open the store; raises UserError as it does."""
+        self._log = log
+        self._path = path
+        self._salvage: Salvage | None = None
+        self._check = Check(path) if was_left_unclean(path) else None
+        self.store = Store(path, on_damage=self._begin_salvage)
+        if self._check:
+            log.info("%s was not closed cleanly: checking it in the background", path)
+            self._check.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._salvage:
+            self._salvage.stop()
+        self.store.close()
+
+    def tend(self) -> None:
+        """Look at what the check found."""
+        if self._check and self._check.found:
+            found, self._check = self._check.found, None
+            self.store.replace(found)
+
+    def _begin_salvage(self, damaged: Path, why: str) -> None:
+        self._log.error(
+            "the database is damaged (%s): it is %s now, a fresh one is started, and what can be read "
+            "is copied over",
+            why,
+            damaged,
+        )
+        self._check = None  # it looked at the old file
+        if self._salvage:
+            self._salvage.stop()
+        self._salvage = Salvage(damaged, self._path, self._log)
+        self._salvage.start()
