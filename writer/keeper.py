@@ -11,7 +11,7 @@ from writer.store import Store
 
 
 class Keeper:
-    """Keeps ``store`` a sound one. After a writer that was not stopped cleanly a check runs in the background.
+    """Keeps ``store`` a sound one: after a writer that was not stopped cleanly a check runs beside it.
 
     A damaged file is set aside as ``<name>.corrupt.<time>``, a fresh one is started, and what can be read of
     the old one is copied over meanwhile.

@@ -72,7 +72,7 @@ class Store:
         """Open, make or upgrade the database at ``path``.
 
         ``on_damage`` is told when a damaged file was set aside for a fresh one: its new path, and why.
-        Without it Damaged is raised. Raises UserError where another writer owns it or it is not ours to write.
+        Without it Damaged is raised. Raises UserError where another writer owns it or it is not ours.
         """
         self.path = path
         self._on_damage = on_damage

@@ -167,8 +167,7 @@ class Joiner:
             for run, _, last in reply.runs[runs.index(here) if here in runs else 0 :]
             if run == here or run not in self._passed
         }
-        # The ring drops the oldest first: what is known and not held lies before all that is held.
-        self._known = {run: last for run, last in self._known.items() if run not in held} | held
+        self._known |= held  # what it told of before and holds no more stays in front: it drops the oldest
         return [run for run in held if run != here]
 
     def _pass_gone(self, reply: Reply, here: str) -> list[Sample | Gap]:

@@ -61,6 +61,10 @@ def body_of(run: int, seq: int, size: int) -> bytes:
     return (f"{run}:{seq}:" + "é" * size).encode()[: max(size, 12)]
 
 
+def by_key(entries: list[Entry]) -> dict[tuple[str, int], bytes]:
+    return {(run, seq): body for run, seq, body in entries}
+
+
 def size_of(entry: Entry) -> int:
     used = HEADER + len(entry[0].encode()) + len(entry[2])
     return -(-used // 8) * 8
@@ -102,13 +106,13 @@ class Model:
         not_overwritten = content(self.ring)
         self.open(self.capacity)
         found = content(self.ring)
-        if whole:
+        if whole or found[-1:] == [entry]:  # the bytes that are missing may lie there from the last kill
             assert found == [*not_overwritten, entry]
-            self.seq += 1
             self.appended.append(entry)
         else:
             assert found == before[len(before) - len(found) :]
             assert len(found) >= len(not_overwritten)
+        self.start_run()
 
     def start_run(self) -> None:
         self.run += 1
@@ -137,7 +141,7 @@ class Model:
         self.start_run_after(found)
 
     def start_run_after(self, found: list[Entry]) -> None:
-        """A new process is a new run; it never goes on with what a damaged file has forgotten the end of."""
+        """A new process is a new run: it never goes on with one whose end a damaged file has forgotten."""
         self.appended = list(found)
         self.start_run()
 
@@ -147,17 +151,15 @@ class Model:
             (byte,) = file.read(1)
             file.seek(place % self.capacity)
             file.write(bytes([byte ^ (bits & 0xFF or 1)]))
-        before = content_by_key(self.appended)
         self.open(self.capacity)
         found = content(self.ring)
-        for run, seq, body in found:
-            assert before[run, seq] == body
+        assert by_key(found).items() <= by_key(self.appended).items()
         self.start_run_after(found)
 
     def check(self) -> None:
         found = content(self.ring)
         assert self.path.stat().st_size == self.capacity
-        assert sum(map(size_of, found)) <= self.capacity
+        assert sum(map(size_of, found)) < self.capacity + 8  # a smaller file may end in a record's padding
         assert found == self.appended[len(self.appended) - len(found) :], "not the newest, in order"
 
 
@@ -214,10 +216,10 @@ def test_any_ring_deep(capacity: int, actions: list[Action]) -> None:
     play(capacity, actions)
 
 
-@pytest.mark.parametrize("capacity", [400, 404, 1000])
+@pytest.mark.parametrize("capacity", [400, 604])
 def test_torn_at_every_byte(tmp_path: Path, capacity: int) -> None:
     """After each number of records, so that every way to lie around the end of the file is met."""
-    for count in range(24):
+    for count in range(16):
         for written in range(HEADER + 40):
             path = tmp_path / "ring"
             path.unlink(missing_ok=True)
@@ -384,7 +386,7 @@ def test_a_ring_in_memory_is_a_ring() -> None:
     with closing(Ring(None, 400)) as ring, closing(Ring(None, 400)) as other:
         for seq in range(1, 50):
             ring.append("a", seq, b"%03d" % seq)
-        assert ring.runs == [Held("a", 41, 49)]
+        assert ring.runs == [Held("a", 40, 49)]
         assert list(ring.bodies("a", 47)) == [b"048", b"049"]
         assert content(other) == []
 
@@ -403,11 +405,12 @@ import sys
 from pathlib import Path
 from telemetry.stream.ring import Ring
 ring = Ring(Path(sys.argv[1]), 3000)
-print(flush=True)
 seq = 0
 while True:
     seq += 1
     ring.append(sys.argv[2], seq, (sys.argv[2] + ":" + str(seq) + ":" + "é" * (seq * 37 % 400)).encode())
+    if seq == 1:
+        print(flush=True)
 """
 
 

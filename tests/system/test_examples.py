@@ -1,0 +1,133 @@
+"""Each example is run as its reader would run it, on a real sampler."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.system.processes import DATA, ROOT, System, stop, wait_until
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture
+def sampled(system: System) -> System:
+    system.sampler()
+    wait_until((system.runtime / "replay").exists)
+    return system
+
+
+def first_lines(system: System, command: Sequence[str], count: int, cwd: Path | None = None) -> list[str]:
+    """Return the first lines that an example prints; it is killed then."""
+    process = subprocess.Popen(command, env=system.environ, stdout=subprocess.PIPE, text=True, cwd=cwd)
+    assert process.stdout is not None
+    try:
+        return [process.stdout.readline() for _ in range(count)]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_bare_pyzmq(sampled: System) -> None:
+    command = [sys.executable, str(EXAMPLES / "bare_pyzmq.py"), f"ipc://{sampled.runtime}/samples"]
+    one, two = first_lines(sampled, command, 2)
+    assert int(two.split()[0]) == int(one.split()[0]) + 1
+    assert float(one.split()[2]) == pytest.approx(-8.274249)
+    code = (EXAMPLES / "bare_pyzmq.py").read_text().splitlines()
+    assert sum(1 for line in code if line and not line.startswith('"""')) <= 12
+
+
+def test_every_sample(sampled: System) -> None:
+    lines = first_lines(sampled, [sys.executable, str(EXAMPLES / "every_sample.py")], 3)
+    assert [line.split()[1] for line in lines] == ["1", "2", "3"]
+
+
+def test_low_battery(sampled: System) -> None:
+    """The recorded battery is at 29 % and discharging."""
+    (line,) = first_lines(sampled, [sys.executable, str(EXAMPLES / "low_battery.py"), "30"], 1)
+    assert line == "battery low: 29 %\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not installed")
+def test_node(sampled: System, tmp_path: Path) -> None:
+    project = tmp_path / "node"
+    shutil.copytree(EXAMPLES / "node", project, ignore=shutil.ignore_patterns("node_modules"))
+    installed = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert installed.returncode == 0, installed.stderr
+    command = ["node", "live.js", f"ipc://{sampled.runtime}/samples"]
+    one, two = first_lines(sampled, command, 2, cwd=project)
+    assert one.split()[0] == f"sample/{os.uname().nodename}/"
+    assert int(two.split()[1]) == int(one.split()[1]) + 1
+
+
+# --- telemetry-query live ---
+
+
+def live(system: System, *options: str) -> subprocess.Popen[str]:
+    return system.start("query.main", "live", *options)
+
+
+def test_live_shows_the_newest_sample_of_the_ring_at_once(system: System) -> None:
+    """The interval is an hour: what comes was in the ring."""
+    sampler = system.sampler()
+    writer = system.writer()
+    wait_until(lambda: system.stored() >= 1)
+    stop(sampler)
+    stop(writer)
+    system.start("sampler.main", "--interval", "3600")
+    wait_until((system.runtime / "replay").exists)
+    shown = live(system, "--format", "json")
+    assert shown.stdout is not None
+    sample = json.loads(shown.stdout.readline())
+    assert sample["battery"]["pct"] == 29
+    status, error = stop(shown, 2)
+    assert (status, error) == (0, "")
+
+
+def test_live_json_is_an_object_a_line_and_survives_a_restart(system: System) -> None:
+    sampler = system.sampler()
+    shown = live(system, "--format", "json")
+    assert shown.stdout is not None
+    samples = [json.loads(shown.stdout.readline()) for _ in range(2)]
+    sampler.kill()
+    system.sampler()
+    samples += [json.loads(shown.stdout.readline()) for _ in range(2)]
+    runs = [sample["run"] for sample in samples]
+    assert runs[0] == runs[1] != runs[-1]
+    assert stop(shown) == (0, "")
+
+
+def test_live_ends_when_nobody_reads(system: System) -> None:
+    system.start("sampler.main", "--interval", "3600", "--sysfs", str(DATA))
+    shown = live(system)
+    assert shown.stdout is not None
+    wait_until((system.runtime / "replay").exists)
+    shown.stdout.close()
+    assert shown.wait(timeout=30) == 0
+    assert shown.stderr is not None
+    assert shown.stderr.read() == ""
+    shown.stdout = None
+
+
+def test_live_table_names_battery_cpu_and_processes(sampled: System) -> None:
+    shown = live(sampled, "--limit", "3")
+    assert shown.stdout is not None
+    lines = [shown.stdout.readline() for _ in range(10)]
+    assert lines[1].startswith("battery  29.0 %  Discharging  -8.27 W")
+    assert lines[5].split() == ["pid", "name", "cpu", "mem"]
+    assert lines[10 - 1] == lines[10 - 1].rstrip() + "\n"
+    stop(shown)
