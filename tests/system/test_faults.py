@@ -7,6 +7,7 @@ fixed. The default run kills a few times, the slow one a hundred times each.
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.processes import System, stop, wait_until
+from tests.system.processes import BATTERY, System, stop, wait_until
 from tests.system.recorder import Recorder, rows_differ, stored
 
 Process = subprocess.Popen[str]
@@ -218,3 +219,17 @@ def test_a_read_only_file_system_is_named(on_small_disk: System, small_disk: Pat
         subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
         system.writer()
         settle(system, recorder)
+
+
+def test_a_battery_that_runs_out_is_committed_with_every_sample(system: System, tmp_path: Path) -> None:
+    """The end of a discharge is what people want to see, and then the power goes."""
+    tree = tmp_path / "low"
+    shutil.copytree(BATTERY, tree)
+    (tree / "class" / "power_supply" / "BAT0" / "capacity").write_text("9\n")
+    with Recorder(system) as recorder:
+        system.start("sampler.main", "--interval", "1", "--sysfs", str(tree))
+        system.writer("--commit-interval", "3600")
+        wait_until(lambda: len(recorder.samples) >= 2)
+        wait_until(
+            lambda: len(stored(system.database)) >= 2
+        )  # read as it lies there: nobody asks for a commit
