@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -44,8 +44,18 @@ NUMBERS_OR_NONE: Final = [
 LISTS: Final = [("cpu", "cores"), ("load",), ("processes",)]
 OBJECTS: Final = [("cpu",), ("processes", 0)]
 
-NO_NUMBER: Final = (True, False, "1", [1], {}, float("inf"), -float("inf"), 10**19, -(10**19))
-NO_TEXT: Final = (True, 1, 0.5, [], {}, "x" * 4097)
+NO_NUMBER: Final[tuple[Any, ...]] = (
+    True,
+    False,
+    "1",
+    [1],
+    {},
+    float("inf"),
+    -float("inf"),
+    10**19,
+    -(10**19),
+)
+NO_TEXT: Final[tuple[Any, ...]] = (True, 1, 0.5, [], {}, "x" * 4097)
 
 
 def refusal(body: bytes) -> str:
@@ -284,8 +294,9 @@ def test_what_is_no_sample_at_all(body: bytes) -> None:
 @pytest.mark.parametrize("field", ["time", "interval", "suspended"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_encode_refuses_what_no_reader_would_take(field: str, value: float) -> None:
+    changed: dict[str, Any] = {field: value}
     with pytest.raises(ValueError, match="not JSON compliant"):
-        encode(sample()._replace(**{field: value}))
+        encode(sample()._replace(**changed))
 
 
 def test_encode_refuses_a_lone_surrogate() -> None:

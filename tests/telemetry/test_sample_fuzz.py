@@ -1,4 +1,4 @@
-"""Whatever arrives: InvalidSample and nothing else; and what is taken can be stored, sent on and validated."""
+"""Whatever arrives: InvalidSample and nothing else; what is taken can be stored, sent on and validated."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def accepted(body: bytes) -> Sample | None:
         return decode(body)
     except InvalidSample as invalid:
         assert type(invalid) is InvalidSample  # noqa: PT017 not even a subclass
-        assert str(invalid).isprintable()
+        assert str(invalid).isprintable()  # noqa: PT017
         return None
 
 

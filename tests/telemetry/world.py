@@ -161,7 +161,7 @@ class World:
         held = self.held() if items else set()
         for item in items:
             covered = _covered(item)
-            self.out.append((item, held & set(covered)))
+            self.out.append((item, frozenset(held & set(covered))))
             self.newest = max(self.newest, self.published.index(covered[-1]))
 
     # --- the check ---
