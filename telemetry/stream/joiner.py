@@ -181,11 +181,12 @@ class Joiner:
 
     def _take_page(self, reply: Reply, here: Position) -> list[Sample | Gap]:
         """The seq of each body follows from its place, so that a body that is no sample is a known loss."""
-        if reply.run != here.run or not reply.bodies:
+        if not (reply.run == here.run and reply.oldest and reply.newest and reply.bodies):
             return []
         out: list[Sample | Gap] = []
-        first = max(here.seq + 1, reply.oldest or 0)
-        for seq, body in enumerate(reply.bodies, first):
+        first = max(here.seq + 1, reply.oldest)
+        last = min(first + len(reply.bodies) - 1, reply.newest)
+        for seq, body in zip(range(first, last + 1), reply.bodies, strict=False):
             try:
                 sample = decode(body)
                 if (sample.run, sample.seq) != (here.run, seq):
@@ -196,7 +197,7 @@ class Joiner:
             out += self._pass_over(here.run, seq - 1)
             out.append(self._advance(sample))
         # Bodies at the end that are no samples: without this the same page would be asked for for ever.
-        return out + self._pass_over(here.run, first + len(reply.bodies) - 1)
+        return out + self._pass_over(here.run, last)
 
     # --- going on with live samples ---
 

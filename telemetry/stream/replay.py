@@ -119,7 +119,8 @@ def read_reply(frames: list[bytes]) -> Reply | None:
             newest=None if head["newest"] is None else _seq(head["newest"]),
             more=_exactly(bool, head["more"]),
             runs=tuple(
-                Held(_run(held["run"]), _seq(held["first"]), _seq(held["last"])) for held in head["runs"]
+                Held(_run(held["run"]), _seq(held["first"]), _seq(held["last"]))
+                for held in _exactly(list, head["runs"])
             ),
             error=None if head["error"] is None else _exactly(str, head["error"]),
             bodies=tuple(frames[1:]),
