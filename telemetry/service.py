@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -111,11 +112,15 @@ def _to_journal() -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"  # systemd.exec(5)
 
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
 def run(program: str, main: Callable[[], int]) -> int:
     """Run ``main`` and return the exit status: 0 done, 1 failed, 2 wrong usage. No traceback for a user."""
     try:
         status = main()
-        _flush_output()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what fails now can be said; at exit Python could only complain
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
@@ -124,20 +129,13 @@ def run(program: str, main: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader has what it wanted (| head)
         _forget_output()
         return 0
-    return status
-
-
-def _flush_output() -> None:
-    """Write what is printed now: at exit Python could only complain."""
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
         _forget_output()
-        raise UserError(f"cannot write standard output: {error.strerror}") from None
+        print(f"{program}: cannot write standard output: {error.strerror}", file=sys.stderr)
+        return 1
+    return status
 
 
 def _forget_output() -> None:

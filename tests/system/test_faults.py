@@ -20,6 +20,8 @@ import pytest
 
 from tests.system.processes import BATTERY, System, stop, wait_until
 from tests.system.recorder import Recorder, rows_differ, stored
+from tests.writer.samples import sample
+from writer.store import CannotWrite, Store
 
 Process = subprocess.Popen[str]
 
@@ -200,6 +202,35 @@ def _fill(filler: Path) -> None:
             with suppress(OSError):
                 while file.write(bytes(size)):
                     pass
+
+
+def test_a_full_disk_at_a_checkpoint_loses_nothing(small_disk: Path) -> None:
+    """The WAL fits and the file cannot grow: the checkpoint fails, in time the commits do, then neither."""
+    path, filler = small_disk / "telemetry.db", small_disk / "filler"
+    try:
+        with Store(path) as store:
+            store._database.execute("PRAGMA wal_autocheckpoint = 8")
+            seq = 0
+
+            def append() -> None:
+                store.append([sample(index) for index in range(seq + 1, seq + 31)], noticed=0.0)
+
+            for _ in range(5):
+                append()
+                seq += 30
+            _fill(filler)
+            with pytest.raises(CannotWrite, match="full"):
+                while True:
+                    append()
+                    seq += 30
+            filler.unlink()
+            append()
+            seq += 30
+        with closing(sqlite3.connect(path)) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert database.execute("SELECT COUNT(*), MAX(seq) FROM system_sample").fetchone() == (seq, seq)
+    finally:
+        subprocess.run(["umount", small_disk], check=True)
 
 
 def test_a_read_only_file_system_is_named(on_small_disk: System, small_disk: Path) -> None:

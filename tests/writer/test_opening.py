@@ -71,8 +71,9 @@ def test_a_foreign_database(path: Path, version: int) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_foreign_database_with_a_table_of_that_name(path: Path) -> None:
-    make(path, "CREATE TABLE system_sample (id)")
+@pytest.mark.parametrize("more", ["", "CREATE TABLE run (id)"])
+def test_a_foreign_database_with_tables_of_those_names(path: Path, more: str) -> None:
+    make(path, "CREATE TABLE system_sample (id)", more)
     assert "something else" in refusal(path)
 
 

@@ -99,6 +99,7 @@ def test_the_sign_of_the_power_tells(has_room: bool) -> None:
         Old(START + 20, power=None),
         Old(START + 80, power=-1.0),
         Old(START + 141, power=-1.0),
+        Old(START + 142, power=-1.7e-6),
     ]
     assert energies(samples, has_room=has_room) == [
         (START, None, None),
@@ -108,6 +109,7 @@ def test_the_sign_of_the_power_tells(has_room: bool) -> None:
         (START + 20, 5, None),
         (START + 80, 60, -60_000_000),
         (START + 141, None, None),
+        (START + 142, 1, -2),
     ]
 
 

@@ -152,6 +152,24 @@ def test_many_kills_of_a_large_upgrade(tmp_path: Path) -> None:
     assert left.count(0) >= 25
 
 
+@pytest.mark.parametrize("has_room", [True, False], ids=["full", "cheap"])
+def test_a_reader_sees_the_old_database_or_the_new_one(tmp_path: Path, has_room: bool) -> None:
+    """At each statement of the upgrade: it is one transaction, the version included."""
+    path = build(tmp_path / "telemetry.db", measured(30))
+    seen: list[tuple[int, bool]] = []
+
+    def look(statement: str) -> None:
+        new = ("table", "run") in catalogue(path)
+        seen.append((value(path, "PRAGMA user_version"), new))
+
+    with changing(path) as database:
+        database.set_trace_callback(look)
+        original.take_over(database, has_room=has_room)
+    assert len(seen) > 20
+    assert set(seen[:-2]) == {(0, False)}, "the last two are behind the COMMIT"
+    assert set(seen[-2:]) == {(schema.LATEST, True)}
+
+
 # --- no room ---
 
 

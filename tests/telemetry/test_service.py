@@ -1,0 +1,258 @@
+"""Being a service: the stop signal, the log, and the one place where exceptions become text."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import pytest
+import zmq
+
+from telemetry.errors import UsageError, UserError
+from telemetry.service import RateLimited, StopSignal, run, start_log
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """StopSignal leaves its signals ignored, for a process that ends; pytest goes on."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+# --- the stop signal -------------------------------------------------------------------------------
+
+
+def after(seconds: float, number: int) -> threading.Timer:
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), number))
+    timer.start()
+    return timer
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_wakes_a_poll(number: int) -> None:
+    with StopSignal() as stop:
+        poller = zmq.Poller()
+        poller.register(stop.fileno(), zmq.POLLIN)
+        assert poller.poll(0) == []
+        timer = after(0.05, number)
+        before = time.monotonic()
+        assert poller.poll(10_000) == [(stop.fileno(), zmq.POLLIN)]
+        assert stop.requested
+        assert time.monotonic() - before < 5
+        assert poller.poll(10_000), "and stays awake"
+        timer.join()
+
+
+@pytest.mark.usefixtures("handlers")
+def test_wait_returns_whether_a_signal_came() -> None:
+    with StopSignal() as stop:
+        assert not stop.wait(0.0)
+        assert not stop.wait(0.01)
+        timer = after(0.02, signal.SIGTERM)
+        before = time.monotonic()
+        assert stop.wait(10.0)
+        assert time.monotonic() - before < 5
+        assert stop.wait(10.0)
+        timer.join()
+
+
+@pytest.mark.usefixtures("handlers")
+def test_any_number_of_signals_is_one() -> None:
+    with StopSignal() as stop:
+        for _ in range(2000):  # more than the socket holds
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.wait(0.0)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_what_comes_while_all_is_closed_is_ignored() -> None:
+    with StopSignal() as stop:
+        file = stop.fileno()
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
+    assert not stop.requested
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+
+
+# --- the log ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log() -> Iterator[logging.Logger]:
+    log = logging.getLogger("telemetry-test")
+    yield log
+    log.handlers.clear()
+
+
+def test_one_line_a_minute_and_the_number_of_those_that_are_not_there(
+    log: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    limited = RateLimited(log)
+    limited.warning("first", now=0.0)  # at once, just after boot as well
+    for second in range(1, 60):
+        limited.warning("more", now=float(second))
+    limited.warning("last", now=60.0)
+    limited.warning("alone", now=200.0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "first",
+        "last (and 59 more since the last such line)",
+        "alone",
+    ]
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    assert limited.count == 62
+
+
+def test_a_rate_of_its_own(log: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    limited = RateLimited(log, every=5.0)
+    for now in (100.0, 104.9, 105.0):
+        limited.warning("text", now)
+    assert len(caplog.records) == 2
+    limited.warning("now")  # the clock is the machine's where none is given
+    assert limited.count == 4
+
+
+LOG = """
+import os, sys
+from telemetry.service import start_log
+stream = os.fstat(2)
+if sys.argv[1] == "journal":
+    os.environ["JOURNAL_STREAM"] = f"{stream.st_dev}:{stream.st_ino}"
+log = start_log("telemetry-x", sys.argv[2] == "verbose")
+log.debug("d %d", 1)
+log.info("i")
+log.warning("w")
+log.error("e")
+log.critical("c")
+"""
+
+
+def logged(where: str, verbose: str, environ: Mapping[str, str]) -> list[str]:
+    command = [sys.executable, "-c", LOG, where, verbose]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **environ})
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_lines_for_the_journal_have_a_priority() -> None:
+    assert logged("journal", "verbose", {}) == ["<7>d 1", "<6>i", "<4>w", "<3>e", "<3>c"]
+    assert logged("journal", "quiet", {}) == ["<6>i", "<4>w", "<3>e", "<3>c"]
+
+
+def test_lines_for_a_person_have_the_programs_name() -> None:
+    """A desktop's terminal inherits JOURNAL_STREAM from the unit that it is in, and is no journal."""
+    for environ in ({}, {"JOURNAL_STREAM": "8:12345"}, {"JOURNAL_STREAM": ""}):
+        lines = logged("terminal", "quiet", environ)
+        assert lines == [f"telemetry-x: {text}" for text in "iwec"]
+
+
+def test_a_log_that_is_started_twice_speaks_once(capsys: pytest.CaptureFixture[str]) -> None:
+    start_log("telemetry-test", verbose=False)
+    log = start_log("telemetry-test", verbose=True)
+    log.debug("once")
+    log.handlers.clear()
+    assert capsys.readouterr().err == "telemetry-test: once\n"
+
+
+# --- exceptions become text ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 7])
+def test_the_exit_status_is_mains(status: int) -> None:
+    assert run("telemetry-x", lambda: status) == status
+
+
+def raising(error: BaseException) -> int:
+    def main() -> int:
+        raise error
+
+    return run("telemetry-x", main)
+
+
+def test_errors_of_the_user_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert raising(UserError("no such thing; make one")) == 1
+    assert raising(UsageError("--x: what?")) == 2
+    assert raising(KeyboardInterrupt()) == 130
+    captured = capsys.readouterr()
+    assert captured.err == "telemetry-x: no such thing; make one\ntelemetry-x: --x: what?\n"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x"),
+        OSError("x"),
+        OSError(errno.ENOSPC, "no room", "/a/file"),  # not standard output: that one has no name
+        AssertionError("x"),
+        SystemExit(3),
+    ],
+)
+def test_a_bug_is_a_bug(error: BaseException) -> None:
+    """systemd starts the program anew, and the journal has the traceback."""
+    with pytest.raises(type(error)):
+        raising(error)
+
+
+PRINT = """
+import sys
+from telemetry.service import run
+
+def main():
+    for _ in range(int(sys.argv[1])):
+        print("x" * 100)
+    return 5
+
+sys.exit(run("telemetry-x", main))
+"""
+
+
+def printing(lines: int, unbuffered: str, stdout: int) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT, str(lines)],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+    return done.returncode, done.stderr
+
+
+BUFFERS: Final = pytest.mark.parametrize(("lines", "unbuffered"), [(1, ""), (1, "1"), (1000, "")])
+"""One line is still in the buffer when main returns, and would fail when Python ends."""
+
+
+@BUFFERS
+def test_a_reader_that_has_enough_is_no_failure(lines: int, unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert printing(lines, unbuffered, writer) == (0, "")
+    finally:
+        os.close(writer)
+
+
+@BUFFERS
+def test_a_full_disk_is_said_in_one_line(lines: int, unbuffered: str) -> None:
+    with open("/dev/full", "wb") as full:
+        status, text = printing(lines, unbuffered, full.fileno())
+    assert (status, text) == (1, "telemetry-x: cannot write standard output: No space left on device\n")
+
+
+def test_a_closed_standard_output_is_no_traceback() -> None:
+    command = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-c", PRINT, "0"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (5, "")
