@@ -48,8 +48,11 @@ def import_file(store: Store, source: str, log: logging.Logger, now: float) -> C
 
 
 def open_source(source: str) -> IO[bytes]:
-    """Open the file to read, standard input for ``-``."""
-    return open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")
+    """Open the file to read, standard input for ``-``. Raises UserError."""
+    try:
+        return open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")
+    except OSError as error:
+        raise UserError(f"cannot read {source}: {error.strerror}") from None
 
 
 def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: float) -> Counts:

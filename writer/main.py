@@ -14,7 +14,7 @@ from pathlib import Path
 from telemetry import __version__, places
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, run, start_log
-from writer.importing import import_file
+from writer.importing import import_file, open_source
 from writer.store import Store
 
 PROGRAM = "telemetry-writer"
@@ -82,6 +82,7 @@ def _commit_interval(text: str) -> float:
 
 def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
     """Import a file and say what became of its lines."""
+    open_source(options.source).close()  # a slip in its name must not make a database
     with Store(options.db or places.default_database()) as store:
         counts = import_file(store, options.source, log, time.time())
     print(

@@ -18,6 +18,8 @@ _BUSY_TIMEOUT = 1.0
 """s to wait for another program's lock. A batch that could not be written is kept and tried again."""
 _CHECKPOINT_PAGES = 2000
 """4 MiB of WAL: the longer it grows, the more often a page is rewritten there before it goes to the file."""
+_LARGEST_WAL = 16 << 20
+"""Bytes to which the WAL is cut when a long reader, which had made it grow, is gone."""
 _NEXT_STEP = {
     sqlite3.SQLITE_NOTADB: "name another --db, or move that file away",
     sqlite3.SQLITE_BUSY: "another program (the original logger? sqlite3?) holds it: end that one first",
@@ -119,6 +121,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    database.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
     database.execute("PRAGMA synchronous = NORMAL")
     if not names:
         database.execute("BEGIN IMMEDIATE")

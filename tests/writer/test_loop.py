@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sqlite3
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,7 +16,9 @@ from tests.system.processes import wait_until
 from tests.writer.fake_sampler import Feed, skipped
 from tests.writer.reading import rows, value
 from tests.writer.samples import BATTERY, row_of, sample
-from writer.store import Store
+from writer.ingest import Item
+from writer.loop import Loop
+from writer.store import Store, Stored
 
 
 def count(feed: Feed) -> int:
@@ -40,6 +45,34 @@ def test_a_battery_at_its_end_is_committed_at_once(feed: Feed) -> None:
     assert count(feed) == 0
     feed.sampler.publish(sample(2)._replace(battery=BATTERY._replace(pct=10.0)))
     wait_until(lambda: count(feed) == 2)
+
+
+class Noting(Store):
+    """A store that notes how it is asked to write."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.durable: list[bool] = []
+
+    def append(self, items: Iterable[Item], noticed: float, *, durable: bool = False) -> Stored:
+        self.durable.append(durable)
+        return super().append(items, noticed, durable=durable)
+
+
+class Kept(NamedTuple):
+    """A keeper whose store is never damaged."""
+
+    store: Store
+
+
+def test_only_a_battery_at_its_end_is_worth_a_sync(tmp_path: Path) -> None:
+    low = BATTERY._replace(pct=10.0)
+    with Noting(tmp_path / "t.db") as store:
+        loop = Loop(Kept(store), None, None, 60.0, logging.getLogger())  # type: ignore[arg-type]
+        for battery in (BATTERY, low, low._replace(power=2.0, status="Charging"), None, low):
+            loop._batch.add([sample(len(store.durable) + 1)._replace(battery=battery)], 0.0)
+            assert loop._commit()
+    assert store.durable == [False, True, False, False, True]
 
 
 def test_so_is_a_large_batch(feed: Feed) -> None:
