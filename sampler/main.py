@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sampler.battery import PowerSupplySensor
 from sampler.clock import Clock, next_deadline
@@ -19,6 +20,9 @@ from telemetry import __version__, places
 from telemetry.errors import UserError
 from telemetry.sample import encode
 from telemetry.service import StopSignal, run, start_log
+
+if TYPE_CHECKING:
+    from telemetry.stream.ring import Ring
 
 PROGRAM = "telemetry-sampler"
 DEFAULT_INTERVAL = 5.0
@@ -119,17 +123,30 @@ def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:
     return 0
 
 
+def _open_ring(options: argparse.Namespace, log: logging.Logger) -> Ring:
+    """Open the ring in the runtime directory; without one, where no socket needs it either, in memory."""
+    from telemetry.stream.ring import Ring  # noqa: PLC0415
+
+    try:
+        directory = places.make_runtime_directory()
+    except UserError as error:
+        if not (options.publish and options.replay):
+            raise
+        log.warning("%s: the ring is in memory, and what it holds ends with this process", error)
+        return Ring(None)
+    return Ring(places.ring_file(directory))
+
+
 def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
     """Publish samples until SIGTERM or SIGINT."""
     # Late, so that --once does not load ZeroMQ.
     from telemetry.stream.publisher import Publisher  # noqa: PLC0415
-    from telemetry.stream.ring import Ring  # noqa: PLC0415
 
     clock = Clock()
     interval = options.interval or DEFAULT_INTERVAL
-    directory = places.make_runtime_directory()
-    with StopSignal() as stop, closing(Ring(places.ring_file(directory))) as ring:
+    with StopSignal() as stop, closing(_open_ring(options, log)) as ring:
         sampler, _ = _make_sampler(options, clock)
+        directory = places.runtime_directory()
         publish = options.publish or [places.publish_endpoint(directory)]
         replay = options.replay or places.replay_endpoint(directory)
         with closing(Publisher(publish, replay, ring, sampler.run)) as publisher:

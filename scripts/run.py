@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from telemetry import places
-from telemetry.errors import UserError
+from telemetry.errors import UsageError, UserError
 from telemetry.sample import Sample
 from telemetry.service import StopSignal, run
 from telemetry.stream.subscriber import Subscriber
@@ -29,7 +29,10 @@ _COLUMNS = "{:<8}  {:>6}  {:>7}  {:>6}  {:>6}  {}"
 
 def main() -> int:
     """Run both processes until RUN_SECONDS are over or Ctrl-C."""
-    seconds = float(os.environ.get("RUN_SECONDS") or "inf")
+    try:
+        seconds = float(os.environ.get("RUN_SECONDS") or "inf")
+    except ValueError:
+        raise UsageError(f"RUN_SECONDS={os.environ['RUN_SECONDS']} is not a number of seconds") from None
     interval = os.environ.get("INTERVAL") or "5"
     database = os.environ.get("DB") or "telemetry.db"
     sysfs = os.environ.get("SYSFS") or "/sys"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from writer.salvage import Check, Salvage, was_left_unclean
+from writer.salvage import Check, Salvage, not_copied_yet, was_left_unclean
 from writer.store import Store
 
 
@@ -21,9 +23,10 @@ class Keeper:
         """Open the store; raises UserError as it does."""
         self._log = log
         self._path = path
+        self._damaged = not_copied_yet(Path(os.path.realpath(path)))
         self._salvage: Salvage | None = None
         self._check = Check(path) if was_left_unclean(path) else None
-        self.store = Store(path, on_damage=self._begin_salvage)
+        self.store = Store(path, on_damage=self._note_damage)
         if self._check:
             log.info("%s was not closed cleanly: checking it in the background", path)
             self._check.start()
@@ -36,21 +39,26 @@ class Keeper:
             self._salvage.stop()
         self.store.close()
 
-    def tend(self) -> None:
-        """Look at what the check found."""
+    def tend(self, has_caught_up: Callable[[], bool]) -> None:
+        """Look at what the check found; copy out of damaged files when live samples have been caught up with.
+
+        Not before: the ring gives again what it holds, in order, and copied rows would come in between.
+        """
         if self._check and self._check.found:
             found, self._check = self._check.found, None
             self.store.replace(found)
+        is_copying = self._salvage is not None and self._salvage.is_alive()
+        if self._damaged and not is_copying and has_caught_up():
+            self._salvage = Salvage(self._damaged, self._path, self._log)
+            self._damaged = []
+            self._salvage.start()
 
-    def _begin_salvage(self, damaged: Path, why: str) -> None:
+    def _note_damage(self, damaged: Path, why: str) -> None:
+        self._check = None  # it looked at the old file
         self._log.error(
             "the database is damaged (%s): it is %s now, a fresh one is started, and what can be read "
             "is copied over",
             why,
             damaged,
         )
-        self._check = None  # it looked at the old file
-        if self._salvage:
-            self._salvage.stop()
-        self._salvage = Salvage(damaged, self._path, self._log)
-        self._salvage.start()
+        self._damaged = [*self._damaged, damaged]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
-from telemetry.service import StopSignal
+from telemetry.errors import UserError
+from telemetry.service import RateLimited, StopSignal
 from telemetry.stream.control_server import ControlServer
 from telemetry.stream.subscriber import Subscriber
 from writer.ingest import Batch
@@ -13,6 +14,8 @@ from writer.keeper import Keeper
 from writer.store import CannotWrite
 
 _LONGEST_WAIT = 60.0
+_ALONE = 10.0
+"""s without a sample after which nothing is waited for from a ring"""
 _RETRY = 1.0
 """s between tries while the database cannot be written"""
 
@@ -33,6 +36,8 @@ class Loop:
         self._control = control
         self._batch = Batch(commit_interval)
         self._log = log
+        self._unreachable = RateLimited(log)
+        self._busy_at = time.monotonic()
         self._trouble: str | None = None
         self._retry_at = 0.0
 
@@ -44,20 +49,39 @@ class Loop:
             if self._batch.full:  # the ring keeps what follows
                 stop.wait(wait)
             else:
-                items = self._subscriber.receive(wait, [stop, self._control.socket])
-                self._batch.add(items, time.monotonic())
+                self._receive(wait, stop)
             self._serve()
         self._retry_at = 0.0
         if not self._commit():
             self._log.error("%d samples are not stored; the ring has them", len(self._batch.items))
 
+    def _receive(self, wait: float, stop: StopSignal) -> None:
+        try:
+            items = self._subscriber.receive(wait, [stop, self._control.socket])
+        except UserError as error:  # a sampler came back with sockets that are not for this user
+            self._unreachable.warning(str(error))
+            stop.wait(min(wait, _RETRY))
+            return
+        now = time.monotonic()
+        self._batch.add(items, now)
+        if items:
+            self._busy_at = now
+
     def _serve(self) -> None:
-        self._keeper.tend()
+        try:
+            self._keeper.tend(self._has_caught_up)
+        except CannotWrite as error:
+            self._note_trouble(error)
         requests = self._control.requests()
         now = time.monotonic()
         done = self._commit() if requests or self._batch.due_in(now) <= 0 else False
         for route in requests:
             self._control.answer(route, self._report() if done else {"ok": False, "error": self._trouble})
+
+    def _has_caught_up(self) -> bool:
+        """Whether all that the ring has is stored; without a sampler there is nothing to wait for."""
+        is_alone = time.monotonic() - self._busy_at >= _ALONE
+        return (self._subscriber.caught_up or is_alone) and self._commit()
 
     def _report(self) -> dict[str, object]:
         device, inode = self._keeper.store.identity
@@ -69,21 +93,27 @@ class Loop:
             return True
         if time.monotonic() < self._retry_at:
             return False
+        store = self._keeper.store
+        file = store.identity
         try:
-            self._keeper.store.append(self._batch.items, time.time(), durable=self._batch.urgent)
+            store.append(self._batch.items, time.time(), durable=self._batch.urgent)
         except CannotWrite as error:
-            if self._trouble is None:
-                self._log.error(
-                    "cannot write %s: %s; keeping the samples and trying again",
-                    self._keeper.store.path,
-                    error,
-                )
-            self._trouble = str(error)
-            self._retry_at = time.monotonic() + _RETRY
+            self._note_trouble(error)
             return False
+        if store.identity != file and self._trouble is None:
+            self._log.error("%s was moved or deleted: storing into a new one", store.path)
         if self._trouble is not None:
             self._log.warning("%s can be written again", self._keeper.store.path)
             self._trouble = None
         self._log.debug("committed %d samples", len(self._batch.items))
         self._batch.clear()
         return True
+
+    def _note_trouble(self, error: CannotWrite) -> None:
+        """Say once that the database cannot be written; then be silent until it can."""
+        if self._trouble is None:
+            self._log.error(
+                "cannot write %s: %s; keeping the samples and trying again", self._keeper.store.path, error
+            )
+        self._trouble = str(error)
+        self._retry_at = time.monotonic() + _RETRY

@@ -67,6 +67,10 @@ def take_lock(path: Path) -> int:
 class Damaged(UserError):
     """The file is a database, or was one that a writer owned, and is not whole any more."""
 
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"the database {path} is damaged: {reason}; start telemetry-writer on it")
+        self.reason = reason
+
 
 def open_database(path: Path, *, known: bool = False) -> sqlite3.Connection:
     """Return a connection to the database at ``path``, made or upgraded to the latest schema.
@@ -91,7 +95,7 @@ def explained(path: Path, *, known: bool = False) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         if is_damage(error) and (known or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT):
-            raise Damaged(f"the database {path} is damaged: {error}; start telemetry-writer on it") from None
+            raise Damaged(path, str(error)) from None
         next_step = _NEXT_STEP.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         more = f"; {next_step}" if next_step else ""
         raise UserError(f"cannot open the database {path}: {error}{more}") from None

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,8 @@ _BATCH = 200
 """Samples in a transaction of the copy: short, so that the live samples' commits get their turn."""
 _BUSY_TIMEOUT = 30.0
 _PAUSE = 0.01
+
+_CHILDREN = ("cpu_core", "process_sample")
 
 _Row = dict[str, object]
 
@@ -56,9 +58,18 @@ def was_left_unclean(path: Path) -> bool:
 
 
 def set_aside(path: Path, now: float) -> Path:
-    """Rename the database, and its WAL with it, to ``<name>.corrupt.<UTC time>``; return the new path."""
+    """Rename the database, and its WAL with it, to ``<name>.corrupt.<UTC time>``; return the new path.
+
+    A file ``….todo`` beside it says that it was not copied yet: a copy that is interrupted goes on at the
+    next start. Raises OSError where the directory cannot be written.
+    """
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}.corrupt.{stamp}")
+    name, number = f"{path.name}.corrupt.{stamp}", 1
+    while path.with_name(name).exists():  # a Pi without a clock begins each boot at the same second
+        number += 1
+        name = f"{path.name}.corrupt.{stamp}-{number}"
+    aside = path.with_name(name)
+    _todo(aside).touch()
     for ending in ("-wal", "-shm", ""):
         old = path.with_name(path.name + ending)
         if old.exists():
@@ -66,10 +77,19 @@ def set_aside(path: Path, now: float) -> Path:
     return aside
 
 
-class Salvage(threading.Thread):
-    """Copies what can be read of a damaged database into the fresh one, newest samples first."""
+def not_copied_yet(path: Path) -> list[Path]:
+    """Return the damaged files of ``path`` whose copy was never finished."""
+    return [todo.with_suffix("") for todo in sorted(path.parent.glob(f"{path.name}.corrupt.*.todo"))]
 
-    def __init__(self, damaged: Path, fresh: Path, log: logging.Logger) -> None:
+
+def _todo(aside: Path) -> Path:
+    return aside.with_name(f"{aside.name}.todo")
+
+
+class Salvage(threading.Thread):
+    """Copies what can be read of damaged databases into the fresh one, newest samples first."""
+
+    def __init__(self, damaged: list[Path], fresh: Path, log: logging.Logger) -> None:
         super().__init__(name="salvage", daemon=True)
         self._damaged = damaged
         self._fresh = fresh
@@ -77,23 +97,39 @@ class Salvage(threading.Thread):
         self._ended = threading.Event()
 
     def stop(self) -> None:
-        """End soon; what was not copied stays in the damaged file."""
+        """End soon; what was not copied is copied at the next start."""
         self._ended.set()
         self.join()
 
     def run(self) -> None:
-        copied, ending = 0, ""
+        for damaged in self._damaged:
+            if self._ended.is_set():
+                return
+            self._copy(damaged)
+
+    def _copy(self, damaged: Path) -> None:
+        samples = rows = 0
+        finished = True
         try:
-            with closing(_read_only(self._damaged)) as source, closing(_writable(self._fresh)) as target:
-                copy = _Copy(source, target)
-                for rows in _batches(source):
-                    copied += copy.batch(rows)
+            with closing(_read_only(damaged)) as source, closing(_writable(self._fresh)) as target:
+                copy = _Copy(source, target, damaged.name)
+                for samples, rows in copy.run():  # noqa: B007 the last ones are told below
                     if self._ended.wait(_PAUSE):
-                        ending = "; the rest was not copied: telemetry-writer was stopped"
+                        finished = False
                         break
         except sqlite3.Error as error:
-            ending = f"; then it could not be read on: {error}"
-        self._log.warning("copied %d samples out of %s, which stays%s", copied, self._damaged, ending)
+            # Not damage: the fresh database takes no more now (no room). The rest comes at the next start.
+            finished = is_damage(error)
+            self._log.error("copying out of %s stopped: %s", damaged, error)
+        if finished:
+            _todo(damaged).unlink(missing_ok=True)
+        self._log.warning(
+            "copied %d samples and %d rows of their cores and processes out of %s, which stays%s",
+            samples,
+            rows,
+            damaged,
+            "" if finished else "; the rest is copied at the next start",
+        )
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
@@ -105,29 +141,6 @@ def _writable(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
 
 
-def _batches(source: sqlite3.Connection) -> Iterator[list[_Row]]:
-    """Yield rows of system_sample: newest first down to a damaged page, then oldest first up to it."""
-    ends = {"DESC": 1 << 62, "ASC": -1}
-    for order in ends:
-        limit = _BATCH
-        while True:
-            try:
-                rows = _select(
-                    source,
-                    f"SELECT * FROM system_sample WHERE ts > ? AND ts < ? ORDER BY ts {order} LIMIT {limit}",
-                    (ends["ASC"], ends["DESC"]),
-                )
-            except sqlite3.Error:
-                if limit == 1:
-                    break
-                limit = 1  # row by row, as near to the damage as it goes
-                continue
-            if not rows:
-                return
-            ends[order] = int(str(rows[-1]["ts"]))
-            yield rows
-
-
 def _select(source: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()) -> list[_Row]:
     cursor = source.execute(sql, parameters)
     names = [name for name, *_ in cursor.description]
@@ -135,68 +148,145 @@ def _select(source: sqlite3.Connection, sql: str, parameters: tuple[object, ...]
 
 
 class _Copy:
-    """Puts rows of the damaged database into the fresh one. What the ring gave again meanwhile is there."""
+    """Puts rows of a damaged database into the fresh one; what is there already is left alone.
 
-    def __init__(self, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    So it can be interrupted and begun again, and what the ring gave once more meanwhile is there once.
+    """
+
+    def __init__(self, source: sqlite3.Connection, target: sqlite3.Connection, name: str) -> None:
         self._source = source
         self._target = target
+        self._name = name
         self._columns = {
             table: {row[1] for row in target.execute(f"PRAGMA table_info({table})")}
-            for table in ("run", "system_sample", "cpu_core", "process_sample", "gap")
+            for table in ("run", "system_sample", *_CHILDREN, "gap")
         }
         self._runs: dict[object, object] = {}
+        self._is_holed = False
+        """Samples were lost: what is left of their cores and processes is worth a search of its own."""
+
+    def run(self) -> Iterator[tuple[int, int]]:
+        """Copy all that can be read; yield how many samples and rows were copied so far."""
         for run in self._readable("SELECT * FROM run"):
             old = run.pop("run_id")
             self._insert("run", run)
-            (self._runs[old],) = target.execute(
-                "SELECT run_id FROM run WHERE run = ?", (run["run"],)
-            ).fetchone()
+            self._runs[old] = self._number(run["run"])
         for gap in self._readable("SELECT * FROM gap"):
-            self._insert("gap", gap | {"run_id": self._runs.get(gap["run_id"])})
+            self._insert("gap", gap | {"run_id": self._run(gap["run_id"])})
+        samples = rows = 0
+        for batch in self._batches("system_sample"):
+            with self._transaction():
+                for row in batch:
+                    more = self._sample(row)
+                    samples, rows = samples + (more is not None), rows + (more or 0)
+            yield samples, rows
+        for table in _CHILDREN if self._is_holed else ():
+            for batch in self._batches(table):
+                with self._transaction():
+                    rows += sum(self._insert(table, row) for row in batch)
+                yield samples, rows
 
-    def batch(self, rows: list[_Row]) -> int:
-        """Copy these samples with their cores and processes; return how many were not there yet."""
+    # --- reading what is damaged ---
+
+    def _batches(self, table: str) -> Iterator[list[_Row]]:
+        """Yield rows of ``table``: newest first down to a damaged page, then oldest first up to it."""
+        ends = {"DESC": 1 << 62, "ASC": -1}
+        for order in ends:
+            limit = _BATCH
+            while True:
+                try:
+                    keys = _select(
+                        self._source,
+                        f"SELECT DISTINCT ts FROM {table} WHERE ts > ? AND ts < ? "
+                        f"ORDER BY ts {order} LIMIT {limit}",
+                        (ends["ASC"], ends["DESC"]),
+                    )
+                    if not keys:
+                        return
+                    first, last = sorted((int(str(keys[0]["ts"])), int(str(keys[-1]["ts"]))))
+                    rows = _select(
+                        self._source,
+                        f"SELECT * FROM {table} WHERE ts BETWEEN ? AND ? ORDER BY ts {order}",
+                        (first, last),
+                    )
+                except sqlite3.Error:
+                    self._is_holed = True
+                    if limit == 1:
+                        break
+                    limit = 1  # row by row, as near to the damage as it goes
+                    continue
+                ends[order] = first if order == "DESC" else last
+                yield rows
+
+    def _readable(self, sql: str, parameters: tuple[object, ...] = ()) -> list[_Row]:
+        """Return the rows up to a damaged page."""
+        rows: list[_Row] = []
+        with suppress(sqlite3.Error):
+            cursor = self._source.execute(sql, parameters)
+            names = [name for name, *_ in cursor.description]
+            rows.extend(dict(zip(names, row, strict=True)) for row in cursor)
+        return rows
+
+    # --- writing ---
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._target.execute("BEGIN IMMEDIATE")
-        copied = sum(self._sample(row) for row in rows)
+        try:
+            yield
+        except BaseException:
+            self._target.execute("ROLLBACK")
+            raise
         self._target.execute("COMMIT")
-        return copied
 
-    def _sample(self, row: _Row) -> bool:
+    def _run(self, old: object) -> object:
+        """The fresh number of a run. One whose row was lost gets a name of its own, and its host is empty."""
+        if old not in self._runs:
+            run = f"{self._name} run {old}"
+            self._insert(
+                "run", {"run": run, "host": "", "boot_id": "", "first_ts": 0, "started": 0, "version": 1}
+            )
+            self._runs[old] = self._number(run)
+        return self._runs[old]
+
+    def _number(self, run: object) -> object:
+        return self._target.execute("SELECT run_id FROM run WHERE run = ?", (run,)).fetchone()[0]
+
+    def _sample(self, row: _Row) -> int | None:
+        """Copy a sample with its cores and processes; return how many of those, None where it is there."""
         old_ts = row["ts"]
         row.setdefault("time", old_ts)  # of the original logger, damaged before it was upgraded
-        row["run_id"] = self._runs.get(row.get("run_id"))
-        if self._is_there(row):
-            return False
-        while row["run_id"] is not None and self._is_taken(row["ts"]):
-            row["ts"] = int(str(row["ts"])) + 1
+        if row.get("run_id") is None:
+            if self._is_taken(old_ts):
+                return None
+        else:
+            # By time as well: a run whose row was lost has another number here.
+            if self._finds("SELECT 1 FROM system_sample WHERE time = ? AND seq = ?", row["time"], row["seq"]):
+                return None
+            row["run_id"] = self._run(row["run_id"])
+            if self._finds(
+                "SELECT 1 FROM system_sample WHERE run_id = ? AND seq = ?", row["run_id"], row["seq"]
+            ):
+                return None
+            while self._is_taken(row["ts"]):
+                row["ts"] = int(str(row["ts"])) + 1
         self._insert("system_sample", row)
-        for table in ("cpu_core", "process_sample"):
-            for child in self._readable(f"SELECT * FROM {table} WHERE ts = ?", (old_ts,)):
-                self._insert(table, child | {"ts": row["ts"]})
-        return True
-
-    def _is_there(self, row: _Row) -> bool:
-        if row["run_id"] is None:
-            return self._is_taken(row["ts"])
-        return bool(
-            self._target.execute(
-                "SELECT 1 FROM system_sample WHERE run_id = ? AND seq = ?", (row["run_id"], row["seq"])
-            ).fetchone()
+        return sum(
+            self._insert(table, child | {"ts": row["ts"]})
+            for table in _CHILDREN
+            for child in self._readable(f"SELECT * FROM {table} WHERE ts = ?", (old_ts,))
         )
 
     def _is_taken(self, ts: object) -> bool:
-        return bool(self._target.execute("SELECT 1 FROM system_sample WHERE ts = ?", (ts,)).fetchone())
+        return self._finds("SELECT 1 FROM system_sample WHERE ts = ?", ts)
 
-    def _readable(self, sql: str, parameters: tuple[object, ...] = ()) -> list[_Row]:
-        """Return the rows, none where a page of theirs is damaged."""
-        try:
-            return _select(self._source, sql, parameters)
-        except sqlite3.Error:
-            return []
+    def _finds(self, sql: str, *values: object) -> bool:
+        return self._target.execute(sql, values).fetchone() is not None
 
-    def _insert(self, table: str, row: _Row) -> None:
+    def _insert(self, table: str, row: _Row) -> bool:
         known = {name: value for name, value in row.items() if name in self._columns[table]}
         marks = ", ".join("?" * len(known))
-        self._target.execute(
+        cursor = self._target.execute(
             f"INSERT OR IGNORE INTO {table} ({', '.join(known)}) VALUES ({marks})", list(known.values())
         )
+        return cursor.rowcount == 1

@@ -84,7 +84,10 @@ class Store:
             except Damaged as damaged:
                 if on_damage is None:
                     raise
-                self._begin_anew(str(damaged))
+                try:
+                    self._begin_anew(damaged.reason)
+                except OSError as error:
+                    raise UserError(f"{damaged}; it cannot be set aside: {error.strerror}") from None
         except BaseException:
             os.close(self._lock)
             raise
@@ -106,15 +109,42 @@ class Store:
         """Seconds that were found to have a row: importing what is there already asks for each anew."""
 
     def replace(self, why: str) -> None:
-        """Set the damaged file aside and go on with a fresh one; the lock stays."""
+        """Set the damaged file aside and go on with a fresh one; the lock stays.
+
+        Raises CannotWrite where there is no writing now: the next append tries again.
+        """
         self._database.close()
-        self._begin_anew(why)
+        try:
+            self._begin_anew(why)
+        except (UserError, OSError) as error:
+            raise CannotWrite(str(error)) from None
 
     def _begin_anew(self, why: str) -> None:
         aside = set_aside(Path(os.path.realpath(self.path)), time.time())
-        self._open(known=True)
         if self._on_damage:
             self._on_damage(aside, why)
+        self._open(known=True)
+
+    def _stay_at_the_file(self) -> None:
+        """Open the database anew where its file was moved or deleted, or could not be opened before."""
+        try:
+            found = self.path.stat()
+            if (found.st_dev, found.st_ino) == self.identity and self._is_open():
+                return
+        except OSError:
+            pass
+        self._database.close()
+        try:
+            self._open(known=True)
+        except UserError as error:
+            raise CannotWrite(str(error)) from None
+
+    def _is_open(self) -> bool:
+        try:
+            self._database.total_changes  # noqa: B018 raises on a closed connection
+        except sqlite3.ProgrammingError:
+            return False
+        return True
 
     def __enter__(self) -> Self:
         return self
@@ -136,10 +166,13 @@ class Store:
             row = self._database.execute(
                 "SELECT run.run, seq FROM system_sample JOIN run USING (run_id) ORDER BY ts DESC LIMIT 1"
             ).fetchone()
+        except sqlite3.ProgrammingError:  # closed: it could not be opened again yet
+            return None
         except sqlite3.DatabaseError as error:
             if not (is_damage(error) and self._on_damage):
                 raise UserError(f"cannot read the database {self.path}: {error}") from None
-            self.replace(str(error))
+            with suppress(CannotWrite):
+                self.replace(str(error))
             return None
         return Position(*row) if row else None
 
@@ -163,6 +196,7 @@ class Store:
         return self._write(samples, 0.0, keep_ts=True, synchronous="NORMAL")
 
     def _write(self, items: Iterable[Item], noticed: float, *, keep_ts: bool, synchronous: str) -> Stored:
+        self._stay_at_the_file()
         newest_ts, stored, known = self._newest_ts, 0, 0
         new_runs: dict[str, int] = {}
         database = self._database
@@ -236,7 +270,9 @@ class Store:
         """Return the first second from ``ts`` on that no row has."""
         first, free = (self._taken.start, self._taken.stop) if ts in self._taken else (ts, ts)
         for (taken,) in self._database.execute(
-            "SELECT ts FROM system_sample WHERE ts >= ? ORDER BY ts", (free,)
+            "SELECT ts FROM system_sample WHERE ts >= ?1 UNION SELECT ts FROM cpu_core WHERE ts >= ?1 "
+            "UNION SELECT ts FROM process_sample WHERE ts >= ?1 ORDER BY ts",
+            (free,),
         ):
             if taken != free:
                 break

@@ -83,6 +83,11 @@ class Subscriber:
         while True:
             yield from self.receive(_FIRST_INTERVAL)
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that was published is yielded, as far as it is known: nothing is being asked for."""
+        return self._joiner.question is None
+
     def close(self) -> None:
         """Close the sockets."""
         self._context.destroy(linger=0)

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,6 +154,19 @@ def test_a_socket_that_does_not_speak_zeromq(tmp_path: Path, database: Path, acc
 
         with in_background(work):
             committed, seconds = timed(tmp_path, database, 0.1)
+    assert not committed
+    assert seconds < 0.5
+
+
+def test_a_writer_that_takes_no_more_connections(tmp_path: Path, database: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server, ExitStack() as waiting:
+        server.bind(str(tmp_path / "writer"))
+        server.listen(0)
+        for _ in range(4):
+            client = waiting.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            client.connect_ex(str(tmp_path / "writer"))
+        committed, seconds = timed(tmp_path, database, 0.1)
     assert not committed
     assert seconds < 0.5
 

@@ -89,7 +89,7 @@ WHATEVER: Final = actions(*ANYTHING, "answer") | actions(*ANYTHING, least=30)
 WITHOUT_REPLAY: Final = actions(*ANYTHING, "give up") | actions(*ANYTHING, "give up", least=30)
 
 
-@settings(QUICK, max_examples=1000)
+@settings(QUICK, max_examples=600)
 @given(st.data(), PRELUDE, WHATEVER, CAPACITIES, PAGES)
 def test_any_interleaving(
     data: st.DataObject, before: list[Action], after: list[Action], capacity: int, page: int
@@ -106,7 +106,7 @@ def test_any_interleaving_deep(
     play(data, before, after, capacity, page)
 
 
-@settings(QUICK, max_examples=1000)
+@settings(QUICK, max_examples=600)
 @given(st.data(), PRELUDE, WITHOUT_REPLAY, CAPACITIES, PAGES)
 def test_any_interleaving_where_questions_may_stay_unanswered(
     data: st.DataObject, before: list[Action], after: list[Action], capacity: int, page: int

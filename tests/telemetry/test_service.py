@@ -83,6 +83,7 @@ def test_what_comes_while_all_is_closed_is_ignored() -> None:
     signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGINT)
     assert not stop.requested
+    assert signal.set_wakeup_fd(-1) == -1, "no signal of another kind is written to a file that is closed"
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(file)
 
@@ -158,12 +159,17 @@ def test_lines_for_a_person_have_the_programs_name() -> None:
         assert lines == [f"telemetry-x: {text}" for text in "iwec"]
 
 
-def test_a_log_that_is_started_twice_speaks_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_that_is_started_twice_speaks_once(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     start_log("telemetry-test", verbose=False)
     log = start_log("telemetry-test", verbose=True)
     log.debug("once")
     log.handlers.clear()
+    log.propagate, propagated = True, log.propagate  # the other tests listen at the root
     assert capsys.readouterr().err == "telemetry-test: once\n"
+    assert not propagated
+    assert caplog.records == []
 
 
 # --- exceptions become text ------------------------------------------------------------------------

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import stat
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 import zmq
 
-from telemetry.errors import UsageError, UserError
-from telemetry.sample import Sample, encode
-from telemetry.stream.endpoints import BoundSocket
+from telemetry.sample import InvalidSample, Sample, encode
 from telemetry.stream.joiner import Gap, Position, Start
-from telemetry.stream.publisher import Publisher
+from telemetry.stream.replay import answer, request
 from telemetry.stream.ring import Ring
 from telemetry.stream.subscriber import Subscriber
 from tests.strategies import sample
-from tests.telemetry.streams import Context, Listener, Station, all_of, connected, listening, until
-
-
-def samples(run: str, first: int, last: int) -> list[Sample]:
-    return [sample(run, seq) for seq in range(first, last + 1)]
-
+from tests.telemetry.streams import Context, Listener, Station, all_of, connected, listening, samples, until
 
 # --- who comes first, who goes and comes back -------------------------------------------------------
 
@@ -116,175 +102,60 @@ def test_a_lost_ring_is_a_gap(tmp_path: Path) -> None:
             ]
 
 
-def test_iterating_and_topics(tmp_path: Path) -> None:
-    with Station(tmp_path, "a") as station:
-        station.publish(3)
-        with listening(tmp_path) as listener:
-            until(lambda: len(listener.items) == 3, [listener], station)
-            connected(listener, station)
-            station.publish(2)
-            stream = iter(listener.subscriber)
-            assert [next(stream) for _ in range(2)] == samples("a", station.seq - 1, station.seq)
-        with Subscriber(
-            f"ipc://{tmp_path}/samples", f"ipc://{tmp_path}/replay", topic="sample/other/"
-        ) as other:
-            for _ in range(5):
-                other._take_live([])
-                station.publish()
-            assert other._live.poll(50) == 0
-
-
-# --- the sockets' files ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("gone", ["samples", "replay", "both", "directory"])
-def test_a_deleted_socket_is_made_anew(tmp_path: Path, gone: str) -> None:
-    directory = tmp_path / "run"
-    directory.mkdir()
-    with Station(directory, "a") as station, listening(directory) as listener:
-        connected(listener, station)
-        if gone == "directory":
-            shutil.rmtree(directory)
-            station.publish(2)  # nothing can be bound: no reason to stop
-            directory.mkdir()
-        for name in ("samples", "replay"):
-            if gone in (name, "both"):
-                (directory / name).unlink()
-        station.publish()
-        assert (directory / "samples").is_socket()
-        assert (directory / "replay").is_socket()
-        listener.clock.now += 15.1  # three silent intervals: the subscriber makes its sockets anew too
-        all_of(listener, station)
-        connected(listener, station)
-        assert listener.items == samples("a", 1, station.seq)
-        with listening(directory) as late:
-            all_of(late, station)
-            assert late.items == samples("a", 1, station.seq)
-
-
-def test_something_else_in_the_place_of_a_deleted_socket_stays(tmp_path: Path) -> None:
-    with Station(tmp_path, "a") as station:
-        (tmp_path / "samples").unlink()
-        (tmp_path / "samples").write_bytes(b"mine")
-        station.publish(2)
-        assert (tmp_path / "samples").read_bytes() == b"mine"
-        (tmp_path / "samples").unlink()
-        station.publish()
-        assert (tmp_path / "samples").is_socket()
-
-
-def test_a_plain_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "samples").write_bytes(b"mine")
-    with pytest.raises(UserError, match=r"samples is in the way: it is no socket"):
-        Station(tmp_path, "a")
-    assert (tmp_path / "samples").read_bytes() == b"mine"
-    (tmp_path / "samples").unlink()
-    with Station(tmp_path, "a"):
-        pass  # nothing of the failed try is held any more
-
-
-def test_a_second_publisher_is_refused_and_steals_nothing(tmp_path: Path) -> None:
+def test_iterating(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station, listening(tmp_path) as listener:
         connected(listener, station)
-        ring = Ring(None, 1 << 16)
-        for endpoints in (
-            (f"ipc://{tmp_path}/samples", f"ipc://{tmp_path}/other"),
-            (f"ipc://{tmp_path}/other", f"ipc://{tmp_path}/replay"),
-        ):
-            with pytest.raises(UserError, match="belongs to another telemetry-sampler that runs; stop"):
-                Publisher(endpoints[:1], endpoints[1], ring, "b")
-        ring.close()
-        station.publish(3)
-        all_of(listener, station)
+        station.publish(2)
+        stream = iter(listener.subscriber)
+        assert [next(stream) for _ in range(2)] == samples("a", station.seq - 1, station.seq)
+
+
+def test_a_topic_is_one_host(tmp_path: Path) -> None:
+    refused: list[InvalidSample] = []
+    with (
+        Station(tmp_path, "a") as station,
+        Subscriber(
+            f"ipc://{tmp_path}/samples",
+            f"ipc://{tmp_path}/replay",
+            on_invalid=refused.append,
+            topic="sample/other/",
+        ) as other,
+    ):
+        while len(refused) < 3:
+            station.publish()  # as sample/pi4/
+            station.publisher._publish[0].socket.send_multipart([b"sample/other/", b"hello"])
+            other.receive(0.01)
+        assert other._live_run is None
+
+
+def test_the_last_sample_still_goes_at_the_end(tmp_path: Path) -> None:
+    with listening(tmp_path) as listener:
+        with Station(tmp_path, "a") as station:
+            connected(listener, station)
+            station.publish()
+        until(lambda: listener.last == ("a", station.seq), [listener])
         assert listener.items == samples("a", 1, station.seq)
 
 
-def test_owner_and_group_may_connect_and_others_not(tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        with Station(tmp_path, "a") as station:
-            for name in ("samples", "replay"):
-                assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o770
-                (tmp_path / name).unlink()
-            station.publish()
-            for name in ("samples", "replay"):
-                assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o770
-            for lock in tmp_path.glob("*.lock"):
-                assert stat.S_IMODE(lock.stat().st_mode) == 0o600
-        assert os.umask(0) == 0, "the umask is put back"
-    finally:
-        os.umask(before)
+def test_a_stopped_subscriber_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with listening(tmp_path) as stopped:
+        station = Station(tmp_path, "a", capacity=8 << 20)
+        connected(stopped, station)
+        station.publish(5000)
+        before = time.monotonic()
+        station.close()
+        assert time.monotonic() - before < 2.0
 
 
-@pytest.mark.parametrize("endpoint", ["nonsense", "ipc//x", "http://localhost:1", "tcp://127.0.0.1:port"])
-def test_a_malformed_endpoint_is_wrong_usage(tmp_path: Path, endpoint: str) -> None:
-    good = f"ipc://{tmp_path}/samples"
-    ring = Ring(None, 4096)
-    for bound in (([endpoint], good), ([good, endpoint], f"{good}2"), ([good], endpoint)):
-        with pytest.raises(UsageError, match="an endpoint looks like"):
-            Publisher(*bound, ring, "a")
-    for connected_to in ((endpoint, good), (good, endpoint)):
-        with pytest.raises(UsageError, match="an endpoint looks like"):
-            Subscriber(*connected_to)
-    ring.close()
-
-
-def test_a_path_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
-    endpoint = f"ipc://{tmp_path}/{'x' * 100}"
-    ring = Ring(None, 4096)
-    with pytest.raises(UsageError, match="too long for a socket: at most 107 bytes"):
-        Publisher([endpoint], endpoint, ring, "a")
-    ring.close()
-
-
-def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
-    ring = Ring(None, 4096)
-    with pytest.raises(UserError, match=r"cannot bind in .*/gone: No such file or directory; make it"):
-        Publisher([f"ipc://{tmp_path}/gone/samples"], f"ipc://{tmp_path}/replay", ring, "a")
-    ring.close()
-
-
-def test_several_endpoints_and_tcp(tmp_path: Path) -> None:
-    """A given endpoint may be of any transport; each gets every sample."""
-    ring = Ring(None, 1 << 16)
-    endpoints = [f"ipc://{tmp_path}/one", f"ipc://{tmp_path}/two", "tcp://127.0.0.1:*"]
-    publisher = Publisher(endpoints, f"ipc://{tmp_path}/replay", ring, "a")
-    port = publisher._publish[2].socket.getsockopt(zmq.LAST_ENDPOINT)
-    assert isinstance(port, bytes)
-    endpoints[2] = port.decode().rstrip("\0")
-    with Context() as context:
-        clients = [context.socket(zmq.SUB) for _ in endpoints]
-        for client, endpoint in zip(clients, endpoints, strict=True):
-            client.subscribe(b"sample/")
-            client.connect(endpoint)
-        seq = 0
-        while not all(client.poll(5) for client in clients):
-            seq += 1
-            assert seq < 500
-            publisher.publish("sample/h/", seq, b"body")
-        assert all(client.recv_multipart() == [b"sample/h/", b"body"] for client in clients)
-        for client in clients:
-            client.close()
-    publisher.close()
-    ring.close()
-
-
-def test_bound_sockets_leave_no_descriptor_open(tmp_path: Path) -> None:
-    def open_files() -> int:
-        return len(os.listdir("/proc/self/fd"))
-
-    with Context() as context:
-        context.socket(zmq.PUB).close()
-        time.sleep(0.02)
-        before = open_files()
-        for endpoint in (f"ipc://{tmp_path}/gone/x", f"ipc://{tmp_path}", "nonsense"):
-            with pytest.raises(UserError):
-                BoundSocket(context, zmq.PUB, endpoint, "me")
-        BoundSocket(context, zmq.PUB, f"ipc://{tmp_path}/x", "me").close()
-        end = time.monotonic() + 5
-        while open_files() > before and time.monotonic() < end:
-            time.sleep(0.005)
-        assert open_files() == before
+def test_serving_ends_with_a_signal(tmp_path: Path) -> None:
+    with Station(tmp_path, "a") as station:
+        before = time.monotonic()
+        station.publisher.serve(before + 0.02, station._never)
+        assert time.monotonic() >= before + 0.02
+        station._other.send(b"x")
+        before = time.monotonic()
+        station.publisher.serve(before + 10.0, station._never)
+        assert time.monotonic() - before < 5.0
 
 
 # --- silence ---------------------------------------------------------------------------------------
@@ -396,6 +267,20 @@ def listening_live(listener: Listener, station: Station) -> bool:
     return listener.subscriber._live_run == station.run
 
 
+def test_questions_become_rare_and_never_cease(tmp_path: Path) -> None:
+    with Context() as context, listening(tmp_path) as listener, context.socket(zmq.ROUTER) as silent:
+        silent.bind(f"ipc://{tmp_path}/replay")
+        asked: list[int] = []
+        due = [0, 2, 6, 14, 30, 62, 94, 126]
+        for second in range(130):
+            listener.receive(0.0)
+            if silent.poll(5000 if second in due else 0):
+                silent.recv_multipart()
+                asked.append(second)
+            listener.clock.now += 1.0
+        assert asked == due
+
+
 def test_a_dead_sampler_is_waited_for_however_long(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         with Station(tmp_path, "a") as station:
@@ -427,6 +312,48 @@ def test_samples_of_dead_samplers_are_no_reason_to_give_up(tmp_path: Path) -> No
         with Station(tmp_path, "e") as other:
             connected(listener, other)
         assert listener.items == [*expected, *samples("e", 1, other.seq)]
+
+
+def test_a_new_sampler_is_asked_at_once_what_the_dead_one_did_not_answer(tmp_path: Path) -> None:
+    with listening(tmp_path) as listener:
+        with Station(tmp_path, "a") as station:
+            connected(listener, station)
+            expected = samples("a", 1, station.seq + 2)
+            station.ring.append("a", station.seq + 1, encode(expected[-2]))
+            station.seq += 1
+            station.publish()
+            until(lambda: listener.subscriber._asked is not None, [listener])
+            assert station.publisher._replay.socket.poll(5000), "it has the question, and dies"
+        with Station(tmp_path, "b") as other:
+            until(lambda: listening_live(listener, other))
+            until(lambda: complete(listener, other))  # and no time passes
+        assert listener.items == [*expected, *samples("b", 1, other.seq)]
+
+
+def complete(listener: Listener, station: Station) -> bool:
+    station.serve()
+    listener.receive()
+    return not listener.waits and listener.last == (station.run, station.seq)
+
+
+def test_what_lay_here_before_a_question_is_no_sign_of_life(tmp_path: Path) -> None:
+    """A subscriber that was stopped for an hour: hundreds of samples, a hole, and a dead sampler."""
+    with listening(tmp_path) as listener:
+        with Station(tmp_path, "a") as station:
+            connected(listener, station)
+            hole = station.seq + 1
+            station.ring.append("a", hole, encode(sample("a", hole)))
+            station.seq += 1
+            station.publish(700)
+        for _ in range(10):
+            listener.receive()
+        assert listener.items == samples("a", 1, hole - 1)
+        for _ in range(10):
+            listener.clock.now += 40.0
+            listener.receive(0.0)
+        with Station(tmp_path, "b") as other:
+            connected(listener, other)
+        assert listener.items == [*samples("a", 1, hole + 700), *samples("b", 1, other.seq)]
 
 
 # --- strangers -------------------------------------------------------------------------------------
@@ -476,6 +403,13 @@ def test_a_stranger_that_answers_does_no_harm(tmp_path: Path) -> None:
             for frames in ([b""], [b"junk"], [b"[" * 100_000], [b"{}", b"x"], [b'{"v":1,"id":1}']):
                 stranger.send_multipart([route, *frames])
                 listener.receive()
+            ring = Ring(None, 1 << 16)
+            ring.append("x", 1, encode(sample("x", 1)))
+            number = listener.subscriber._question_id
+            for wrong in (number - 1, number + 1):
+                stranger.send_multipart([route, *answer(request(wrong, None, 0), ring, "x")])
+                listener.receive()
+            ring.close()
             assert listener.items == []
             assert listener.subscriber._asked is not None
         with Station(tmp_path, "a") as station:
@@ -527,108 +461,3 @@ def test_what_is_over_the_high_water_mark_is_lost_on_the_way_only(tmp_path: Path
             client.recv_multipart()
             got += 1
         assert 10 < got < 6000
-
-
-# --- permissions -----------------------------------------------------------------------------------
-
-READER: Final = """
-import os, sys
-from telemetry.errors import UserError
-from telemetry.stream.subscriber import Subscriber
-
-directory, later, *groups = sys.argv[1:]
-os.setgroups(list(map(int, groups)))
-os.setgid(65534)
-os.setuid(65534)
-now = 0.0
-try:
-    with Subscriber(
-        f"ipc://{directory}/samples", f"ipc://{directory}/replay", clock=lambda: now
-    ) as subscriber:
-        print("waits", flush=True)
-        if later == "later":
-            sys.stdin.read()
-            now += 15.1
-            subscriber.receive(0.0)
-except UserError as error:
-    print(error)
-    raise SystemExit(1)
-"""
-"""A subscriber that becomes nobody, once it has read its code."""
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that every user can reach."""
-    if os.getuid() != 0:
-        pytest.skip("only root can become somebody else")
-    directory = Path(tempfile.mkdtemp(prefix="telemetry-"))
-    directory.chmod(0o755)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)
-
-
-def reader(directory: Path, *, later: bool = False, groups: Sequence[int] = ()) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", READER, str(directory), "later" if later else "now", *map(str, groups)]
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def said(process: subprocess.Popen[str]) -> tuple[int, str]:
-    with process:
-        text, _ = process.communicate(timeout=20)
-    return process.returncode, text
-
-
-WHAT_TO_DO: Final = "you may not read the stream at {}: sudo adduser $USER telemetry, then log in again\n"
-
-
-def test_who_is_not_of_the_group_is_told_which_to_join(open_directory: Path) -> None:
-    run = open_directory
-    with Station(run, "a"):
-        assert said(reader(run)) == (1, WHAT_TO_DO.format(run / "samples"))
-        (run / "samples").chmod(0o777)
-        assert said(reader(run)) == (1, WHAT_TO_DO.format(run / "replay"))
-
-
-def test_who_is_of_the_group_is_not(open_directory: Path) -> None:
-    run, group = open_directory, 54321
-    with Station(run, "a"):
-        for name in ("samples", "replay"):
-            os.chown(run / name, 0, group)
-        assert said(reader(run, groups=[group])) == (0, "waits\n")
-        assert said(reader(run, groups=[group + 1]))[0] == 1
-
-
-def test_a_closed_directory_is_a_gate_as_well(open_directory: Path) -> None:
-    run = open_directory
-    with Station(run, "a"):
-        run.chmod(0o700)
-        assert said(reader(run)) == (1, WHAT_TO_DO.format(run / "samples"))
-
-
-def test_who_was_there_first_is_told_too(open_directory: Path) -> None:
-    run = open_directory
-    process = reader(run, later=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "waits\n"
-    with Station(run, "a"):
-        status, text = said(process)
-    assert (status, text) == (1, WHAT_TO_DO.format(run / "samples"))
-
-
-def test_a_socket_that_its_owner_may_not_write_to(tmp_path: Path) -> None:
-    if os.getuid() == 0:
-        pytest.skip("root may write to any")
-    with Station(tmp_path, "a"):
-        (tmp_path / "samples").chmod(0)
-        with pytest.raises(UserError, match=r"you may not read the stream at .*/samples: sudo adduser"):
-            Subscriber(f"ipc://{tmp_path}/samples", f"ipc://{tmp_path}/replay")
-
-
-def test_what_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
-    for endpoint in (f"ipc://{tmp_path}/gone/samples", f"ipc://{tmp_path}/samples", "tcp://127.0.0.1:1"):
-        Subscriber(endpoint, endpoint).close()

@@ -14,7 +14,7 @@ import pytest
 from telemetry.errors import UserError
 from tests.system.processes import System, stop, wait_until
 from tests.writer.originals import build, measured
-from tests.writer.reading import is_whole, rows, value
+from tests.writer.reading import changing, is_whole, rows, value
 from tests.writer.samples import NOW, row_of, sample
 from writer.keeper import Keeper
 from writer.salvage import Check, is_damage, set_aside, was_left_unclean
@@ -52,10 +52,12 @@ def damage(path: Path, table: str, *, page: int) -> None:
 
 
 def asides(path: Path) -> list[Path]:
-    return [found for found in path.parent.glob("*.corrupt.*") if not found.name.endswith(("-wal", "-shm"))]
+    beside = ("-wal", "-shm", ".todo")
+    return [found for found in path.parent.glob("*.corrupt.*") if not found.name.endswith(beside)]
 
 
 def wait_for_salvage(keeper: Keeper) -> None:
+    keeper.tend(lambda: True)
     assert keeper._salvage is not None
     keeper._salvage.join()
 
@@ -119,6 +121,7 @@ def test_an_undamaged_database_is_copied_whole(recorded: Path) -> None:
 def test_what_the_ring_gives_again_meanwhile_is_there_once(recorded: Path) -> None:
     with Keeper(recorded, LOG) as keeper:
         keeper.store.replace("for the test")
+        keeper.tend(lambda: True)
         while keeper._salvage is not None and keeper._salvage.is_alive():
             try:
                 keeper.store.append([*row_of(2900, 3005), sample(1, "run-b", ts=NOW + 5 * 10)], NOW)
@@ -224,6 +227,78 @@ def test_a_killed_writer_checks_and_replaces_in_the_real_process(system: System)
     assert "the database is damaged" in error
     assert "Traceback" not in error
     assert writer.returncode == 0
+
+
+def test_a_copy_that_was_interrupted_goes_on_at_the_next_start(recorded: Path) -> None:
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")  # and stopped before anything was copied
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 0
+    with Keeper(recorded, LOG) as keeper:
+        wait_for_salvage(keeper)
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
+    assert list(recorded.parent.glob("*.todo")) == []
+    with Keeper(recorded, LOG) as keeper:
+        keeper.tend(lambda: True)
+        assert keeper._salvage is None
+
+
+def test_two_files_of_one_second_are_both_kept(recorded: Path) -> None:
+    first = set_aside(recorded, NOW)
+    recorded.write_bytes(b"the second")
+    second = set_aside(recorded, NOW)
+    assert first != second
+    assert second.read_bytes() == b"the second"
+    assert first.stat().st_size > 100_000
+
+
+def test_a_lost_run_row_makes_no_sample_twice(recorded: Path) -> None:
+    """The ring gives the samples again under their run; the damaged file knows only its number."""
+    with changing(recorded) as database:
+        database.execute("DELETE FROM run")
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        keeper.store.append(row_of(1001, 3000), NOW)
+        wait_for_salvage(keeper)
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
+    assert value(recorded, "SELECT COUNT(DISTINCT seq) FROM system_sample") == 3000
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample WHERE run_id IS NULL") == 0
+    assert value(recorded, "SELECT MAX(ts - time) FROM system_sample") <= 0
+
+
+def test_cores_and_processes_of_lost_samples_are_copied_all_the_same(recorded: Path) -> None:
+    damage(recorded, "system_sample", page=0)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        wait_for_salvage(keeper)
+    assert value(recorded, "SELECT COUNT(*) FROM process_sample") == 6000
+    assert value(recorded, "SELECT COUNT(*) FROM cpu_core") == 6000
+
+
+def test_a_directory_that_cannot_be_written_is_waited_for(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, now: float) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    with Keeper(recorded, LOG) as keeper:
+        with monkeypatch.context() as patch:
+            patch.setattr("writer.store.set_aside", refuse)
+            with pytest.raises(CannotWrite, match="Permission denied"):
+                keeper.store.replace("for the test")
+        keeper.store.append([sample(3001)], NOW)
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3001
+
+
+def test_a_database_that_was_moved_away_is_made_anew(recorded: Path, tmp_path: Path) -> None:
+    with Store(recorded) as store:
+        store.append([sample(3001)], NOW)
+        for ending in ("", "-wal", "-shm"):
+            moved = recorded.with_name(recorded.name + ending)
+            if moved.exists():
+                moved.rename(tmp_path / f"moved.db{ending}")
+        store.append([sample(3002)], NOW)
+    assert rows(recorded, "SELECT seq FROM system_sample") == [(3002,)]
+    assert value(tmp_path / "moved.db", "SELECT COUNT(*) FROM system_sample") == 3001
 
 
 # --- power cuts ---
