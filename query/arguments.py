@@ -6,13 +6,13 @@ import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from query.columns import Column
 from query.reports import REPORTS, Report
 from query.windows import FORMS
 from telemetry import __version__
-from telemetry.errors import UsageError
+from telemetry.arguments import ArgumentParser
 
 _PROG: Final = "telemetry-query"
 _WIDTH: Final = 88
@@ -24,13 +24,10 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=22, width=_WIDTH)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises UsageError where argparse would print a usage of ten lines and exit."""
+class _Parser(ArgumentParser):
+    """Describes the columns of its report."""
 
     report: Report | None = None
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see {self.prog} --help")
 
     def format_help(self) -> str:
         self.epilog = _described(self.report)
@@ -46,7 +43,6 @@ def parser() -> argparse.ArgumentParser:
         prog=_PROG,
         description="Reports over what telemetry-writer recorded: battery, CPU and processes.",
         formatter_class=_Help,
-        allow_abbrev=False,
     )
     top.set_defaults(db=None, control=None)
     _add_common(top)
@@ -57,7 +53,6 @@ def parser() -> argparse.ArgumentParser:
             help=report.help,
             description=f"{report.help[0].upper()}{report.help[1:]}.",
             formatter_class=_Help,
-            allow_abbrev=False,
         )
         one.report = report
         _add_options(one, report)
@@ -68,7 +63,6 @@ def parser() -> argparse.ArgumentParser:
             help="the newest sample, on and on, from the stream and not from the database",
             description="The newest sample, on and on: a table in place, or a JSON object a line.",
             formatter_class=_Help,
-            allow_abbrev=False,
         )
     )
     return top

@@ -5,7 +5,6 @@ The newest sample of the ring comes at once, so nobody waits an interval for the
 
 from __future__ import annotations
 
-import os
 import select
 import shutil
 import sys
@@ -98,5 +97,5 @@ def default_endpoints() -> tuple[str, str]:
     """Return where the sampler of this machine publishes and replays."""
     from telemetry import places  # noqa: PLC0415
 
-    directory = places.runtime_directory(os.environ)
+    directory = places.readers_directory()
     return places.publish_endpoint(directory), places.replay_endpoint(directory)

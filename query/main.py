@@ -96,7 +96,7 @@ def _ask_for_commit(endpoint: str | None, path: Path) -> None:
     from telemetry import places  # noqa: PLC0415
     from telemetry.stream.control import request_commit  # noqa: PLC0415
 
-    request_commit(endpoint or places.control_endpoint(places.runtime_directory()), path)
+    request_commit(endpoint or places.control_endpoint(places.readers_directory()), path)
 
 
 def _default_database() -> Path:

@@ -17,6 +17,7 @@ from sampler.battery import PowerSupplySensor
 from sampler.clock import Clock, next_deadline
 from sampler.tick import Sampler, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
+from telemetry.arguments import ArgumentParser
 from telemetry.errors import UserError
 from telemetry.sample import encode
 from telemetry.service import StopSignal, run, start_log
@@ -30,14 +31,18 @@ DEFAULT_INTERVAL = 5.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
+    return run(PROGRAM, functools.partial(_main, arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
-    log = start_log(PROGRAM, options.verbose)
-    return run(PROGRAM, functools.partial(sample_once if options.once else sample_forever, options, log))
+    command = sample_once if options.once else sample_forever
+    return command(options, start_log(PROGRAM, options.verbose))
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    result = argparse.ArgumentParser(
+    result = ArgumentParser(
         prog=PROGRAM,
         description="Measure battery, CPU and processes, and publish a JSON sample at every interval. "
         "telemetry-writer stores what is published; telemetry-query shows it.",

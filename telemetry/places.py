@@ -53,6 +53,17 @@ def make_runtime_directory(environ: Mapping[str, str] = os.environ) -> Path:
     return directory
 
 
+def readers_directory(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the runtime directory for one that only listens: it need not exist, and is not made.
+
+    Raises UserError where somebody else made it in a place that anyone can write to.
+    """
+    directory = runtime_directory(environ)
+    if directory == _own_directory(environ) and os.path.lexists(directory):
+        check_owner(directory)
+    return directory
+
+
 def check_owner(directory: Path) -> None:
     """Raise UserError unless ``directory`` is a real directory of ours that no one else can write to."""
     found = directory.lstat()

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from telemetry import __version__, places
+from telemetry.arguments import ArgumentParser
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, run, start_log
 from writer.importing import import_file, open_source
@@ -23,15 +24,18 @@ DEFAULT_COMMIT_INTERVAL = 60.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
+    return run(PROGRAM, functools.partial(_main, arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
-    log = start_log(PROGRAM, options.verbose)
-    work = store_stream if options.source is None else import_samples
-    return run(PROGRAM, functools.partial(work, options, log))
+    command = import_samples if options.source is not None else store_stream
+    return command(options, start_log(PROGRAM, options.verbose))
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    result = argparse.ArgumentParser(
+    result = ArgumentParser(
         prog=PROGRAM,
         description="Store what telemetry-sampler publishes in a SQLite database, made or upgraded "
         "on the spot. telemetry-query shows it.",

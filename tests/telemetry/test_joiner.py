@@ -396,6 +396,11 @@ def test_a_ring_that_promises_more_and_gives_nothing_is_not_asked_for_ever() -> 
         assert it.question is None
 
 
+def test_an_answer_gives_no_more_than_it_says_it_holds() -> None:
+    it = joiner(Position("a", 1))
+    assert it.reply(Reply(1, "a", 1, 3, False, (Held("a", 1, 3),), None, (b"junk",) * 9)) == [Gap("a", 2, 3)]
+
+
 def test_few_live_samples_are_kept_while_the_ring_is_silent() -> None:
     it = joiner(Position("a", 1))
     for seq in range(3, 3003):

@@ -276,6 +276,7 @@ def test_a_lone_surrogate_cannot_be_stored(path: tuple[str | int, ...], text: ob
         b'{"v":1,"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
         b"9" * 5000,
         BODY.replace(b'"seq":1', b'"seq":' + b"9" * 5000),
+        BODY.replace(b'"seq":1', b'"seq":' + b"9" * 4000),
         BODY.replace(b'"seq":1', b'"seq":1' + b"0" * 19),
         BODY.replace(b'"interval":5.0', b'"interval":NaN'),
         BODY.replace(b'"interval":5.0', b'"interval":Infinity'),
@@ -284,7 +285,7 @@ def test_a_lone_surrogate_cannot_be_stored(path: tuple[str | int, ...], text: ob
         BODY.replace(b'"interval":5.0', b'"interval":5.0,"interval":true'),
         BODY.replace(b'"pi4"', b"'pi4'"),
     ],
-    ids=range(34),
+    ids=range(35),
 )
 def test_what_is_no_sample_at_all(body: bytes) -> None:
     assert body != BODY
