@@ -19,7 +19,7 @@ _SLOW_TO_DRAW: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
 QUICK: Final = settings(
     max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=_SLOW_TO_DRAW
 )
-DEEP: Final = settings(max_examples=5000, deadline=None, suppress_health_check=_SLOW_TO_DRAW)
+DEEP: Final = settings(max_examples=1500, deadline=None, suppress_health_check=_SLOW_TO_DRAW)
 
 BIGGEST: Final = (1 << 63) - 1
 

@@ -334,7 +334,7 @@ def test_untrue_answers_do_no_harm(frames: list[list[bytes]]) -> None:
 
 
 @pytest.mark.slow
-@settings(DEEP, max_examples=20_000)
+@settings(DEEP, max_examples=5_000)
 @given(st.lists(hostile_replies(), max_size=6))
 def test_untrue_answers_do_no_harm_deep(frames: list[list[bytes]]) -> None:
     hostile(frames)

@@ -216,7 +216,7 @@ def test_a_damaged_file_yields_no_wrong_body(capacity: int, actions: list[Action
 
 
 @pytest.mark.slow
-@settings(DEEP, max_examples=20_000)
+@settings(DEEP, max_examples=5_000)
 @given(CAPACITIES, KILLS | DAMAGES)
 def test_any_ring_deep(capacity: int, actions: list[Action]) -> None:
     play(capacity, actions)

@@ -110,7 +110,7 @@ def test_whatever_arrives(database: sqlite3.Connection, body: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(DEEP, max_examples=30_000)
+@settings(DEEP, max_examples=8_000)
 @given(body=ANYTHING)
 def test_whatever_arrives_deep(database: sqlite3.Connection, body: bytes) -> None:
     holds(database, body)
@@ -175,7 +175,7 @@ def test_schema_and_decode_agree(fields: Wire) -> None:
 
 
 @pytest.mark.slow
-@settings(DEEP, max_examples=30_000)
+@settings(DEEP, max_examples=8_000)
 @given(mutated_wires())
 def test_schema_and_decode_agree_deep(fields: Wire) -> None:
     agree(fields)
