@@ -148,7 +148,6 @@ class Joiner:
             for earlier in reply.runs[:-1]:
                 self._move_to(Position(earlier.run, earlier.last))
             self._begin_with(Position(reply.runs[-1].run, reply.runs[-1].last))
-            self._known.clear()
             self._waiting.clear()
         elif gone:  # a ring that was lost, or none: older than what is held
             self._begin_with(gone[0])

@@ -58,9 +58,9 @@ def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 @contextmanager
-def writer(directory: Path, fields: Mapping[str, Any]) -> Iterator[None]:
+def writer(place: Path | str, fields: Mapping[str, Any]) -> Iterator[None]:
     """A control server that answers each request for a commit with ``fields``."""
-    server = ControlServer(endpoint(directory))
+    server = ControlServer(endpoint(place) if isinstance(place, Path) else place)
 
     def work(done: threading.Event) -> None:
         while not done.is_set():
@@ -105,6 +105,17 @@ def test_the_writer_of_this_database_commits(tmp_path: Path, database: Path) -> 
         link = tmp_path / "link.db"
         link.symlink_to(database)
         assert request_commit(endpoint(tmp_path), link, PATIENCE), "the same file by another name"
+
+
+def test_a_writer_on_tcp_is_asked_as_well(database: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    with writer(address, identity(database)):
+        assert request_commit(address, database, PATIENCE)
+    before = time.monotonic()
+    assert not request_commit(address, database, 0.1)
+    assert time.monotonic() - before < 0.5
 
 
 def test_no_writer_costs_nothing(tmp_path: Path, database: Path) -> None:
@@ -215,7 +226,7 @@ def test_a_garbage_answer_is_none(tmp_path: Path, database: Path, frames: tuple[
     ["", "nonsense", "tcp://127.0.0.1:1", "ipc://@abstract", "ipc://", "ipc://" + "x" * 200, "ipc://a\0b"],
 )
 def test_an_endpoint_that_cannot_be_asked(database: Path, address: str) -> None:
-    assert not request_commit(address, database)
+    assert not request_commit(address, database, 0.05)
 
 
 def test_a_plain_file_or_a_socket_of_somebody_else(tmp_path: Path, database: Path) -> None:

@@ -144,6 +144,27 @@ def test_what_cannot_be_made_is_said_in_one_line(tmp_path: Path, kind: str) -> N
     assert str(caught.value).endswith("; name another one in TELEMETRY_RUNTIME_DIR")
 
 
+def test_who_only_listens_makes_nothing_and_trusts_no_strangers_directory(tmp_path: Path) -> None:
+    own = tmp_path / "telemetry-logger"
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert places.readers_directory(environ) == own
+    assert not own.exists()
+    own.symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match="only you can write to"):
+        places.readers_directory(environ)
+    own.unlink()
+    own.mkdir()
+    own.chmod(0o770)
+    with pytest.raises(UserError, match="only you can write to"):
+        places.readers_directory(environ)
+    assert (
+        places.readers_directory({"TELEMETRY_RUNTIME_DIR": str(own / "of" / "another")})
+        == own / "of" / "another"
+    )
+    own.chmod(0o700)
+    assert places.readers_directory(environ) == own
+
+
 def test_a_directory_that_was_given_may_be_the_groups(tmp_path: Path) -> None:
     """As systemd's is: who names one answers for it."""
     given = tmp_path / "run"

@@ -102,6 +102,23 @@ def test_a_lost_ring_is_a_gap(tmp_path: Path) -> None:
             ]
 
 
+def test_whether_it_has_caught_up(tmp_path: Path) -> None:
+    with listening(tmp_path) as listener:
+        listener.receive()
+        assert not listener.subscriber.caught_up, "nobody has answered yet"
+        with Station(tmp_path, "a") as station:
+            station.publish(1200)
+            until(lambda: listener.subscriber.caught_up, [listener], station)
+            assert listener.items == samples("a", 1, 1200)
+            connected(listener, station)
+            station.ring.append("a", station.seq + 1, encode(sample("a", station.seq + 1)))
+            station.seq += 1
+            station.publish()
+            until(lambda: not listener.subscriber.caught_up, [listener])
+            until(lambda: listener.subscriber.caught_up, [listener], station)
+            assert listener.items == samples("a", 1, station.seq)
+
+
 def test_iterating(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station, listening(tmp_path) as listener:
         connected(listener, station)
