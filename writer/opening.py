@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from telemetry.errors import UserError
+from telemetry.lock import open_locked
 from writer import original, schema
 from writer.salvage import is_damage
 
@@ -45,7 +45,11 @@ def take_lock(path: Path) -> int:
     database = os.path.realpath(path)
     beside = f"{database}.lock"
     try:
-        lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return open_locked(beside)
+    except BlockingIOError:
+        raise UserError(
+            f"another telemetry-writer owns {path}: stop it first (systemctl stop telemetry-writer)"
+        ) from None
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"there is no directory {Path(database).parent}: make it, or name another --db"
@@ -54,14 +58,6 @@ def take_lock(path: Path) -> int:
         raise UserError(
             f"cannot write beside the database, {beside}: {error.strerror}; name another --db"
         ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise UserError(
-            f"another telemetry-writer owns {path}: stop it first (systemctl stop telemetry-writer)"
-        ) from None
-    return lock
 
 
 class Damaged(UserError):

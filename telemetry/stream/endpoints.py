@@ -6,7 +6,6 @@ the umask's doing; a subscriber that may not write to the socket gets no error a
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import zmq
 
 from telemetry.errors import UsageError, UserError
+from telemetry.lock import open_locked
 from telemetry.places import ipc_path
 
 _GROUP_UMASK = 0o007
@@ -93,21 +93,17 @@ def _lock_beside(path: Path, owner: str) -> int:
     if len(os.fsencode(path)) > zmq.IPC_PATH_MAX_LEN:
         raise UsageError(f"{path} is too long for a socket: at most {zmq.IPC_PATH_MAX_LEN} bytes")
     try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return open_locked(f"{path}.lock")
+    except BlockingIOError:
+        raise UserError(
+            f"{path} belongs to another {owner} that runs; stop that one, "
+            "or give this one a directory of its own in TELEMETRY_RUNTIME_DIR"
+        ) from None
     except OSError as error:
         raise UserError(
             f"cannot bind in {path.parent}: {error.strerror}; make it, "
             "or name a directory of your own in TELEMETRY_RUNTIME_DIR"
         ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise UserError(
-            f"{path} belongs to another {owner} that runs; stop that one, "
-            "or give this one a directory of its own in TELEMETRY_RUNTIME_DIR"
-        ) from None
-    return lock
 
 
 def check_reachable(endpoint: str) -> None:

@@ -11,7 +11,6 @@ Without a path the ring is a memfd, and ends with the process.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import zlib
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from telemetry.errors import UserError
+from telemetry.lock import open_locked
 
 DEFAULT_CAPACITY = 8 << 20
 """6 h at 5 s are 4,320 samples; with 10 processes and 8 cores one takes 1.3 KB: 5.6 MB."""
@@ -196,19 +196,17 @@ def _open(path: Path | None, capacity: int) -> int:
         os.ftruncate(file, capacity)
         return file
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise UserError(f"cannot open the replay ring {path}: {error.strerror}") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.posix_fallocate(file, 0, capacity)
-        os.ftruncate(file, capacity)
+        file = open_locked(path)
     except BlockingIOError:
-        os.close(file)
         raise UserError(
             f"another telemetry-sampler uses {path.parent}; stop it, "
             "or give this one a directory of its own in TELEMETRY_RUNTIME_DIR"
         ) from None
+    except OSError as error:
+        raise UserError(f"cannot open the replay ring {path}: {error.strerror}") from None
+    try:
+        os.posix_fallocate(file, 0, capacity)
+        os.ftruncate(file, capacity)
     except OSError as error:
         os.close(file)
         raise UserError(
