@@ -12,7 +12,7 @@ from query.columns import Column
 from query.reports import REPORTS, Report
 from query.windows import FORMS
 from telemetry import __version__
-from telemetry.arguments import ArgumentParser
+from telemetry.command import ArgumentParser
 
 _PROG: Final = "telemetry-query"
 _WIDTH: Final = 88

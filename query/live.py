@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from query.columns import BATTERY_PCT, CPU, CPU_FREQ, CPU_TOTAL, LOAD1, MEM, NAME, PID, WATTS, Column
 from query.render import rendered
-from query.values import cell, printable, shown_time
+from query.values import cell, shown_time
+from telemetry.command import printable
 from telemetry.sample import Battery, Sample, encode
 from telemetry.service import StopSignal
 from telemetry.stream.joiner import Gap, Start

@@ -1,11 +1,8 @@
-"""telemetry-query: canned reports over the database.
-
-This is the one place where exceptions become text: one line on standard error that says what to do next.
-Exit status 0 done, 1 failed, 2 wrong usage. A reader that stops reading (``| head -1``) is no failure.
-"""
+"""``telemetry-query``: canned reports over the database."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -18,10 +15,11 @@ from typing import Any, Final
 from query import arguments, database, render
 from query.answer import ask
 from query.reports import BY_NAME, variant_of
-from query.values import printable
 from query.windows import InvalidTimeError, Window, parse_time, through
+from telemetry.command import forget_output, run, say
 from telemetry.errors import UsageError, UserError
 
+PROGRAM: Final = "telemetry-query"
 _PIECE: Final = 1 << 20
 """Characters that are collected before standard output is made to wait for: a report of less than that has
 left the database before a pager or a slow line is fed, and so never holds up the writer's checkpoint."""
@@ -29,22 +27,21 @@ left the database before a pager or a slow line is fed, and so never holds up th
 
 def main(argv: Sequence[str] | None = None, clock: Callable[[], float] = time.time) -> int:
     """Run the command and return its exit status."""
+    return run(PROGRAM, functools.partial(_main, sys.argv[1:] if argv is None else argv, clock()))
+
+
+def _main(argv: Sequence[str], now: float) -> int:
+    if sys.stdout is None:
+        raise UserError("standard output is closed")
     try:
-        if sys.stdout is None:
-            return _failed("standard output is closed", 1)
         with suppress(SystemExit):  # argparse's, after --help and --version
-            _run(sys.argv[1:] if argv is None else argv, clock())
+            _run(argv, now)
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_output()
-    except KeyboardInterrupt:
-        _forget_output()
-        return 130
-    except UserError as error:
-        return _failed(str(error), 2 if isinstance(error, UsageError) else 1)
-    except OSError as error:  # the rest is standard output: a full disk
-        _forget_output()
-        return _failed(f"cannot write: {error.strerror or error}", 1)
+        raise
+    except OSError as error:  # all else is explained where it is read: this is standard output
+        forget_output()
+        raise UserError(f"cannot write: {error.strerror or error}") from None
     return 0
 
 
@@ -81,7 +78,7 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     sys.stdout.write(rest)
     if answer.remark:
         sys.stdout.flush()
-        _say(answer.remark)
+        say(PROGRAM, answer.remark)
 
 
 def _show_live(given: Mapping[str, Any]) -> None:
@@ -145,24 +142,6 @@ def _write_in_megabytes(pieces: Iterable[str]) -> str:
             held.clear()
             size = 0
     return "".join(held)
-
-
-def _say(text: str) -> None:
-    if sys.stderr is not None:  # print would take standard output instead
-        print(printable(f"telemetry-query: {text}"), file=sys.stderr)
-
-
-def _failed(text: str, status: int) -> int:
-    _say(text)
-    return status
-
-
-def _forget_output() -> None:
-    """Let the interpreter's last flush go nowhere: it would fail again, with a traceback."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from math import isfinite
 from typing import Any, Final
 
 from query.columns import Column
-from query.values import cell, plain, printable
+from query.values import cell, plain
+from telemetry.command import printable
 from telemetry.errors import UsageError, UserError
 
 Row = Sequence[Any]

@@ -9,16 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from query.columns import Column
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with each character that is not one to look at (ESC, newline, bidi marks) escaped."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
+from telemetry.command import printable
 
 
 def shown_time(moment: object) -> str:

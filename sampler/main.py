@@ -17,10 +17,10 @@ from sampler.battery import PowerSupplySensor
 from sampler.clock import Clock, next_deadline
 from sampler.tick import Sampler, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
-from telemetry.arguments import ArgumentParser
+from telemetry.command import ArgumentParser, run
 from telemetry.errors import UserError
 from telemetry.sample import encode
-from telemetry.service import StopSignal, run, start_log
+from telemetry.service import StopSignal, start_log
 
 if TYPE_CHECKING:
     from telemetry.stream.ring import Ring

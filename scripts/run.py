@@ -17,9 +17,10 @@ from datetime import datetime
 from pathlib import Path
 
 from telemetry import places
+from telemetry.command import run
 from telemetry.errors import UsageError, UserError
 from telemetry.sample import Sample
-from telemetry.service import StopSignal, run
+from telemetry.service import StopSignal
 from telemetry.stream.subscriber import Subscriber
 
 ROOT = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""The one exception that reaches a user, as one line on standard error (see ``telemetry.service.run``)."""
+"""The one exception that reaches a user, as one line on standard error (see ``telemetry.command.run``)."""
 
 
 class UserError(Exception):

@@ -1,8 +1,7 @@
-"""Being a service: the stop signal, the log, and the one place where exceptions become text."""
+"""Being a service: the stop signal and the log."""
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import select
@@ -10,11 +9,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
-
-from telemetry.errors import UsageError, UserError
 
 
 class StopSignal:
@@ -110,36 +106,3 @@ def _to_journal() -> bool:
     except OSError:
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"  # systemd.exec(5)
-
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def run(program: str, main: Callable[[], int]) -> int:
-    """Run ``main`` and return the exit status: 0 done, 1 failed, 2 wrong usage. No traceback for a user."""
-    try:
-        status = main()
-        if sys.stdout is not None:
-            sys.stdout.flush()  # what fails now can be said; at exit Python could only complain
-    except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except BrokenPipeError:  # the reader has what it wanted (| head)
-        _forget_output()
-        return 0
-    except OSError as error:
-        if error.errno not in _NO_ROOM or error.filename is not None:
-            raise
-        _forget_output()
-        print(f"{program}: cannot write standard output: {error.strerror}", file=sys.stderr)
-        return 1
-    return status
-
-
-def _forget_output() -> None:
-    """Let what could not be written go nowhere: Python would try again, and complain, at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 from telemetry import __version__, places
-from telemetry.arguments import ArgumentParser
+from telemetry.command import ArgumentParser, run
 from telemetry.sample import InvalidSample
-from telemetry.service import RateLimited, StopSignal, run, start_log
+from telemetry.service import RateLimited, StopSignal, start_log
 from writer.importing import import_file, open_source
 from writer.store import Store
 

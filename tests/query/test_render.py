@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from query.columns import Column
 from query.render import TABLE_ROWS, TooLongError, check_format, rendered
-from query.values import cell, printable, shown_time
+from query.values import cell, shown_time
+from telemetry.command import printable
 from telemetry.errors import UsageError
 from tests.query.recordings import NOON
 

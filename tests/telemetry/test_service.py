@@ -16,8 +16,9 @@ from typing import Final
 import pytest
 import zmq
 
+from telemetry.command import run
 from telemetry.errors import UsageError, UserError
-from telemetry.service import RateLimited, StopSignal, run, start_log
+from telemetry.service import RateLimited, StopSignal, start_log
 
 
 @pytest.fixture
@@ -214,7 +215,7 @@ def test_a_bug_is_a_bug(error: BaseException) -> None:
 
 PRINT = """
 import sys
-from telemetry.service import run
+from telemetry.command import run
 
 def main():
     for _ in range(int(sys.argv[1])):

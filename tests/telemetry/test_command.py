@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from telemetry.arguments import ArgumentParser
+from telemetry.command import ArgumentParser
 from telemetry.errors import UsageError
 
 
