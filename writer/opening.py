@@ -12,7 +12,7 @@ from pathlib import Path
 from telemetry.errors import UserError
 from telemetry.lock import open_locked
 from writer import original, schema
-from writer.salvage import is_damage
+from writer.salvage import is_damage, result_code
 
 _BUSY_TIMEOUT = 1.0
 """s to wait for another program's lock. A batch that could not be written is kept and tried again."""
@@ -90,9 +90,9 @@ def explained(path: Path, *, known: bool = False) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if is_damage(error) and (known or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT):
+        if is_damage(error) and (known or result_code(error) == sqlite3.SQLITE_CORRUPT):
             raise Damaged(path, str(error)) from None
-        next_step = _NEXT_STEP.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        next_step = _NEXT_STEP.get(result_code(error))
         more = f"; {next_step}" if next_step else ""
         raise UserError(f"cannot open the database {path}: {error}{more}") from None
 

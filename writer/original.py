@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from writer import schema
+from writer.salvage import result_code
 
 _ORIGINAL_COLUMNS = {
     "system_sample": "ts voltage current power battery_pct cpu_total cpu_freq load1 load5 load15",
@@ -78,7 +79,7 @@ def _copied(database: sqlite3.Connection) -> bool:
     except sqlite3.IntegrityError:  # an old table holds what the new ones refuse: a NULL in its key
         return False
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+        if result_code(error) == sqlite3.SQLITE_BUSY:
             raise
         _empty_wal(database)  # the room was not enough after all, and the cheap way needs some
         return False
@@ -101,11 +102,9 @@ def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Con
             database.execute(f"DROP {kind} {_quoted(name)}")
         database.execute("DROP VIEW IF EXISTS training_view")
         way(database)
-        for statement in schema.views():
-            database.execute(statement)
+        schema.make_views(database)
         for _, _, sql in own:
             database.execute(sql)
-        database.execute(f"PRAGMA user_version = {schema.LATEST}")
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
@@ -162,9 +161,7 @@ def _copy_rows(database: sqlite3.Connection) -> None:
     present = [table for table in TABLES if _columns(database, table)]
     for table in present:
         database.execute(f"ALTER TABLE {table} RENAME TO {_OLD}{table}")
-    for number in range(1, schema.LATEST + 1):
-        for statement in schema.migration(number):
-            database.execute(statement)
+    schema.make_tables(database)
     for table in present:
         old = _OLD + table
         for name, definition in _columns(database, old).items():

@@ -44,9 +44,14 @@ class Check(threading.Thread):
                 self.found = str(error)
 
 
+def result_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code; 0 for an error that is not SQLite's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether SQLite says that the file itself is bad, and not that it cannot be had now."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    return result_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def was_left_unclean(path: Path) -> bool:
@@ -141,10 +146,10 @@ def _writable(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
 
 
-def _select(source: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()) -> list[_Row]:
+def _rows(source: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()) -> Iterator[_Row]:
     cursor = source.execute(sql, parameters)
     names = [name for name, *_ in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    return (dict(zip(names, row, strict=True)) for row in cursor)
 
 
 class _Copy:
@@ -195,20 +200,16 @@ class _Copy:
             limit = _BATCH
             while True:
                 try:
-                    keys = _select(
-                        self._source,
+                    keys = self._source.execute(
                         f"SELECT DISTINCT ts FROM {table} WHERE ts > ? AND ts < ? "
                         f"ORDER BY ts {order} LIMIT {limit}",
                         (ends["ASC"], ends["DESC"]),
-                    )
+                    ).fetchall()
                     if not keys:
                         return
-                    first, last = sorted((int(str(keys[0]["ts"])), int(str(keys[-1]["ts"]))))
-                    rows = _select(
-                        self._source,
-                        f"SELECT * FROM {table} WHERE ts BETWEEN ? AND ? ORDER BY ts {order}",
-                        (first, last),
-                    )
+                    (first,), (last,) = min(keys), max(keys)
+                    all_of_them = f"SELECT * FROM {table} WHERE ts BETWEEN ? AND ? ORDER BY ts {order}"
+                    rows = list(_rows(self._source, all_of_them, (first, last)))
                 except sqlite3.Error:
                     self._is_holed = True
                     if limit == 1:
@@ -222,9 +223,7 @@ class _Copy:
         """Return the rows up to a damaged page."""
         rows: list[_Row] = []
         with suppress(sqlite3.Error):
-            cursor = self._source.execute(sql, parameters)
-            names = [name for name, *_ in cursor.description]
-            rows.extend(dict(zip(names, row, strict=True)) for row in cursor)
+            rows.extend(_rows(self._source, sql, parameters))
         return rows
 
     # --- writing ---

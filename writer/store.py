@@ -113,7 +113,7 @@ class Store:
 
         Raises CannotWrite where there is no writing now: the next append tries again.
         """
-        self._database.close()
+        self._let_go()
         try:
             self._begin_anew(why)
         except (UserError, OSError) as error:
@@ -127,24 +127,19 @@ class Store:
 
     def _stay_at_the_file(self) -> None:
         """Open the database anew where its file was moved or deleted, or could not be opened before."""
-        try:
+        with suppress(OSError):
             found = self.path.stat()
-            if (found.st_dev, found.st_ino) == self.identity and self._is_open():
+            if (found.st_dev, found.st_ino) == self.identity:
                 return
-        except OSError:
-            pass
-        self._database.close()
+        self._let_go()
         try:
             self._open(known=True)
         except UserError as error:
             raise CannotWrite(str(error)) from None
 
-    def _is_open(self) -> bool:
-        try:
-            self._database.total_changes  # noqa: B018 raises on a closed connection
-        except sqlite3.ProgrammingError:
-            return False
-        return True
+    def _let_go(self) -> None:
+        self._database.close()
+        self.identity = 0, 0  # of no file: the next append opens anew
 
     def __enter__(self) -> Self:
         return self

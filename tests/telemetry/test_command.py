@@ -1,13 +1,18 @@
-"""Command lines whose errors are one line."""
+"""Being a command: its arguments, and the one place where exceptions become text."""
 
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+import subprocess
+import sys
+from typing import Final
 
 import pytest
 
-from telemetry.command import ArgumentParser
-from telemetry.errors import UsageError
+from telemetry.command import ArgumentParser, run
+from telemetry.errors import UsageError, UserError
 
 
 @pytest.fixture
@@ -48,3 +53,95 @@ def test_what_is_right_is_taken_and_help_is_help(
         parser.parse_args(["--help"])
     assert caught.value.code == 0
     assert "What it does." in capsys.readouterr().out
+
+
+# --- exceptions become text ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 7])
+def test_the_exit_status_is_mains(status: int) -> None:
+    assert run("telemetry-x", lambda: status) == status
+
+
+def raising(error: BaseException) -> int:
+    def main() -> int:
+        raise error
+
+    return run("telemetry-x", main)
+
+
+def test_errors_of_the_user_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert raising(UserError("no such thing; make one")) == 1
+    assert raising(UsageError("--x: what?")) == 2
+    assert raising(KeyboardInterrupt()) == 130
+    captured = capsys.readouterr()
+    assert captured.err == "telemetry-x: no such thing; make one\ntelemetry-x: --x: what?\n"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x"),
+        OSError("x"),
+        OSError(errno.ENOSPC, "no room", "/a/file"),  # not standard output: that one has no name
+        AssertionError("x"),
+        SystemExit(3),
+    ],
+)
+def test_a_bug_is_a_bug(error: BaseException) -> None:
+    """systemd starts the program anew, and the journal has the traceback."""
+    with pytest.raises(type(error)):
+        raising(error)
+
+
+PRINT = """
+import sys
+from telemetry.command import run
+
+def main():
+    for _ in range(int(sys.argv[1])):
+        print("x" * 100)
+    return 5
+
+sys.exit(run("telemetry-x", main))
+"""
+
+
+def printing(lines: int, unbuffered: str, stdout: int) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT, str(lines)],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+    return done.returncode, done.stderr
+
+
+BUFFERS: Final = pytest.mark.parametrize(("lines", "unbuffered"), [(1, ""), (1, "1"), (1000, "")])
+"""One line is still in the buffer when main returns, and would fail when Python ends."""
+
+
+@BUFFERS
+def test_a_reader_that_has_enough_is_no_failure(lines: int, unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert printing(lines, unbuffered, writer) == (0, "")
+    finally:
+        os.close(writer)
+
+
+@BUFFERS
+def test_a_full_disk_is_said_in_one_line(lines: int, unbuffered: str) -> None:
+    with open("/dev/full", "wb") as full:
+        status, text = printing(lines, unbuffered, full.fileno())
+    assert (status, text) == (1, "telemetry-x: cannot write standard output: No space left on device\n")
+
+
+def test_a_closed_standard_output_is_no_traceback() -> None:
+    command = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-c", PRINT, "0"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (5, "")

@@ -1,8 +1,7 @@
-"""Being a service: the stop signal, the log, and the one place where exceptions become text."""
+"""Being a service: the stop signal and the log."""
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
@@ -11,13 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 import pytest
 import zmq
 
-from telemetry.command import run
-from telemetry.errors import UsageError, UserError
 from telemetry.service import RateLimited, StopSignal, start_log
 
 
@@ -171,95 +167,3 @@ def test_a_log_that_is_started_twice_speaks_once(
     assert capsys.readouterr().err == "telemetry-test: once\n"
     assert not propagated
     assert caplog.records == []
-
-
-# --- exceptions become text ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [0, 1, 2, 7])
-def test_the_exit_status_is_mains(status: int) -> None:
-    assert run("telemetry-x", lambda: status) == status
-
-
-def raising(error: BaseException) -> int:
-    def main() -> int:
-        raise error
-
-    return run("telemetry-x", main)
-
-
-def test_errors_of_the_user_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert raising(UserError("no such thing; make one")) == 1
-    assert raising(UsageError("--x: what?")) == 2
-    assert raising(KeyboardInterrupt()) == 130
-    captured = capsys.readouterr()
-    assert captured.err == "telemetry-x: no such thing; make one\ntelemetry-x: --x: what?\n"
-    assert captured.out == ""
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        ValueError("x"),
-        OSError("x"),
-        OSError(errno.ENOSPC, "no room", "/a/file"),  # not standard output: that one has no name
-        AssertionError("x"),
-        SystemExit(3),
-    ],
-)
-def test_a_bug_is_a_bug(error: BaseException) -> None:
-    """systemd starts the program anew, and the journal has the traceback."""
-    with pytest.raises(type(error)):
-        raising(error)
-
-
-PRINT = """
-import sys
-from telemetry.command import run
-
-def main():
-    for _ in range(int(sys.argv[1])):
-        print("x" * 100)
-    return 5
-
-sys.exit(run("telemetry-x", main))
-"""
-
-
-def printing(lines: int, unbuffered: str, stdout: int) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", PRINT, str(lines)],
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
-    )
-    return done.returncode, done.stderr
-
-
-BUFFERS: Final = pytest.mark.parametrize(("lines", "unbuffered"), [(1, ""), (1, "1"), (1000, "")])
-"""One line is still in the buffer when main returns, and would fail when Python ends."""
-
-
-@BUFFERS
-def test_a_reader_that_has_enough_is_no_failure(lines: int, unbuffered: str) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        assert printing(lines, unbuffered, writer) == (0, "")
-    finally:
-        os.close(writer)
-
-
-@BUFFERS
-def test_a_full_disk_is_said_in_one_line(lines: int, unbuffered: str) -> None:
-    with open("/dev/full", "wb") as full:
-        status, text = printing(lines, unbuffered, full.fileno())
-    assert (status, text) == (1, "telemetry-x: cannot write standard output: No space left on device\n")
-
-
-def test_a_closed_standard_output_is_no_traceback() -> None:
-    command = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-c", PRINT, "0"]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (5, "")

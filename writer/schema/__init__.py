@@ -38,9 +38,19 @@ def statements(script: str) -> Iterator[str]:
 
 def fresh(database: sqlite3.Connection) -> None:
     """Make the latest schema in an empty database, inside the transaction of the caller."""
+    make_tables(database)
+    make_views(database)
+
+
+def make_tables(database: sqlite3.Connection) -> None:
+    """Make the latest tables and indexes, inside the transaction of the caller."""
     for number in range(1, LATEST + 1):
         for statement in migration(number):
             database.execute(statement)
+
+
+def make_views(database: sqlite3.Connection) -> None:
+    """Make the views and set the version: the last step of each way to the latest schema."""
     for statement in views():
         database.execute(statement)
     database.execute(f"PRAGMA user_version = {LATEST}")
