@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sampler.clock import Clock
 from sampler.tick import Sampler, Sensor
 from telemetry.sample import Battery, Cpu, Sample
+from tests.sampler.fakes import Fixed, SetClock
 from tests.system.processes import System, stop, wait_until
 from tests.system.recorder import Recorder
 from writer.store import Store
@@ -25,35 +25,12 @@ BEGAN = 1_800_000_000.0
 WATTS = 7.2
 
 
-class Fixed:
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def read(self) -> object:
-        return self._value
-
-
 SENSORS: dict[str, Sensor] = {
     "battery": Fixed(Battery("BAT0", "Discharging", 7.2, -1.0, -WATTS, 50.0)),
     "cpu": Fixed(Cpu(10.0, (10.0,))),
     "load": Fixed((0.0, 0.0, 0.0)),
     "processes": Fixed(()),
 }
-
-
-class StepClock(Clock):
-    wall = BEGAN
-    awake = 1000.0
-    asleep = 0.0
-
-    def time(self) -> float:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.awake
-
-    def boottime(self) -> float:
-        return self.awake + self.asleep
 
 
 HOUR, YEAR = 3600.0, 365 * 86400.0
@@ -69,15 +46,15 @@ STORIES = {
 
 def samples(story: dict[int, tuple[str, float]]) -> Iterator[Sample]:
     """Yield 40 samples of 5 s, with what happens to the clocks before some of them."""
-    clock = StepClock()
+    clock = SetClock()
+    clock.wall = BEGAN
     sampler = Sampler(SENSORS, clock, "pi4", "boot")
     for index in range(40):
         what, by = story.get(index, ("wall", 0.0))
         setattr(clock, what, getattr(clock, what) + by)
         if what == "asleep":
             clock.wall += by
-        clock.wall += 5.0
-        clock.awake += 5.0
+        clock.go_on(5.0)
         yield sampler.sample()
 
 

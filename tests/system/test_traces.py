@@ -11,12 +11,12 @@ from typing import NamedTuple
 import pytest
 
 from sampler.battery import PowerSupplySensor
-from sampler.clock import Clock
 from sampler.cpu import CpuSensor
 from sampler.load import LoadSensor
 from sampler.processes import ProcessSensor
 from sampler.tick import Sampler, Sensor
 from telemetry.sample import encode
+from tests.sampler.fakes import SetClock
 from tests.system.processes import DATA, System
 
 BEGAN = 1_750_000_000.0
@@ -30,31 +30,16 @@ class Instant(NamedTuple):
     attributes: dict[str, str]
 
 
-class TraceClock(Clock):
-    """Stands where the trace is."""
-
-    at = 0.0
-
-    def time(self) -> float:
-        return BEGAN + self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def boottime(self) -> float:
-        return self.at
-
-
 def samples(trace: Iterable[Instant], tree: Path) -> Iterator[bytes]:
     """Yield the messages that a sampler on the traced machine would have published."""
     supply = tree / "sys" / "class" / "power_supply" / "battery"
     supply.mkdir(parents=True)
     (tree / "proc").mkdir()
-    clock = TraceClock()
+    clock = SetClock()
     sampler: Sampler | None = None
     before: dict[str, str] = {}
     for instant in trace:
-        clock.at = instant.at
+        clock.wall, clock.awake = BEGAN + instant.at, instant.at
         attributes = {"type": "Battery", **instant.attributes}
         for name, value in attributes.items() - before.items():
             (supply / name).unlink(missing_ok=True)  # ext4 syncs a file that is truncated and written again
