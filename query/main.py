@@ -93,7 +93,8 @@ def _ask_for_commit(endpoint: str | None, path: Path) -> None:
     from telemetry import places  # noqa: PLC0415
     from telemetry.stream.control import request_commit  # noqa: PLC0415
 
-    request_commit(endpoint or places.control_endpoint(places.readers_directory()), path)
+    with suppress(UserError):  # somebody else's directory: no writer of ours is there, and reports need none
+        request_commit(endpoint or places.control_endpoint(places.readers_directory()), path)
 
 
 def _default_database() -> Path:

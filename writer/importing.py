@@ -8,6 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -32,27 +33,26 @@ class Counts(NamedTuple):
     ahead: int
 
 
-def import_file(store: Store, source: str, log: logging.Logger, now: float) -> Counts:
-    """Import ``source`` (``-``: standard input); ``now`` is the Unix time that no sample may be far ahead of.
+@contextmanager
+def reading(source: str) -> Iterator[IO[bytes]]:
+    """Open ``source`` (``-``: standard input), once: it may be a pipe. Raises UserError where it fails."""
+    try:
+        with open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb") as lines:
+            yield lines
+    except OSError as error:
+        raise UserError(f"cannot read {source}: {error.strerror}") from None
 
-    Raises UserError where it cannot be read or the database cannot be written. What was imported until then
-    stays; a second import skips it.
+
+def import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: float) -> Counts:
+    """Import samples, one a line; ``now`` is the Unix time that no sample may be far ahead of.
+
+    Raises UserError where the database cannot be written. What was imported until then stays; a second import
+    skips it.
     """
     try:
-        with open_source(source) as lines:
-            return _import_lines(store, lines, log, now)
+        return _import_lines(store, lines, log, now)
     except CannotWrite as error:
         raise UserError(f"cannot write {store.path}: {error}; what was imported so far stays") from None
-    except OSError as error:
-        raise UserError(f"cannot read {source}: {error.strerror}") from None
-
-
-def open_source(source: str) -> IO[bytes]:
-    """Open the file to read, standard input for ``-``. Raises UserError."""
-    try:
-        return open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")
-    except OSError as error:
-        raise UserError(f"cannot read {source}: {error.strerror}") from None
 
 
 def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: float) -> Counts:

@@ -15,7 +15,7 @@ from telemetry import __version__, places
 from telemetry.command import ArgumentParser, run
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
-from writer.importing import import_file, open_source
+from writer.importing import import_lines, reading
 from writer.store import Store
 
 PROGRAM = "telemetry-writer"
@@ -86,9 +86,9 @@ def _commit_interval(text: str) -> float:
 
 def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
     """Import a file and say what became of its lines."""
-    open_source(options.source).close()  # a slip in its name must not make a database
-    with Store(options.db or places.default_database()) as store:
-        counts = import_file(store, options.source, log, time.time())
+    # The source first: a slip in its name must not make a database.
+    with reading(options.source) as lines, Store(options.db or places.default_database()) as store:
+        counts = import_lines(store, lines, log, time.time())
     print(
         f"{PROGRAM}: imported {counts.imported:,}; skipped: {counts.known:,} already there, "
         f"{counts.invalid:,} invalid, {counts.ahead:,} more than a day ahead of the clock",

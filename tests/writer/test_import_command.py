@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -32,6 +33,25 @@ def run_import(directory: Path, source: str, data: bytes = b"") -> subprocess.Co
         timeout=120,
         check=False,
     )
+
+
+def test_a_pipe_with_a_name_is_read_to_its_end(tmp_path: Path) -> None:
+    """It can be opened once only: who writes into it would be cut off."""
+    past = [one._replace(ts=one.seq, time=float(one.seq)) for one in row_of(1, 500)]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_bytes, args=[lines(past)])
+    writing.start()
+    ran = run_import(tmp_path, str(pipe))
+    writing.join()
+    assert ran.returncode == 0
+    assert value(tmp_path / "telemetry.db", "SELECT COUNT(*) FROM system_sample") == 500
+
+
+def test_a_source_that_is_not_there_makes_no_database(tmp_path: Path) -> None:
+    ran = run_import(tmp_path, str(tmp_path / "nothing"))
+    assert ran.returncode == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_standard_input(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from telemetry.sample import MAX_BYTES, Sample, encode
 from telemetry.stream.joiner import Gap
 from tests.writer.reading import rows, stored
 from tests.writer.samples import NOW, row_of, sample
-from writer.importing import Counts, import_file, read_lines
+from writer.importing import Counts, import_lines, read_lines, reading
 from writer.store import Store
 
 
@@ -61,7 +61,8 @@ class Import:
 
     def __call__(self, content: bytes, now: float = NOW + 1000.0) -> Counts:
         self._file.write_bytes(content)
-        return import_file(self.store, str(self._file), self._log, now)
+        with reading(str(self._file)) as lines:
+            return import_lines(self.store, lines, self._log, now)
 
 
 @pytest.fixture
