@@ -14,7 +14,7 @@ from query.columns import BATTERY_PCT, CPU, CPU_FREQ, CPU_TOTAL, LOAD1, MEM, NAM
 from query.render import rendered
 from query.values import cell, shown_time
 from telemetry.command import printable
-from telemetry.sample import Battery, Sample, encode
+from telemetry.sample import Battery, Sample, decode
 from telemetry.service import StopSignal
 from telemetry.stream.joiner import Gap, Start
 from telemetry.stream.subscriber import Subscriber
@@ -26,13 +26,25 @@ _LOOK_AT_OUTPUT = 1.0
 _TEMPERATURE = Column("temp", "°C", "", 1)
 
 
+class _Published(Sample):
+    """A sample and the message that it came in: JSON lines have the fields of newer samplers too."""
+
+    body: bytes
+
+
+def _published(body: bytes) -> _Published:
+    sample = _Published(*decode(body))
+    sample.body = body
+    return sample
+
+
 def show(subscribe: str, replay: str, form: str, limit: int) -> None:
     """Show samples until SIGINT, SIGTERM, or until nobody reads; ``limit`` processes of each.
 
     Raises UserError where this user may not read the stream, BrokenPipeError where the reader has gone.
     """
     in_place = form == "table" and sys.stdout.isatty()
-    with StopSignal() as stop, Subscriber(subscribe, replay, Start.NEWEST) as subscriber:
+    with StopSignal() as stop, Subscriber(subscribe, replay, Start.NEWEST, decode=_published) as subscriber:
         if in_place:
             sys.stdout.write(f"{_HOME_AND_CLEAR}Waiting for the sampler at {printable(subscribe)}\n")
             sys.stdout.flush()
@@ -54,8 +66,9 @@ def _text(item: Sample | Gap, form: str, limit: int, *, in_place: bool) -> str:
     if isinstance(item, Gap):  # on standard error: JSON lines are samples
         print(f"telemetry-query: lost: samples {item.first} to {item.last} of a run", file=sys.stderr)
         return ""
-    if form == "json":
-        return encode(item).decode() + "\n"
+    if form == "json" and isinstance(item, _Published):
+        # Another program's message may be laid out for people: a line end is never inside a text.
+        return item.body.decode().replace("\r", " ").replace("\n", " ") + "\n"
     size = shutil.get_terminal_size()
     lines = [line[: size.columns] for line in _lines(item, limit, size.columns)]
     if in_place:

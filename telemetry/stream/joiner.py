@@ -60,9 +60,15 @@ class Question(NamedTuple):
 class Joiner:
     """The order of one stream. Feed it; ``question`` is what the ring must be asked next."""
 
-    def __init__(self, start: Position | Start, on_invalid: Callable[[InvalidSample], None]) -> None:
+    def __init__(
+        self,
+        start: Position | Start,
+        on_invalid: Callable[[InvalidSample], None],
+        decode: Callable[[bytes], Sample] = decode,
+    ) -> None:
         self.question: Question | None
         """None while live samples follow one another. It changes only by ``reply`` once it is there."""
+        self._decode = decode
         self._on_invalid = on_invalid
         self._start = start if isinstance(start, Start) else None
         self._position: Position | None = None
@@ -187,7 +193,7 @@ class Joiner:
         last = min(first + len(reply.bodies) - 1, reply.newest)
         for seq, body in zip(range(first, last + 1), reply.bodies, strict=False):
             try:
-                sample = decode(body)
+                sample = self._decode(body)
                 if (sample.run, sample.seq) != (here.run, seq):
                     raise InvalidSample(f"replay gave seq {sample.seq} in place of {seq}")
             except InvalidSample as invalid:

@@ -41,10 +41,12 @@ class Subscriber:
         start: Position | Start = Start.NEWEST,
         *,
         on_invalid: Callable[[InvalidSample], None] = lambda invalid: None,
+        decode: Callable[[bytes], Sample] = decode,
         topic: str = TOPIC_PREFIX,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Connect; the sampler need not be there yet. ``on_invalid`` is told of what is no sample.
+        """Connect; the sampler need not be there yet. ``on_invalid`` is told of what is no sample;
+        ``decode`` makes samples of messages, and raises InvalidSample.
 
         Raises UserError where this user may not connect, UsageError for what is no endpoint.
         """
@@ -52,8 +54,9 @@ class Subscriber:
         self._replay_endpoint = replay
         self._topic = topic
         self._on_invalid = on_invalid
+        self._decode = decode
         self._clock = clock
-        self._joiner = Joiner(start, on_invalid)
+        self._joiner = Joiner(start, on_invalid, decode)
         self._interval = _FIRST_INTERVAL
         self._asked: Question | None = None
         self._asked_at = 0.0
@@ -130,7 +133,7 @@ class Subscriber:
             try:
                 if len(frames) != 2:
                     raise InvalidSample(f"{len(frames)} frames, not 2")
-                sample = decode(frames[1])
+                sample = self._decode(frames[1])
             except InvalidSample as invalid:
                 self._on_invalid(invalid)
                 continue

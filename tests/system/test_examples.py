@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.sample import encode
+from tests.strategies import sample
 from tests.system.processes import DATA, ROOT, System, stop, wait_until
+from tests.telemetry.streams import Station
 
 EXAMPLES = ROOT / "examples"
 
@@ -109,6 +113,24 @@ def test_live_json_is_an_object_a_line_and_survives_a_restart(system: System) ->
     runs = [sample["run"] for sample in samples]
     assert runs[0] == runs[1] != runs[-1]
     assert stop(shown) == (0, "")
+
+
+def test_live_json_passes_on_what_a_newer_sampler_says(system: System) -> None:
+    it = sample("later", 1)
+    newer = json.loads(encode(it)) | {"fan": {"rpm": 1200}}
+    with Station(system.runtime, "later") as station:
+        station.publisher.publish(it.topic, it.seq, json.dumps(newer, indent=1).encode())
+        shown = live(system, "--format", "json")
+        output = shown.stdout
+        assert output is not None
+
+        def has_come() -> bool:
+            station.serve(0.01)
+            return bool(select.select([output], [], [], 0)[0])
+
+        wait_until(has_come)
+        assert json.loads(output.readline()) == newer
+        stop(shown)
 
 
 def test_live_ends_when_nobody_reads(system: System) -> None:
