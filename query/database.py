@@ -17,7 +17,7 @@ from typing import Final
 
 from telemetry.errors import UserError
 
-KNOWN_SCHEMA: Final = 1
+KNOWN_SCHEMA: Final = 3
 """The newest PRAGMA user_version whose tables the reports know."""
 
 _BUSY_SECONDS: Final = 2.0

@@ -214,6 +214,10 @@ REPORTS: Final = (
             Column("interval", "s", "time awake that the sample covers", 1),
             STATUS,
             Column("cpu_temp", "°C", "temperature of the CPU", 1),
+            Column("governor", "", "frequency governor of the kernel", kind="text", in_table=False),
+            Column("brightness", "%", "of the screen", in_table=False),
+            Column("radios", "", "kinds that are on", kind="text", in_table=False),
+            Column("on_ac", "", "1: a supply from outside is online", in_table=False),
         ),
         format="csv",
         options=(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from telemetry.errors import UserError
 from telemetry.lock import open_locked
-from writer import original, schema
+from writer import ladder, original, schema
+from writer.catalogue import objects, user_version
 from writer.salvage import is_damage, result_code
 
 _BUSY_TIMEOUT = 1.0
@@ -98,8 +99,8 @@ def explained(path: Path, *, known: bool = False) -> Iterator[None]:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    version = int(database.execute("PRAGMA user_version").fetchone()[0])
-    names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    version = user_version(database)
+    names = {it.name for it in objects(database)}
     is_original = original.is_original(database)
     # Many programs count their versions in user_version: a number alone does not make it ours.
     if names and not is_original and (version == 0 or not {"run", "system_sample"} <= names):
@@ -109,7 +110,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"{path} was made by a newer telemetry-writer: it has schema {version}, this one knows "
             f"{schema.LATEST}; install that version again"
         )
-    if is_original and (taken := original.names_in_the_way(database)):
+    known = original.NAMES if is_original else ladder.names_of(version)
+    if (is_original or 0 < version < schema.LATEST) and (taken := ladder.names_in_the_way(database, known)):
         raise UserError(
             f"{path} has {' and '.join(taken)} of your own, a name that telemetry-writer needs: "
             "give it another name, then start again"
@@ -131,6 +133,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         # What the last logger left in the WAL goes to the file first: the room is reckoned from its size.
         database.execute("PRAGMA wal_checkpoint(PASSIVE)")
         original.take_over(database, has_room=_has_room_for_a_copy(path))
+    elif version < schema.LATEST:
+        ladder.climb(database, version)
 
 
 def _has_room_for_a_copy(path: Path) -> bool:

@@ -1,9 +1,9 @@
 """Taking over a database of the original logger, in place, in one transaction.
 
-Two ways lead to the same tables. The full one copies the rows into new tables (WITHOUT ROWID, 28 % smaller)
-and needs room for the copy; the cheap one adds the missing columns to the old tables. Both keep every row,
-the columns that a user added, and the user's own indexes, triggers and views. A user's column that has the
-name of one of ours becomes ``original_<name>``, there as well.
+Two ways lead to the same names. The full one copies the rows into new tables (half the room, see
+``schema.COMPACT``) and needs room for the copy; the cheap one adds the missing columns to the old tables.
+Both keep every row, the columns that a user added, and the user's own indexes, triggers and views. A user's
+column that has the name of one of ours becomes ``original_<name>``, there as well.
 
 The old rows have no interval: it is the step from the row before, where that is at most 60 s. A driver that
 gives no sign takes its direction from the percent's trend (``directions``); where that tells nothing, the
@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
 from writer import schema
+from writer.catalogue import columns, objects, quoted, user_version
+from writer.ladder import replacing_views
 from writer.salvage import result_code
 
 _ORIGINAL_COLUMNS = {
@@ -26,6 +28,8 @@ _ORIGINAL_COLUMNS = {
     "process_sample": "ts pid name cpu mem",
 }
 TABLES = tuple(_ORIGINAL_COLUMNS)
+NAMES = {*TABLES, "training_view"}
+"""All that the original logger made."""
 _OLD = "telemetry_upgrade_"
 LONGEST_STEP = 60
 """s; a longer step is time during which the logger was off."""
@@ -44,16 +48,7 @@ _DIRECTION_OF = {
 
 def is_original(database: sqlite3.Connection) -> bool:
     """Return whether the database was made by the original logger and not taken over yet."""
-    return _user_version(database) == 0 and "ts" in _columns(database, "system_sample")
-
-
-def names_in_the_way(database: sqlite3.Connection) -> list[str]:
-    """Return what a user made and named as something that the schema needs, such as ``table run``."""
-    with schema.model() as model:
-        ours = {name for (name,) in model.execute("SELECT name FROM sqlite_master WHERE sql <> ''")}
-    ours -= {*TABLES, "training_view"}
-    objects = database.execute("SELECT type, name FROM main.sqlite_master WHERE type <> 'trigger'")
-    return [f"{kind} {name}" for kind, name in objects if name.lower() in ours]
+    return user_version(database) == 0 and "ts" in columns(database, "system_sample")
 
 
 def take_over(database: sqlite3.Connection, *, has_room: bool) -> None:
@@ -74,8 +69,9 @@ def take_over(database: sqlite3.Connection, *, has_room: bool) -> None:
 
 def _copied(database: sqlite3.Connection) -> bool:
     """Try the full way; return False, with nothing changed, where only the cheap one is open."""
+    tied = _tied(database)  # now: in the transaction the user's own is dropped for a while
     try:
-        _in_one_transaction(database, _copy_rows)
+        _in_one_transaction(database, lambda database: _copy_rows(database, tied))
     except sqlite3.IntegrityError:  # an old table holds what the new ones refuse: a NULL in its key
         return False
     except sqlite3.OperationalError as error:
@@ -93,49 +89,11 @@ def _empty_wal(database: sqlite3.Connection) -> None:
 
 
 def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Connection], None]) -> None:
-    try:
-        database.execute("BEGIN IMMEDIATE")
-        _rename_users_columns(database)
+    # What is tied to the tables is dropped meanwhile: no trigger fires, no index refers to what is renamed.
+    known = {table: _original_columns(table) for table in TABLES}
+    with replacing_views(database, known, NAMES):
         _note_trend(database)
-        own = _users_own(database)
-        for kind, name, _ in own:
-            database.execute(f"DROP {kind} {_quoted(name)}")
-        database.execute("DROP VIEW IF EXISTS training_view")
         way(database)
-        schema.make_views(database)
-        for _, _, sql in own:
-            database.execute(sql)
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-
-
-def _users_own(database: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Return (type, name, SQL) of the indexes and triggers on the original's tables and view.
-
-    A user's other tables and views are not touched at all.
-    """
-    catalogue = database.execute(
-        "SELECT type, name, sql, tbl_name FROM main.sqlite_master "
-        "WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY type"
-    )
-    ours = {*TABLES, "training_view"}
-    return [(kind, name, sql) for kind, name, sql, table in catalogue if table.lower() in ours]
-
-
-def _rename_users_columns(database: sqlite3.Connection) -> None:
-    """Let a user's columns give way to ours of that name; SQLite sees to the user's views and indexes."""
-    with schema.model() as model:
-        for table in TABLES:
-            have = _columns(database, table)
-            for name in have:
-                if name.lower() in _columns(model, table).keys() - _original_columns(table):
-                    kept = f"original_{name}"
-                    while kept in have:
-                        kept = f"original_{kept}"
-                    database.execute(f"ALTER TABLE {table} RENAME COLUMN {_quoted(name)} TO {_quoted(kept)}")
 
 
 # --- the full way ---
@@ -147,33 +105,49 @@ def _can_copy(database: sqlite3.Connection) -> bool:
     ADD COLUMN must be able to make their columns (of a type, NOT NULL, a default), and nothing of theirs may
     ask for the rowid, which the new tables have not. A false alarm costs room, nothing else.
     """
-    made = database.execute("SELECT type, name, sql FROM main.sqlite_master WHERE sql IS NOT NULL")
-    for kind, name, sql in made:
-        if kind in {"view", "trigger"} and _ROWID.search(sql):
+    for it in objects(database):
+        if it.kind in {"view", "trigger"} and _ROWID.search(it.sql):
             return False
-        has_more = name in TABLES and _columns(database, name).keys() - _original_columns(name)
-        if has_more and _NOT_FOR_ADD_COLUMN.search(sql):
+        has_more = it.name in TABLES and columns(database, it.name).keys() - _original_columns(it.name)
+        if has_more and _NOT_FOR_ADD_COLUMN.search(it.sql):
             return False
     return True
 
 
-def _copy_rows(database: sqlite3.Connection) -> None:
-    present = [table for table in TABLES if _columns(database, table)]
+def _copy_rows(database: sqlite3.Connection, tied: Container[str]) -> None:
+    present = [table for table in TABLES if columns(database, table)]
     for table in present:
         database.execute(f"ALTER TABLE {table} RENAME TO {_OLD}{table}")
     schema.make_tables(database)
+    for table in schema.COMPACT:
+        if table not in tied:
+            schema.make_compact(database, table)
     for table in present:
         old = _OLD + table
-        for name, definition in _columns(database, old).items():
+        for name, definition in columns(database, old).items():
             if name not in _original_columns(table):
-                database.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} {definition}")
-        values = {_quoted(name): _quoted(name) for name in _columns(database, old)}
+                database.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {definition}")
+        values = {quoted(name): quoted(name) for name in columns(database, old)}
         if table == "system_sample":
             values |= _derived(database, old)
-        columns = ", ".join(values)
+        names = ", ".join(values)
         # Table names are this module's own, column names are quoted.
-        database.execute(f"INSERT INTO {table} ({columns}) SELECT {', '.join(values.values())} FROM {old}")
+        database.execute(f"INSERT INTO {table} ({names}) SELECT {', '.join(values.values())} FROM {old}")
         database.execute(f"DROP TABLE {old}")
+
+
+def _tied(database: sqlite3.Connection) -> set[str]:
+    """Return the tables that a view cannot stand for.
+
+    Those with a user's column, and those that an index, a trigger or a foreign key of a user's names.
+    """
+    own = [it.sql for it in objects(database) if it.kind != "view" and it.name not in TABLES]
+    return {
+        table
+        for table in schema.COMPACT
+        if columns(database, table).keys() - _original_columns(table)
+        or any(re.search(rf"\b{table}\b", sql, re.IGNORECASE) for sql in own)
+    }
 
 
 # --- the cheap way ---
@@ -181,22 +155,23 @@ def _copy_rows(database: sqlite3.Connection) -> None:
 
 def _add_columns(database: sqlite3.Connection) -> None:
     """Bring the old tables to the new columns, and make what else the schema has."""
-    with schema.model() as model:
+    with schema.plain_model(schema.LATEST) as model:
         for table in TABLES:
-            have = _columns(database, table)
-            for name, definition in _columns(model, table).items():
+            have = columns(database, table)
+            for name, definition in columns(model, table).items():
                 if have and name not in have:
-                    database.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} {definition}")
-        present = {name for (name,) in database.execute("SELECT name FROM main.sqlite_master")}
-        wanted = model.execute(
-            "SELECT name, sql FROM sqlite_master "
-            "WHERE type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type DESC"
+                    database.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {definition}")
+        values = _derived(database, "system_sample").items()
+        database.execute(
+            f"UPDATE system_sample SET {', '.join(f'{name} = {value}' for name, value in values)}"
         )
-        missing = [sql for name, sql in wanted if name not in present]
-    values = ", ".join(f"{column} = {value}" for column, value in _derived(database, "system_sample").items())
-    database.execute(f"UPDATE system_sample SET {values}")
-    for sql in missing:
-        database.execute(sql)
+        present = {it.name for it in objects(database)}
+        missing = [it for it in objects(model) if it.name not in present]
+        for it in sorted(missing, key=lambda it: it.kind, reverse=True):  # tables, then indexes
+            database.execute(it.sql)
+            if it.kind == "table":
+                for row in model.execute(f"SELECT * FROM {it.name}"):
+                    database.execute(f"INSERT INTO {it.name} VALUES ({', '.join('?' * len(row))})", row)
 
 
 # --- time, interval and energy of old rows ---
@@ -220,7 +195,7 @@ def _sign_source(database: sqlite3.Connection, table: str) -> str:
 def _note_trend(database: sqlite3.Connection) -> None:
     database.execute("DROP TABLE IF EXISTS temp.trend")
     database.execute("CREATE TEMP TABLE trend (first_ts INTEGER PRIMARY KEY, direction INTEGER)")
-    if "battery_pct" not in _columns(database, "system_sample"):  # a database of the first days
+    if "battery_pct" not in columns(database, "system_sample"):  # a database of the first days
         database.execute("ALTER TABLE system_sample ADD COLUMN battery_pct REAL")
     if _sign_source(database, "system_sample") == "trend":
         rows = database.execute("SELECT ts, battery_pct FROM system_sample ORDER BY ts")
@@ -259,25 +234,5 @@ def _agreed(came: int | None, went: int | None) -> int | None:
     return came if came == went else None
 
 
-# --- the catalogue ---
-
-
-def _user_version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _columns(database: sqlite3.Connection, table: str) -> dict[str, str]:
-    """Return the table's columns, what ADD COLUMN needs to make each; empty where there is no such table."""
-    return {
-        name: kind + (" NOT NULL" if not_null else "") + (f" DEFAULT ({default})" if default else "")
-        # table_info leaves generated columns out
-        for _, name, kind, not_null, default, *_ in database.execute(f"PRAGMA table_xinfo({_quoted(table)})")
-    }
-
-
 def _original_columns(table: str) -> set[str]:
     return set(_ORIGINAL_COLUMNS[table].split())
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
-SCHEMA = Path(__file__).parents[2] / "writer" / "schema"
+from writer import schema
 
 NOON = 1_795_262_400.0
 """2026-11-21 12:00:00 UTC, s"""
@@ -23,9 +23,8 @@ class Recording:
         self.path = path
         self.database = sqlite3.connect(path)
         self.database.execute("PRAGMA journal_mode = WAL")
-        for name in ("0001_initial.sql", "views.sql"):
-            self.database.executescript((SCHEMA / name).read_text(encoding="utf-8"))
-        self.database.execute("PRAGMA user_version = 1")
+        schema.fresh(self.database)
+        self.database.commit()
         self.run_id: int | None = None
         self.seq = 0
         self.ts = 0
@@ -42,7 +41,7 @@ class Recording:
         self.run_id = (self.run_id or 0) + 1
         self.seq = 0
         self.database.execute(
-            "INSERT INTO run VALUES (?, ?, 'pi4', 'boot', ?, ?, 1)",
+            "INSERT INTO run VALUES (?, ?, 'pi4', 'boot', ?, ?, 1, 0)",
             (self.run_id, f"{name}-{self.run_id}", int(started), started),
         )
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from query.database import KNOWN_SCHEMA, UnreadableError, reading, size_on_disk
-from tests.query.recordings import NOON, SCHEMA, Recording
+from tests.query.recordings import NOON, Recording
+from writer import schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -152,7 +153,7 @@ def test_a_newer_one(recording: Recording, version: int) -> None:
 
 
 def test_the_known_schema_is_the_writers() -> None:
-    assert max(int(path.name[:4]) for path in SCHEMA.glob("[0-9]*.sql")) == KNOWN_SCHEMA
+    assert schema.LATEST == KNOWN_SCHEMA
 
 
 def test_damaged(tmp_path: Path) -> None:

@@ -162,10 +162,9 @@ def test_export_with_processes(recording: Recording, query: Query) -> None:
 def test_a_column_that_a_newer_view_adds_is_exported(recording: Recording, query: Query) -> None:
     recording.sample(NOON)
     recording.database.executescript(
-        "DROP VIEW training_view;"
-        "CREATE VIEW training_view AS SELECT *, 1.23456 AS brightness FROM system_sample"
+        "DROP VIEW training_view;CREATE VIEW training_view AS SELECT *, 1.23456 AS fan FROM system_sample"
     )
-    assert query("export").rows[0]["brightness"] == 1.23456
+    assert query("export").rows[0]["fan"] == 1.23456
     assert "1.235" in query("export", "--format", "table").out
 
 
@@ -182,7 +181,7 @@ def test_status(recording: Recording, query: Query) -> None:
     assert row == {
         "database": str(recording.path),
         "bytes": size,
-        "schema": 1,
+        "schema": 3,
         "runs": 2,
         "samples": 15,
         "oldest": NOON - 100,
@@ -284,7 +283,7 @@ def test_whatever_sqlite_can_hold_is_shown(recording: Recording, query: Query, n
         )
     for odd in ODD:
         recording.sample(NOON + 5, energy_uj=odd, suspended=odd, processes=[(1, odd, odd, odd)])
-    recording.database.execute("UPDATE process_sample SET name = CAST(x'ff1b5b' AS TEXT) WHERE name = ''")
+    recording.database.execute("UPDATE process_name SET name = CAST(x'ff1b5b' AS TEXT) WHERE name = ''")
     ran = query(name, "--format", form)
     assert ran.status in (0, 1)
     assert ran.err.count("\n") <= 1

@@ -201,7 +201,7 @@ def test_room_that_was_not_enough_after_all(make_disk: MakeDisk, tmp_path: Path)
     path = fill(make_disk(16 << 20) / "telemetry.db", 60_000, processes=0)
     size = path.stat().st_size
     free = shutil.disk_usage(path.parent).free
-    (path.parent / "ballast").write_bytes(bytes(free - size * 9 // 4))
+    (path.parent / "ballast").write_bytes(bytes(free - size * 5 // 2))
     assert opening._has_room_for_a_copy(path)
     before = checksums(path)
     with Store(path) as store:

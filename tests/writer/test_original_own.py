@@ -76,7 +76,7 @@ def test_everything_is_there_letter_by_letter_and_nothing_fired(path: Path, has_
     newest = rows(path, "SELECT * FROM own_newest")
     upgrade(path, has_room=has_room)
     assert_kept(before, contents(path))
-    made, fresh = catalogue(path), fresh_catalogue()
+    made, fresh = catalogue(path), fresh_catalogue(compact=())  # both tables have something tied to them
     own = {key: sql for key, sql in made_before.items() if key not in fresh}
     assert len(own) == len(OWN)
     assert {key: sql for key, sql in made.items() if key not in fresh} == own

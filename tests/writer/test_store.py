@@ -146,12 +146,12 @@ def test_a_bug_in_the_source_rolls_back(store: Store) -> None:
 # --- what cannot be written ---
 
 
-@pytest.mark.parametrize("at", ["system_sample", "process_sample", "run"])
+@pytest.mark.parametrize("at", ["system_sample", "process_row", "run"])
 def test_after_a_batch_that_failed_the_next_is_stored_rightly(store: Store, at: str) -> None:
     """Nothing of it is remembered: no key, no run, no gap."""
     condition = {
         "system_sample": "NEW.seq = 3",
-        "process_sample": "NEW.ts > 2000000000",
+        "process_row": "NEW.ts > 2000000000",
         "run": "NEW.run = 'b'",
     }
     store.append([sample(1)], NOW)

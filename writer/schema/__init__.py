@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 _DIRECTORY = Path(__file__).parent
@@ -23,6 +23,10 @@ def views() -> Iterator[str]:
     return statements((_DIRECTORY / "views.sql").read_text(encoding="utf-8"))
 
 
+COMPACT = ("cpu_core", "process_sample")
+"""The tables with most rows: views over compacter ones, but where a user tied something to them."""
+
+
 def statements(script: str) -> Iterator[str]:
     """Yield the statements of a script one by one.
 
@@ -39,14 +43,22 @@ def statements(script: str) -> Iterator[str]:
 def fresh(database: sqlite3.Connection) -> None:
     """Make the latest schema in an empty database, inside the transaction of the caller."""
     make_tables(database)
+    for table in COMPACT:
+        make_compact(database, table)
     make_views(database)
 
 
-def make_tables(database: sqlite3.Connection) -> None:
-    """Make the latest tables and indexes, inside the transaction of the caller."""
-    for number in range(1, LATEST + 1):
+def make_tables(database: sqlite3.Connection, *, above: int = 0, version: int | None = None) -> None:
+    """Lead the tables from version ``above`` to ``version``, the latest, in the transaction of the caller."""
+    for number in range(above + 1, (LATEST if version is None else version) + 1):
         for statement in migration(number):
             database.execute(statement)
+
+
+def make_compact(database: sqlite3.Connection, table: str) -> None:
+    """Make an empty table of ``COMPACT`` a view over a compacter one."""
+    for statement in statements((_DIRECTORY / f"compact_{table}.sql").read_text(encoding="utf-8")):
+        database.execute(statement)
 
 
 def make_views(database: sqlite3.Connection) -> None:
@@ -59,9 +71,14 @@ def make_views(database: sqlite3.Connection) -> None:
 @contextmanager
 def model() -> Iterator[sqlite3.Connection]:
     """Give a database in memory that has the latest schema, to compare others with."""
-    database = sqlite3.connect(":memory:")
-    try:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         fresh(database)
         yield database
-    finally:
-        database.close()
+
+
+@contextmanager
+def plain_model(version: int) -> Iterator[sqlite3.Connection]:
+    """Give a database in memory that has the tables of a version, none of them a view."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        make_tables(database, version=version)
+        yield database

@@ -20,5 +20,9 @@ SELECT ts,
        time,
        interval,
        status,
-       cpu_temp
+       cpu_temp,
+       governor,
+       brightness,
+       radios,
+       on_ac
 FROM system_sample;

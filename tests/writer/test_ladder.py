@@ -1,0 +1,110 @@
+"""From an older schema of the writer's own to the latest one."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from telemetry.errors import UserError
+from tests.writer.reading import (
+    Rows,
+    catalogue,
+    changing,
+    fresh_catalogue,
+    is_whole,
+    rows,
+    stored_rows,
+    value,
+)
+from tests.writer.samples import NOW, sample
+from writer import schema
+from writer.store import Store
+
+OLDER = range(1, schema.LATEST)
+
+
+@pytest.fixture(params=OLDER, ids=lambda version: f"from {version}")
+def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A database of an older version, with a sample."""
+    found = tmp_path / "telemetry.db"
+    with closing(sqlite3.connect(found, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        schema.make_tables(database, version=request.param)
+        database.executescript(
+            "CREATE VIEW training_view AS SELECT ts, battery_pct FROM system_sample;"
+            f"PRAGMA user_version = {request.param};"
+            "INSERT INTO run (run_id, run, host, boot_id, first_ts, started, version) "
+            "VALUES (1, 'old', 'pi', 'boot', 100, 95.0, 1);"
+            "INSERT INTO system_sample (ts, time, interval, run_id, seq) VALUES (100, 100.5, 5.0, 1, 1);"
+            "INSERT INTO cpu_core VALUES (100, 0, 12.3);"
+            "INSERT INTO process_sample VALUES (100, 1, 'init', 1.25, 0.125, 7, NULL);"
+        )
+    return found
+
+
+def kept(path: Path) -> list[Rows]:
+    return [
+        rows(path, "SELECT ts, time, interval, run_id, seq FROM system_sample WHERE ts = 100"),
+        rows(path, "SELECT * FROM cpu_core WHERE ts = 100"),
+        rows(path, "SELECT * FROM process_sample WHERE ts = 100"),
+        rows(path, "SELECT run, host FROM run WHERE run_id = 1"),
+    ]
+
+
+def test_it_is_as_a_fresh_one_and_keeps_its_rows(path: Path) -> None:
+    before = kept(path)
+    with Store(path) as store:
+        assert store.position == ("old", 1)
+        store.append([sample(1)], NOW)
+    assert kept(path) == before
+    assert catalogue(path).keys() == fresh_catalogue(compact=()).keys()
+    assert value(path, "PRAGMA user_version") == schema.LATEST
+    assert len(stored_rows(path, NOW + 5)[2]) == len(sample().processes)
+    assert is_whole(path)
+
+
+def test_what_a_user_made_is_kept(path: Path) -> None:
+    trigger = (
+        "CREATE TRIGGER own_instead INSTEAD OF INSERT ON training_view "
+        "BEGIN INSERT INTO system_sample (ts) VALUES (NEW.ts); END"
+    )
+    own = (
+        trigger,
+        "CREATE INDEX own_index ON system_sample (voltage)",
+        "CREATE VIEW own_view AS SELECT battery_pct FROM training_view",
+    )
+    with changing(path) as database:
+        for sql in own:
+            database.execute(sql)
+    before = catalogue(path)
+    with Store(path):
+        pass
+    after = catalogue(path)
+    assert {key: sql for key, sql in after.items() if "own" in key[1]} == {
+        key: sql for key, sql in before.items() if "own" in key[1]
+    }
+    with changing(path) as database:
+        database.execute("INSERT INTO training_view (ts) VALUES (5)")
+    assert value(path, "SELECT COUNT(*) FROM own_view") == 2
+
+
+def test_a_users_column_gives_way(path: Path) -> None:
+    with changing(path) as database:
+        database.execute("ALTER TABLE run ADD COLUMN imported TEXT DEFAULT 'mine'")
+    with Store(path):
+        pass
+    assert rows(path, "SELECT imported, original_imported FROM run") == [(0, "mine")]
+
+
+def test_a_users_table_must_be_renamed_first(path: Path) -> None:
+    with changing(path) as database:
+        database.execute("CREATE TABLE system_hour (x)")
+    before = path.read_bytes()
+    with pytest.raises(
+        UserError, match="has table system_hour of your own, a name that telemetry-writer needs"
+    ):
+        Store(path)
+    assert path.read_bytes() == before

@@ -1,0 +1,82 @@
+"""From an older schema of this writer's own to the latest one: columns and tables are added, no row moves.
+
+A user's table or view that has a name which a later version needs stops the upgrade. A user's column gives
+way to ours of that name and becomes ``original_<name>``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
+
+from writer import schema
+from writer.catalogue import attached, columns, objects, quoted
+
+
+def names_in_the_way(database: sqlite3.Connection, known: Container[str]) -> list[str]:
+    """Return what a user made and named as something that the schema needs, such as ``table run``.
+
+    ``known`` are the names that belong to the schema that the database has.
+    """
+    with schema.model() as model:
+        ours = {it.name for it in objects(model) if it.name not in known}
+    return [
+        f"{it.kind} {it.name}" for it in objects(database) if it.kind != "trigger" and it.name.lower() in ours
+    ]
+
+
+def names_of(version: int) -> set[str]:
+    """Return the names that belong to that version of the schema, as ``names_in_the_way`` wants them."""
+    with schema.plain_model(version) as model:
+        names = {it.name for it in objects(model)}
+    return names | {"training_view"}
+
+
+def climb(database: sqlite3.Connection, version: int) -> None:
+    """Upgrade from ``version``, in one transaction. Raises sqlite3.Error, with nothing changed."""
+    with schema.plain_model(version) as before:
+        known = {it.name: columns(before, it.name).keys() for it in objects(before) if it.kind == "table"}
+    with replacing_views(database, known, {"training_view"}):
+        schema.make_tables(database, above=version)
+
+
+@contextmanager
+def replacing_views(
+    database: sqlite3.Connection, known: Mapping[str, Container[str]], tables: Container[str]
+) -> Iterator[None]:
+    """Make a transaction of the block, with our views dropped before it and the latest ones made after it.
+
+    Indexes and triggers on ``tables`` are dropped and made again as well: those are a user's own. ``known``
+    are the columns of each table that are ours already; others of a name that we need are renamed.
+    """
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        _rename_users_columns(database, known)
+        own = attached(database, tables)
+        for it in own:
+            database.execute(f"DROP {it.kind} {quoted(it.name)}")
+        database.execute("DROP VIEW IF EXISTS training_view")
+        yield
+        schema.make_views(database)
+        for it in own:
+            database.execute(it.sql)
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def _rename_users_columns(database: sqlite3.Connection, known: Mapping[str, Container[str]]) -> None:
+    """Let a user's columns give way to ours of that name; SQLite sees to the user's views and indexes."""
+    with schema.plain_model(schema.LATEST) as model:
+        for table, names in known.items():
+            ours = {name for name in columns(model, table) if name not in names}
+            have = columns(database, table)
+            for name in have:
+                if name.lower() in ours:
+                    kept = f"original_{name}"
+                    while kept in have:
+                        kept = f"original_{kept}"
+                    database.execute(f"ALTER TABLE {table} RENAME COLUMN {quoted(name)} TO {quoted(kept)}")
