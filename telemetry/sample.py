@@ -10,16 +10,48 @@ raises ``InvalidSample`` and nothing else.
 from __future__ import annotations
 
 import json
-import re
-from math import isfinite
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
+
+from telemetry.strict_json import (
+    MAX_BYTES,
+    MAX_LIST,
+    MAX_TEXT,
+    InvalidSample,
+    entries,
+    integer,
+    items,
+    load,
+    number,
+    number_or_none,
+    record,
+    short,
+    text,
+    text_or_none,
+    truth,
+)
+
+__all__ = [
+    "END_OF_TIME",
+    "LARGEST",
+    "MAX_BYTES",
+    "MAX_LIST",
+    "MAX_TEXT",
+    "TOPIC_PREFIX",
+    "VERSION",
+    "Battery",
+    "BatteryPack",
+    "Cpu",
+    "Health",
+    "InvalidSample",
+    "PowerSource",
+    "Process",
+    "Sample",
+    "decode",
+    "encode",
+]
 
 VERSION: Final = 1
 TOPIC_PREFIX: Final = "sample/"
-MAX_BYTES: Final = 1 << 20
-MAX_LIST: Final = 4096
-MAX_TEXT: Final = 4096
-"""Longest text field, characters."""
 
 END_OF_TIME: Final = 253_402_300_800.0
 """Unix time of the year 10000: no calendar function goes past it, so no sample may."""
@@ -27,8 +59,29 @@ LARGEST: Final = 1e6
 """Bound of V, A, W and s: their product in µJ still fits 64 bits. No machine comes near it."""
 
 
-class InvalidSample(ValueError):
-    """A message that is not a sample; the text says which field and why."""
+class BatteryPack(NamedTuple):
+    """One of several packs, as ``Battery`` is all of them together."""
+
+    name: str
+    """No two packs of a battery have the same."""
+    status: str | None
+    voltage: float | None
+    current: float | None
+    power: float | None
+    pct: float | None
+    raw: dict[str, str] | None = None
+
+
+class Health(NamedTuple):
+    """What a full battery holds now, what it was designed to hold, and how often it has been charged."""
+
+    full: float | None = None
+    """In ``unit``"""
+    design: float | None = None
+    """In ``unit``"""
+    unit: str | None = None
+    """Ah or Wh"""
+    cycles: int | None = None
 
 
 class Battery(NamedTuple):
@@ -45,6 +98,27 @@ class Battery(NamedTuple):
     """W"""
     pct: float | None
     """0 to 100"""
+    method: str | None = None
+    """How power was got; None where there is none."""
+    raw: dict[str, str] | None = None
+    """Attributes as the driver gave them, in a reading of which something was refused."""
+    packs: tuple[BatteryPack, ...] | None = None
+    """Where there are several."""
+    health: Health | None = None
+
+
+class PowerSource(NamedTuple):
+    """Something that tells what the machine draws, and is no battery."""
+
+    name: str
+    power: float
+    """W, positive: drawn by the machine"""
+    voltage: float | None = None
+    """V"""
+    current: float | None = None
+    """A"""
+    estimate: bool = False
+    """It leaves a part of the machine out."""
 
 
 class Cpu(NamedTuple):
@@ -97,6 +171,17 @@ class Sample(NamedTuple):
     load: tuple[float | None, float | None, float | None]
     """1, 5 and 15 minutes"""
     processes: tuple[Process, ...]
+    source: PowerSource | None = None
+    on_ac: bool | None = None
+    """Whether any supply that is no battery feeds the machine."""
+    governor: str | None = None
+    """Of cpufreq"""
+    brightness: float | None = None
+    """Of the screen, percent of its maximum"""
+    radios: dict[str, bool] | None = None
+    """Whether each type of radio (wlan, bluetooth) is on."""
+    throttled: tuple[str, ...] | None = None
+    """What holds the CPU back now: undervoltage, frequency-capped, throttled, soft-temperature-limit."""
 
     @property
     def topic(self) -> str:
@@ -109,19 +194,31 @@ def encode(sample: Sample) -> bytes:
 
     Raises ValueError for NaN or infinity: a sensor that lets one through is a bug.
     """
-    wire: dict[str, Any] = {"v": VERSION} | sample._asdict()
-    wire["battery"] = sample.battery and sample.battery._asdict()
-    wire["cpu"] = _without_absent(sample.cpu, "freq", "temp", "unowned")
-    wire["processes"] = [_without_absent(process, "children") for process in sample.processes]
+    wire: dict[str, Any] = {"v": VERSION} | _present(sample)
+    wire["battery"] = sample.battery and _battery_on_wire(sample.battery)
+    wire["cpu"] = _present(sample.cpu)
+    wire["processes"] = [_present(process) for process in sample.processes]
+    if sample.source:
+        wire["source"] = _present(sample.source)
     return json.dumps(wire, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _without_absent(record: Cpu | Process, *optional: str) -> dict[str, Any]:
-    fields: dict[str, Any] = record._asdict()
-    for name in optional:
-        if fields[name] is None:
-            del fields[name]
-    return fields
+def _battery_on_wire(battery: Battery) -> dict[str, Any]:
+    wire = _present(battery)
+    if battery.packs:
+        wire["packs"] = [_present(pack) for pack in battery.packs]
+    if battery.health:
+        wire["health"] = _present(battery.health)
+    return wire
+
+
+def _present(fields: Sample | Battery | BatteryPack | Health | PowerSource | Cpu | Process) -> dict[str, Any]:
+    """The fields of a record, without the optional ones that are not available."""
+    wire: dict[str, Any] = fields._asdict()
+    for name in fields._field_defaults:
+        if wire[name] is None:
+            del wire[name]
+    return wire
 
 
 def decode(body: bytes) -> Sample:
@@ -130,162 +227,156 @@ def decode(body: bytes) -> Sample:
     Raises InvalidSample where ``body`` is anything else. Bounds: at most 1 MiB, strict UTF-8, no NaN, no
     lone surrogate, integers of 64 bits, finite floats, lists of at most 4096.
     """
-    wire = _load(body)
+    wire = load(body)
     version = wire.get("v")
     if type(version) is not int or version != VERSION:
-        raise InvalidSample(f"v: this reader knows version {VERSION}, not {_short(version)}")
+        raise InvalidSample(f"v: this reader knows version {VERSION}, not {short(version)}")
     try:
         return Sample(
-            host=_text(wire["host"], "host", shortest=1),
-            boot_id=_text(wire["boot_id"], "boot_id"),
-            run=_text(wire["run"], "run", shortest=1),
-            seq=_integer(wire["seq"], "seq", least=1),
-            ts=_integer(wire["ts"], "ts", most=int(END_OF_TIME) - 1),
-            time=_number(wire["time"], "time", 0.0, END_OF_TIME - 1),
-            interval=_number(wire["interval"], "interval", 1e-6, LARGEST),
-            suspended=_number(wire["suspended"], "suspended", 0.0, END_OF_TIME),
+            host=text(wire["host"], "host", shortest=1),
+            boot_id=text(wire["boot_id"], "boot_id"),
+            run=text(wire["run"], "run", shortest=1),
+            seq=integer(wire["seq"], "seq", least=1),
+            ts=integer(wire["ts"], "ts", most=int(END_OF_TIME) - 1),
+            time=number(wire["time"], "time", 0.0, END_OF_TIME - 1),
+            interval=number(wire["interval"], "interval", 1e-6, LARGEST),
+            suspended=number(wire["suspended"], "suspended", 0.0, END_OF_TIME),
             battery=_battery(wire["battery"]),
             cpu=_cpu(wire["cpu"]),
             load=_load_averages(wire["load"]),
             processes=_processes(wire["processes"]),
+            source=_source(wire.get("source")),
+            on_ac=None if (on_ac := wire.get("on_ac")) is None else truth(on_ac, "on_ac"),
+            governor=text_or_none(wire.get("governor"), "governor"),
+            brightness=number_or_none(wire.get("brightness"), "brightness", 0.0, 100.0),
+            radios=_radios(wire.get("radios")),
+            throttled=_throttled(wire.get("throttled")),
         )
     except KeyError as missing:
         raise InvalidSample(f"field {missing} is missing") from None
 
 
-# --- reading the JSON ------------------------------------------------------------------------------
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise InvalidSample(f"not JSON: {constant}")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
-def _load(body: bytes) -> dict[str, Any]:
-    if len(body) > MAX_BYTES:
-        raise InvalidSample(f"{len(body)} bytes, more than {MAX_BYTES}")
-    try:
-        wire = _DECODER.decode(body.decode())
-        if _SURROGATE_ESCAPE.search(body):  # a pair is a character; one alone cannot be stored as UTF-8
-            json.dumps(wire, ensure_ascii=False).encode()
-    except InvalidSample:
-        raise
-    except UnicodeDecodeError:
-        raise InvalidSample("not UTF-8") from None
-    except UnicodeEncodeError:
-        raise InvalidSample("a lone surrogate in a text") from None
-    except RecursionError:  # 100,000 brackets; the C scanner stops long before the stack ends
-        raise InvalidSample("nested too deeply") from None
-    except ValueError as error:  # JSONDecodeError, or an integer of over 4,300 digits
-        raise InvalidSample(f"not JSON: {error}") from None
-    if type(wire) is not dict:
-        raise InvalidSample(f"not an object: {_short(wire)}")
-    return wire
-
-
-def _short(value: object) -> str:
-    """A piece of ``value`` for a log line, whatever a stranger put in it."""
-    if isinstance(value, (dict, list)):
-        return type(value).__name__
-    if isinstance(value, int):
-        return str(value) if abs(value) < 1 << 64 else "an integer over 64 bits"
-    return ascii(value)[:40]
-
-
 # --- fields ----------------------------------------------------------------------------------------
-# Exact types, not isinstance: True is an int to Python and no number to us. This path runs for each of
-# some hundred fields of each sample, so it is plain code.
-
-
-def _text(value: object, field: str, shortest: int = 0) -> str:
-    if type(value) is str and shortest <= len(value) <= MAX_TEXT:
-        return value
-    raise InvalidSample(f"{field}: {_short(value)} is not a text of {shortest} to {MAX_TEXT} characters")
-
-
-def _integer(value: object, field: str, least: int = 0, most: int = (1 << 63) - 1) -> int:
-    if type(value) is int and least <= value <= most:
-        return value
-    raise InvalidSample(f"{field}: {_short(value)} is not an integer from {least} to {most}")
-
-
-def _number(value: object, field: str, least: float = -1e12, most: float = 1e12) -> float:
-    if type(value) is float:
-        if least <= value <= most and isfinite(value):
-            return value
-    elif type(value) is int and least <= value <= most:
-        return float(value)
-    raise InvalidSample(f"{field}: {_short(value)} is not a number from {least:g} to {most:g}")
-
-
-def _number_or_none(value: object, field: str, least: float = -1e12, most: float = 1e12) -> float | None:
-    return None if value is None else _number(value, field, least, most)
-
-
-def _object(value: object, field: str) -> dict[str, Any]:
-    if type(value) is dict:
-        return value
-    raise InvalidSample(f"{field}: {_short(value)} is not an object")
-
-
-def _list(value: object, field: str) -> list[Any]:
-    if type(value) is list and len(value) <= MAX_LIST:
-        return value
-    raise InvalidSample(f"{field}: {_short(value)} is not a list of at most {MAX_LIST}")
 
 
 def _battery(value: object) -> Battery | None:
     if value is None:
         return None
-    wire = _object(value, "battery")
-    name, status = wire["name"], wire["status"]
+    wire = record(value, "battery")
     return Battery(
-        name if name is None else _text(name, "battery.name"),
-        status if status is None else _text(status, "battery.status"),
-        _number_or_none(wire["voltage"], "battery.voltage", -LARGEST, LARGEST),
-        _number_or_none(wire["current"], "battery.current", -LARGEST, LARGEST),
-        _number_or_none(wire["power"], "battery.power", -LARGEST, LARGEST),
-        _number_or_none(wire["pct"], "battery.pct", 0.0, 100.0),
+        text_or_none(wire["name"], "battery.name"),
+        text_or_none(wire["status"], "battery.status"),
+        number_or_none(wire["voltage"], "battery.voltage", -LARGEST, LARGEST),
+        number_or_none(wire["current"], "battery.current", -LARGEST, LARGEST),
+        number_or_none(wire["power"], "battery.power", -LARGEST, LARGEST),
+        number_or_none(wire["pct"], "battery.pct", 0.0, 100.0),
+        text_or_none(wire.get("method"), "battery.method"),
+        _raw(wire.get("raw"), "battery.raw"),
+        _packs(wire.get("packs")),
+        _health(wire.get("health")),
+    )
+
+
+def _raw(value: object, field: str) -> dict[str, str] | None:
+    if value is None:
+        return None
+    return {name: text(given, field) for name, given in entries(value, field).items()}
+
+
+def _packs(value: object) -> tuple[BatteryPack, ...] | None:
+    if value is None:
+        return None
+    packs = tuple([_pack(item) for item in items(value, "battery.packs")])
+    if len({pack.name for pack in packs}) != len(packs):
+        raise InvalidSample("battery.packs: one name twice")
+    return packs
+
+
+def _pack(value: object) -> BatteryPack:
+    wire = record(value, "battery.packs")
+    return BatteryPack(
+        text(wire["name"], "battery.packs.name"),
+        text_or_none(wire.get("status"), "battery.packs.status"),
+        number_or_none(wire.get("voltage"), "battery.packs.voltage", -LARGEST, LARGEST),
+        number_or_none(wire.get("current"), "battery.packs.current", -LARGEST, LARGEST),
+        number_or_none(wire.get("power"), "battery.packs.power", -LARGEST, LARGEST),
+        number_or_none(wire.get("pct"), "battery.packs.pct", 0.0, 100.0),
+        _raw(wire.get("raw"), "battery.packs.raw"),
+    )
+
+
+def _health(value: object) -> Health | None:
+    if value is None:
+        return None
+    wire = record(value, "battery.health")
+    cycles = wire.get("cycles")
+    return Health(
+        number_or_none(wire.get("full"), "battery.health.full", 0.0, LARGEST),
+        number_or_none(wire.get("design"), "battery.health.design", 0.0, LARGEST),
+        text_or_none(wire.get("unit"), "battery.health.unit"),
+        None if cycles is None else integer(cycles, "battery.health.cycles"),
     )
 
 
 def _cpu(value: object) -> Cpu:
-    wire = _object(value, "cpu")
-    cores = _list(wire["cores"], "cpu.cores")
+    wire = record(value, "cpu")
+    cores = items(wire["cores"], "cpu.cores")
     return Cpu(
-        _number_or_none(wire["total"], "cpu.total", 0.0),
-        tuple([_number_or_none(usage, "cpu.cores", 0.0) for usage in cores]),
-        _number_or_none(wire.get("freq"), "cpu.freq", 0.0),
-        _number_or_none(wire.get("temp"), "cpu.temp"),
-        _number_or_none(wire.get("unowned"), "cpu.unowned", 0.0),
+        number_or_none(wire["total"], "cpu.total", 0.0),
+        tuple([number_or_none(usage, "cpu.cores", 0.0) for usage in cores]),
+        number_or_none(wire.get("freq"), "cpu.freq", 0.0),
+        number_or_none(wire.get("temp"), "cpu.temp"),
+        number_or_none(wire.get("unowned"), "cpu.unowned", 0.0),
     )
 
 
 def _load_averages(value: object) -> tuple[float | None, float | None, float | None]:
-    wire = _list(value, "load")
+    wire = items(value, "load")
     if len(wire) != 3:
         raise InvalidSample(f"load: {len(wire)} numbers, not 3")
-    one, five, fifteen = (_number_or_none(average, "load", 0.0) for average in wire)
+    one, five, fifteen = (number_or_none(average, "load", 0.0) for average in wire)
     return one, five, fifteen
 
 
 def _processes(value: object) -> tuple[Process, ...]:
-    processes = tuple([_process(item) for item in _list(value, "processes")])
+    processes = tuple([_process(item) for item in items(value, "processes")])
     if len({process.pid for process in processes}) != len(processes):
         raise InvalidSample("processes: one pid twice")
     return processes
 
 
 def _process(value: object) -> Process:
-    wire = _object(value, "processes")
+    wire = record(value, "processes")
     return Process(
-        _integer(wire["pid"], "processes.pid"),
-        _integer(wire["start"], "processes.start"),
-        _text(wire["name"], "processes.name"),
-        _number(wire["cpu"], "processes.cpu", 0.0),
-        _number(wire["mem"], "processes.mem", 0.0),
-        _number_or_none(wire.get("children"), "processes.children", 0.0),
+        integer(wire["pid"], "processes.pid"),
+        integer(wire["start"], "processes.start"),
+        text(wire["name"], "processes.name"),
+        number(wire["cpu"], "processes.cpu", 0.0),
+        number(wire["mem"], "processes.mem", 0.0),
+        number_or_none(wire.get("children"), "processes.children", 0.0),
+    )
+
+
+def _source(value: object) -> PowerSource | None:
+    if value is None:
+        return None
+    wire = record(value, "source")
+    return PowerSource(
+        text(wire["name"], "source.name"),
+        number(wire["power"], "source.power", -LARGEST, LARGEST),
+        number_or_none(wire.get("voltage"), "source.voltage", -LARGEST, LARGEST),
+        number_or_none(wire.get("current"), "source.current", -LARGEST, LARGEST),
+        truth(wire.get("estimate", False), "source.estimate"),
+    )
+
+
+def _radios(value: object) -> dict[str, bool] | None:
+    if value is None:
+        return None
+    return {kind: truth(on, "radios") for kind, on in entries(value, "radios").items()}
+
+
+def _throttled(value: object) -> tuple[str, ...] | None:
+    return (
+        None if value is None else tuple([text(reason, "throttled") for reason in items(value, "throttled")])
     )

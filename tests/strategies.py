@@ -11,7 +11,18 @@ from typing import Final, TypeVar
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from telemetry.sample import END_OF_TIME, LARGEST, MAX_TEXT, Battery, Cpu, Process, Sample
+from telemetry.sample import (
+    END_OF_TIME,
+    LARGEST,
+    MAX_TEXT,
+    Battery,
+    BatteryPack,
+    Cpu,
+    Health,
+    PowerSource,
+    Process,
+    Sample,
+)
 
 T = TypeVar("T")
 
@@ -41,7 +52,26 @@ def texts(shortest: int = 0) -> st.SearchStrategy[str]:
 counts: Final = st.integers(0, BIGGEST)
 shares: Final = numbers(0.0, 400.0) | numbers(0.0, 1e12)
 electrical: Final = numbers(-50.0, 50.0) | numbers(-LARGEST, LARGEST)
+percents: Final = numbers(0.0, 100.0)
+raw: Final = st.dictionaries(texts(), texts(), max_size=3)
 
+packs: Final = st.builds(
+    BatteryPack,
+    name=texts(),
+    status=or_none(texts()),
+    voltage=or_none(electrical),
+    current=or_none(electrical),
+    power=or_none(electrical),
+    pct=or_none(percents),
+    raw=or_none(raw),
+)
+healths: Final = st.builds(
+    Health,
+    full=or_none(numbers(0.0, LARGEST)),
+    design=or_none(numbers(0.0, LARGEST)),
+    unit=or_none(st.sampled_from(["Ah", "Wh"])),
+    cycles=or_none(counts),
+)
 batteries: Final = st.builds(
     Battery,
     name=or_none(texts()),
@@ -49,7 +79,19 @@ batteries: Final = st.builds(
     voltage=or_none(electrical),
     current=or_none(electrical),
     power=or_none(electrical),
-    pct=or_none(numbers(0.0, 100.0)),
+    pct=or_none(percents),
+    method=or_none(st.sampled_from(["power_now", "voltage*current", "slope"]) | texts()),
+    raw=or_none(raw),
+    packs=or_none(st.lists(packs, max_size=3, unique_by=lambda pack: pack.name).map(tuple)),
+    health=or_none(healths),
+)
+sources: Final = st.builds(
+    PowerSource,
+    name=texts(),
+    power=electrical,
+    voltage=or_none(electrical),
+    current=or_none(electrical),
+    estimate=st.booleans(),
 )
 cpus: Final = st.builds(
     Cpu,
@@ -82,6 +124,14 @@ samples: Final = st.builds(
     cpu=cpus,
     load=st.tuples(or_none(shares), or_none(shares), or_none(shares)),
     processes=st.lists(processes, max_size=4, unique_by=lambda process: process.pid).map(tuple),
+    source=or_none(sources),
+    on_ac=or_none(st.booleans()),
+    governor=or_none(texts()),
+    brightness=or_none(percents),
+    radios=or_none(
+        st.dictionaries(st.sampled_from(["wlan", "bluetooth"]) | texts(), st.booleans(), max_size=3)
+    ),
+    throttled=or_none(st.lists(texts(), max_size=3).map(tuple)),
 )
 """Every sample that the contract allows, at its bounds too; only the longest lists take too long."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from telemetry.sample import encode
+from telemetry.sample import BatteryPack, encode
 from tests.strategies import numbers, sample, samples
 
 Wire = dict[str, Any]
@@ -28,6 +28,20 @@ JUNK: Final[tuple[object, ...]] = (
 def wire() -> Wire:
     """An ordinary sample as a reader's JSON library gives it, with every optional field."""
     fields: Wire = json.loads(encode(sample()))
+    fields["battery"] |= {
+        "method": "sum",
+        "raw": {"capacity": "1536"},
+        "packs": [dict.fromkeys(BatteryPack._fields) | {"name": name, "raw": {}} for name in ("a", "b")],
+        "health": {"full": 4.0, "design": 5.0, "unit": "Ah", "cycles": 312},
+    }
+    fields |= {
+        "source": {"name": "rapl", "power": 6.5, "voltage": 5.0, "current": 1.3, "estimate": True},
+        "on_ac": True,
+        "governor": "schedutil",
+        "brightness": 40.0,
+        "radios": {"wlan": True},
+        "throttled": ["undervoltage"],
+    }
     fields["cpu"] |= {"freq": 1500.0, "temp": 48.5, "unowned": 2.0}
     fields["processes"] = [
         {"pid": pid, "start": 5, "name": "a", "cpu": 1.0, "mem": 2.0, "children": 0.5} for pid in (1, 2)

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.sample import MAX_BYTES, InvalidSample, Sample, decode, encode
+from telemetry.sample import (
+    MAX_BYTES,
+    Battery,
+    BatteryPack,
+    Health,
+    InvalidSample,
+    PowerSource,
+    Sample,
+    decode,
+    encode,
+)
 from tests.strategies import QUICK, sample, samples
 from tests.telemetry.messages import BODY, SURROGATE, replaced, to_bytes, wire, without
 
@@ -22,19 +32,58 @@ REQUIRED: Final = {
     ("battery",): ("name", "status", "voltage", "current", "power", "pct"),
     ("cpu",): ("total", "cores"),
     ("processes", 1): ("pid", "start", "name", "cpu", "mem"),
+    ("battery", "packs", 1): ("name",),
+    ("source",): ("name", "power"),
 }
 OPTIONAL: Final = [
+    *((name,) for name in ("source", "on_ac", "governor", "brightness", "radios", "throttled")),
+    *(("battery", name) for name in ("method", "raw", "packs", "health")),
+    *(("battery", "packs", 0, name) for name in ("status", "voltage", "current", "power", "pct", "raw")),
+    *(("battery", "health", name) for name in ("full", "design", "unit", "cycles")),
+    ("source", "voltage"),
+    ("source", "current"),
     ("cpu", "freq"),
     ("cpu", "temp"),
     ("cpu", "unowned"),
     ("processes", 0, "children"),
     ("processes", 1, "children"),
 ]
-TEXTS: Final = [("host",), ("boot_id",), ("run",), ("processes", 0, "name")]
-TEXTS_OR_NONE: Final = [("battery", "name"), ("battery", "status")]
+Place = tuple[str | int, ...]
+
+TEXTS: Final[list[Place]] = [
+    ("host",),
+    ("boot_id",),
+    ("run",),
+    ("processes", 0, "name"),
+    ("battery", "raw", "capacity"),
+    ("battery", "packs", 0, "name"),
+    ("source", "name"),
+    ("throttled", 0),
+]
+TEXTS_OR_NONE: Final[list[Place]] = [
+    ("battery", "name"),
+    ("battery", "status"),
+    ("battery", "method"),
+    ("battery", "packs", 0, "status"),
+    ("battery", "health", "unit"),
+    ("governor",),
+]
 INTEGERS: Final = [("v",), ("seq",), ("ts",), ("processes", 0, "pid"), ("processes", 0, "start")]
-NUMBERS: Final = [("time",), ("interval",), ("suspended",), ("processes", 0, "cpu"), ("processes", 0, "mem")]
-NUMBERS_OR_NONE: Final = [
+NUMBERS: Final = [
+    ("time",),
+    ("interval",),
+    ("suspended",),
+    ("processes", 0, "cpu"),
+    ("processes", 0, "mem"),
+    ("source", "power"),
+]
+NUMBERS_OR_NONE: Final[list[Place]] = [
+    *(("battery", "packs", 1, name) for name in ("voltage", "current", "power", "pct")),
+    ("battery", "health", "full"),
+    ("battery", "health", "design"),
+    ("source", "voltage"),
+    ("source", "current"),
+    ("brightness",),
     *(("battery", name) for name in ("voltage", "current", "power", "pct")),
     *(("cpu", name) for name in ("total", "freq", "temp", "unowned")),
     ("cpu", "cores", 1),
@@ -42,7 +91,10 @@ NUMBERS_OR_NONE: Final = [
     ("processes", 0, "children"),
 ]
 LISTS: Final = [("cpu", "cores"), ("load",), ("processes",)]
-OBJECTS: Final = [("cpu",), ("processes", 0)]
+OBJECTS: Final[list[Place]] = [("cpu",), ("processes", 0), ("battery", "packs", 0)]
+OBJECTS_OR_NONE: Final[list[Place]] = [("battery", "raw"), ("battery", "health"), ("source",), ("radios",)]
+LISTS_OR_NONE: Final[list[Place]] = [("battery", "packs"), ("throttled",)]
+TRUTHS: Final[list[Place]] = [("on_ac",), ("source", "estimate"), ("radios", "wlan")]
 
 NO_NUMBER: Final[tuple[Any, ...]] = (
     True,
@@ -103,29 +155,44 @@ def test_the_least_and_the_most_are_taken() -> None:
     most = decode((WIRE / "v1-optional.json").read_bytes())
     assert (most.seq, most.ts, most.interval) == ((1 << 63) - 1, 253402300799, 1e6)
     assert most.battery is not None
-    assert most.battery[:6] == ("BAT0", "Charging", 12.4, 1.5, 18.6, 100.0)
+    assert most.battery == Battery(
+        *("BAT0", "Charging", 12.4, 1.5, 18.6, 100.0),
+        method="sum",
+        raw={"capacity": "1536"},
+        packs=(BatteryPack("BAT0", "Charging", 12.4, 1.5, 18.6, 100.0), BatteryPack("BAT1", *[None] * 5)),
+        health=Health(48.2, 50.0, "Wh", 312),
+    )
+    assert most.source == PowerSource("pmic", 3.25, 5.1, None, estimate=True)
+    assert (most.on_ac, most.governor, most.brightness) == (True, "schedutil", 0.5)
+    assert (most.radios, most.throttled) == ({"wlan": True}, ("undervoltage", "throttled"))
+
+
+def test_a_sample_without_what_is_optional_says_nothing_of_it() -> None:
+    fields = json.loads(encode(sample()))
+    assert not {path[0] for path in OPTIONAL if len(path) == 1} & fields.keys()
+    assert list(fields["battery"]) == ["name", "status", "voltage", "current", "power", "pct"]
 
 
 @pytest.mark.parametrize("path", OPTIONAL)
-def test_no_optional_field_is_missed(path: tuple[str | int, ...]) -> None:
+def test_no_optional_field_is_missed(path: Place) -> None:
     assert decode(to_bytes(without(wire(), path))) == decode(to_bytes(replaced(wire(), path, None)))
 
 
 @pytest.mark.parametrize("inside", [(), ("battery",), ("cpu",), ("processes", 0), ("processes", 1)])
 @pytest.mark.parametrize("value", [None, True, 10**30, 1e300, "text", [[1]], {"v": 2}, [0] * 5000])
-def test_unknown_fields_are_ignored(inside: tuple[str | int, ...], value: object) -> None:
+def test_unknown_fields_are_ignored(inside: Place, value: object) -> None:
     assert decode(to_bytes(replaced(wire(), (*inside, "not known"), value))) == decode(to_bytes(wire()))
 
 
 @pytest.mark.parametrize("path", [*NUMBERS, *NUMBERS_OR_NONE])
-def test_a_whole_number_is_a_number(path: tuple[str | int, ...]) -> None:
+def test_a_whole_number_is_a_number(path: Place) -> None:
     it = decode(to_bytes(replaced(wire(), path, 1)))
     assert it == decode(to_bytes(replaced(wire(), path, 1.0)))
     assert not any(type(value) is int for value in (it.time, it.interval, it.suspended, *it.load))
 
 
 @pytest.mark.parametrize("path", [*NUMBERS_OR_NONE, *TEXTS_OR_NONE, ("battery",)])
-def test_null_is_not_available_where_it_may_be(path: tuple[str | int, ...]) -> None:
+def test_null_is_not_available_where_it_may_be(path: Place) -> None:
     decode(to_bytes(replaced(wire(), path, None)))
 
 
@@ -143,48 +210,86 @@ def test_a_topic_is_one_word_of_the_host() -> None:
 
 
 @pytest.mark.parametrize("path", [(*inside, name) for inside, names in REQUIRED.items() for name in names])
-def test_each_required_field_is_required(path: tuple[str | int, ...]) -> None:
+def test_each_required_field_is_required(path: Place) -> None:
     assert str(path[-1]) in refusal(to_bytes(without(wire(), path)))
 
 
 @pytest.mark.parametrize("path", [("load",), ("processes",)])
-def test_each_required_list_is_required(path: tuple[str | int, ...]) -> None:
+def test_each_required_list_is_required(path: Place) -> None:
     assert str(path[-1]) in refusal(to_bytes(without(wire(), path)))
 
 
 @pytest.mark.parametrize("path", [*NUMBERS, *NUMBERS_OR_NONE, *INTEGERS])
 @pytest.mark.parametrize("value", NO_NUMBER)
-def test_no_number(path: tuple[str | int, ...], value: object) -> None:
+def test_no_number(path: Place, value: object) -> None:
     refusal(to_bytes(replaced(wire(), path, value)))
 
 
 @pytest.mark.parametrize("path", INTEGERS)
 @pytest.mark.parametrize("value", [None, 1.0, 0.5, -1, 1 << 63])
-def test_no_integer(path: tuple[str | int, ...], value: object) -> None:
+def test_no_integer(path: Place, value: object) -> None:
     refusal(to_bytes(replaced(wire(), path, value)))
 
 
 @pytest.mark.parametrize("path", [*TEXTS, *TEXTS_OR_NONE])
 @pytest.mark.parametrize("value", NO_TEXT)
-def test_no_text(path: tuple[str | int, ...], value: object) -> None:
+def test_no_text(path: Place, value: object) -> None:
     refusal(to_bytes(replaced(wire(), path, value)))
 
 
 @pytest.mark.parametrize("path", [*TEXTS, *NUMBERS, *INTEGERS, *LISTS, *OBJECTS])
-def test_null_where_it_may_not_be(path: tuple[str | int, ...]) -> None:
+def test_null_where_it_may_not_be(path: Place) -> None:
     refusal(to_bytes(replaced(wire(), path, None)))
 
 
 @pytest.mark.parametrize("path", [*LISTS, *OBJECTS, ("battery",)])
 @pytest.mark.parametrize("value", [1, True, "text", ["1"], {"0": 1}, [[]], {}])
-def test_no_list_or_object(path: tuple[str | int, ...], value: object) -> None:
+def test_no_list_or_object(path: Place, value: object) -> None:
     refusal(to_bytes(replaced(wire(), path, value)))
+
+
+@pytest.mark.parametrize("path", [*OBJECTS_OR_NONE, *LISTS_OR_NONE])
+@pytest.mark.parametrize("value", [1, True, "text", [1], {"0": 1}, [[]]])
+def test_no_optional_list_or_object(path: Place, value: object) -> None:
+    unknown_field = isinstance(value, dict) and path == ("battery", "health")
+    if not unknown_field:
+        refusal(to_bytes(replaced(wire(), path, value)))
+
+
+@pytest.mark.parametrize("path", TRUTHS)
+@pytest.mark.parametrize("value", [1, 0, 1.0, "true", [], {}])
+def test_neither_true_nor_false(path: Place, value: object) -> None:
+    refusal(to_bytes(replaced(wire(), path, value)))
+
+
+@pytest.mark.parametrize("path", [("battery", "raw"), ("radios",)])
+@pytest.mark.parametrize("size", [4096, 4097])
+def test_objects_whose_names_are_data_are_bounded_too(path: Place, size: int) -> None:
+    value: object = True if path == ("radios",) else "1"
+    body = to_bytes(replaced(wire(), path, {str(number): value for number in range(size)}))
+    if size == 4096:
+        decode(body)
+        refusal(to_bytes(replaced(wire(), path, {"x" * 4097: value})))
+    else:
+        assert "more than 4096" in refusal(body)
 
 
 @pytest.mark.parametrize(
     ("path", "value"),
     [
         (("host",), ""),
+        (("battery", "packs", 0, "voltage"), 1e6 + 1),
+        (("battery", "packs", 0, "pct"), 100.1),
+        (("battery", "packs", 1, "name"), "a"),
+        (("battery", "packs"), [{"name": str(number)} for number in range(4097)]),
+        (("battery", "health", "full"), -0.1),
+        (("battery", "health", "design"), 1e6 + 1),
+        (("battery", "health", "cycles"), -1),
+        (("battery", "health", "cycles"), 1.0),
+        (("source", "power"), 1e6 + 1),
+        (("brightness",), -0.1),
+        (("brightness",), 100.1),
+        (("throttled",), ["a"] * 4097),
         (("run",), ""),
         (("seq",), 0),
         (("ts",), 253402300800),
@@ -213,7 +318,7 @@ def test_no_list_or_object(path: tuple[str | int, ...], value: object) -> None:
         (("processes", 1, "pid"), 1),
     ],
 )
-def test_out_of_range(path: tuple[str | int, ...], value: object) -> None:
+def test_out_of_range(path: Place, value: object) -> None:
     assert str(path[0]) in refusal(to_bytes(replaced(wire(), path, value)))
 
 
@@ -242,7 +347,7 @@ def test_at_most_a_mebibyte() -> None:
     "path", [("host",), ("boot_id",), ("processes", 0, "name"), ("battery", "status"), ("x",)]
 )
 @pytest.mark.parametrize("text", [SURROGATE, "a\ud800", "\udfff\ud800", ["\ud83d"], {SURROGATE: 1}])
-def test_a_lone_surrogate_cannot_be_stored(path: tuple[str | int, ...], text: object) -> None:
+def test_a_lone_surrogate_cannot_be_stored(path: Place, text: object) -> None:
     refusal(to_bytes(replaced(wire(), path, text)))
 
 

@@ -140,7 +140,9 @@ def beyond_the_schema(fields: Wire) -> bool:
     """What JSON Schema cannot say, and decode refuses all the same."""
     processes = fields.get("processes")
     pids = [process["pid"] for process in processes] if isinstance(processes, list) else []
-    return len(pids) != len(set(pids)) or has_lone_surrogate(fields)
+    packs = (fields.get("battery") or {}).get("packs") or []
+    names = [pack["name"] for pack in packs]
+    return any(len(keys) != len(set(keys)) for keys in (pids, names)) or has_lone_surrogate(fields)
 
 
 def has_lone_surrogate(value: object) -> bool:
@@ -185,6 +187,7 @@ def test_schema_and_decode_agree_deep(fields: Wire) -> None:
     ("path", "value"),
     [
         pytest.param(("processes", 1, "pid"), 1, id="one pid twice"),
+        pytest.param(("battery", "packs", 1, "name"), "a", id="one pack twice"),
         pytest.param(("host",), SURROGATE, id="a lone surrogate"),
         pytest.param(("seq",), 1.0, id="an integer with a fraction of zero: to the schema 1.0 is 1"),
     ],
