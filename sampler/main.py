@@ -19,6 +19,7 @@ from sampler.tick import Sampler, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
 from telemetry.command import ArgumentParser, run
 from telemetry.errors import UserError
+from telemetry.notify import Supervisor
 from telemetry.sample import encode
 from telemetry.service import StopSignal, start_log
 
@@ -149,18 +150,22 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
 
     clock = Clock()
     interval = options.interval or DEFAULT_INTERVAL
-    with StopSignal() as stop, closing(_open_ring(options, log)) as ring:
+    with StopSignal() as stop, closing(Supervisor()) as supervisor, closing(_open_ring(options, log)) as ring:
         sampler, _ = _make_sampler(options, clock)
         directory = places.runtime_directory()
         publish = options.publish or [places.publish_endpoint(directory)]
         replay = options.replay or places.replay_endpoint(directory)
         with closing(Publisher(publish, replay, ring, sampler.run)) as publisher:
             log.info("run %s: a sample every %g s", sampler.run, interval)
+            supervisor.ready(f"a sample every {interval:g} s")
             deadline = clock.monotonic()
             while True:
                 deadline = next_deadline(deadline, interval, clock.monotonic())
-                publisher.serve(deadline, stop)
+                while not stop.requested and (now := clock.monotonic()) < deadline:
+                    publisher.serve(min(deadline, now + supervisor.beat), stop)
+                    supervisor.alive()
                 if stop.requested:
+                    supervisor.stopping()
                     return 0
                 sample = sampler.sample()
                 body = encode(sample)

@@ -6,6 +6,7 @@ import logging
 import time
 
 from telemetry.errors import UserError
+from telemetry.notify import Supervisor
 from telemetry.service import RateLimited, StopSignal
 from telemetry.stream.control_server import ControlServer
 from telemetry.stream.subscriber import Subscriber
@@ -41,19 +42,26 @@ class Loop:
         self._trouble: str | None = None
         self._retry_at = 0.0
 
-    def run(self, stop: StopSignal) -> None:
+    def run(self, stop: StopSignal, supervisor: Supervisor) -> None:
         """Run until ``stop``; then commit what is left."""
+        supervisor.ready(self._state())
         while not stop.requested:
             now = time.monotonic()
-            wait = min(_LONGEST_WAIT, max(self._batch.due_in(now), self._retry_at - now))
+            wait = min(_LONGEST_WAIT, supervisor.beat, max(self._batch.due_in(now), self._retry_at - now))
             if self._batch.full:  # the ring keeps what follows
                 stop.wait(wait)
             else:
                 self._receive(wait, stop)
             self._serve()
+            supervisor.alive(self._state())
+        supervisor.stopping()
         self._retry_at = 0.0
         if not self._commit():
             self._log.error("%d samples are not stored; the ring has them", len(self._batch.items))
+
+    def _state(self) -> str:
+        path = self._keeper.store.path
+        return f"cannot write {path}: {self._trouble}" if self._trouble else f"storing into {path}"
 
     def _receive(self, wait: float, stop: StopSignal) -> None:
         try:

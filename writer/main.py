@@ -13,6 +13,7 @@ from pathlib import Path
 
 from telemetry import __version__, places
 from telemetry.command import ArgumentParser, run
+from telemetry.notify import Supervisor
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
 from writer.importing import import_lines, reading
@@ -112,7 +113,11 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
         refused.warning(f"skipped a message: {invalid}")
 
     directory = places.make_runtime_directory()
-    with StopSignal() as stop, Keeper(options.db or places.default_database(), log) as keeper:
+    with (
+        StopSignal() as stop,
+        closing(Supervisor()) as supervisor,
+        Keeper(options.db or places.default_database(), log) as keeper,
+    ):
         control = ControlServer(options.control or places.control_endpoint(directory))
         with (
             closing(control),
@@ -124,7 +129,7 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
             ) as subscriber,
         ):
             log.info("storing into %s", keeper.store.path)
-            Loop(keeper, subscriber, control, options.commit_interval, log).run(stop)
+            Loop(keeper, subscriber, control, options.commit_interval, log).run(stop, supervisor)
     if refused.count:
         log.info("%d messages were no samples and were skipped", refused.count)
     return 0

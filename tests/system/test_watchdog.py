@@ -1,0 +1,117 @@
+"""The watchdog is fed by loops that turn, and not by those that are stuck."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.system.processes import BATTERY, PATIENCE, System, stop
+
+WATCHDOG = 2.0
+"""s; a process says every 0.5 s that it lives"""
+
+
+class Manager:
+    """The service manager's socket: notes what it is told."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def next(self, patience: float) -> list[str]:
+        """Return the lines of the next datagram; nothing where none comes."""
+        self._socket.settimeout(patience)
+        try:
+            return self._socket.recv(4096).decode().split("\n")
+        except TimeoutError:
+            return []
+
+    def wait_for(self, line: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while line not in self.next(1.0):
+            assert time.monotonic() < end, f"{line} did not come"
+
+    def is_fed(self) -> bool:
+        """Whether a sign of life comes in time, those that lie here already aside."""
+        while self.next(0.001):
+            pass
+        return "WATCHDOG=1" in self.next(WATCHDOG)
+
+
+@pytest.fixture
+def manager(system: System, tmp_path: Path) -> Iterator[Manager]:
+    path = tmp_path / "notify"
+    with closing(Manager(path)) as manager:
+        system.environ |= {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": f"{WATCHDOG * 1e6:.0f}"}
+        yield manager
+
+
+def test_a_sampler_that_waits_for_an_hour_is_alive(system: System, manager: Manager) -> None:
+    sampler = system.start("sampler.main", "--interval", "3600")
+    manager.wait_for("READY=1")
+    for _ in range(4):
+        assert manager.is_fed()
+    assert stop(sampler)[0] == 0
+    manager.wait_for("STOPPING=1")
+
+
+def test_a_writer_that_nobody_sends_to_is_alive(system: System, manager: Manager) -> None:
+    writer = system.writer()
+    manager.wait_for("READY=1")
+    for _ in range(4):
+        assert manager.is_fed()
+    assert stop(writer)[0] == 0
+    manager.wait_for("STOPPING=1")
+
+
+def test_a_stopped_process_is_not(system: System, manager: Manager) -> None:
+    for start in (system.writer, system.sampler):
+        process = start()
+        manager.wait_for("READY=1")
+        assert manager.is_fed()
+        process.send_signal(signal.SIGSTOP)
+        manager.next(0.2)
+        assert not manager.is_fed()
+        process.kill()
+        process.wait()
+
+
+def test_a_sampler_that_hangs_in_a_file_is_not(system: System, manager: Manager, tmp_path: Path) -> None:
+    procfs = tmp_path / "proc"
+    procfs.mkdir()
+    for name in ("stat", "loadavg", "meminfo"):
+        shutil.copy(f"/proc/{name}", procfs / name)
+    system.start("sampler.main", "--interval", "1", "--sysfs", str(BATTERY), "--procfs", str(procfs))
+    manager.wait_for("READY=1")
+    assert manager.is_fed()
+    os.mkfifo(tmp_path / "fifo")  # open() waits for somebody who writes to it, for ever
+    (tmp_path / "fifo").replace(procfs / "loadavg")
+    manager.next(1.2)  # the sample before may be on its way
+    while manager.next(1.2):
+        pass
+    assert not manager.is_fed()
+
+
+def test_a_writer_whose_database_is_locked_is_alive_and_says_so(system: System, manager: Manager) -> None:
+    system.writer("--commit-interval", "0")
+    manager.wait_for("READY=1")
+    system.sampler()
+    with closing(sqlite3.connect(system.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        manager.wait_for(f"STATUS=cannot write {system.database}: database is locked")
+        for _ in range(3):
+            assert manager.is_fed()
+        other.execute("COMMIT")
+    manager.wait_for(f"STATUS=storing into {system.database}")
