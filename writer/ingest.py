@@ -18,17 +18,20 @@ MOST_PENDING = 5000
 
 SYSTEM_COLUMNS = (
     "ts, voltage, current, power, battery_pct, cpu_total, cpu_freq, load1, load5, load15, "
-    "time, interval, suspended, status, cpu_temp, energy_uj, run_id, seq"
+    "time, interval, suspended, status, cpu_temp, energy_uj, run_id, seq, "
+    "method, cpu_unowned, on_ac, governor, brightness, radios, throttled, source, source_power"
 )
 CORE_COLUMNS = "ts, core, usage"
 PROCESS_COLUMNS = "ts, pid, name, cpu, mem, start, children"
+PACK_COLUMNS = "ts, name, status, voltage, current, power, pct"
+HEALTH_COLUMNS = "time, name, full, design, unit, cycles"
 
 _NO_BATTERY = Battery(None, None, None, None, None, None)
 
 
 def system_row(sample: Sample, ts: int, run_id: int) -> tuple[object, ...]:
     """Return the values of ``SYSTEM_COLUMNS``."""
-    battery, cpu = sample.battery or _NO_BATTERY, sample.cpu
+    battery, cpu, source = sample.battery or _NO_BATTERY, sample.cpu, sample.source
     return (
         ts,
         battery.voltage,
@@ -46,6 +49,15 @@ def system_row(sample: Sample, ts: int, run_id: int) -> tuple[object, ...]:
         energy_uj(battery.power, sample.interval),
         run_id,
         sample.seq,
+        battery.method,
+        cpu.unowned,
+        sample.on_ac,
+        sample.governor,
+        sample.brightness,
+        None if sample.radios is None else " ".join(sorted(kind for kind, on in sample.radios.items() if on)),
+        None if sample.throttled is None else " ".join(sample.throttled),
+        source and source.name,
+        source and source.power,
     )
 
 
@@ -57,6 +69,20 @@ def core_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
 def process_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
     """Return a row of ``PROCESS_COLUMNS`` for each process."""
     return [(ts, p.pid, p.name, p.cpu, p.mem, p.start, p.children) for p in sample.processes]
+
+
+def pack_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
+    """Return a row of ``PACK_COLUMNS`` for each of several packs."""
+    packs = (sample.battery and sample.battery.packs) or ()
+    return [(ts, *pack[:6]) for pack in packs]
+
+
+def health_row(sample: Sample) -> tuple[object, ...] | None:
+    """Return the values of ``HEALTH_COLUMNS``, None where the sample tells nothing of a battery's health."""
+    battery = sample.battery
+    if battery is None or battery.health is None:
+        return None
+    return (sample.time, battery.name or "", *battery.health)
 
 
 def energy_uj(power: float | None, interval: float) -> int | None:

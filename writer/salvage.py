@@ -19,7 +19,7 @@ _BATCH = 200
 _BUSY_TIMEOUT = 30.0
 _PAUSE = 0.01
 
-_CHILDREN = ("cpu_core", "process_sample")
+_CHILDREN = ("cpu_core", "process_sample", "battery_pack")
 
 _Row = dict[str, object]
 
@@ -164,7 +164,7 @@ class _Copy:
         self._name = name
         self._columns = {
             table: {row[1] for row in target.execute(f"PRAGMA table_info({table})")}
-            for table in ("run", "system_sample", *_CHILDREN, "gap")
+            for table in ("run", "system_sample", *_CHILDREN, "gap", "battery_health")
         }
         self._runs: dict[object, object] = {}
         self._is_holed = False
@@ -178,6 +178,8 @@ class _Copy:
             self._runs[old] = self._number(run["run"])
         for gap in self._readable("SELECT * FROM gap"):
             self._insert("gap", gap | {"run_id": self._run(gap["run_id"])})
+        for health in self._readable("SELECT * FROM battery_health"):
+            self._insert("battery_health", health)
         samples = rows = 0
         for batch in self._batches("system_sample"):
             with self._transaction():
@@ -285,7 +287,8 @@ class _Copy:
     def _insert(self, table: str, row: _Row) -> bool:
         known = {name: value for name, value in row.items() if name in self._columns[table]}
         marks = ", ".join("?" * len(known))
-        cursor = self._target.execute(
+        before = self._target.total_changes  # rowcount does not see what the trigger of a view inserts
+        self._target.execute(
             f"INSERT OR IGNORE INTO {table} ({', '.join(known)}) VALUES ({marks})", list(known.values())
         )
-        return cursor.rowcount == 1
+        return self._target.total_changes > before

@@ -15,10 +15,14 @@ from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
 from writer.ingest import (
     CORE_COLUMNS,
+    HEALTH_COLUMNS,
+    PACK_COLUMNS,
     PROCESS_COLUMNS,
     SYSTEM_COLUMNS,
     Item,
     core_rows,
+    health_row,
+    pack_rows,
     process_rows,
     system_row,
 )
@@ -39,6 +43,17 @@ _INSERT_SYSTEM = (
 )
 _INSERT_CORE = _insert("cpu_core", CORE_COLUMNS)
 _INSERT_PROCESS = _insert("process_sample", PROCESS_COLUMNS)
+_INSERT_PACK = _insert("battery_pack", PACK_COLUMNS)
+# Where it differs from the newest row of that battery, and that is an hour old: a gauge that cannot make up
+# its mind fills no database.
+_INSERT_HEALTH = f"""
+INSERT OR IGNORE INTO battery_health ({HEALTH_COLUMNS})
+SELECT ?1, ?2, ?3, ?4, ?5, ?6
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM (SELECT * FROM battery_health WHERE name = ?2 AND time <= ?1 ORDER BY time DESC LIMIT 1)
+    WHERE full IS ?3 AND design IS ?4 AND unit IS ?5 AND cycles IS ?6 OR time > ?1 - 3600
+)"""
 
 
 def _newest_ts(database: sqlite3.Connection) -> int:
@@ -238,6 +253,9 @@ class Store:
             return False
         database.executemany(_INSERT_CORE, core_rows(sample, ts))
         database.executemany(_INSERT_PROCESS, process_rows(sample, ts))
+        database.executemany(_INSERT_PACK, pack_rows(sample, ts))
+        if health := health_row(sample):
+            database.execute(_INSERT_HEALTH, health)
         return True
 
     def _run_id(self, sample: Sample, ts: int, runs: dict[str, int]) -> int:

@@ -73,6 +73,8 @@ def store(database: sqlite3.Connection, it: Sample) -> None:
             ("system_sample", ingest.SYSTEM_COLUMNS, [ingest.system_row(it, it.ts, 7)]),
             ("cpu_core", ingest.CORE_COLUMNS, ingest.core_rows(it, it.ts)),
             ("process_sample", ingest.PROCESS_COLUMNS, ingest.process_rows(it, it.ts)),
+            ("battery_pack", ingest.PACK_COLUMNS, ingest.pack_rows(it, it.ts)),
+            ("battery_health", ingest.HEALTH_COLUMNS, [row for row in [ingest.health_row(it)] if row]),
         ):
             marks = ",".join("?" * (columns.count(",") + 1))
             database.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)

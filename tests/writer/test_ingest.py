@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from telemetry.sample import Battery
+from telemetry.sample import Battery, PowerSource
 from telemetry.stream.joiner import Gap
 from tests.writer.samples import BATTERY, row_of, sample
 from writer.ingest import (
@@ -130,6 +130,15 @@ def test_rows_have_a_value_for_each_column() -> None:
         "energy_uj": -10_000_000,
         "run_id": 3,
         "seq": 7,
+        "method": None,
+        "cpu_unowned": 1.5,
+        "on_ac": None,
+        "governor": None,
+        "brightness": None,
+        "radios": None,
+        "throttled": None,
+        "source": None,
+        "source_power": None,
     }
     assert all(len(row) == len(CORE_COLUMNS.split(", ")) for row in core_rows(one, 99))
     assert dict(zip(PROCESS_COLUMNS.split(", "), process_rows(one, 99)[0], strict=True)) == {
@@ -141,6 +150,26 @@ def test_rows_have_a_value_for_each_column() -> None:
         "start": 7000,
         "children": 0.5,
     }
+
+
+def test_what_else_a_sample_may_tell_has_a_column() -> None:
+    it = sample(7)._replace(
+        battery=BATTERY._replace(method="voltage*current"),
+        on_ac=False,
+        governor="schedutil",
+        brightness=40.0,
+        radios={"wlan": True, "nfc": False, "bluetooth": True},
+        throttled=("undervoltage", "throttled"),
+        source=PowerSource("pmic", 3.5),
+    )
+    row = dict(zip(SYSTEM_COLUMNS.split(", "), system_row(it, 99, 3), strict=True))
+    assert row["method"] == "voltage*current"
+    assert (row["on_ac"], row["governor"], row["brightness"]) == (0, "schedutil", 40.0)
+    assert (row["radios"], row["throttled"]) == ("bluetooth wlan", "undervoltage throttled")
+    assert (row["source"], row["source_power"]) == ("pmic", 3.5)
+    none = it._replace(radios={"wlan": False}, throttled=())
+    row = dict(zip(SYSTEM_COLUMNS.split(", "), system_row(none, 99, 3), strict=True))
+    assert (row["radios"], row["throttled"]) == ("", "")
 
 
 def test_a_core_that_is_offline_has_no_row_and_the_others_keep_their_numbers() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.sample import END_OF_TIME, Sample, decode, encode
+from telemetry.sample import END_OF_TIME, Health, Sample, decode, encode
 from tests.strategies import DEEP, QUICK, samples
 from tests.writer.reading import expected_rows, rows, stored, stored_rows, value
 from tests.writer.samples import BATTERY, NOW, sample
@@ -33,6 +33,9 @@ def check_every_value(sent: Sample) -> None:
         assert store.append([sent], NOW) == (1, 0)
         ts = max(sent.ts, 1)
         assert stored_rows(store.path, ts) == expected_rows(sent, ts)
+        assert rows(store.path, "SELECT * FROM battery_pack ORDER BY name") == sorted(
+            (ts, *pack[:6]) for pack in (sent.battery and sent.battery.packs) or ()
+        )
         assert value(store.path, "SELECT COUNT(*) FROM cpu_core WHERE ts <> ?", ts) == 0
         assert value(store.path, "SELECT COUNT(*) FROM process_sample WHERE ts <> ?", ts) == 0
 
@@ -48,6 +51,23 @@ def test_every_stored_value_is_the_messages(sent: Sample) -> None:
 @given(samples)
 def test_every_stored_value_is_the_messages_deeply(sent: Sample) -> None:
     check_every_value(decode(encode(sent)))
+
+
+def test_health_is_stored_where_it_changed_and_once_an_hour_at_most(store: Store) -> None:
+    def told(at: int, full: float | None, name: str = "BAT0") -> Sample:
+        health = Health(full, 50.0, "Wh", 210)
+        it = sample(at, ts=NOW + at)
+        return it._replace(battery=BATTERY._replace(name=name, health=health))
+
+    store.append([told(0, 40.0), told(5, 40.0), told(10, 39.5), told(15, 40.0, "BAT1")], NOW)
+    store.append([told(3700, 39.5), told(3705, 39.0), told(8000, 39.5), told(8005, 39.5)], NOW)
+    assert rows(
+        store.path, "SELECT name, time, full, design, unit, cycles FROM battery_health ORDER BY time"
+    ) == [
+        ("BAT0", NOW + 0.25, 40.0, 50.0, "Wh", 210),
+        ("BAT1", NOW + 15.25, 40.0, 50.0, "Wh", 210),
+        ("BAT0", NOW + 3700.25, 39.5, 50.0, "Wh", 210),
+    ]
 
 
 def test_none_is_null_and_nothing_else(store: Store) -> None:
