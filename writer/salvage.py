@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from writer.belongings import Belongings
+from writer.catalogue import Object, columns, objects
 
 _BATCH = 200
 """Samples in a transaction of the copy: short, so that the live samples' commits get their turn."""
@@ -122,6 +125,8 @@ class Salvage(threading.Thread):
                     if self._ended.wait(_PAUSE):
                         finished = False
                         break
+                for text in copy.failed:
+                    self._log.warning("not made again out of %s: %s", damaged, text)
         except sqlite3.Error as error:
             # Not damage: the fresh database takes no more now (no room). The rest comes at the next start.
             finished = is_damage(error)
@@ -162,16 +167,27 @@ class _Copy:
         self._source = source
         self._target = target
         self._name = name
-        self._columns = {
-            table: {row[1] for row in target.execute(f"PRAGMA table_info({table})")}
-            for table in ("run", "system_sample", *_CHILDREN, "gap", "battery_health")
-        }
+        # An entry of the catalogue that cannot be understood is passed over, and does not stop all reading.
+        source.execute("PRAGMA writable_schema = ON")
+        self._own = Belongings(source, target)
+        self._read_names_first()
+        self._columns: dict[str, Container[str]] = {}
         self._runs: dict[object, object] = {}
         self._is_holed = False
         """Samples were lost: what is left of their cores and processes is worth a search of its own."""
 
+    @property
+    def failed(self) -> list[str]:
+        """What of a user's own could not be made in the fresh database."""
+        return self._own.failed
+
     def run(self) -> Iterator[tuple[int, int]]:
         """Copy all that can be read; yield how many samples and rows were copied so far."""
+        self._own.make_tables()
+        self._columns = {
+            table: columns(self._target, table).keys()
+            for table in ("run", "system_sample", *_CHILDREN, "gap", "battery_health")
+        }
         for run in self._readable("SELECT * FROM run"):
             old = run.pop("run_id")
             self._insert("run", run)
@@ -192,8 +208,29 @@ class _Copy:
                 with self._transaction():
                     rows += sum(self._insert(table, row) for row in batch)
                 yield samples, rows
+        self._own.make_the_rest()
 
     # --- reading what is damaged ---
+
+    def _read_names_first(self) -> None:
+        """Let a process whose name is lost be read without it: one page holds the names of a hundred."""
+        compact = [it for it in self._catalogue() if (it.kind, it.name) == ("view", "process_sample")]
+        if not compact:
+            return
+        self._source.execute("CREATE TEMP TABLE process_name (name_id INTEGER PRIMARY KEY, name TEXT)")
+        for order in ("ASC", "DESC"):  # from both ends to a damaged page
+            for row in self._readable(
+                f"SELECT name_id, name FROM main.process_name ORDER BY name_id {order}"
+            ):
+                self._source.execute("INSERT OR IGNORE INTO process_name VALUES (:name_id, :name)", row)
+        # Of the same name, so that it is what all below reads; inside it the other name is that of the copy.
+        self._source.execute(compact[0].sql.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+
+    def _catalogue(self) -> list[Object]:
+        try:
+            return objects(self._source)
+        except sqlite3.Error:
+            return []
 
     def _batches(self, table: str) -> Iterator[list[_Row]]:
         """Yield rows of ``table``: newest first down to a damaged page, then oldest first up to it."""

@@ -29,6 +29,8 @@ _FIRST_INTERVAL = 5.0
 _LONGEST_INTERVAL = 3600.0
 """s, what a sampler may be told; one that was stopped for a day covers that day with its next sample."""
 _MESSAGES_IN_A_ROW = 500
+_LONGEST_RETRY = 1000
+"""ms between tries to connect, reached by doubling from 100"""
 
 
 class Subscriber:
@@ -226,6 +228,8 @@ class Subscriber:
     def _connect(self, kind: int, endpoint: str, option: str) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, 0)
+        # Without a sampler ZeroMQ would try ten times a second for years.
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, _LONGEST_RETRY)
         if kind == zmq.SUB:
             socket.setsockopt(zmq.SUBSCRIBE, self._topic.encode())
         with endpoint_errors(f"cannot connect to {option} {endpoint}"):

@@ -14,7 +14,7 @@ import pytest
 from telemetry.errors import UserError
 from tests.system.processes import System, stop, wait_until
 from tests.writer.originals import build, measured
-from tests.writer.reading import changing, is_whole, rows, value
+from tests.writer.reading import catalogue, changing, is_whole, rows, value
 from tests.writer.samples import NOW, row_of, sample
 from writer.keeper import Keeper
 from writer.salvage import Check, is_damage, set_aside, was_left_unclean
@@ -116,6 +116,64 @@ def test_an_undamaged_database_is_copied_whole(recorded: Path) -> None:
     for table, content in before.items():
         assert rows(recorded, f"SELECT * FROM {table}") == content
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
+
+
+def test_what_a_user_made_is_made_again(recorded: Path) -> None:
+    with changing(recorded) as database:
+        trigger = (
+            "CREATE TRIGGER own_log AFTER INSERT ON system_sample BEGIN "
+            "INSERT INTO own_note (text) VALUES (NEW.seq); END"
+        )
+        for sql in (
+            "CREATE TABLE own_note (id INTEGER PRIMARY KEY, text TEXT)",
+            "INSERT INTO own_note (text) VALUES ('first'), ('second')",
+            "CREATE INDEX own_text ON own_note (text)",
+            "CREATE INDEX own_volts ON system_sample (voltage)",
+            "CREATE VIEW own_view AS SELECT ts, watts FROM training_view",
+            "ALTER TABLE system_sample ADD COLUMN room TEXT",
+            "UPDATE system_sample SET room = 'kitchen' WHERE seq = 7",
+            trigger,
+        ):
+            database.execute(sql)
+    before = {key: sql for key, sql in catalogue(recorded).items() if key[1].startswith("own_")}
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        wait_for_salvage(keeper)
+        assert rows(recorded, "SELECT text FROM own_note") == [("first",), ("second",)]  # and nothing fired
+        keeper.store.append([sample(5000)], NOW)
+    assert {key: sql for key, sql in catalogue(recorded).items() if key[1].startswith("own_")} == before
+    assert rows(recorded, "SELECT seq FROM system_sample WHERE room = 'kitchen'") == [(7,)]
+    assert value(recorded, "SELECT COUNT(*) FROM own_note") == 3
+
+
+def test_what_cannot_be_made_again_is_said(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with changing(recorded) as database:
+        database.execute("CREATE VIEW own_view AS SELECT 1")
+        database.execute("CREATE TABLE own_table (x CHECK (x > 0))")
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute("INSERT INTO own_table VALUES (1), (-1), (2)")
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute(
+            "UPDATE sqlite_master SET sql = 'CREATE VIEW own_view AS SELECT' WHERE name = 'own_view'"
+        )
+    with caplog.at_level(logging.WARNING), Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        wait_for_salvage(keeper)
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
+    assert rows(recorded, "SELECT x FROM own_table") == [(1,), (2,)]
+    assert "view own_view: incomplete input" in caplog.text
+
+
+def test_a_name_that_is_lost_costs_no_row(recorded: Path) -> None:
+    names = value(recorded, "SELECT COUNT(*) FROM process_name")
+    assert names
+    before = value(recorded, "SELECT COUNT(*) FROM process_sample")
+    damage(recorded, "process_name", page=0)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        wait_for_salvage(keeper)
+    assert value(recorded, "SELECT COUNT(*) FROM process_sample") == before
+    assert value(recorded, "SELECT COUNT(*) FROM process_sample WHERE name IS NULL") == before
 
 
 def test_what_the_ring_gives_again_meanwhile_is_there_once(recorded: Path) -> None:
