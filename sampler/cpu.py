@@ -33,6 +33,8 @@ class CpuSensor:
 
     def read(self) -> Cpu:
         """Return the use since the read before; the first one has nothing to count from."""
+        frequency, temperature = self._frequency.read(), self._temperature.read()
+        # Last, as the processes are read next: what is unowned is the difference.
         busy = read_busy_ticks(self._stat)
         now = self._monotonic()
         cores = core_usage(self._before, busy, now - self._read_at)
@@ -41,9 +43,21 @@ class CpuSensor:
         return Cpu(
             total=round(sum(online) / len(online), 2) if online else None,
             cores=cores,
-            freq=self._frequency.read(),
-            temp=self._temperature.read(),
+            freq=frequency,
+            temp=temperature,
         )
+
+
+def unowned_share(cpu: Cpu, owned: float | None) -> float | None:
+    """Return the part of ``cpu.total`` (percent, mean of the cores) that no process accounts for.
+
+    ``owned`` is what all processes used, percent of one core. What is left over is what interrupts and
+    short-lived processes took whom nobody waited for; None where either is not known.
+    """
+    online = sum(usage is not None for usage in cpu.cores)
+    if cpu.total is None or owned is None or not online:
+        return None
+    return round(max(cpu.total - owned / online, 0.0), 2)
 
 
 def read_busy_ticks(stat: Path) -> dict[int, int]:

@@ -1,9 +1,4 @@
-"""The processes that used the most CPU, from one sweep over /proc/PID/stat.
-
-One read of stat a process gives all that is needed (proc_pid_stat(5)): 3 ms for 330 processes, where
-psutil's process_iter with name, CPU and memory takes 25. psutil gives the full names of the few chosen.
-A process is (pid, start): a pid that is used again is another process.
-"""
+"""The processes that used the most CPU, and how much of the CPU time all of them account for."""
 
 from __future__ import annotations
 
@@ -12,30 +7,29 @@ import os
 from collections.abc import Callable
 from heapq import nlargest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import psutil
 
+from sampler.accounting import Debt, Use, settle
+from sampler.process_stat import Stat
+from sampler.sweep import Sweep
 from telemetry.sample import Process
 
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_COMM_LENGTH = 15
+_TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_COMM_LENGTH: Final = 15
 """The kernel cuts a process's name to so many bytes (TASK_COMM_LEN less the zero)."""
-_NAME_LENGTH = 255
+_NAME_LENGTH: Final = 255
 
 
-class Stat(NamedTuple):
-    """What this sensor takes of one /proc/PID/stat."""
+class Processes(NamedTuple):
+    """One reading."""
 
-    pid: int
-    comm: bytes
-    ticks: int
-    """utime + stime"""
-    start: int
-    """Ticks since boot."""
-    rss: int
-    """Pages."""
+    top: tuple[Process, ...]
+    """Those that used the most CPU, with what they reaped, most first."""
+    owned: float | None
+    """Percent of one core that all processes used, with what they reaped; None where that is not known."""
 
 
 class ProcessSensor:
@@ -44,53 +38,66 @@ class ProcessSensor:
     def __init__(
         self, procfs: Path, count: int, monotonic: Callable[[], float], boottime: Callable[[], float]
     ):
-        self._procfs = procfs
         self._count = count
         self._monotonic = monotonic
         self._boottime = boottime
-        self._before: dict[tuple[int, int], int] = {}
-        self._read_at = 0.0
+        self._sweep = Sweep(procfs)
+        self._owed: list[Debt] = []
+        self._read_at: float | None = None
         self._born_after = 0
         self._names: dict[tuple[int, int], str] = {}
         psutil.PROCFS_PATH = str(procfs)
         self._memory = read_memory_total(procfs)
 
-    def read(self) -> tuple[Process, ...]:
-        """Return the processes that used the most CPU since the read before, most first.
+    def read(self) -> Processes:
+        """Return what was used since the read before.
 
-        Empty at the first read, and where ``count`` is 0.
+        Nothing at the first read, which has nothing to count from, and where ``count`` is 0.
         """
         if self._count == 0:
-            return ()
-        swept_at = int(self._boottime() * _TICKS_A_SECOND)
-        stats = sweep(self._procfs)
-        now = self._monotonic()
-        elapsed = now - self._read_at
-        used = [(self._ticks_used(stat), stat.rss, stat) for stat in stats]
-        chosen = (
-            nlargest(self._count, used, key=lambda item: item[:2]) if self._before and elapsed > 0 else []
-        )
-        self._before = {(stat.pid, stat.start): stat.ticks for stat in stats}
-        self._read_at, self._born_after = now, swept_at
-        names = {(stat.pid, stat.start): self._full_name(stat) for _, _, stat in chosen}
-        self._names = names
-        return tuple(
-            Process(
-                pid=stat.pid,
-                start=stat.start,
-                name=names[stat.pid, stat.start],
-                cpu=round(ticks / _TICKS_A_SECOND / elapsed * 100.0, 2),
-                mem=round(rss * _PAGE / self._memory * 100.0, 3),
-            )
-            for ticks, rss, stat in chosen
+            return Processes((), None)
+        # A fork in progress at the last listing may have begun in the tick before it.
+        born_after, self._born_after = self._born_after, int(self._boottime() * _TICKS_A_SECOND) - 1
+        changes = self._sweep.read()
+        used, self._owed = settle(changes, self._sweep.find, self._owed, born_after)
+        now, before = self._monotonic(), self._read_at
+        self._read_at = now
+        if before is None or now <= before:
+            return Processes((), None)
+        ticks = (now - before) * _TICKS_A_SECOND
+        used = _bounded(used, int(ticks * (os.cpu_count() or 1)))
+        top = self._choose(used)
+        self._names = {(use.stat.pid, use.stat.start): self._full_name(use.stat) for use in top}
+        return Processes(
+            top=tuple(self._process(use, ticks) for use in top),
+            owned=sum(use.own + use.children for use in used) / ticks * 100.0,
         )
 
-    def _ticks_used(self, stat: Stat) -> int:
-        """The ticks since the read before: of a process born since then, all of its life."""
-        before = self._before.get((stat.pid, stat.start))
-        if before is not None:
-            return max(stat.ticks - before, 0)
-        return stat.ticks if stat.start >= self._born_after else 0
+    def close(self) -> None:
+        """Let go of the descriptors that are kept."""
+        self._sweep.close()
+
+    def _choose(self, used: list[Use]) -> list[Use]:
+        """Return the top: by CPU, and where that is equal by memory; those that did not run fill it up."""
+        active = [use for use in used if use.own or use.children]
+        if len(active) < self._count:
+            others = {use.stat.pid for use in active}
+            idle = [stat for stat in self._sweep.stats() if stat.pid not in others]
+            largest = nlargest(self._count - len(active), idle, key=lambda stat: stat.rss)
+            now = [stat._replace(rss=self._sweep.resident(stat)) for stat in largest]
+            active.extend(Use(stat, 0, 0) for stat in now)
+        return nlargest(self._count, active, key=lambda use: (use.own + use.children, use.stat.rss))
+
+    def _process(self, use: Use, ticks: float) -> Process:
+        stat = use.stat
+        return Process(
+            pid=stat.pid,
+            start=stat.start,
+            name=self._names[stat.pid, stat.start],
+            cpu=round(use.own / ticks * 100.0, 2),
+            mem=round(stat.rss * _PAGE / self._memory * 100.0, 3),
+            children=round(use.children / ticks * 100.0, 2),
+        )
 
     def _full_name(self, stat: Stat) -> str:
         """The name, whole where the kernel cut it: psutil finds the rest in the command line."""
@@ -107,6 +114,14 @@ class ProcessSensor:
         return name.encode(errors="surrogateescape").decode(errors="replace")[:_NAME_LENGTH]
 
 
+def _bounded(used: list[Use], most: int) -> list[Use]:
+    """Return ``used`` with no more ``children`` than the cores had ticks.
+
+    What is over was used before: by a child that had been hidden, hidepid of proc(5).
+    """
+    return [use if use.children <= most else use._replace(children=most) for use in used]
+
+
 def read_memory_total(procfs: Path) -> float:
     """Return the bytes of RAM; infinity, so that every share of it is 0, where they are not told."""
     try:
@@ -114,43 +129,3 @@ def read_memory_total(procfs: Path) -> float:
         return int(kibibytes) * 1024.0 if label == "MemTotal:" else math.inf
     except (OSError, ValueError):
         return math.inf
-
-
-def sweep(procfs: Path) -> list[Stat]:
-    """Return the stat of every process that can be read; those that end meanwhile are left out."""
-    stats: list[Stat] = []
-    root = str(procfs)
-    try:
-        entries = os.listdir(root)  # noqa: PTH208 names are enough; iterdir makes a Path of each
-    except OSError:
-        return stats
-    for entry in entries:
-        if not entry.isdecimal():
-            continue
-        try:
-            with open(f"{root}/{entry}/stat", "rb", buffering=0) as file:
-                stat = parse_stat(file.read(4096))
-        except OSError:
-            continue
-        if stat is not None:
-            stats.append(stat)
-    return stats
-
-
-def parse_stat(line: bytes) -> Stat | None:
-    """Return the fields of one /proc/PID/stat; None where it is no such line.
-
-    The name in the second field may hold spaces, parentheses and newlines: it ends at the last ``)``.
-    """
-    opening, closing = line.find(b"("), line.rfind(b")")
-    fields = line[closing + 2 :].split()
-    try:
-        return Stat(
-            pid=int(line[:opening]),
-            comm=line[opening + 1 : closing],
-            ticks=int(fields[11]) + int(fields[12]),
-            start=int(fields[19]),
-            rss=int(fields[21]),
-        )
-    except (ValueError, IndexError):
-        return None

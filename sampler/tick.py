@@ -1,22 +1,22 @@
 """From sensors to samples: the table of sensors, and what makes a sample of their readings.
 
 A new sensor is one module and one line in ``SENSORS``: the key is the field of ``telemetry.sample.Sample``
-that it fills.
+that it fills. What takes two sensors to know is joined in ``with_unowned``.
 """
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from sampler.battery import PowerSupplySensor
 from sampler.clock import Clock, next_ts
-from sampler.cpu import CpuSensor
+from sampler.cpu import CpuSensor, unowned_share
 from sampler.load import LoadSensor
-from sampler.processes import ProcessSensor
-from telemetry.sample import Sample
+from sampler.processes import Processes, ProcessSensor
+from telemetry.sample import Cpu, Sample
 
 
 class Settings(NamedTuple):
@@ -37,8 +37,9 @@ class Sensor(Protocol):
 
 SENSORS: Final[Mapping[str, Callable[[Settings, Clock], Sensor]]] = {
     "battery": lambda settings, clock: PowerSupplySensor(settings.sysfs, settings.power_supply),
-    "cpu": lambda settings, clock: CpuSensor(settings.sysfs, settings.procfs, clock.monotonic),
     "load": lambda settings, clock: LoadSensor(settings.procfs),
+    # One directly behind the other, so that both speak of the same time.
+    "cpu": lambda settings, clock: CpuSensor(settings.sysfs, settings.procfs, clock.monotonic),
     "processes": lambda settings, clock: ProcessSensor(
         settings.procfs, settings.top_procs, clock.monotonic, clock.boottime
     ),
@@ -50,7 +51,7 @@ class Sampler:
 
     def __init__(self, sensors: Mapping[str, Sensor], clock: Clock, host: str, boot_id: str) -> None:
         """Read every sensor once, so that the first sample covers a whole interval."""
-        self.run = secrets.token_hex(8)
+        self.run = os.urandom(8).hex()  # the module secrets brings OpenSSL with it: 4 MB
         self._sensors = sensors
         self._clock = clock
         self._host = host
@@ -76,11 +77,19 @@ class Sampler:
             time=round(max(now.time, 0.0), 6),
             interval=round(now.awake_since(before), 6),
             suspended=round(now.asleep_since(before), 6),
-            **readings,
+            **with_unowned(readings),
         )
 
     def _read(self) -> dict[str, Any]:
         return {field: sensor.read() for field, sensor in self._sensors.items()}
+
+
+def with_unowned(readings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a sample: the CPU with the share of it that no process accounts for."""
+    cpu: Cpu = readings["cpu"]
+    processes: Processes = readings["processes"]
+    unowned = unowned_share(cpu, processes.owned)
+    return {**readings, "cpu": cpu._replace(unowned=unowned), "processes": processes.top}
 
 
 def make_sensors(settings: Settings, clock: Clock) -> dict[str, Sensor]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.cpu import CpuSensor, core_usage, parse_busy_ticks
+from sampler.cpu import CpuSensor, core_usage, parse_busy_ticks, unowned_share
 from sampler.load import LoadSensor, parse_load
+from telemetry.sample import Cpu
 
 HZ = os.sysconf("SC_CLK_TCK")
 
@@ -70,6 +71,17 @@ def test_a_machine_without_the_file_has_no_use(tmp_path: Path) -> None:
     sensor = CpuSensor(tmp_path, tmp_path, lambda: 1.0)
     assert sensor.read() == (None, (), None, None, None)
     assert sensor.read() == (None, (), None, None, None)
+
+
+def test_what_nobody_owns_is_on_the_scale_of_the_total() -> None:
+    """Mean of the cores that are online, where processes are in percent of one."""
+    cpu = Cpu(total=40.0, cores=(60.0, None, 20.0))
+    assert unowned_share(cpu, 0.0) == 40.0
+    assert unowned_share(cpu, 70.0) == 5.0
+    assert unowned_share(cpu, 80.5) == 0.0  # read a moment later
+    assert unowned_share(cpu, None) is None
+    assert unowned_share(Cpu(None, ()), 10.0) is None
+    assert unowned_share(Cpu(None, (None,)), 10.0) is None
 
 
 def test_load(tmp_path: Path) -> None:

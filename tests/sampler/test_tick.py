@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sampler.processes import Processes
 from sampler.tick import SENSORS, Sampler, Sensor, read_boot_id
 from telemetry.sample import Battery, Cpu, Process, Sample, decode, encode
 from tests.sampler.fakes import Fixed, SetClock
@@ -12,7 +13,7 @@ def sensors() -> dict[str, Sensor]:
         "battery": Fixed(Battery("BAT0", "Discharging", 7.5, -1.0, -7.5, 50.0)),
         "cpu": Fixed(Cpu(12.5, (25.0, 0.0))),
         "load": Fixed((0.5, 0.25, 0.125)),
-        "processes": Fixed((Process(1, 2, "init", 1.5, 0.5),)),
+        "processes": Fixed(Processes((Process(1, 2, "init", 1.5, 0.5, 4.0),), owned=10.0)),
     }
 
 
@@ -38,6 +39,20 @@ def test_samples_are_numbered_without_holes_and_travel(tmp_path: Path) -> None:
         assert (sample.run, sample.seq, sample.interval, sample.suspended) == (sampler.run, seq, 5.0, 0.0)
         assert decode(encode(sample)) == sample
         assert sample.topic == "sample/pi4/"
+
+
+def test_the_share_that_nobody_owns_is_of_both_sensors() -> None:
+    clock = SetClock()
+    sampler = Sampler(sensors(), clock, "pi4", "boot")
+    clock.go_on(5.0)
+    sample = sampler.sample()
+    assert sample.cpu == Cpu(12.5, (25.0, 0.0), unowned=12.5 - 10.0 / 2)
+    assert sample.processes == (Process(1, 2, "init", 1.5, 0.5, 4.0),)
+
+
+def test_without_processes_it_is_not_known_who_owns_what() -> None:
+    sampler = Sampler({**sensors(), "processes": Fixed(Processes((), None))}, SetClock(), "pi4", "boot")
+    assert sampler.sample().cpu.unowned is None
 
 
 def test_each_run_has_an_id_of_its_own() -> None:

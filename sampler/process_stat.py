@@ -1,0 +1,49 @@
+"""One line of /proc/PID/stat (proc_pid_stat(5)): all that is wanted of a process is in it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Stat(NamedTuple):
+    """What is taken of one line. Times are clock ticks."""
+
+    pid: int
+    start: int
+    """Since boot: (pid, start) is a process's identity, as a pid is used again."""
+    comm: bytes
+    """The name, cut to 15 bytes by the kernel; any bytes."""
+    zombie: bool
+    """It has ended, and waits to be reaped."""
+    parent: int
+    """The pid of whoever will reap it; 0 for none, or one outside the pid namespace."""
+    used: int
+    """utime + stime"""
+    reaped: int
+    """cutime + cstime: all that the children it has waited for used, and theirs in turn."""
+    threads: int
+    rss: int
+    """Pages."""
+
+
+def parse_stat(line: bytes) -> Stat | None:
+    """Return the fields of a line; None where it is no such line.
+
+    The name in the second field may hold spaces, parentheses and newlines: it ends at the last ``)``.
+    """
+    opening, closing = line.find(b"("), line.rfind(b")")
+    fields = line[closing + 2 :].split(b" ", 22)  # the thirty behind rss are not wanted
+    try:
+        return Stat(
+            pid=int(line[:opening]),
+            start=int(fields[19]),
+            comm=line[opening + 1 : closing],
+            zombie=fields[0] == b"Z",
+            parent=int(fields[1]),
+            used=int(fields[11]) + int(fields[12]),
+            reaped=int(fields[13]) + int(fields[14]),
+            threads=int(fields[17]),
+            rss=int(fields[21]),
+        )
+    except (ValueError, IndexError):
+        return None

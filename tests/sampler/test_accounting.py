@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sampler.accounting import Debt, Use, settle
+from sampler.process_stat import Stat
+from sampler.sweep import Changes
+from tests.strategies import DEEP, QUICK
+
+INIT = 1
+
+
+def stat(pid: int, parent: int = INIT, *, used: int = 0, reaped: int = 0, start: int | None = None) -> Stat:
+    return Stat(pid, pid if start is None else start, b"p", False, parent, used, reaped, 1, 0)
+
+
+def settled(
+    ran: Sequence[tuple[Stat | None, Stat]],
+    gone: Sequence[Stat] = (),
+    *,
+    living: Sequence[Stat] = (),
+    waiting: Sequence[Debt] = (),
+    born_after: int = 0,
+) -> tuple[dict[int, tuple[int, int]], list[Debt]]:
+    """Settle; return (own, children) by pid."""
+    there = {now.pid: now for now in (*living, *(now for _, now in ran))}
+    used, left = settle(Changes(list(ran), list(gone)), there.get, waiting, born_after)
+    return {use.stat.pid: (use.own, use.children) for use in used}, left
+
+
+def test_what_was_used_and_what_was_reaped_since() -> None:
+    used, left = settled([(stat(5, used=10, reaped=100), stat(5, used=13, reaped=107))])
+    assert used == {5: (3, 7)}
+    assert left == []
+
+
+def test_a_process_born_since_is_credited_its_life_and_one_that_was_hidden_is_not() -> None:
+    used, _ = settled(
+        [(None, stat(5, used=3, reaped=4, start=90)), (None, stat(6, used=3, reaped=4, start=89))],
+        born_after=90,
+    )
+    assert used == {5: (3, 4), 6: (0, 0)}
+
+
+def test_counters_that_step_back_are_no_negative_use() -> None:
+    used, _ = settled([(stat(5, used=10, reaped=100), stat(5, used=9, reaped=99))])
+    assert used == {5: (0, 0)}
+
+
+def test_of_a_child_that_was_seen_only_its_last_moments_are_new() -> None:
+    """It had used 50 and reaped 20 when last seen, and 4 more when it was reaped."""
+    used, left = settled([(stat(5), stat(5, reaped=74))], [stat(6, 5, used=50, reaped=20)])
+    assert used == {5: (0, 4)}
+    assert left == []
+
+
+def test_a_chain_that_ends_within_an_interval_is_paid_by_who_is_left() -> None:
+    """6 reaped 7 and ended, 5 reaped 6: cutime of 5 holds all of both."""
+    used, left = settled(
+        [(stat(5), stat(5, reaped=50 + 4 + 30 + 2))], [stat(6, 5, used=50), stat(7, 6, used=30)]
+    )
+    assert used == {5: (0, 4 + 2)}
+    assert left == []
+
+
+def test_an_orphan_is_paid_by_the_ancestor_that_reaped_it() -> None:
+    """6 ended before its child 7, which init reaped; 5 reaped 6 alone, and what 5 paid for 7 is init's."""
+    used, left = settled(
+        [(stat(INIT, 0), stat(INIT, 0, reaped=33)), (stat(5), stat(5, reaped=54))],
+        [stat(6, 5, used=50), stat(7, 6, used=30)],
+    )
+    assert sum(children for _, children in used.values()) == 4 + 3
+    assert left == []
+
+
+def test_a_living_parent_pays_alone() -> None:
+    """5 ignores SIGCHLD: nobody has gained what 6 used, and init, which reaped another, owes nothing."""
+    used, _ = settled([(stat(INIT, 0), stat(INIT, 0, reaped=33))], [stat(6, 5, used=50)], living=[stat(5)])
+    assert used == {INIT: (0, 33)}
+
+
+def test_a_parent_that_has_ended_too_may_have_left_it_to_its_ancestors() -> None:
+    parent = stat(5)
+    used, left = settled(
+        [(stat(INIT, 0), stat(INIT, 0, reaped=52)), (parent, parent._replace(zombie=True))],
+        [stat(6, 5, used=50)],
+    )
+    assert used == {INIT: (0, 2), 5: (0, 0)}
+    assert left == []
+
+
+def test_a_child_found_gone_before_its_parent_was_found_to_have_reaped_it() -> None:
+    parent = stat(5)
+    child = stat(6, 5, used=50)
+    used, left = settled([], [child], living=[parent])
+    assert left == [Debt(parent, 50, orphan=False, waited=True)]
+    used, left = settled([(parent, stat(5, reaped=53))], waiting=left)
+    assert used == {5: (0, 3)}
+    assert left == []
+
+
+def test_a_debt_waits_once() -> None:
+    _, left = settled([], [stat(6, 5, used=50)], living=[stat(5)])
+    assert settled([], living=[stat(5)], waiting=left) == ({}, [])
+
+
+def test_a_debtor_that_ends_leaves_its_debt_to_its_own_parent() -> None:
+    _, left = settled([], [stat(7, 6, used=50)], living=[stat(6, 5)])
+    used, _ = settled([(stat(5), stat(5, reaped=53))], [stat(6, 5)], waiting=left)
+    assert used == {5: (0, 3)}
+
+
+def test_a_pid_that_is_used_again_pays_for_nobody() -> None:
+    """The parent 5 is gone, and another 5 began since; init reaped both it and its child."""
+    used, _ = settled(
+        [(None, stat(5, start=99, reaped=8)), (stat(INIT, 0), stat(INIT, 0, reaped=51))],
+        [stat(5, start=5), stat(6, 5, used=50)],
+        born_after=90,
+    )
+    assert used == {5: (0, 8), INIT: (0, 1)}
+
+
+def test_a_damaged_tree_has_an_end() -> None:
+    """Two that are each other's parent, gone or not."""
+    gone = [stat(6, 7, used=9), stat(7, 6, used=9)]
+    assert settled([], gone) == ({}, [])
+    living = [stat(4, 5, start=0), stat(5, 4, start=0)]
+    settled([], [stat(6, 5, used=9), stat(7, 6, used=9)], living=living)
+
+
+# --- a model of the kernel's books ------------------------------------------------------------------
+
+
+class Step(NamedTuple):
+    """Something that a process does: who and what are chosen by number from those that can."""
+
+    act: str
+    who: int
+    ticks: int
+
+
+class Kernel:
+    """Processes that are born, burn, end and are reaped, by the rules of exit.c and wait(2)."""
+
+    def __init__(self, *, pids: int, deaf: bool) -> None:
+        self.tick = 1
+        self.busy = 0
+        self.pids = pids
+        self.deaf_ones = deaf
+        self.there: dict[int, Stat] = {INIT: stat(INIT, 0, start=0)}
+        self.zombies: set[int] = set()
+        self.deaf: set[int] = set()
+        """They ignore SIGCHLD."""
+        self.subreapers: set[int] = {INIT}
+
+    def do(self, step: Step) -> None:
+        alive = [pid for pid in self.there if pid not in self.zombies]
+        pid = alive[step.who % len(alive)]
+        acts: dict[str, Callable[[int, int], None]] = {
+            "fork": self._fork,
+            "burn": self._burn,
+            "end": self._end,
+            "reap": self._reap,
+        }
+        acts[step.act](pid, step.ticks)
+
+    def _fork(self, parent: int, kind: int) -> None:
+        free = [pid for pid in range(2, self.pids + 2) if pid not in self.there]
+        if not free:
+            return
+        pid = free[kind % len(free)]
+        self.tick += 1
+        self.there[pid] = stat(pid, parent, start=self.tick)
+        if kind % 5 == 0:
+            self.subreapers.add(pid)
+        if self.deaf_ones and kind % 3 == 0:
+            self.deaf.add(pid)
+
+    def _burn(self, pid: int, ticks: int) -> None:
+        self.busy += ticks
+        self.there[pid] = self.there[pid]._replace(used=self.there[pid].used + ticks)
+
+    def _end(self, pid: int, _: int) -> None:
+        if pid == INIT:
+            return
+        reaper = self.there[pid].parent
+        while reaper not in self.subreapers or reaper in self.zombies:
+            reaper = self.there[reaper].parent
+        for child in [child for child in self.there.values() if child.parent == pid]:
+            self.there[child.pid] = child._replace(parent=reaper)
+        self.zombies.add(pid)
+        self.there[pid] = self.there[pid]._replace(zombie=True)
+        if self.there[pid].parent in self.deaf:
+            self._release(pid)
+
+    def _reap(self, parent: int, _: int) -> None:
+        for pid in [pid for pid in self.zombies if self.there[pid].parent == parent]:
+            child, own = self.there[pid], self.there[parent]
+            self.there[parent] = own._replace(reaped=own.reaped + child.used + child.reaped)
+            self._release(pid)
+
+    def _release(self, pid: int) -> None:
+        del self.there[pid]
+        self.zombies.discard(pid)
+        self.deaf.discard(pid)
+        self.subreapers.discard(pid)
+
+
+class Watcher:
+    """Sweeps over the model as ``sampler.sweep`` does over a procfs, parents first, while time goes on."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.known: dict[int, Stat] = {}
+        self.owed: list[Debt] = []
+        self.swept_at = 0
+        self.sweep(iter([]))
+
+    def sweep(self, meanwhile: Iterator[Step]) -> list[Use]:
+        born_after, self.swept_at = self.swept_at, self.kernel.tick + 1
+        listed = set(self.kernel.there)
+        ran: list[tuple[Stat | None, Stat]] = []
+        gone: list[Stat] = []
+        for pid, before in list(self.known.items()):
+            for step in islice(meanwhile, 1):
+                self.kernel.do(step)
+            now = self.kernel.there.get(pid)
+            if pid not in listed or now is None or now.start != before.start:
+                gone.append(before)
+                del self.known[pid]
+            else:
+                ran.append((before, now))
+                self.known[pid] = now
+        unknown = listed.union(lost.pid for lost in gone).difference(self.known)
+        born = sorted(
+            (now for pid in unknown if (now := self.kernel.there.get(pid))), key=lambda now: now.start
+        )
+        self.known.update((now.pid, now) for now in born)
+        ran.extend((None, now) for now in born)
+        used, self.owed = settle(Changes(ran, gone), self.known.get, self.owed, born_after)
+        return used
+
+
+steps = st.builds(
+    Step,
+    act=st.sampled_from(["fork", "fork", "burn", "burn", "burn", "end", "reap"]),
+    who=st.integers(0, 30),
+    ticks=st.integers(1, 30),
+)
+intervals = st.lists(st.lists(steps, max_size=25), max_size=8)
+
+
+def check_every_tick_has_one_owner(intervals: list[list[Step]], pids: int) -> None:
+    """All that was used in an interval is credited in it, once: to who used it, or to who reaped it."""
+    kernel = Kernel(pids=pids, deaf=False)
+    watcher = Watcher(kernel)
+    for interval in intervals:
+        busy = kernel.busy
+        for step in interval:
+            kernel.do(step)
+        # So that nothing waits unseen in a zombie's ancestors: they are there to be seen themselves.
+        used = watcher.sweep(iter([]))
+        assert all(use.own >= 0 and use.children >= 0 for use in used)
+        assert sum(use.own + use.children for use in used) == kernel.busy - busy
+        assert watcher.owed == []
+
+
+def check_no_tick_is_credited_twice(intervals: list[list[Step]], meanwhile: list[Step], pids: int) -> None:
+    """Also where sweeps take time, and where parents ignore SIGCHLD: what is left over is unowned."""
+    kernel = Kernel(pids=pids, deaf=True)
+    watcher = Watcher(kernel)
+    during = iter(meanwhile)
+    credited = 0
+    for interval in intervals:
+        for step in interval:
+            kernel.do(step)
+        used = watcher.sweep(during)
+        assert all(use.own >= 0 and use.children >= 0 for use in used)
+        credited += sum(use.own + use.children for use in used)
+        assert credited <= kernel.busy
+
+
+few_pids = st.integers(2, 12)
+
+
+@QUICK
+@given(intervals, few_pids)
+def test_every_tick_has_one_owner(intervals: list[list[Step]], pids: int) -> None:
+    check_every_tick_has_one_owner(intervals, pids)
+
+
+@pytest.mark.slow
+@DEEP
+@given(intervals, few_pids)
+def test_every_tick_has_one_owner_deep(intervals: list[list[Step]], pids: int) -> None:
+    check_every_tick_has_one_owner(intervals, pids)
+
+
+@QUICK
+@given(intervals, st.lists(steps, max_size=60), few_pids)
+def test_no_tick_is_credited_twice(intervals: list[list[Step]], meanwhile: list[Step], pids: int) -> None:
+    check_no_tick_is_credited_twice(intervals, meanwhile, pids)
+
+
+@pytest.mark.slow
+@DEEP
+@given(intervals, st.lists(steps, max_size=60), few_pids)
+def test_no_tick_is_credited_twice_deep(
+    intervals: list[list[Step]], meanwhile: list[Step], pids: int
+) -> None:
+    check_no_tick_is_credited_twice(intervals, meanwhile, pids)
