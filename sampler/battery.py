@@ -1,33 +1,47 @@
 """The battery sensor: finds the machine's batteries among its power supplies and makes one reading of them.
 
-What one supply says is ``sampler.power_supply``'s business; which of them count, and what several packs
-come to, is decided here.
+What is remembered from one reading to the next is here: the slopes, the drivers' signs, the wear.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from sampler.power_supply import (
-    Level,
+from sampler.clock import Clock, Moment
+from sampler.driver_sign import DriverSigns
+from sampler.pack import (
+    DIRECTION,
+    MOST_WATTS,
     Pack,
+    discharge_sign,
     in_power_range,
+    parse_content,
+    parse_health,
+    parse_pack,
+)
+from sampler.packs import combine
+from sampler.power_supply import (
     no_gauge,
     number,
-    parse_pack,
-    percent_of,
+    read_driver,
     read_levels,
     read_supply,
+    read_wear,
     refusal,
 )
+from sampler.slope import Slope
 from telemetry.errors import UserError
-from telemetry.sample import Battery
+from telemetry.sample import Battery, Health
 
 AUTO: Final = "auto"
 NONE: Final = "none"
+
+
+_WEAR_EVERY: Final = 600.0
+"""s between two looks at what changes in months."""
 
 
 class BatterySensor(Protocol):
@@ -41,17 +55,37 @@ class NoSuchSupply(UserError):
     """The power supply that was asked for by name is not there; the text lists those that are."""
 
 
+class _Kept:
+    """What is remembered of one pack while it is there."""
+
+    def __init__(self, driver: str) -> None:
+        self.driver = driver
+        self.slope = Slope()
+        self.health: Health | None = None
+        self.health_due = float("-inf")
+
+
 class PowerSupplySensor:
     """The batteries under ``class/power_supply`` of ``sysfs``.
 
     ``choice`` is "auto" (all batteries of the machine), "none", or the name of one supply. Every read looks
-    anew, so packs may come and go. Raises NoSuchSupply, at construction only.
+    anew, so packs may come and go. ``signs`` is what is known of drivers. Raises NoSuchSupply, at
+    construction only.
     """
 
-    def __init__(self, sysfs: Path, choice: str = AUTO) -> None:
+    def __init__(
+        self,
+        sysfs: Path,
+        choice: str = AUTO,
+        clock: Clock | None = None,
+        signs: DriverSigns | None = None,
+    ) -> None:
         self._root = sysfs / "class" / "power_supply"
         self._choice = choice
         self._forced = choice not in {AUTO, NONE}
+        self._clock = clock or Clock()
+        self._signs = signs or DriverSigns()
+        self._kept: dict[str, _Kept] = {}
         if self._forced and choice not in (there := self._listed()):
             listed = f"there are {', '.join(map(_readable, there))}" if there else "there is none at all"
             raise NoSuchSupply(
@@ -61,12 +95,48 @@ class PowerSupplySensor:
 
     def read(self) -> Battery | None:
         """Return the reading of all batteries together, None where there is none. Never raises."""
+        now = self._clock.now()
         found = [(name, attributes) for name, attributes, reason in self._examined() if not reason]
         if len(found) > 1:  # their levels make one percent of several packs
             for name, attributes in found:
                 if number(attributes, "capacity") is not None:  # else they have been read
                     attributes.update(read_levels(self._root / name))
-        return combine([parse_pack(_readable(name), attributes) for name, attributes in found])
+        self._kept = {name: self._kept.get(name) or self._meet(name) for name, _ in found}
+        return combine(_distinct([self._pack(name, attributes, now) for name, attributes in found]))
+
+    def _meet(self, name: str) -> _Kept:
+        # Where it is is a part of the key: another tree is another machine.
+        return _Kept(f"{self._root / _readable(name)}|{read_driver(self._root / name)}")
+
+    def _pack(self, name: str, attributes: dict[str, str], now: Moment) -> Pack:
+        kept = self._kept[name]
+        pack = parse_pack(_readable(name), attributes, follows_abi=self._signs.follows_abi(kept.driver))
+        if pack.power is not None or pack.current is not None:
+            self._signs.learn(kept.driver, discharge_sign(attributes))
+        if pack.power is None and pack.doubt is None:
+            pack = self._with_slope(pack, name, attributes, now)
+        if now.monotonic >= kept.health_due:
+            kept.health = parse_health(read_wear(self._root / name))
+            kept.health_due = now.monotonic + _WEAR_EVERY
+        return pack._replace(health=kept.health)
+
+    def _with_slope(self, pack: Pack, name: str, attributes: dict[str, str], now: Moment) -> Pack:
+        """The pack with the power that the slope of what is in it tells, once it is known."""
+        content = parse_content(attributes | read_levels(self._root / name), pack.voltage)
+        if content is None:
+            return pack
+        rate = self._kept[name].slope.per_hour(
+            now,
+            content.level,
+            regime=(pack.status, content.unit),
+            direction=DIRECTION.get(pack.status or "", 0.0),
+            most=MOST_WATTS / content.watt_hours,
+        )
+        power = None if rate is None else rate * content.watt_hours
+        if power is None or not in_power_range(power):
+            return pack
+        current = power / pack.voltage if pack.current is None and pack.voltage else pack.current
+        return pack._replace(power=power, current=current, method="slope")
 
     def explain(self) -> list[str]:
         """Return a line for each supply that is no battery, or is one whose readings are not believed."""
@@ -105,55 +175,15 @@ def _readable(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")
 
 
-# --- several packs ---------------------------------------------------------------------------------
-
-
-def combine(packs: Sequence[Pack]) -> Battery | None:
-    """Return the machine's battery, made of its packs. Pure.
-
-    Power is the signed sum: a ThinkPad drains one pack while the other rests, and may charge one from the
-    other. Name, status and voltage are those of the pack that carries the load, and current is the power over
-    that voltage: packs of different voltages have no common current.
-    """
-    if not packs:
-        return None
-    telling = [pack for pack in packs if not pack.silent] or list(packs)
-    carrier = min(telling, key=_load_order)
-    if len(telling) == 1:
-        return Battery(*carrier[:6])
-    power = _total_power(packs)
-    current = None if power is None or carrier.voltage is None else power / carrier.voltage
-    return Battery(carrier.name, carrier.status, carrier.voltage, current, power, _total_percent(telling))
-
-
-_ACTIVE: Final = ("Discharging", "Charging")
-
-
-def _load_order(pack: Pack) -> tuple[float, int, str]:
-    active = _ACTIVE.index(pack.status) if pack.status in _ACTIVE else len(_ACTIVE)
-    return -abs(pack.power or 0.0), active, pack.name
-
-
-def _total_power(packs: Sequence[Pack]) -> float | None:
-    """The signed sum, None where a term of it is missing.
-
-    An idle pack with no power to read (Dell, HP: ENODEV unless it discharges) is no missing term; one that
-    says it is active, or whose reading was refused, is: a sum without it would be a number from nothing.
-    """
-    known = [pack.power for pack in packs if pack.power is not None]
-    missing = any(pack.power is None and (pack.doubt or pack.status in _ACTIVE) for pack in packs)
-    if not known or missing or not in_power_range(total := sum(known)):
-        return None
-    return total
-
-
-def _total_percent(packs: Sequence[Pack]) -> float | None:
-    """Σnow ÷ Σfull in one unit, else the mean; None where a pack tells none: half a battery is no percent."""
-    percents = [pack.pct for pack in packs if pack.pct is not None]
-    if len(percents) < len(packs):
-        return None
-    for levels in ([pack.energy for pack in packs], [pack.charge for pack in packs]):
-        present: list[Level] = [level for level in levels if level is not None]
-        if len(present) == len(packs):
-            return percent_of(present)
-    return sum(percents) / len(percents)
+def _distinct(packs: list[Pack]) -> list[Pack]:
+    """The packs, each with a name of its own: bytes that are no UTF-8 look alike as text."""
+    seen: set[str] = set()
+    result = []
+    for pack in packs:
+        name, number_of_it = pack.name, 1
+        while name in seen:
+            number_of_it += 1
+            name = f"{pack.name}~{number_of_it}"
+        seen.add(name)
+        result.append(pack._replace(name=name))
+    return result

@@ -13,9 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sampler.battery import PowerSupplySensor
+from sampler.background import Background
+from sampler.choice import ExplainedBattery, choose
 from sampler.clock import Clock, next_deadline
-from sampler.tick import Sampler, Settings, make_sensors, read_boot_id
+from sampler.driver_sign import DriverSigns
+from sampler.tick import Sampler, Sensor, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
 from telemetry.command import ArgumentParser, run
 from telemetry.errors import UserError
@@ -24,7 +26,7 @@ from telemetry.sample import encode
 from telemetry.service import StopSignal, start_log
 
 if TYPE_CHECKING:
-    from telemetry.stream.ring import Ring
+    from telemetry.sample import Battery
 
 PROGRAM = "telemetry-sampler"
 DEFAULT_INTERVAL = 5.0
@@ -37,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
+    try:
+        options.power = choose(options.sysfs, options.power_supply or ["auto"])
+    except ValueError as error:
+        parser().error(str(error))
     command = sample_once if options.once else sample_forever
     return command(options, start_log(PROGRAM, options.verbose))
 
@@ -65,9 +71,16 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--power-supply",
-        default="auto",
+        action="append",
         metavar="auto|none|NAME",
-        help="the battery to read (auto); the names are those in /sys/class/power_supply",
+        help="the battery to read (auto): a name in /sys/class/power_supply, or of a power monitor in "
+        "/sys/class/hwmon (ina219, ina226, hwmon3); or, beside the battery, a source that tells what the "
+        "machine draws: ina3221, pmic (Raspberry Pi 5), rapl (as root). May be given once for each",
+    )
+    add(
+        "--reverse-current",
+        action="store_true",
+        help="the power monitor counts a discharge as positive, as some HATs do",
     )
     add(
         "--publish",
@@ -105,54 +118,79 @@ def _process_count(text: str) -> int:
     return int(text)
 
 
-def _make_sampler(options: argparse.Namespace, clock: Clock) -> tuple[Sampler, PowerSupplySensor | None]:
+def _make_sampler(
+    options: argparse.Namespace, clock: Clock, interval: float, signs: DriverSigns
+) -> tuple[Sampler, Sensor]:
     for root in (options.sysfs, options.procfs):
         if not root.is_dir():
             raise UserError(f"{root} is no directory")
-    settings = Settings(options.sysfs, options.procfs, options.power_supply, options.top_procs)
+    settings = Settings(
+        options.sysfs,
+        options.procfs,
+        options.top_procs,
+        interval,
+        options.power,
+        options.reverse_current,
+        signs,
+    )
     sensors = make_sensors(settings, clock)
-    battery = sensors["battery"]
-    sampler = Sampler(sensors, clock, os.uname().nodename, read_boot_id(options.procfs))
-    return sampler, battery if isinstance(battery, PowerSupplySensor) else None
+    return Sampler(sensors, clock, os.uname().nodename, read_boot_id(options.procfs)), sensors["battery"]
 
 
 def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:
     """Print one sample, and why there is no battery where there is none."""
     with StopSignal() as stop:
-        sampler, battery = _make_sampler(options, Clock())
-        if stop.wait(options.interval or 1.0):
+        interval = options.interval or 1.0
+        sampler, battery = _make_sampler(options, Clock(), interval, _known_signs())
+        if stop.wait(interval):
             return 1
         sample = sampler.sample()
     print(json.dumps(json.loads(encode(sample)), indent=2, ensure_ascii=False))
-    if sample.battery is None and battery is not None:
-        print("\n".join(battery.explain()), file=sys.stderr)
+    if sample.battery is None and isinstance(battery, Background):
+        print("\n".join(_explanation(battery)), file=sys.stderr)
     return 0
 
 
-def _open_ring(options: argparse.Namespace, log: logging.Logger) -> Ring:
-    """Open the ring in the runtime directory; without one, where no socket needs it either, in memory."""
-    from telemetry.stream.ring import Ring  # noqa: PLC0415
+def _explanation(battery: Background[Battery | None]) -> list[str]:
+    """What was looked at for a battery, and why none of it is one."""
+    if not isinstance(battery.sensor, ExplainedBattery):
+        return []
+    return battery.ask(battery.sensor.explain) or ["battery: it does not answer in time"]
 
+
+def _known_signs() -> DriverSigns:
+    """What the services know of battery drivers, to read and not to write."""
     try:
-        directory = places.make_runtime_directory()
+        return DriverSigns(places.signs_file(places.readers_directory()), keep=False)
+    except UserError:
+        return DriverSigns()
+
+
+def _runtime_directory(options: argparse.Namespace, log: logging.Logger) -> Path | None:
+    """Make the runtime directory; None without one, where no socket needs it either."""
+    try:
+        return places.make_runtime_directory()
     except UserError as error:
         if not (options.publish and options.replay):
             raise
         log.warning("%s: the ring is in memory, and what it holds ends with this process", error)
-        return Ring(None)
-    return Ring(places.ring_file(directory))
+        return None
 
 
 def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
     """Publish samples until SIGTERM or SIGINT."""
     # Late, so that --once does not load ZeroMQ.
     from telemetry.stream.publisher import Publisher  # noqa: PLC0415
+    from telemetry.stream.ring import Ring  # noqa: PLC0415
 
     clock = Clock()
     interval = options.interval or DEFAULT_INTERVAL
-    with StopSignal() as stop, closing(Supervisor()) as supervisor, closing(_open_ring(options, log)) as ring:
-        sampler, _ = _make_sampler(options, clock)
+    own = _runtime_directory(options, log)
+    ring_file = own and places.ring_file(own)
+    with StopSignal() as stop, closing(Supervisor()) as supervisor, closing(Ring(ring_file)) as ring:
         directory = places.runtime_directory()
+        signs = DriverSigns(own and places.signs_file(own))
+        sampler, _ = _make_sampler(options, clock, interval, signs)
         publish = options.publish or [places.publish_endpoint(directory)]
         replay = options.replay or places.replay_endpoint(directory)
         with closing(Publisher(publish, replay, ring, sampler.run)) as publisher:

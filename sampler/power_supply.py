@@ -1,4 +1,4 @@
-"""One power supply of the kernel: its attribute files, and what they say of a pack at one instant.
+"""One power supply of the kernel: its attribute files, and whether it is a battery.
 
 Files and units are those of the kernel's Documentation/ABI/testing/sysfs-class-power; where drivers stray
 from it, the machine that showed it is named, and recorded under tests/data/power_supply. docs/battery.md
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from sampler.sysfs import read_attribute
 
@@ -27,6 +27,14 @@ _IDENTITY: Final = (("type",), ("scope",), ("present",))
 _SOURCE_LOOK: Final = (("online",), ("usb_type",))
 _MEASURED: Final = (("status",), ("capacity",), VOLTAGE, CURRENT, POWER)
 _LEVELS: Final = (CHARGE, ("charge_full",), ENERGY, ("energy_full",))
+_WEAR: Final = tuple(
+    (name,)
+    for name in ("charge_full", "charge_full_design", "energy_full", "energy_full_design", "cycle_count")
+)
+NUMERIC: Final = frozenset(
+    name for names in (("capacity",), VOLTAGE, CURRENT, POWER, *_LEVELS, *_WEAR) for name in names
+)
+"""Attributes that hold a number, or are refused."""
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,40}")
 """The kernel prints integers; 40 digits is far past any of them and far inside a float."""
@@ -54,6 +62,21 @@ def read_levels(directory: Path) -> dict[str, str]:
     return _read(directory, _LEVELS)
 
 
+def read_wear(directory: Path) -> dict[str, str]:
+    """Return the readable attributes of how worn the pack is."""
+    return _read(directory, _WEAR)
+
+
+def read_driver(directory: Path) -> str:
+    """Return what tells one driver and pack from another: the driver's name, maker and model; "" for none."""
+    try:
+        driver = (directory / "device" / "driver").readlink().name
+    except OSError:
+        driver = ""
+    texts = [read_attribute(f"{directory}/{name}") or "" for name in ("manufacturer", "model_name")]
+    return "|".join([driver, *texts]).strip("|")
+
+
 def _read(directory: Path, quantities: Iterable[tuple[str, ...]]) -> dict[str, str]:
     attributes = {}
     for preference in quantities:
@@ -68,7 +91,7 @@ def _read(directory: Path, quantities: Iterable[tuple[str, ...]]) -> dict[str, s
 
 # --- is it a battery? ------------------------------------------------------------------------------
 
-_SOURCES: Final = ("Mains", "USB", "Wireless")
+SOURCES: Final = ("Mains", "USB", "Wireless")
 """Types of what feeds the machine (USB_PD and the like too): their current is input, its sign another."""
 
 
@@ -82,7 +105,7 @@ def refusal(attributes: Mapping[str, str], *, forced: bool) -> str | None:
     if number(attributes, "present") == 0:
         return "present is 0: there is no pack in it"
     if forced:
-        return f"type is {kind!r}: a source, no battery" if (kind or "").startswith(_SOURCES) else None
+        return f"type is {kind!r}: a source, no battery" if (kind or "").startswith(SOURCES) else None
     # A headset at 3 % "Discharging" is no reason to think that the desktop is (desktop-logitech-g935).
     if scope == "Device":
         return "scope is Device: the battery of a peripheral"
@@ -107,54 +130,7 @@ def no_gauge(attributes: Mapping[str, str]) -> str | None:
     return "type is Unknown, and it has no attributes of a battery (a level, or voltage and current)"
 
 
-# --- what it measures ------------------------------------------------------------------------------
-
-
-class Level(NamedTuple):
-    """What is in a pack and what fits in, both Ah or both Wh."""
-
-    now: float
-    full: float
-
-
-class Pack(NamedTuple):
-    """One pack at one instant; negative current and power: discharging."""
-
-    name: str
-    status: str | None
-    voltage: float | None
-    """V"""
-    current: float | None
-    """A"""
-    power: float | None
-    """W"""
-    pct: float | None
-    """0 to 100"""
-    charge: Level | None = None
-    """Ah"""
-    energy: Level | None = None
-    """Wh"""
-    doubt: str | None = None
-    """Why readings were left out, for a person; None where all that was readable was believed."""
-
-    @property
-    def silent(self) -> bool:
-        """No number could be read, and none was refused: it may be an empty bay."""
-        return self.doubt is None and all(
-            value is None for value in (self.voltage, self.current, self.power, self.pct)
-        )
-
-
-# Wider than any machine, narrower than the registers of a gauge that is not calibrated (65.535 V and
-# 11.7 A of gta04-bq27000-uncalibrated) or firmware's nonsense (upower's list: 0xFFFF, over 300 W).
-_VOLTAGE_RANGE: Final = (1.0, 100.0)
-_POWER_RANGE: Final = (-500.0, 500.0)
-_CURRENT_RANGE: Final = (-500.0, 500.0)  # what the widest power is at the lowest voltage
-_LARGEST_LEVEL: Final = 10_000.0
-
-_SIGN: Final = {"Discharging": -1.0, "Charging": 1.0}
-"""The ABI: current_now is negative for a discharging battery. ACPI gives no sign (dell-charge-discharging),
-Android's gauges the opposite one (retroid-flip2-charging), axp20x changed in 2022: status is asked first."""
+# --- numbers ---------------------------------------------------------------------------------------
 
 
 def number(attributes: Mapping[str, str], name: str) -> float | None:
@@ -166,98 +142,3 @@ def number(attributes: Mapping[str, str], name: str) -> float | None:
 def first(attributes: Mapping[str, str], names: Iterable[str]) -> float | None:
     """Return the first of these that is a number, in the driver's unit."""
     return next((value for name in names if (value := number(attributes, name)) is not None), None)
-
-
-def _base_unit(attributes: Mapping[str, str], names: Iterable[str]) -> float | None:
-    """V, A, W, Ah or Wh: the ABI has all of these in millionths."""
-    value = first(attributes, names)
-    return None if value is None else value / 1e6
-
-
-def parse_pack(name: str, attributes: Mapping[str, str]) -> Pack:
-    """Return what a battery's attributes say. Pure; what is missing, unreadable or absurd is None."""
-    status = attributes.get("status")
-    if status is not None and not status.isprintable():
-        status = None
-    voltage, current, power = (_base_unit(attributes, names) for names in (VOLTAGE, CURRENT, POWER))
-    capacity = number(attributes, "capacity")
-    fill = (capacity,) if capacity is not None else (first(attributes, CHARGE), first(attributes, ENERGY))
-    if _timed_out((voltage, current, power), fill):
-        return Pack(
-            name, status, None, None, None, None, doubt="all its readings are 0: no answer of the gauge"
-        )
-
-    charge = _level(attributes, CHARGE, "charge_full")
-    energy = _level(attributes, ENERGY, "energy_full")
-    pct, pct_doubt = _percent(capacity, charge or energy)
-    doubt = _absurd(voltage, current, power)
-    if doubt:
-        # They come from one conversation with one gauge: where one is nonsense the others are no better.
-        voltage = current = power = None
-    voltage, current, power = _completed(voltage, current, power)
-    if sign := _SIGN.get(status or ""):
-        current, power = _signed(current, sign), _signed(power, sign)
-    return Pack(name, status, voltage, current, power, pct, charge, energy, doubt or pct_doubt)
-
-
-def _timed_out(electrical: Iterable[float | None], fill: Iterable[float | None]) -> bool:
-    """A gauge that does not answer gives zeros for everything, its percent included: not an empty pack."""
-    measured = [value for value in electrical if value is not None]
-    return bool(measured) and not any(measured) and not any(fill)
-
-
-def _level(attributes: Mapping[str, str], names: tuple[str, ...], full_name: str) -> Level | None:
-    # Never the design value: a worn pack never gets there.
-    now, full = _base_unit(attributes, names), _base_unit(attributes, (full_name,))
-    if now is None or full is None or now < 0 or not 0 < full <= _LARGEST_LEVEL or now > _LARGEST_LEVEL:
-        return None
-    return Level(now, full)
-
-
-def _percent(capacity: float | None, level: Level | None) -> tuple[float | None, str | None]:
-    """Return percent and doubt. `capacity` comes first: it is what the maker's gauge and every panel say."""
-    if capacity is None:
-        return (None if level is None else percent_of([level])), None
-    if 0 <= capacity <= 101:  # MAX17040 says 101 when full (raspberrypi/linux#2906)
-        return min(capacity, 100.0), None
-    return None, f"capacity {capacity:.0f} is no percent"
-
-
-def percent_of(levels: Iterable[Level]) -> float:
-    """Return Σnow ÷ Σfull in percent; gauges go past full (steamdeck-era-unknown-overfull)."""
-    inside, fits = map(sum, zip(*levels, strict=True))
-    return min(100.0 * inside / fits, 100.0)
-
-
-def _absurd(voltage: float | None, current: float | None, power: float | None) -> str | None:
-    product = None if voltage is None or current is None else voltage * current
-    for value, (least, most), unit in (
-        (voltage, _VOLTAGE_RANGE, "V"),
-        (current, _CURRENT_RANGE, "A"),
-        (power, _POWER_RANGE, "W"),
-        (product, _POWER_RANGE, "W (voltage × current)"),
-    ):
-        if value is not None and not least <= value <= most:
-            return f"{value:g} {unit} is outside what a machine can do ({least:g} to {most:g})"
-    return None
-
-
-def _completed(
-    voltage: float | None, current: float | None, power: float | None
-) -> tuple[float | None, float | None, float | None]:
-    """Return the three, a missing current or power made from the other two."""
-    # uConsole kernels gave power_now 0 whatever flowed (ak-rex/ClockworkPi-linux#8), bq27000 power_avg 0.
-    if power is None or (power == 0 and current):
-        power = None if voltage is None or current is None else voltage * current
-    if current is None and power is not None and voltage is not None:
-        current = power / voltage
-    return voltage, current, power
-
-
-def _signed(value: float | None, sign: float) -> float | None:
-    return None if value is None else sign * abs(value) + 0.0  # + 0.0: no negative zero
-
-
-def in_power_range(power: float) -> bool:
-    """Whether a machine can draw or take so many watts."""
-    return _POWER_RANGE[0] <= power <= _POWER_RANGE[1]

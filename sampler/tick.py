@@ -11,11 +11,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from sampler.battery import PowerSupplySensor
+from sampler import vcgencmd
+from sampler.background import Background, Slowly
+from sampler.backlight import BrightnessSensor
+from sampler.choice import Choice, make_battery, make_source
 from sampler.clock import Clock, next_ts
 from sampler.cpu import CpuSensor, unowned_share
+from sampler.driver_sign import DriverSigns
+from sampler.governor import GovernorSensor
 from sampler.load import LoadSensor
+from sampler.mains import MainsSensor
 from sampler.processes import Processes, ProcessSensor
+from sampler.rfkill import RadioSensor
+from sampler.throttling import ThrottlingSensor
 from telemetry.sample import Cpu, Sample
 
 
@@ -24,9 +32,14 @@ class Settings(NamedTuple):
 
     sysfs: Path
     procfs: Path
-    power_supply: str
-    """auto, none or the name of one"""
     top_procs: int
+    interval: float
+    """s between samples"""
+    power: Choice = Choice()
+    reverse_current: bool = False
+    """A power monitor counts a discharge as positive."""
+    signs: DriverSigns | None = None
+    """What is known of battery drivers; None: nothing."""
 
 
 class Sensor(Protocol):
@@ -35,15 +48,48 @@ class Sensor(Protocol):
     def read(self) -> object: ...
 
 
-SENSORS: Final[Mapping[str, Callable[[Settings, Clock], Sensor]]] = {
-    "battery": lambda settings, clock: PowerSupplySensor(settings.sysfs, settings.power_supply),
+def _battery(settings: Settings, clock: Clock) -> Sensor:
+    signs = settings.signs or DriverSigns()
+    sensor = make_battery(
+        settings.sysfs, settings.power.battery, clock, signs, reverse=settings.reverse_current
+    )
+    return Background(sensor, settings.interval)
+
+
+def _source(settings: Settings, clock: Clock) -> Sensor | None:
+    if settings.power.source is None:
+        return None
+    return Background(make_source(settings.sysfs, settings.power.source, clock), settings.interval)
+
+
+def _throttling(settings: Settings, clock: Clock) -> Sensor | None:
+    try:
+        ask = vcgencmd.find(settings.sysfs)
+    except vcgencmd.NoFirmware:
+        ask = None
+    sensor = ThrottlingSensor(settings.sysfs, clock.monotonic, ask)
+    if not sensor.tells:
+        return None
+    return Background(sensor, settings.interval) if ask else sensor
+
+
+SENSORS: Final[Mapping[str, Callable[[Settings, Clock], Sensor | None]]] = {
     "load": lambda settings, clock: LoadSensor(settings.procfs),
     # One directly behind the other, so that both speak of the same time.
     "cpu": lambda settings, clock: CpuSensor(settings.sysfs, settings.procfs, clock.monotonic),
     "processes": lambda settings, clock: ProcessSensor(
         settings.procfs, settings.top_procs, clock.monotonic, clock.boottime
     ),
+    "governor": lambda settings, clock: Slowly(GovernorSensor(settings.sysfs), 10.0, clock.monotonic),
+    "radios": lambda settings, clock: Slowly(RadioSensor(settings.sysfs), 10.0, clock.monotonic),
+    "brightness": lambda settings, clock: BrightnessSensor(settings.sysfs),
+    "throttled": _throttling,
+    "on_ac": lambda settings, clock: Background(MainsSensor(settings.sysfs), settings.interval),
+    "battery": _battery,
+    "source": _source,
 }
+"""In the order in which they are read: the slow ones last, which have the time of the others to answer. None:
+this machine has nothing for it."""
 
 
 class Sampler:
@@ -53,6 +99,7 @@ class Sampler:
         """Read every sensor once, so that the first sample covers a whole interval."""
         self.run = os.urandom(8).hex()  # the module secrets brings OpenSSL with it: 4 MB
         self._sensors = sensors
+        self._slow = [sensor for sensor in sensors.values() if isinstance(sensor, Background)]
         self._clock = clock
         self._host = host
         self._boot_id = boot_id
@@ -81,6 +128,8 @@ class Sampler:
         )
 
     def _read(self) -> dict[str, Any]:
+        for slow in self._slow:
+            slow.start()
         return {field: sensor.read() for field, sensor in self._sensors.items()}
 
 
@@ -94,7 +143,8 @@ def with_unowned(readings: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_sensors(settings: Settings, clock: Clock) -> dict[str, Sensor]:
     """Return the sensors by the field that each fills."""
-    return {field: make(settings, clock) for field, make in SENSORS.items()}
+    made = {field: make(settings, clock) for field, make in SENSORS.items()}
+    return {field: sensor for field, sensor in made.items() if sensor is not None}
 
 
 def read_boot_id(procfs: Path) -> str:

@@ -95,6 +95,11 @@ def ring_file(directory: Path) -> Path:
     return directory / "ring"
 
 
+def signs_file(directory: Path) -> Path:
+    """Return the file of what the sampler knows of battery drivers."""
+    return directory / "signs"
+
+
 def default_database(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the database of who gives no ``--db``."""
     if given := environ.get("TELEMETRY_DB"):

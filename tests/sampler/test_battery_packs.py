@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sampler.battery import combine
-from sampler.power_supply import Pack
-from telemetry.sample import Battery
-from tests.sampler.supplies import ABSENT, Attributes, pack, read, reading, write_supply
+from sampler.pack import Pack
+from sampler.packs import combine
+from telemetry.sample import Battery, BatteryPack, Health
+from tests.sampler.supplies import ABSENT, Attributes, pack, plain, read, reading, write_supply
 
 THINKPAD: Attributes = {"type": "Battery", "present": 1, "voltage_now": 11000000}
 
@@ -29,7 +29,7 @@ def test_the_pack_that_carries_the_load(tmp_path: Path, order: int) -> None:
     first, second = [IDLE, DRAINED][::order]
     battery = two(tmp_path, first, second)
     name = "BAT1" if order == 1 else "BAT0"
-    assert battery == Battery(name, "Discharging", 12, -0.5, -6, None)
+    assert plain(battery) == Battery(name, "Discharging", 12, -0.5, -6, None)
 
 
 def test_power_is_the_signed_sum(tmp_path: Path) -> None:
@@ -50,24 +50,24 @@ def test_two_alike_are_told_by_name(tmp_path: Path) -> None:
 
 def test_the_order_of_the_packs_does_not_matter() -> None:
     packs = [Pack(name, "Full", 12, 0, 0, 50) for name in ("BAT1", "BAT0", "BAT2")]
-    assert combine(packs) == Battery("BAT0", "Full", 12, 0, 0, 50)
+    assert plain(combine(packs)) == Battery("BAT0", "Full", 12, 0, 0, 50)
 
 
 def test_half_a_watt_carries_more_than_none_told() -> None:
     quiet = Pack("BAT0", "Full", 11, None, None, 50)
-    assert combine([quiet, Pack("BAT1", "Discharging", 12, -0.05, -0.5, 50)]) == Battery(
+    assert plain(combine([quiet, Pack("BAT1", "Discharging", 12, -0.05, -0.5, 50)])) == Battery(
         "BAT1", "Discharging", 12, -0.5 / 12, -0.5, 50
     )
 
 
 def test_no_power_of_any_is_no_sum(tmp_path: Path) -> None:
     battery = two(tmp_path, {"status": "Full", "capacity": 9}, {"status": "Full", "capacity": 9})
-    assert battery == Battery("BAT0", "Full", 11, None, None, 9)
+    assert plain(battery) == Battery("BAT0", "Full", 11, None, None, 9)
 
 
 def test_status_tells_who_carries_where_no_power_does(tmp_path: Path) -> None:
     battery = two(tmp_path, {"status": "Full", "capacity": 9}, {"status": "Discharging", "capacity": 9})
-    assert battery == Battery("BAT1", "Discharging", 11, None, None, 9)
+    assert plain(battery) == Battery("BAT1", "Discharging", 11, None, None, 9)
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,84 @@ def test_an_empty_bay_and_a_mouse_change_nothing(tmp_path: Path) -> None:
     pack(tmp_path, "A-mouse", scope="Device", capacity=3)
     write_supply(tmp_path, "AC", type="Mains", online=0)
     assert read(tmp_path) == alone
+
+
+# --- each of them ----------------------------------------------------------------------------------
+
+
+def test_each_pack_is_kept(tmp_path: Path) -> None:
+    battery = two(tmp_path, DRAINED, {"status": "Unknown", "power_now": 10**12, "capacity": 20})
+    assert battery.packs == (
+        BatteryPack("BAT0", "Discharging", 12, -0.5, -6, None),
+        BatteryPack(
+            *("BAT1", "Unknown", None, None, None, 20),
+            {
+                "type": "Battery",
+                "present": "1",
+                "status": "Unknown",
+                "capacity": "20",
+                "voltage_now": "11000000",
+                "power_now": "1000000000000",
+            },
+        ),
+    )
+    assert battery.raw is None
+
+
+def test_one_pack_is_no_list_of_packs(tmp_path: Path) -> None:
+    pack(tmp_path)
+    assert reading(tmp_path).packs is None
+
+
+def test_a_silent_pack_is_kept_too(tmp_path: Path) -> None:
+    battery = two(tmp_path, {"status": "Full", "voltage_now": ABSENT}, DRAINED)
+    assert battery.name == "BAT1"
+    assert battery.packs is not None
+    assert [it.name for it in battery.packs] == ["BAT0", "BAT1"]
+
+
+def test_packs_that_look_alike_as_text_have_names_of_their_own(tmp_path: Path) -> None:
+    for name in ("B\udcfe", "B\udcff", "B\ufffd~2"):
+        pack(tmp_path, name)
+    battery = reading(tmp_path)
+    assert battery.packs is not None
+    assert len({it.name for it in battery.packs}) == 3
+
+
+@pytest.mark.parametrize(
+    ("other", "method"),
+    [
+        pytest.param({"status": "Discharging", "power_now": 1}, "power_now", id="the-same"),
+        pytest.param({"status": "Discharging", "current_now": 1}, "power_now+voltage*current", id="two"),
+        pytest.param({"status": "Full"}, "power_now", id="one-tells-none"),
+        pytest.param({"status": "Charging"}, None, id="no-sum"),
+    ],
+)
+def test_how_the_sum_was_got(tmp_path: Path, other: Attributes, method: str | None) -> None:
+    assert two(tmp_path, DRAINED, other).method == method
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "health"),
+    [
+        pytest.param(
+            {"charge_full": 3_000_000, "charge_full_design": 4_000_000, "cycle_count": 5},
+            {"charge_full": 1_000_000, "charge_full_design": 2_000_000, "cycle_count": 7},
+            Health(4, 6, "Ah", 7),
+            id="sums",
+        ),
+        pytest.param(
+            {"charge_full": 3_000_000, "charge_full_design": 4_000_000},
+            {"charge_full": 1_000_000},
+            Health(4, None, "Ah"),
+            id="no-sum-of-a-part",
+        ),
+        pytest.param(
+            {"charge_full": 3_000_000, "cycle_count": 5}, {"energy_full": 1}, Health(cycles=5), id="two-units"
+        ),
+        pytest.param({"charge_full": 3_000_000}, {"energy_full": 1}, None, id="two-units-and-no-cycles"),
+        pytest.param({}, {}, None, id="nothing"),
+    ],
+)
+def test_health_of_two(tmp_path: Path, first: Attributes, second: Attributes, health: Health | None) -> None:
+    assert two(tmp_path, first, second).health == health

@@ -19,7 +19,7 @@ def sensors() -> dict[str, Sensor]:
 
 def test_every_sensor_fills_a_field_of_the_sample() -> None:
     assert SENSORS.keys() <= set(Sample._fields)
-    assert SENSORS.keys() == sensors().keys()
+    assert SENSORS.keys() >= sensors().keys()
 
 
 def test_sensors_are_read_before_the_first_sample() -> None:

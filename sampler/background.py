@@ -1,0 +1,144 @@
+"""Sensors that may block, each in a thread of its own: a gauge on an I2C bus, firmware, another program.
+
+A tick asks, reads everything else, and then takes what has come. It waits a moment for the rest and goes on
+without it; a sensor that is still at it is not asked again, so nothing piles up.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+Reply = TypeVar("Reply")
+
+_FRESH: Final = 10.0
+"""s after which a reading that came late tells of another time than its sample's."""
+
+
+def patience(interval: float) -> float:
+    """Return how long a tick may wait for a slow sensor: s, a twentieth of the interval, 0.25 to 3."""
+    return min(max(0.25, interval / 20), 3.0)
+
+
+class Source(Protocol[T_co]):
+    """What is read."""
+
+    def read(self) -> T_co: ...
+
+
+class _Answer(NamedTuple, Generic[T]):
+    value: T | None
+    error: Exception | None
+    finished: float
+
+
+class Background(Generic[T]):
+    """``sensor``, read in a daemon thread; ``interval`` is the time between ticks, s.
+
+    ``start`` asks for a reading, ``read`` takes it. One that comes too late for its tick is given to the next
+    one: once, and only where it is younger than the interval and than 10 s, so it lies in the time that the
+    next sample covers.
+    """
+
+    def __init__(
+        self, sensor: Source[T], interval: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.sensor = sensor
+        self._patience = patience(interval)
+        self._fresh = min(interval, _FRESH)
+        self._monotonic = monotonic
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._answers: SimpleQueue[_Answer[T]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._busy = False
+        """A reading was asked for and has not been taken."""
+        self._asked = False
+        """It was asked for in this tick."""
+        self._late: _Answer[T] | None = None
+
+    def start(self) -> None:
+        """Ask for a reading, unless the one that was asked for before is still under way."""
+        self._late = self._answer(0.0)
+        self._asked = not self._busy
+        if self._asked:
+            self._busy = True
+            self._run(self._read)
+
+    def read(self) -> T | None:
+        """Return the reading, None where there is none in time. Raises what the sensor raised: a bug."""
+        answer = self._answer(self._patience if self._asked else 0.0) or self._late
+        self._asked, self._late = False, None
+        if answer is None or self._monotonic() - answer.finished > self._fresh:
+            return None
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+
+    def ask(self, question: Callable[[], Reply]) -> Reply | None:
+        """Return what ``question`` returns, called in the sensor's thread; None where that takes too long."""
+        replies: SimpleQueue[Reply] = SimpleQueue()
+        self._run(lambda: replies.put(question()))
+        try:
+            return replies.get(timeout=self._patience)
+        except Empty:
+            return None
+
+    def _answer(self, seconds: float) -> _Answer[T] | None:
+        if not self._busy:
+            return None
+        try:
+            answer = self._answers.get(timeout=seconds) if seconds else self._answers.get_nowait()
+        except Empty:
+            return None
+        self._busy = False
+        return answer
+
+    def _run(self, work: Callable[[], None]) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._go_on, daemon=True, name=type(self.sensor).__name__)
+            self._thread.start()
+        self._work.put(work)
+
+    def _go_on(self) -> None:
+        while True:
+            self._work.get()()
+
+    def _read(self) -> None:
+        value, error = None, None
+        try:
+            value = self.sensor.read()
+        except Exception as raised:  # noqa: BLE001 it is raised again, where somebody sees it
+            error = raised
+        self._answers.put(_Answer(value, error, self._monotonic()))
+
+
+class Slowly(Generic[T]):
+    """``sensor``, read at most every ``seconds``: what changes once in a while, or costs much.
+
+    Between two readings the last one is held, or there is none where ``hold`` is false.
+    """
+
+    def __init__(
+        self, sensor: Source[T], seconds: float, monotonic: Callable[[], float], *, hold: bool = True
+    ) -> None:
+        self._sensor = sensor
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._due = float("-inf")
+        self._hold = hold
+        self._held: T | None = None
+
+    def read(self) -> T | None:
+        """Return the newest reading."""
+        now = self._monotonic()
+        if now < self._due:
+            return self._held
+        reading = self._sensor.read()
+        self._due = now + self._seconds - 0.5  # a tick that comes a little early is no tick too late
+        self._held = reading if self._hold else None
+        return reading

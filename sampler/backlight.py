@@ -1,0 +1,53 @@
+"""The screen's brightness, from class/backlight (Documentation/ABI/stable/sysfs-class-backlight)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from sampler.power_supply import number
+from sampler.sysfs import read_attribute
+
+_PREFERENCE: Final = ("firmware", "platform", "raw")
+"""Of `type`, as the kernel's document has it: a laptop may have the same screen under two."""
+
+
+class BrightnessSensor:
+    """The backlight that the kernel's document prefers; looked for anew when it is gone."""
+
+    def __init__(self, sysfs: Path) -> None:
+        self._root = sysfs / "class" / "backlight"
+        self._chosen: Path | None = None
+        self._most = 0.0
+
+    def read(self) -> float | None:
+        """Return percent of the maximum, 0 for a screen that is off, None without one. Never raises."""
+        if self._chosen is None or (level := _number(self._chosen, "brightness")) is None:
+            self._choose()
+            level = None if self._chosen is None else _number(self._chosen, "brightness")
+        # Not actual_brightness: amdgpu has told it on another scale than max_brightness.
+        if self._chosen is None or level is None or not 0 <= level <= self._most:
+            return None
+        off = _number(self._chosen, "bl_power") or 0.0
+        return 0.0 if off > 0 else 100.0 * level / self._most
+
+    def _choose(self) -> None:
+        self._chosen = None
+        try:
+            names = sorted(entry.name for entry in self._root.iterdir())
+        except OSError:
+            return
+        for name in sorted(names, key=self._rank):
+            most = _number(self._root / name, "max_brightness")
+            if most is not None and most > 0 and _number(self._root / name, "brightness") is not None:
+                self._chosen, self._most = self._root / name, most
+                return
+
+    def _rank(self, name: str) -> int:
+        kind = read_attribute(f"{self._root}/{name}/type")
+        return _PREFERENCE.index(kind) if kind in _PREFERENCE else len(_PREFERENCE)
+
+
+def _number(directory: Path, name: str) -> float | None:
+    text = read_attribute(f"{directory}/{name}")
+    return None if text is None else number({name: text}, name)

@@ -1,0 +1,107 @@
+"""What ``--power-supply`` means on this machine: which sensor is its battery, and which its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol, runtime_checkable
+
+from sampler import vcgencmd
+from sampler.background import Slowly
+from sampler.battery import AUTO, NONE, NoSuchSupply, PowerSupplySensor
+from sampler.clock import Clock
+from sampler.driver_sign import DriverSigns
+from sampler.hwmon import RAIL_CHIP, Hwmon, HwmonBattery, RailSource
+from sampler.rapl import RaplSource
+from telemetry.sample import Battery, PowerSource
+
+PMIC: Final = "pmic"
+RAPL: Final = "rapl"
+SOURCES: Final = (RAIL_CHIP, PMIC, RAPL)
+
+_PMIC_EVERY: Final = 15.0
+"""s between two runs of vcgencmd"""
+
+
+class Choice(NamedTuple):
+    """What was asked for: the battery (auto, none or a name) and the source beside it."""
+
+    battery: str = AUTO
+    source: str | None = None
+
+
+@runtime_checkable
+class ExplainedBattery(Protocol):
+    """A battery sensor that can say why it has nothing."""
+
+    def read(self) -> Battery | None: ...
+
+    def explain(self) -> list[str]: ...
+
+
+class SourceSensor(Protocol):
+    """Whatever tells what the machine draws and is no battery."""
+
+    def read(self) -> PowerSource | None: ...
+
+
+def choose(sysfs: Path, names: Sequence[str]) -> Choice:
+    """Return which of ``names`` is the battery and which the source. Raises ValueError for two of a kind."""
+    rails = {chip.directory for chip in Hwmon(sysfs).chips() if chip.name == RAIL_CHIP}
+    sources = [name for name in names if name.partition(":")[0] in {*SOURCES, *rails}]
+    batteries = [name for name in names if name not in sources]
+    for kind, found in (("battery", batteries), ("source", sources)):
+        if len(found) > 1:
+            raise ValueError(
+                f"--power-supply {' and '.join(found)}: one {kind} can be read, not {len(found)}"
+            )
+    return Choice(batteries[0] if batteries else AUTO, sources[0] if sources else None)
+
+
+class AutoBattery:
+    """The batteries among the power supplies; where there is none, the only INA219 or INA226."""
+
+    def __init__(self, supplies: PowerSupplySensor, monitor: HwmonBattery) -> None:
+        self._supplies = supplies
+        self._monitor = monitor
+
+    def read(self) -> Battery | None:
+        """Return the reading, None where there is no battery. Never raises."""
+        return self._supplies.read() or self._monitor.read()
+
+    def explain(self) -> list[str]:
+        """Return what was looked at, and why it is no battery."""
+        return self._supplies.explain() + self._monitor.explain()
+
+
+def make_battery(
+    sysfs: Path, name: str, clock: Clock, signs: DriverSigns, *, reverse: bool = False
+) -> ExplainedBattery:
+    """Return the sensor of the battery: auto, none, a power supply, or a chip of hwmon by name or directory.
+
+    Raises NoSuchSupply or NoSuchChip where there is no such thing; the text lists what there is.
+    """
+    if name == AUTO:
+        monitor = HwmonBattery(sysfs, reverse=reverse, monotonic=clock.monotonic)
+        return AutoBattery(PowerSupplySensor(sysfs, AUTO, clock, signs), monitor)
+    monitors = Hwmon(sysfs).monitors()
+    is_chip = any(name in chip for chip in monitors) and not (sysfs / "class/power_supply" / name).exists()
+    if name != NONE and is_chip:
+        return HwmonBattery(sysfs, name, reverse=reverse, monotonic=clock.monotonic)
+    try:
+        return PowerSupplySensor(sysfs, name, clock, signs)
+    except NoSuchSupply as error:
+        chips = ", ".join(map(str, monitors)) or "none"
+        raise NoSuchSupply(
+            f"{error}; power monitors in hwmon: {chips}; sources: {', '.join(SOURCES)}"
+        ) from None
+
+
+def make_source(sysfs: Path, name: str, clock: Clock) -> SourceSensor:
+    """Return the sensor of the source. Raises UserError where it is not there, or may not be read."""
+    if name == RAPL:
+        return RaplSource(sysfs, clock.monotonic)
+    if name == PMIC:
+        # Its power is of the moment it was asked for: between two askings there is none.
+        return Slowly(vcgencmd.PmicSource(vcgencmd.find(sysfs)), _PMIC_EVERY, clock.monotonic, hold=False)
+    return RailSource(sysfs, name)

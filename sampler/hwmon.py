@@ -1,0 +1,197 @@
+"""Power monitors among the chips of class/hwmon (Documentation/hwmon/sysfs-interface.rst).
+
+A UPS HAT has an INA219 or INA226 between battery and board: then it is the battery. An INA3221 watches three
+rails of a board: that is a source, no battery.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sampler.pack import parse_pack
+from sampler.power_supply import number
+from sampler.sysfs import read_attribute
+from telemetry.errors import UserError
+from telemetry.sample import Battery, PowerSource
+
+BATTERY_CHIPS: Final = ("ina219", "ina226")
+RAIL_CHIP: Final = "ina3221"
+
+_HWMON: Final = re.compile(r"hwmon[0-9]{1,6}")
+_INPUTS: Final = ("in1_input", "curr1_input", "power1_input")
+"""mV, mA, µW. in0 of an INA219 is the shunt, in1 the bus. Power has no sign."""
+_RAILS: Final = (1, 2, 3)
+_LOOK_EVERY: Final = 60.0
+"""s between two looks for a chip that is not there"""
+
+
+class NoSuchChip(UserError):
+    """The chip that was asked for by name is not there, or not the only one; the text lists what is."""
+
+
+class Chip(NamedTuple):
+    """One chip: its directory's name (``hwmon3``, another at each boot) and its own (``ina219``)."""
+
+    directory: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.directory} ({self.name})"
+
+
+class Hwmon:
+    """The chips under ``class/hwmon`` of ``sysfs``."""
+
+    def __init__(self, sysfs: Path) -> None:
+        self.root = sysfs / "class" / "hwmon"
+
+    def chips(self) -> list[Chip]:
+        """Return the chips that tell their name."""
+        try:
+            directories = [entry.name for entry in self.root.iterdir() if _HWMON.fullmatch(entry.name)]
+        except OSError:
+            return []
+        named = [Chip(directory, name) for directory in directories if (name := self._name(directory))]
+        return sorted(named, key=lambda chip: int(chip.directory.removeprefix("hwmon")))
+
+    def monitors(self) -> list[Chip]:
+        """Return the chips that tell a voltage and a current."""
+        return [chip for chip in self.chips() if len(self.read(chip, _INPUTS[:2])) == 2]
+
+    def is_there(self, chip: Chip) -> bool:
+        """Return whether that number still belongs to that chip."""
+        return self._name(chip.directory) == chip.name
+
+    def one(self, wanted: str) -> Chip:
+        """Return the one chip of that name, or in that directory. Raises NoSuchChip for none and for two."""
+        there = self.chips()
+        found = [chip for chip in there if wanted in chip]
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(map(str, found or there)) or "there is none at all"
+        how_many = f"{len(found)} chips" if found else "no chip"
+        raise NoSuchChip(f"{how_many} {wanted!r} in {self.root}: {listed}")
+
+    def read(self, chip: Chip, names: tuple[str, ...]) -> dict[str, str]:
+        """Return the readable attributes among ``names``."""
+        texts = {name: read_attribute(f"{self.root}/{chip.directory}/{name}") for name in names}
+        return {name: text for name, text in texts.items() if text is not None}
+
+    def _name(self, directory: str) -> str | None:
+        name = read_attribute(f"{self.root}/{directory}/name")
+        return name if name and name.isprintable() else None
+
+
+class HwmonBattery:
+    """The battery behind an INA219 or its kin: voltage, current and power, no percent and no status.
+
+    ``wanted`` is a chip's name or directory; None: the only INA219 or INA226, if there is just one.
+    ``reverse``: this board counts a discharge as positive. Raises NoSuchChip, at construction only.
+    """
+
+    def __init__(
+        self,
+        sysfs: Path,
+        wanted: str | None = None,
+        *,
+        reverse: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
+        self._look_due = float("-inf")
+        self._hwmon = Hwmon(sysfs)
+        self._wanted = wanted
+        self._sign = -1.0 if reverse else 1.0
+        self._chip = self._hwmon.one(wanted) if wanted else None
+
+    def read(self) -> Battery | None:
+        """Return the reading, None where there is no such chip now. Never raises."""
+        if self._chip is not None and not self._hwmon.is_there(self._chip):
+            self._chip, self._look_due = None, float("-inf")
+        if self._chip is None and self._monotonic() >= self._look_due:
+            self._chip, self._look_due = self._look(), self._monotonic() + _LOOK_EVERY
+        if self._chip is None:
+            return None
+        return parse_monitor(self._chip.name, self._hwmon.read(self._chip, _INPUTS), self._sign)
+
+    def explain(self) -> list[str]:
+        """Return a line that says why no chip was taken, nothing where one was."""
+        if self._look() is not None:
+            return []
+        there = self._hwmon.chips()
+        kin = [chip for chip in there if chip.name in BATTERY_CHIPS]
+        if self._wanted or kin:
+            listed = ", ".join(map(str, there))
+            return [
+                f"battery: not exactly one {self._wanted or 'power monitor'} in {self._hwmon.root}: {listed}"
+            ]
+        chips = ", ".join(chip.name for chip in there) or "no chip"
+        return [f"battery: no {' or '.join(BATTERY_CHIPS)} in {self._hwmon.root}: {chips}"]
+
+    def _look(self) -> Chip | None:
+        wanted = [self._wanted] if self._wanted else BATTERY_CHIPS
+        found = [chip for chip in self._hwmon.chips() if any(name in chip for name in wanted)]
+        return found[0] if len(found) == 1 else None
+
+
+def parse_monitor(name: str, given: dict[str, str], sign: float = 1.0) -> Battery:
+    """Return what a power monitor says, by the rules of a pack; ``sign`` -1 turns its current round. Pure."""
+    volts, amps, watts = (number(given, attribute) for attribute in _INPUTS)
+    scaled = {
+        "voltage_now": None if volts is None else volts * 1e3,
+        "current_now": None if amps is None else amps * sign * 1e3,
+        # The chip multiplies without the sign: which way power goes, only the current tells.
+        "power_now": None if watts is None or amps is None else abs(watts) * (-1 if amps * sign < 0 else 1),
+    }
+    pack = parse_pack(name, {key: f"{value:.0f}" for key, value in scaled.items() if value is not None})
+    refused = pack.doubt or any(number(given, attribute) is None for attribute in given)
+    raw = {key: text[:100] for key, text in given.items()} if refused else None
+    method = "power1_input" if pack.method == "power_now" else pack.method
+    return Battery(*pack[:6], method, raw)
+
+
+class RailSource:
+    """What an INA3221 says of the rail that feeds the board: its only one, or the one labelled as input."""
+
+    def __init__(self, sysfs: Path, wanted: str = RAIL_CHIP) -> None:
+        """``wanted`` is the chip's name or directory, ``:2`` behind it its second rail. Raises NoSuchChip."""
+        name, _, rail = wanted.partition(":")
+        self._hwmon = Hwmon(sysfs)
+        self._chip = self._hwmon.one(name)
+        labels = self._hwmon.read(self._chip, tuple(f"in{number_}_label" for number_ in _RAILS))
+        there = [rail_ for rail_ in _RAILS if self._hwmon.read(self._chip, (f"curr{rail_}_input",))]
+        inputs = [rail_ for rail_ in there if _is_input(labels.get(f"in{rail_}_label", ""))]
+        chosen = (
+            [int(rail)] if rail.isdecimal() and int(rail) in there else inputs if len(inputs) == 1 else there
+        )
+        if len(chosen) != 1 or (rail and str(chosen[0]) != rail):
+            rails = [f"{name}:{rail_} ({labels.get(f'in{rail_}_label', 'no label')})" for rail_ in there]
+            raise NoSuchChip(f"which rail of {self._chip}? {', '.join(rails) or 'it tells of none'}")
+        self._rail = chosen[0]
+
+    def read(self) -> PowerSource | None:
+        """Return the rail's reading, None where there is none. Never raises."""
+        if not self._hwmon.is_there(self._chip):
+            return None
+        given = self._hwmon.read(self._chip, (f"in{self._rail}_input", f"curr{self._rail}_input"))
+        battery = parse_monitor(
+            self._chip.name, {key.replace(str(self._rail), "1", 1): text for key, text in given.items()}
+        )
+        if battery.power is None:
+            return None
+        # A board draws: a negative current is a shunt that is wired the other way round.
+        return PowerSource(
+            f"{self._chip.name}:{self._rail}",
+            abs(battery.power),
+            battery.voltage,
+            abs(battery.current or 0.0),
+        )
+
+
+def _is_input(label: str) -> bool:
+    """Whether a rail's label says that it feeds the board (VDD_IN, POM_5V_IN, VIN, 5V-IN)."""
+    return re.search(r"(^|[^a-z])v?in($|[^a-z])", label.lower()) is not None

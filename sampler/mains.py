@@ -1,0 +1,44 @@
+"""Whether the machine is fed from outside: the supplies of class/power_supply that are no batteries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sampler.power_supply import SOURCES, number
+from sampler.sysfs import read_attribute
+
+
+class MainsSensor:
+    """Mains adapters, USB ports that charge, and charging pads."""
+
+    def __init__(self, sysfs: Path) -> None:
+        self._root = sysfs / "class" / "power_supply"
+        self._sources: dict[str, bool] = {}
+        """By name: whether it feeds the machine. A supply's type never changes while it is there."""
+
+    def read(self) -> bool | None:
+        """Return whether any source is online, None where none tells. Never raises."""
+        try:
+            names = [entry.name for entry in self._root.iterdir()]
+        except OSError:
+            return None
+        known = self._sources
+        self._sources = {
+            name: feeds
+            for name in names
+            if (feeds := known[name] if name in known else self._feeds(name)) is not None
+        }
+        told = [self._online(name) for name, feeds in self._sources.items() if feeds]
+        # `online` is 0, 1, or 2 for a source whose voltage can be programmed (USB PD PPS).
+        return any(told_ >= 1 for told_ in told if told_ is not None) if set(told) - {None} else None
+
+    def _feeds(self, name: str) -> bool | None:
+        kind = read_attribute(f"{self._root}/{name}/type")
+        if kind is None:
+            return None
+        # A pad that charges a mouse feeds no machine.
+        return kind.startswith(SOURCES) and read_attribute(f"{self._root}/{name}/scope") != "Device"
+
+    def _online(self, name: str) -> float | None:
+        text = read_attribute(f"{self._root}/{name}/online")
+        return None if text is None else number({"online": text}, "online")

@@ -1,0 +1,252 @@
+"""What a battery's attributes say of it at one instant. Pure.
+
+Where drivers stray from the kernel's document, the machine that showed it is named, and recorded under
+tests/data/power_supply. docs/battery.md tells a user the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from sampler.power_supply import CHARGE, CURRENT, ENERGY, NUMERIC, POWER, VOLTAGE, first, number
+from telemetry.sample import Health
+
+
+class Level(NamedTuple):
+    """What is in a pack and what fits in, both Ah or both Wh."""
+
+    now: float
+    full: float
+
+
+class Pack(NamedTuple):
+    """One pack at one instant; negative current and power: discharging."""
+
+    name: str
+    status: str | None
+    voltage: float | None
+    """V"""
+    current: float | None
+    """A"""
+    power: float | None
+    """W"""
+    pct: float | None
+    """0 to 100"""
+    charge: Level | None = None
+    """Ah"""
+    energy: Level | None = None
+    """Wh"""
+    doubt: str | None = None
+    """Why readings were left out, for a person; None where all that was readable was believed."""
+    method: str | None = None
+    """How power was got; None where there is none."""
+    raw: dict[str, str] | None = None
+    """What the driver gave, where something of it was refused."""
+    health: Health | None = None
+
+    @property
+    def silent(self) -> bool:
+        """No number could be read, and none was refused: it may be an empty bay."""
+        return self.doubt is None and all(
+            value is None for value in (self.voltage, self.current, self.power, self.pct)
+        )
+
+
+# Wider than any machine, narrower than the registers of a gauge that is not calibrated (65.535 V and
+# 11.7 A of gta04-bq27000-uncalibrated) or firmware's nonsense (upower's list: 0xFFFF, over 300 W).
+_VOLTAGE_RANGE: Final = (1.0, 100.0)
+MOST_WATTS: Final = 500.0
+_POWER_RANGE: Final = (-MOST_WATTS, MOST_WATTS)
+_CURRENT_RANGE: Final = (-500.0, 500.0)  # what the widest power is at the lowest voltage
+_LARGEST_LEVEL: Final = 10_000.0
+_MOST_CYCLES: Final = 65_535  # a register that is not filled says this (gta04-bq27000-uncalibrated)
+_LONGEST_RAW: Final = 100
+"""Characters of an attribute that are kept: a number has 20 at most, a status 12."""
+
+DIRECTION: Final = {"Discharging": -1.0, "Charging": 1.0}
+"""The ABI: current_now is negative for a discharging battery. ACPI gives no sign (dell-charge-discharging),
+Android's gauges the opposite one (retroid-flip2-charging), axp20x changed in 2022: status is asked first."""
+
+
+def _base_unit(attributes: Mapping[str, str], names: Iterable[str]) -> float | None:
+    """V, A, W, Ah or Wh: the ABI has all of these in millionths."""
+    value = first(attributes, names)
+    return None if value is None else value / 1e6
+
+
+def parse_pack(name: str, given: Mapping[str, str], *, follows_abi: bool = False) -> Pack:
+    """Return what a battery's attributes say; what is missing, unreadable or absurd is None.
+
+    ``follows_abi``: this driver has shown that its sign is the kernel's, and is believed while charging too.
+    """
+    attributes = _without_derived_energy(given)
+    status = attributes.get("status")
+    if status is not None and not status.isprintable():
+        status = None
+    voltage, current, power = (_base_unit(attributes, names) for names in (VOLTAGE, CURRENT, POWER))
+    capacity = number(attributes, "capacity")
+    fill = (capacity,) if capacity is not None else (first(attributes, CHARGE), first(attributes, ENERGY))
+    if _timed_out((voltage, current, power), fill):
+        silence = "all its readings are 0: no answer of the gauge"
+        return Pack(name, status, None, None, None, None, doubt=silence, raw=_as_given(given))
+
+    charge = _level(attributes, CHARGE, "charge_full")
+    energy = _level(attributes, ENERGY, "energy_full")
+    pct, pct_doubt = _percent(capacity, charge or energy)
+    doubt = _absurd(voltage, current, power)
+    if doubt:
+        # They come from one conversation with one gauge: where one is nonsense the others are no better.
+        voltage = current = power = None
+    measured = next((kind for kind in POWER if number(attributes, kind) is not None), None)
+    voltage, current, power, method = _completed(voltage, current, power, measured)
+    if sign := _sign(status, current, power, follows_abi=follows_abi):
+        current, power = _signed(current, sign), _signed(power, sign)
+    doubt = doubt or pct_doubt
+    raw = _as_given(given) if doubt or _refused(given) else None
+    return Pack(name, status, voltage, current, power, pct, charge, energy, doubt, method, raw)
+
+
+class Content(NamedTuple):
+    """What is in a pack, for its change over time."""
+
+    unit: str
+    """Ah or Wh"""
+    level: float
+    watt_hours: float
+    """Of one unit, now"""
+
+
+def parse_content(given: Mapping[str, str], voltage: float | None) -> Content | None:
+    """Return what is in the pack in the unit that its gauge counts, None where it does not tell."""
+    attributes = _without_derived_energy(given)
+    energy, charge = _base_unit(attributes, ENERGY), _base_unit(attributes, CHARGE)
+    if energy is not None and 0 <= energy <= _LARGEST_LEVEL:
+        return Content("Wh", energy, 1.0)
+    if charge is not None and voltage is not None and 0 <= charge <= _LARGEST_LEVEL:
+        return Content("Ah", charge, voltage)
+    return None
+
+
+def discharge_sign(given: Mapping[str, str]) -> float:
+    """Return the sign that the driver gives to a discharge: -1 is the kernel's; 0: this is none."""
+    if given.get("status") != "Discharging":
+        return 0.0
+    flows = [value for names in (CURRENT, POWER) if (value := first(given, names))]
+    return 0.0 if not flows else -1.0 if min(flows) < 0 else 1.0
+
+
+def _sign(status: str | None, current: float | None, power: float | None, *, follows_abi: bool) -> float:
+    """The sign that current and power get, 0 where they keep the driver's."""
+    if status == "Charging" and follows_abi:
+        # A charger too weak for the load: the driver says Charging, and its current what really happens.
+        return -1.0 if min(current or 0.0, power or 0.0) < 0 else 1.0
+    return DIRECTION.get(status or "", 0.0)
+
+
+def _without_derived_energy(given: Mapping[str, str]) -> Mapping[str, str]:
+    """What was given, less an energy that the kernel made up.
+
+    uConsole's CM4 kernels make energy_now from the percent and a pack of 8 Wh, whatever pack is in it.
+    """
+    capacity, now = number(given, "capacity"), number(given, "energy_now")
+    if capacity is None or now is None or number(given, "energy_full") != 8e6:
+        return given
+    if now != min(max((capacity - 10) * 1e5, 0.0), 8e6):
+        return given
+    return {name: text for name, text in given.items() if not name.startswith("energy_")}
+
+
+def _refused(given: Mapping[str, str]) -> bool:
+    """Whether a text stands where a number should, or in the status what no terminal should see."""
+    if not given.get("status", "").isprintable():
+        return True
+    return any(number(given, name) is None for name in given.keys() & NUMERIC)
+
+
+def _as_given(given: Mapping[str, str]) -> dict[str, str]:
+    return {name: text[:_LONGEST_RAW] for name, text in given.items()}
+
+
+def parse_health(given: Mapping[str, str]) -> Health | None:
+    """Return how worn a pack is, None where nothing is told. Ah and Wh are never mixed."""
+    cycles = number(given, "cycle_count")
+    told = int(cycles) if cycles is not None and 0 < cycles < _MOST_CYCLES else None  # 0: "not available"
+    pairs: list[tuple[str, float | None, float | None]] = [
+        (unit, _content(given, f"{family}_full"), _content(given, f"{family}_full_design"))
+        for unit, family in (("Ah", "charge"), ("Wh", "energy"))
+    ]
+    unit, full, design = max(pairs, key=lambda pair: sum(value is not None for value in pair[1:]))
+    if full is None and design is None:
+        return None if told is None else Health(cycles=told)
+    return Health(full, design, unit, told)
+
+
+def _content(given: Mapping[str, str], name: str) -> float | None:
+    value = _base_unit(given, (name,))
+    return value if value is not None and 0 < value <= _LARGEST_LEVEL else None
+
+
+def _timed_out(electrical: Iterable[float | None], fill: Iterable[float | None]) -> bool:
+    """A gauge that does not answer gives zeros for everything, its percent included: not an empty pack."""
+    measured = [value for value in electrical if value is not None]
+    return bool(measured) and not any(measured) and not any(fill)
+
+
+def _level(attributes: Mapping[str, str], names: tuple[str, ...], full_name: str) -> Level | None:
+    # Never the design value: a worn pack never gets there.
+    now, full = _base_unit(attributes, names), _base_unit(attributes, (full_name,))
+    if now is None or full is None or now < 0 or not 0 < full <= _LARGEST_LEVEL or now > _LARGEST_LEVEL:
+        return None
+    return Level(now, full)
+
+
+def _percent(capacity: float | None, level: Level | None) -> tuple[float | None, str | None]:
+    """Return percent and doubt. `capacity` comes first: it is what the maker's gauge and every panel say."""
+    if capacity is None:
+        return (None if level is None else percent_of([level])), None
+    if 0 <= capacity <= 101:  # MAX17040 says 101 when full (raspberrypi/linux#2906)
+        return min(capacity, 100.0), None
+    return None, f"capacity {capacity:.0f} is no percent"
+
+
+def percent_of(levels: Iterable[Level]) -> float:
+    """Return Σnow ÷ Σfull in percent; gauges go past full (steamdeck-era-unknown-overfull)."""
+    inside, fits = map(sum, zip(*levels, strict=True))
+    return min(100.0 * inside / fits, 100.0)
+
+
+def _absurd(voltage: float | None, current: float | None, power: float | None) -> str | None:
+    product = None if voltage is None or current is None else voltage * current
+    for value, (least, most), unit in (
+        (voltage, _VOLTAGE_RANGE, "V"),
+        (current, _CURRENT_RANGE, "A"),
+        (power, _POWER_RANGE, "W"),
+        (product, _POWER_RANGE, "W (voltage × current)"),
+    ):
+        if value is not None and not least <= value <= most:
+            return f"{value:g} {unit} is outside what a machine can do ({least:g} to {most:g})"
+    return None
+
+
+def _completed(
+    voltage: float | None, current: float | None, power: float | None, measured: str | None
+) -> tuple[float | None, float | None, float | None, str | None]:
+    """Return the three, a missing current or power made from the other two, and how power was got."""
+    method = None if power is None else measured
+    # uConsole kernels gave power_now 0 whatever flowed (ak-rex/ClockworkPi-linux#8), bq27000 power_avg 0.
+    if power is None or (power == 0 and current):
+        power = None if voltage is None or current is None else voltage * current
+        method = None if power is None else "voltage*current"
+    if current is None and power is not None and voltage is not None:
+        current = power / voltage
+    return voltage, current, power, method
+
+
+def _signed(value: float | None, sign: float) -> float | None:
+    return None if value is None else sign * abs(value) + 0.0  # + 0.0: no negative zero
+
+
+def in_power_range(power: float) -> bool:
+    """Whether a machine can draw or take so many watts."""
+    return abs(power) <= MOST_WATTS

@@ -1,0 +1,88 @@
+"""What the packs of a machine come to: one battery. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sampler.pack import Level, Pack, in_power_range, percent_of
+from telemetry.sample import Battery, BatteryPack, Health
+
+
+def combine(packs: Sequence[Pack]) -> Battery | None:
+    """Return the machine's battery, made of its packs.
+
+    Power is the signed sum: a ThinkPad drains one pack while the other rests, and may charge one from the
+    other. Name, status and voltage are those of the pack that carries the load, and current is the power over
+    that voltage: packs of different voltages have no common current.
+    """
+    if not packs:
+        return None
+    telling = [pack for pack in packs if not pack.silent] or list(packs)
+    carrier = min(telling, key=_load_order)
+    health = _total_health([pack.health for pack in packs if pack.health is not None])
+    each = tuple([BatteryPack(*pack[:6], pack.raw) for pack in packs]) if len(packs) > 1 else None
+    if len(telling) == 1:
+        return Battery(*carrier[:6], carrier.method, carrier.raw, each, health)
+    power = _total_power(packs)
+    current = None if power is None or carrier.voltage is None else power / carrier.voltage
+    percent = _total_percent(telling)
+    method = None if power is None else _methods(packs)
+    return Battery(
+        carrier.name, carrier.status, carrier.voltage, current, power, percent, method, None, each, health
+    )
+
+
+_ACTIVE: Final = ("Discharging", "Charging")
+
+
+def _load_order(pack: Pack) -> tuple[float, int, str]:
+    active = _ACTIVE.index(pack.status) if pack.status in _ACTIVE else len(_ACTIVE)
+    return -abs(pack.power or 0.0), active, pack.name
+
+
+def _total_power(packs: Sequence[Pack]) -> float | None:
+    """The signed sum, None where a term of it is missing.
+
+    An idle pack with no power to read (Dell, HP: ENODEV unless it discharges) is no missing term; one that
+    says it is active, or whose reading was refused, is: a sum without it would be a number from nothing.
+    """
+    known = [pack.power for pack in packs if pack.power is not None]
+    missing = any(pack.power is None and (pack.doubt or pack.status in _ACTIVE) for pack in packs)
+    if not known or missing or not in_power_range(total := sum(known)):
+        return None
+    return total
+
+
+def _total_percent(packs: Sequence[Pack]) -> float | None:
+    """Σnow ÷ Σfull in one unit, else the mean; None where a pack tells none: half a battery is no percent."""
+    percents = [pack.pct for pack in packs if pack.pct is not None]
+    if len(percents) < len(packs):
+        return None
+    for levels in ([pack.energy for pack in packs], [pack.charge for pack in packs]):
+        present: list[Level] = [level for level in levels if level is not None]
+        if len(present) == len(packs):
+            return percent_of(present)
+    return sum(percents) / len(percents)
+
+
+def _methods(packs: Sequence[Pack]) -> str:
+    """How the terms of the sum were got: one method, or several (``power_now+slope``)."""
+    return "+".join(sorted({pack.method for pack in packs if pack.method is not None}))
+
+
+def _total_health(healths: Sequence[Health]) -> Health | None:
+    """Sums in one unit, and the cycles of the pack that has most; sums in two units are none."""
+    if not healths:
+        return None
+    cycles = max((health.cycles for health in healths if health.cycles is not None), default=None)
+    units = {health.unit for health in healths}
+    if len(units) > 1:
+        return None if cycles is None else Health(cycles=cycles)
+    full, design = (_sum([health[column] for health in healths]) for column in (0, 1))
+    return Health(full, design, units.pop(), cycles)
+
+
+def _sum(terms: Sequence[float | str | None]) -> float | None:
+    numbers = [term for term in terms if isinstance(term, float)]
+    return sum(numbers) if len(numbers) == len(terms) else None

@@ -1,0 +1,96 @@
+"""The energy counters of x86 packages: class/powercap (Documentation/power/powercap/powercap.rst)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sampler.pack import in_power_range
+from sampler.sysfs import read_attribute
+from telemetry.errors import UserError
+from telemetry.sample import PowerSource
+
+_PACKAGE: Final = re.compile(r"intel-rapl:[0-9]{1,4}")
+"""A package or the whole platform (psys); AMD's too. Not intel-rapl-mmio: the same package again. Not
+intel-rapl:0:0: a part of it."""
+_COUNTER: Final = re.compile(r"[0-9]{1,19}")
+
+
+class NoRapl(UserError):
+    """There is no energy counter, or no permission to read it; the text says which."""
+
+
+class _Reading(NamedTuple):
+    energy: int
+    """µJ"""
+    at: float
+    """s, monotonic"""
+
+
+class RaplSource:
+    """What the packages draw: an estimate, since screen, radios and drives are left out.
+
+    Where the platform has a counter (psys) that one is taken. Raises NoRapl, at construction only.
+    """
+
+    def __init__(self, sysfs: Path, monotonic: Callable[[], float]) -> None:
+        root = sysfs / "class" / "powercap"
+        self._monotonic = monotonic
+        try:
+            names = sorted(entry.name for entry in root.iterdir() if _PACKAGE.fullmatch(entry.name))
+        except OSError:
+            names = []
+        zones = {name: read_attribute(f"{root}/{name}/name") or "" for name in names}
+        platform = [name for name, kind in zones.items() if kind == "psys"]
+        self._zones = [root / name for name in platform[:1] or zones]
+        self._name = "rapl:psys" if platform else "rapl"
+        if not self._zones:
+            raise NoRapl(f"no energy counter (intel-rapl:N) in {root}")
+        for zone in self._zones:
+            if not os.access(zone / "energy_uj", os.R_OK):
+                raise NoRapl(
+                    f"{zone / 'energy_uj'} cannot be read: the kernel lets only root read it "
+                    "(PLATYPUS, CVE-2020-8694); run as root, or leave rapl out"
+                )
+        self._before: dict[Path, _Reading] = {}
+
+    def read(self) -> PowerSource | None:
+        """Return the mean power since the read before this one, None where it is not known. Never raises."""
+        total: float | None = 0.0
+        for zone in self._zones:
+            power = self._power(zone)
+            total = None if total is None or power is None else total + power
+        if total is None or not in_power_range(total):
+            return None
+        return PowerSource(self._name, total, estimate=True)
+
+    def _power(self, zone: Path) -> float | None:
+        energy, most = (_counter(zone / name) for name in ("energy_uj", "max_energy_range_uj"))
+        before = self._before.pop(zone, None)
+        if energy is None:
+            return None
+        now = self._before[zone] = _Reading(energy, self._monotonic())
+        if before is None or now.at <= before.at:
+            return None
+        return mean_power(energy - before.energy, most, now.at - before.at)
+
+
+def mean_power(difference: int, most: int | None, seconds: float) -> float | None:
+    """Return W from the difference of two counts in µJ; one that wrapped at ``most`` is negative. Pure.
+
+    A counter may wrap more than once unseen (at 262 kJ and 50 W each 87 minutes): then this is too little.
+    """
+    if difference < 0:
+        if most is None or difference + most < 0:
+            return None
+        difference += most
+    watts = difference / 1e6 / seconds
+    return watts if in_power_range(watts) else None
+
+
+def _counter(path: Path) -> int | None:
+    text = read_attribute(str(path))
+    return int(text) if text and _COUNTER.fullmatch(text) else None

@@ -1,0 +1,100 @@
+"""What a Raspberry Pi's firmware tells through its program vcgencmd: the PMIC's rails, and what throttles.
+
+Starting a program costs milliseconds, so it is asked seldom, and never for another /sys than this machine's.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sampler.pack import in_power_range
+from telemetry.errors import UserError
+from telemetry.sample import PowerSource
+
+Ask = Callable[[str], str | None]
+"""Asks vcgencmd one thing; the answer is None where it fails."""
+
+_LONGEST: Final = 2.0
+"""s for an answer; it takes some 10 ms."""
+_MAILBOX: Final = Path("/dev/vcio")
+
+REASONS: Final = ("undervoltage", "frequency-capped", "throttled", "soft-temperature-limit")
+"""Bits 0 to 3 of get_throttled: what holds now. 16 to 19 are the same since the boot."""
+
+_THROTTLED: Final = re.compile(r"throttled=0x([0-9a-fA-F]{1,8})")
+_RAIL: Final = re.compile(
+    r"(\w{1,30})_([AV])\s+(?:current|volt)\([0-9]{1,3}\)=([0-9]{1,4}(?:\.[0-9]{1,12})?)[AV]"
+)
+
+
+class NoFirmware(UserError):
+    """There is no vcgencmd to ask; the text says why."""
+
+
+def find(sysfs: Path) -> Ask:
+    """Return a way to ask the firmware. Raises NoFirmware where there is none, or ``sysfs`` is not /sys."""
+    if sysfs != Path("/sys"):
+        raise NoFirmware(f"vcgencmd tells of this machine, and not of {sysfs}")
+    program = shutil.which("vcgencmd")
+    if program is None or not _MAILBOX.exists():
+        raise NoFirmware(f"there is no {'vcgencmd' if program is None else _MAILBOX} here: no Raspberry Pi?")
+    return lambda question: ask(program, question)
+
+
+def ask(program: str, question: str) -> str | None:
+    """Return what the program says, None where it fails or takes too long (it is killed then)."""
+    try:
+        done = subprocess.run(
+            [program, question],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_LONGEST,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+
+class PmicSource:
+    """What the rails of a Raspberry Pi 5's PMIC draw: an estimate, without USB, HATs and the PMIC's loss."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def read(self) -> PowerSource | None:
+        """Return the sum of the rails, None where they are not told. Never raises."""
+        return parse_rails(self._ask("pmic_read_adc") or "")
+
+
+def parse_rails(text: str) -> PowerSource | None:
+    """Return the rails' sum from the text of pmic_read_adc. Pure.
+
+    EXT5V, the input, has a voltage and no current: it is told, and adds nothing. A rail with one of the two
+    left out would make a part look like the whole: but for those two, all are there or there is no sum.
+    """
+    found: dict[str, dict[str, float]] = {"A": {}, "V": {}}
+    for rail, quantity, value in _RAIL.findall(text):
+        found[quantity][rail] = float(value)
+    amps, volts = found["A"], found["V"]
+    if not amps or not amps.keys() <= volts.keys():
+        return None
+    watts = sum(current * volts[rail] for rail, current in amps.items())
+    return (
+        PowerSource("pmic", watts, volts.get("EXT5V"), None, estimate=True) if in_power_range(watts) else None
+    )
+
+
+def parse_throttled(text: str) -> tuple[str, ...] | None:
+    """Return what throttles now from the text of get_throttled (``throttled=0x50005``). Pure."""
+    match = _THROTTLED.fullmatch(text.strip())
+    if match is None:
+        return None
+    bits = int(match[1], 16)
+    return tuple(reason for bit, reason in enumerate(REASONS) if bits >> bit & 1)

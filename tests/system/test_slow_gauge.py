@@ -1,0 +1,71 @@
+"""A gauge that blocks, and the process that samples it: real processes, a real file that does not answer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from telemetry.sample import Sample, decode
+from tests.sampler.supplies import pack, write_supply
+
+BLOCKING: Final = """
+import os, sys
+real = os.open
+def blocking(path, flags, *rest, **named):
+    # The kernel's attributes block whatever the flags say; a FIFO does so only without this one.
+    return real(path, flags & ~os.O_NONBLOCK, *rest, **named)
+os.open = blocking
+import sampler.main
+sys.exit(sampler.main.main())
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    directory = pack(tmp_path / "sys", "BAT0")
+    write_supply(tmp_path / "sys", "AC", type="Mains", online=1)
+    (directory / "voltage_now").unlink()
+    os.mkfifo(directory / "voltage_now")
+    return tmp_path
+
+
+def once(tree: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", BLOCKING, "--once", "--sysfs", str(tree / "sys"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TELEMETRY_RUNTIME_DIR": str(tree / "run")},
+    )
+
+
+def test_a_gauge_that_never_answers_costs_only_the_battery(tree: Path) -> None:
+    before = time.monotonic()
+    with once(tree) as sampler:
+        printed, told = sampler.communicate(timeout=30)
+    assert sampler.returncode == 0
+    assert time.monotonic() - before < 10
+    sample: Sample = decode(printed.encode())
+    assert sample.battery is None
+    assert sample.on_ac is True
+    assert sample.processes
+    assert told == "battery: it does not answer in time\n"
+
+
+def test_a_gauge_that_takes_a_second_is_in_the_next_sample(tree: Path) -> None:
+    with once(tree, "--interval", "3") as sampler:
+        with (tree / "sys/class/power_supply/BAT0/voltage_now").open("w") as gauge:  # waits for the sampler
+            time.sleep(1.0)
+            gauge.write("12000000\n")
+        printed, told = sampler.communicate(timeout=30)
+    sample = decode(printed.encode())
+    assert sampler.returncode == 0
+    assert sample.battery is not None
+    assert sample.battery.power == -12
+    assert told == ""
