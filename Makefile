@@ -6,12 +6,14 @@ setup = python=$$($(PYTHON) scripts/environment.py $(1))
 
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help run test lint format clean
+.PHONY: help run test system-test lint format deb clean
 
 ## make run      sampler and writer on this machine, shown live; RUN_SECONDS=30 stops it and prints the reports.
 ##               Also INTERVAL=seconds, SYSFS=folder (for /sys), DB=file (for ./telemetry.db)
 ## make test     the tests; SLOW=1 the slow ones too; DEPS=oldest with the oldest versions allowed;
 ##               ARGS="tests/x.py -k name" is for pytest
+## make deb      build and judge the Debian package, into dist/
+## make system-test  as root: install that in fresh Debians and boot them; RELEASES="bookworm trixie"
 ## make lint     ruff and mypy
 ## make format   let ruff lay out the source
 ## make clean    remove what set-up, tests and linters made; databases stay
@@ -24,6 +26,12 @@ run:
 
 test:
 	@$(call setup,$(or $(DEPS),dev)) && set -x && exec "$$python" -m pytest $(if $(filter-out 0,$(SLOW)),,-m "not slow") $(ARGS)
+
+deb:
+	@$(call setup,deb) && exec "$$python" scripts/package.py
+
+system-test:
+	@$(call setup,boot) && exec "$$python" -m tests.boot $(RELEASES)
 
 lint:
 	@$(call setup,dev) && set -x && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy

@@ -1,10 +1,12 @@
 """Print the Python that `make` is to use, and set it up first where that has to be.
 
-    python3 scripts/environment.py run|dev|oldest
+    python3 scripts/environment.py run|dev|oldest|deb|boot
 
     run     what the programs need: this python3 if it has that, else .venv
     dev     that and what the tests and the linters need: the same
     oldest  as dev, at the versions in requirements/oldest.txt: always .venv-oldest
+    deb     Debian's tools that build a package
+    boot    these, and those that make and boot a fresh Debian
 
 Standard output is the path alone; what a person reads goes to standard error. Nothing but the standard
 library, and no syntax that Python 3.8 lacks: an old Python must get as far as saying that it is too old.
@@ -32,6 +34,8 @@ import tomllib
 ROOT = Path(__file__).resolve().parent.parent
 INTERPRETER = os.path.realpath(sys.executable)  # never the one in a virtual environment that is to be remade
 DEBIAN_NAMES = {"psutil": "python3-psutil", "pyzmq": "python3-zmq", "tabulate": "python3-tabulate"}
+DEB_TOOLS = ["dpkg-dev", "debhelper", "dh-python", "lintian", *DEBIAN_NAMES.values()]
+BOOT_TOOLS = ["mmdebstrap", "systemd-container", "debian-archive-keyring"]
 
 
 class SetupError(Exception):
@@ -79,8 +83,10 @@ def has(requirement: str) -> bool:
     return found >= numbers(least) and found[: len(series)] == series
 
 
-def apt_install(packages: list[str], why: str) -> None:
-    if not INTERPRETER.startswith("/usr/bin/") or not shutil.which("apt-get"):
+def apt_install(packages: list[str], why: str, *, for_python: bool = True) -> None:
+    if not shutil.which("apt-get"):
+        raise SetupError(f"{why}, and this is no Debian: there is no apt-get")
+    if for_python and not INTERPRETER.startswith("/usr/bin/"):
         raise SetupError(f"{why}, and it is not apt-get's to mend: try make PYTHON=/usr/bin/python3")
     sudo = ["sudo"] if os.geteuid() and shutil.which("sudo") else []
     by_hand = " ".join([*sudo, "apt-get update &&", *sudo, "apt-get install", *packages])
@@ -177,6 +183,16 @@ def set_up(place: Path, parts: list[list[str]], pins: list[str]) -> Path:
     return python
 
 
+def need_tools(packages: list[str]) -> None:
+    """Packages of Debian that are no matter of this Python."""
+    query = ("dpkg-query", "-W", "-f", "${db:Status-Status}")
+    if not shutil.which("dpkg-query"):
+        raise SetupError("this builds a package of Debian, and there is no dpkg here: it takes a Debian")
+    lacking = [package for package in packages if call(*query, package) != (True, "installed")]
+    if lacking:
+        apt_install(lacking, "Debian's tools are missing", for_python=False)
+
+
 def main(level: str) -> str | Path:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     run, dev = project["dependencies"], project["optional-dependencies"]["dev"]
@@ -189,9 +205,14 @@ def main(level: str) -> str | Path:
             )
         lines = (ROOT / "requirements/oldest.txt").read_text("utf-8").splitlines()
         return set_up(ROOT / ".venv-oldest", [run, dev], [line for line in lines if not line.startswith("#")])
+    if level in ("deb", "boot"):
+        if level == "boot" and os.geteuid():
+            raise SetupError("to boot a fresh Debian takes root: sudo make system-test")
+        need_tools(DEB_TOOLS + (BOOT_TOOLS if level == "boot" else []))
+        return sys.executable
     parts = {"run": [run], "dev": [run, dev]}.get(level)
     if parts is None:
-        raise SetupError(f"{level!r} is none of run, dev and oldest")
+        raise SetupError(f"{level!r} is none of run, dev, oldest, deb and boot")
     if all(has(requirement) for part in parts for requirement in part):
         return sys.executable
     return set_up(ROOT / ".venv", parts, [])

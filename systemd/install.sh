@@ -1,0 +1,175 @@
+#!/bin/sh
+# Install the telemetry logger from this checkout as two services, for those without the Debian package.
+set -eu
+umask 022
+
+usage() {
+    cat <<'USAGE'
+usage: sudo systemd/install.sh [--user NAME]
+       sudo systemd/install.sh --uninstall [--purge]
+
+Installs the commands into /usr/local/bin, the units telemetry-sampler and telemetry-writer, and starts both.
+Run it again to upgrade.
+
+  --user NAME   the account that the services run as (telemetry, which is made)
+  --uninstall   stop and remove all that; the database and the settings stay, unless the database was taken
+                over from the original logger: then it is given back
+  --purge       with --uninstall: remove the database, the settings and the account too
+  --root DIR    only lay out the files, under DIR (for packagers; nothing is started)
+  --prefix DIR  instead of /usr/local
+USAGE
+}
+
+fail() {
+    echo "install.sh: $1" >&2
+    exit 1
+}
+
+source=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-/usr/bin/python3} # of the man pages; the services run with Debian's
+user=telemetry root='' prefix=/usr/local action=install purge=''
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --user | --root | --prefix)
+        [ $# -gt 1 ] || fail "$1 needs a value; see --help"
+        case "$1" in --user) user=$2 ;; --root) root=$2 ;; --prefix) prefix=$2 ;; esac
+        shift
+        ;;
+    --uninstall) action=uninstall ;;
+    --purge) purge=yes ;;
+    --help | -h) usage && exit ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+    shift
+done
+
+commands='telemetry-sampler telemetry-writer telemetry-query'
+units='telemetry-sampler.service telemetry-writer.service'
+modules=$prefix/share/telemetry-logger
+. "$source/systemd/takeover.sh"
+
+# The packages in a directory of their own, so that their names (sampler, writer, query) are in nobody's way.
+place_program() {
+    rm -rf "$root$modules"
+    (cd "$source" && find telemetry sampler writer query -type f ! -name '*.pyc') | while read -r file; do
+        install -D -m 0644 "$source/$file" "$root$modules/$file"
+    done
+    install -m 0644 "$source/systemd/takeover.sh" "$root$modules/takeover.sh"
+    for command in $commands; do
+        install -d "$root$prefix/bin"
+        cat >"$root$prefix/bin/$command" <<LAUNCHER
+#!/usr/bin/python3 -I
+import sys
+
+sys.path.insert(0, "$modules")
+from ${command#telemetry-}.main import main
+
+sys.exit(main())
+LAUNCHER
+        chmod 0755 "$root$prefix/bin/$command"
+    done
+}
+
+place_documents() {
+    made=$(mktemp -d)
+    for script in manual completion; do
+        PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$source "$python" "$source/scripts/$script.py" "$made"
+    done
+    for command in $commands; do
+        install -D -m 0644 "$made/$command.1" "$root$prefix/share/man/man1/$command.1"
+        install -D -m 0644 "$made/bash/$command" "$root$prefix/share/bash-completion/completions/$command"
+        install -D -m 0644 "$made/zsh/_$command" "$root$prefix/share/zsh/vendor-completions/_$command"
+        install -D -m 0644 "$made/fish/$command.fish" "$root$prefix/share/fish/vendor_completions.d/$command.fish"
+    done
+    rm -r "$made"
+}
+
+place_units() {
+    install -d "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/default"
+    for unit in $units; do
+        sed "s|/usr/bin/telemetry-|$prefix/bin/telemetry-|; s|^User=.*|User=$user|" \
+            "$source/systemd/$unit" >"$root/etc/systemd/system/$unit"
+        chmod 0644 "$root/etc/systemd/system/$unit"
+    done
+    if [ "$user" = telemetry ]; then
+        install -m 0644 "$source/systemd/sysusers.conf" "$root/etc/sysusers.d/telemetry-logger.conf"
+    else
+        echo 'g telemetry -' >"$root/etc/sysusers.d/telemetry-logger.conf"
+    fi
+    [ -e "$root/etc/default/telemetry-logger" ] ||
+        install -m 0644 "$source/systemd/telemetry-logger.default" "$root/etc/default/telemetry-logger"
+}
+
+need_modules() {
+    /usr/bin/python3 -I -c 'import psutil, zmq, tabulate' 2>/dev/null && return
+    packages='python3-psutil python3-zmq python3-tabulate'
+    command -v apt-get >/dev/null || fail "install psutil, pyzmq and tabulate for /usr/bin/python3, then run this again"
+    echo "install.sh: installing $packages" >&2
+    # shellcheck disable=SC2086
+    apt-get install -y --no-install-recommends $packages >&2 ||
+        fail "apt-get install $packages failed; mend that, then run this again"
+}
+
+check_machine() {
+    [ "$(id -u)" = 0 ] || fail "run it as root: sudo systemd/install.sh"
+    [ -d /run/systemd/system ] || fail "systemd does not run here"
+    /usr/bin/python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "/usr/bin/python3 must be 3.11 or later"
+    if dpkg-query -W -f '${db:Status-Status}' telemetry-logger 2>/dev/null | grep -qx installed; then
+        fail "the Debian package telemetry-logger is installed; remove it first: apt-get remove telemetry-logger"
+    fi
+    [ "$user" = telemetry ] || id "$user" >/dev/null 2>&1 || fail "there is no user $user"
+}
+
+install_here() {
+    check_machine
+    need_modules
+    place_program
+    place_documents
+    place_units
+    systemd-sysusers telemetry-logger.conf
+    systemctl daemon-reload
+    take_over "$user"
+    # shellcheck disable=SC2086
+    systemctl enable $units
+    for unit in $units; do # one after the other: to upgrade a large database must not keep the sampler waiting
+        systemctl restart "$unit"
+    done
+    echo "Both services run. May you read the database? sudo adduser \$USER telemetry, then log in again."
+}
+
+uninstall_here() {
+    [ "$(id -u)" = 0 ] || fail "run it as root: sudo systemd/install.sh --uninstall"
+    # shellcheck disable=SC2086
+    systemctl disable --now $units 2>/dev/null || true
+    for unit in $units; do
+        rm -f "/etc/systemd/system/$unit"
+    done
+    for command in $commands; do
+        rm -f "$prefix/bin/$command" "$prefix/share/man/man1/$command.1" \
+            "$prefix/share/bash-completion/completions/$command" \
+            "$prefix/share/zsh/vendor-completions/_$command" \
+            "$prefix/share/fish/vendor_completions.d/$command.fish"
+    done
+    rm -rf "$modules" /run/telemetry-logger /etc/sysusers.d/telemetry-logger.conf
+    systemctl daemon-reload
+    if [ -e "$record" ]; then
+        give_back
+    elif [ -n "$purge" ]; then
+        rm -rf "$state"
+    elif [ -d "$state" ]; then
+        echo "$state stays, with the database"
+    fi
+    [ -n "$purge" ] || return 0
+    rm -f /etc/default/telemetry-logger
+    userdel telemetry 2>/dev/null || groupdel telemetry 2>/dev/null || true
+}
+
+if [ -n "$root" ]; then
+    place_program
+    place_documents
+    [ "$prefix" = /usr ] || place_units # the package brings its own
+elif [ "$action" = install ]; then
+    install_here
+else
+    uninstall_here
+fi

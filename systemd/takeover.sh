@@ -1,0 +1,66 @@
+# shellcheck shell=sh
+# The original logger's unit and database: taken over in place, and given back. For sh, to be sourced by
+# install.sh and by the package's maintainer scripts. Whose the database was is noted outside of the directory,
+# which is the services' own: root believes that note later.
+
+state=/var/lib/telemetry-logger
+old_unit=telemetry-logger.service
+record=$state.taken-over
+
+# take_over USER: stop and disable the original logger, and give its database to USER and group telemetry.
+# Says what it does; does nothing where there is no original logger, or where it was taken over before.
+take_over() {
+    [ ! -e "$record" ] || return 0
+    unit=none
+    if systemctl cat "$old_unit" >/dev/null 2>&1; then
+        unit=$(systemctl is-enabled "$old_unit" 2>/dev/null || true):$(systemctl is-active "$old_unit" 2>/dev/null || true)
+        echo "telemetry-logger: stopping and disabling the original logger, $old_unit" >&2
+        systemctl disable --now "$old_unit" || true
+    elif [ ! -e "$state/telemetry.db" ] || [ "$(stat -c %U "$state/telemetry.db")" = "$1" ]; then
+        return 0 # none was here, or the database is ours
+    fi
+    [ -d "$state" ] || install -d -o "$1" -g telemetry -m 0750 "$state"
+    {
+        echo "unit $unit"
+        for path in "$state" "$state/telemetry.db"; do
+            [ ! -e "$path" ] || echo "$path $(stat -c '%u:%g %a' "$path")"
+        done
+    } >"$record.new"
+    chown "$1:telemetry" "$state"
+    chmod 0750 "$state"
+    for path in "$state/telemetry.db" "$state/telemetry.db-wal" "$state/telemetry.db-shm"; do
+        if [ -f "$path" ] && [ ! -L "$path" ]; then
+            chown "$1:telemetry" "$path"
+            chmod 0640 "$path"
+        fi
+    done
+    mv "$record.new" "$record"
+    if [ -e "$state/telemetry.db" ]; then
+        echo "telemetry-logger: took over the original logger's database, $state/telemetry.db: it belongs to" \
+            "user $1 and group telemetry now. It keeps all its rows and takes the new ones." >&2
+    fi
+}
+
+# give_back: the other way round, once the services are stopped.
+give_back() {
+    [ -e "$record" ] || return 0
+    unit=none
+    while read -r path owner mode; do
+        case "$path" in
+        unit) unit=$owner ;;
+        "$state" | "$state/telemetry.db")
+            for part in "$path" "$path-wal" "$path-shm"; do
+                if [ -e "$part" ] && [ ! -L "$part" ]; then
+                    chown "$owner" "$part"
+                    chmod "$mode" "$part"
+                fi
+            done
+            ;;
+        esac
+    done <"$record"
+    rm -f "$record" "$state/telemetry.db.lock"
+    echo "telemetry-logger: gave $state/telemetry.db back to its former owner" >&2
+    systemctl cat "$old_unit" >/dev/null 2>&1 || return 0
+    case "$unit" in enabled:*) systemctl enable "$old_unit" || true ;; esac
+    case "$unit" in *:active) systemctl start "$old_unit" || true ;; esac
+}

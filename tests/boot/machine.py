@@ -1,0 +1,128 @@
+"""A Debian root, booted with systemd in a container that ends with this process, however it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ENVIRONMENT = (
+    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL=C.UTF-8",
+    "DEBIAN_FRONTEND=noninteractive",
+    "PAGER=cat",
+)
+
+
+class Failed(Exception):
+    """An assertion that did not hold, or a command that failed."""
+
+
+class Machine:
+    """One root directory; ``boot`` it, ``run`` commands in it, ``reboot`` it."""
+
+    def __init__(self, root: Path, binds: Sequence[str]) -> None:
+        """``binds``: HOST:INSIDE, read-only."""
+        self.root = root
+        self._binds = [f"--bind-ro={bind}" for bind in binds]
+        self._container: subprocess.Popen[bytes] | None = None
+        self._leader = 0
+
+    # --- up and down ---
+
+    def boot(self) -> None:
+        """Boot, and wait until systemd has started all that it starts."""
+        with (self.root.parent / f"{self.root.name}.console").open("ab") as console:
+            # No --register: nothing here is systemd's. The signal: a container must not outlive its test.
+            self._container = subprocess.Popen(
+                [
+                    *("setpriv", "--pdeathsig", "KILL", "systemd-nspawn", "--quiet", "-D", str(self.root)),
+                    *("--register=no", "--keep-unit", "-b", "--resolv-conf=copy-host", *self._binds),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+            )
+        wait(self._has_begun, 30, "the container starts")
+        wait(lambda: self.try_run("systemctl", "is-active", "multi-user.target")[0] == 0, 60, "it boots")
+
+    def reboot(self) -> None:
+        """Reboot as a user would."""
+        self.run("systemctl", "reboot")
+        self._wait_for_the_end()
+        self.boot()
+
+    def power_off(self) -> None:
+        """Shut down; kill what does not."""
+        if self._container is None:
+            return
+        self.try_run("systemctl", "poweroff")
+        try:
+            self._wait_for_the_end()
+        except Failed:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._container is not None:
+            self._container.kill()
+            self._container.wait()
+            self._container = None
+
+    def _wait_for_the_end(self) -> None:
+        """Of the container: nspawn may end at a reboot, or boot it again, which is ended then."""
+        leader = self._leader
+        wait(lambda: not Path(f"/proc/{leader}").exists(), 120, "it shuts down")
+        self.kill()
+
+    def _has_begun(self) -> bool:
+        if self._container is None or self._container.poll() is not None:
+            console = (self.root.parent / f"{self.root.name}.console").read_text("utf-8", "replace")
+            raise Failed(f"systemd-nspawn ended:\n{console[-2000:]}")
+        pid = self._container.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            status = Path(f"/proc/{child}/status").read_text()
+            if f"NSpid:\t{child}\t1\n" in status:
+                self._leader = int(child)
+                return self.try_run("systemctl", "--version")[0] == 0
+        return False
+
+    # --- inside ---
+
+    def try_run(self, *command: str, user: str = "root", seconds: float = 300.0) -> tuple[int, str, str]:
+        """Run a command inside; return its status, standard output and standard error."""
+        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user != "root" else []
+        enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w"]
+        try:
+            done = subprocess.run(
+                [*enter, "env", "-i", *ENVIRONMENT, *as_user, *command],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{' '.join(command)} took more than {seconds:g} s") from None
+        return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+    def run(self, *command: str, user: str = "root", seconds: float = 300.0) -> str:
+        """Run a command inside that must succeed; return its standard output."""
+        status, output, error = self.try_run(*command, user=user, seconds=seconds)
+        if status:
+            raise Failed(f"{' '.join(command)}: status {status}\n{output}{error}")
+        return output
+
+    def shell(self, script: str, user: str = "root", seconds: float = 300.0) -> str:
+        """Run a script of sh inside that must succeed; return its standard output."""
+        return self.run("sh", "-ec", script, user=user, seconds=seconds)
+
+
+def wait(condition: Callable[[], object], seconds: float, what: str) -> float:
+    """Wait until ``condition``; return the seconds that took. Raises Failed after ``seconds``."""
+    start = time.monotonic()
+    while not condition():
+        if time.monotonic() - start > seconds:
+            raise Failed(f"not within {seconds:g} s: {what}")
+        time.sleep(0.1)
+    return time.monotonic() - start
