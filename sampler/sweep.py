@@ -41,14 +41,16 @@ class Changes(NamedTuple):
 class _Known:
     """A process, and what is read of it at the next sweep."""
 
-    __slots__ = ("files", "said", "stat")
+    __slots__ = ("files", "said", "stat", "witness")
 
     def __init__(self, stat: Stat) -> None:
         self.stat = stat
         self.files: dict[str, int] = {}
         """The descriptors that are kept: none from the first sweep, which most do not outlive by one."""
+        self.witness: int | None = None
+        """The one that tells whether the process ran: schedstat of one with one thread, else stat."""
         self.said = b""
-        """What its schedstat, or its stat, said last."""
+        """What the witness said last."""
 
 
 class Sweep:
@@ -81,7 +83,12 @@ class Sweep:
         for pid, known in self._known.items():
             before = known.stat
             try:
-                if pid in present and self._has_news(known, present):
+                if pid in present:
+                    said = None if known.witness is None else os.pread(known.witness, _LINE, 0)
+                    # Who lost its parent has another one now, though it did not run.
+                    if said == known.said and before.parent in present:
+                        continue
+                    self._renew(known, said)
                     ran.append((before, known.stat))
             except (FileNotFoundError, ProcessLookupError):
                 present.discard(pid)
@@ -100,7 +107,7 @@ class Sweep:
     def resident(self, stat: Stat) -> int:
         """Return the pages that a process holds now: they are taken from those that do not run, too."""
         try:
-            now = self._read_stat(stat.pid)
+            now = _parse(self._read_kept(self._known[stat.pid], "stat"))
         except OSError:
             return stat.rss
         return now.rss if now.start == stat.start else stat.rss
@@ -110,24 +117,25 @@ class Sweep:
         for known in self._known.values():
             self._release(known)
 
-    def _has_news(self, known: _Known, present: set[int]) -> bool:
-        """Bring ``known`` up to date and return whether it may have run. Raises OSError."""
-        before = known.stat
-        witness = "schedstat" if self._has_schedstat and before.threads == 1 else "stat"
-        said = self._read_kept(known, witness)
-        # Who lost its parent has another one now, though it did not run.
-        if said == known.said and before.parent in present:
-            return False
-        # The witness was read first: what happens between the two shows at the next sweep.
-        stat = _parse(said) if witness == "stat" else self._read_stat_of(known)
-        if stat.start != before.start:
+    def _renew(self, known: _Known, said: bytes | None) -> None:
+        """Read ``known`` again, of which its witness ``said`` so; None: it has none yet. Raises OSError."""
+        pid, start = known.stat.pid, known.stat.start
+        if said is None:
+            said = self._read_kept(known, self._witness_of(known.stat))
+        # The witness was read before stat: what the process does in between shows at the next sweep.
+        if self._witness_of(known.stat) == "stat":
+            stat = _parse(said)
+        elif known.said:
+            stat = _parse(self._read_kept(known, "stat"))
+        else:  # most that ran once do not run again soon: no second descriptor for them
+            stat = self._read_stat(pid)
+        if stat.start != start:
             raise ProcessLookupError  # the pid is another's
         known.stat, known.said = stat, said
-        return True
+        known.witness = known.files.get(self._witness_of(stat))
 
-    def _read_stat_of(self, known: _Known) -> Stat:
-        """Read stat beside schedstat; it gets a descriptor of its own when the process ran a second time."""
-        return _parse(self._read_kept(known, "stat")) if known.said else self._read_stat(known.stat.pid)
+    def _witness_of(self, stat: Stat) -> str:
+        return "schedstat" if self._has_schedstat and stat.threads == 1 else "stat"
 
     def _read_kept(self, known: _Known, name: str) -> bytes:
         file = known.files.get(name)
