@@ -15,6 +15,7 @@ import errno
 import os
 import resource
 from collections.abc import Iterable
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -225,11 +226,14 @@ def _has_schedstat(root: str) -> bool:
 def _make_room() -> int:
     """Raise the limit of open files, where it may be raised, and return how many can be kept."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_KEPT + _SPARE
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return _MOST_KEPT if soft == resource.RLIM_INFINITY else max(min(soft - _SPARE, _MOST_KEPT), 0)
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_KEPT
+    wanted = _MOST_KEPT + _SPARE if hard == resource.RLIM_INFINITY else min(_MOST_KEPT + _SPARE, hard)
+    if soft < wanted:
+        with suppress(OSError, ValueError):  # a sandbox may refuse it: then fewer are kept
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(min(soft - _SPARE, _MOST_KEPT), 0)
 
 
 def _parse(line: bytes) -> Stat:

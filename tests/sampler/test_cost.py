@@ -57,7 +57,7 @@ def resident() -> int:
 @pytest.mark.slow
 def test_a_hundred_thousand_samples_leave_nothing_behind() -> None:
     clock = Clock()
-    sensors = make_sensors(Settings(Path("/sys"), Path("/proc"), "auto", 10), clock)
+    sensors = make_sensors(Settings(Path("/sys"), Path("/proc"), top_procs=10, interval=1.0), clock)
     sampler = Sampler(sensors, clock, "pi4", "boot")
     with subprocess.Popen(["sh", "-c", "while :; do /bin/true & sleep 0.01; done"]) as births:
         try:
