@@ -116,7 +116,8 @@ class PowerSupplySensor:
         if pack.power is None and pack.doubt is None:
             pack = self._with_slope(pack, name, attributes, now)
         if now.monotonic >= kept.health_due:
-            kept.health = parse_health(read_wear(self._root / name))
+            directory = self._root / name
+            kept.health = parse_health(attributes | read_levels(directory) | read_wear(directory))
             kept.health_due = now.monotonic + _WEAR_EVERY
         return pack._replace(health=kept.health)
 
