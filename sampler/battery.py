@@ -42,6 +42,8 @@ NONE: Final = "none"
 
 _WEAR_EVERY: Final = 600.0
 """s between two looks at what changes in months."""
+_WEAR_AGAIN: Final = 60.0
+"""s after one that found nothing: after a resume a gauge may not answer yet."""
 
 
 class BatterySensor(Protocol):
@@ -118,7 +120,7 @@ class PowerSupplySensor:
         if now.monotonic >= kept.health_due:
             directory = self._root / name
             kept.health = parse_health(attributes | read_levels(directory) | read_wear(directory))
-            kept.health_due = now.monotonic + _WEAR_EVERY
+            kept.health_due = now.monotonic + (_WEAR_EVERY if kept.health else _WEAR_AGAIN)
         return pack._replace(health=kept.health)
 
     def _with_slope(self, pack: Pack, name: str, attributes: dict[str, str], now: Moment) -> Pack:
