@@ -20,6 +20,10 @@ _FRESH: Final = 10.0
 """s after which a reading that came late tells of another time than its sample's."""
 
 
+def _boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def patience(interval: float) -> float:
     """Return how long a tick may wait for a slow sensor: s, a twentieth of the interval, 0.25 to 3."""
     return min(max(0.25, interval / 20), 3.0)
@@ -40,18 +44,18 @@ class _Answer(NamedTuple, Generic[T]):
 class Background(Generic[T]):
     """``sensor``, read in a daemon thread; ``interval`` is the time between ticks, s.
 
+    ``clock`` counts the time asleep too: a reading from before a sleep is old.
+
     ``start`` asks for a reading, ``read`` takes it. One that comes too late for its tick is given to the next
     one: once, and only where it is younger than the interval and than 10 s, so it lies in the time that the
     next sample covers.
     """
 
-    def __init__(
-        self, sensor: Source[T], interval: float, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, sensor: Source[T], interval: float, clock: Callable[[], float] = _boottime) -> None:
         self.sensor = sensor
         self._patience = patience(interval)
         self._fresh = min(interval, _FRESH)
-        self._monotonic = monotonic
+        self._clock = clock
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._answers: SimpleQueue[_Answer[T]] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -73,7 +77,7 @@ class Background(Generic[T]):
         """Return the reading, None where there is none in time. Raises what the sensor raised: a bug."""
         answer = self._answer(self._patience if self._asked else 0.0) or self._late
         self._asked, self._late = False, None
-        if answer is None or self._monotonic() - answer.finished > self._fresh:
+        if answer is None or self._clock() - answer.finished > self._fresh:
             return None
         if answer.error is not None:
             raise answer.error
@@ -114,7 +118,7 @@ class Background(Generic[T]):
             value = self.sensor.read()
         except Exception as raised:  # noqa: BLE001 it is raised again, where somebody sees it
             error = raised
-        self._answers.put(_Answer(value, error, self._monotonic()))
+        self._answers.put(_Answer(value, error, self._clock()))
 
 
 class Slowly(Generic[T]):
@@ -124,18 +128,18 @@ class Slowly(Generic[T]):
     """
 
     def __init__(
-        self, sensor: Source[T], seconds: float, monotonic: Callable[[], float], *, hold: bool = True
+        self, sensor: Source[T], seconds: float, clock: Callable[[], float], *, hold: bool = True
     ) -> None:
         self._sensor = sensor
         self._seconds = seconds
-        self._monotonic = monotonic
+        self._clock = clock
         self._due = float("-inf")
         self._hold = hold
         self._held: T | None = None
 
     def read(self) -> T | None:
         """Return the newest reading."""
-        now = self._monotonic()
+        now = self._clock()
         if now < self._due:
             return self._held
         reading = self._sensor.read()

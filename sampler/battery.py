@@ -42,6 +42,8 @@ NONE: Final = "none"
 
 _WEAR_EVERY: Final = 600.0
 """s between two looks at what changes in months."""
+_WEAR_AGAIN: Final = 60.0
+"""s after one that found nothing: after a resume a gauge may not answer yet."""
 
 
 class BatterySensor(Protocol):
@@ -116,8 +118,9 @@ class PowerSupplySensor:
         if pack.power is None and pack.doubt is None:
             pack = self._with_slope(pack, name, attributes, now)
         if now.monotonic >= kept.health_due:
-            kept.health = parse_health(read_wear(self._root / name))
-            kept.health_due = now.monotonic + _WEAR_EVERY
+            directory = self._root / name
+            kept.health = parse_health(attributes | read_levels(directory) | read_wear(directory))
+            kept.health_due = now.monotonic + (_WEAR_EVERY if kept.health else _WEAR_AGAIN)
         return pack._replace(health=kept.health)
 
     def _with_slope(self, pack: Pack, name: str, attributes: dict[str, str], now: Moment) -> Pack:

@@ -100,8 +100,8 @@ def make_battery(
 def make_source(sysfs: Path, name: str, clock: Clock) -> SourceSensor:
     """Return the sensor of the source. Raises UserError where it is not there, or may not be read."""
     if name == RAPL:
-        return RaplSource(sysfs, clock.monotonic)
+        return RaplSource(sysfs, clock)
     if name == PMIC:
         # Its power is of the moment it was asked for: between two askings there is none.
-        return Slowly(vcgencmd.PmicSource(vcgencmd.find(sysfs)), _PMIC_EVERY, clock.monotonic, hold=False)
+        return Slowly(vcgencmd.PmicSource(vcgencmd.find(sysfs)), _PMIC_EVERY, clock.boottime, hold=False)
     return RailSource(sysfs, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,6 +25,8 @@ _HWMON: Final = re.compile(r"hwmon[0-9]{1,6}")
 _INPUTS: Final = ("in1_input", "curr1_input", "power1_input")
 """mV, mA, µW. in0 of an INA219 is the shunt, in1 the bus. Power has no sign."""
 _RAILS: Final = (1, 2, 3)
+_INPUT_LABEL: Final = re.compile(r"(^|[^a-z])v?in($|[^a-z])")
+"""VDD_IN, POM_5V_IN, VIN, 5V-IN"""
 _LOOK_EVERY: Final = 60.0
 """s between two looks for a chip that is not there"""
 
@@ -162,16 +164,14 @@ class RailSource:
         name, _, rail = wanted.partition(":")
         self._hwmon = Hwmon(sysfs)
         self._chip = self._hwmon.one(name)
-        labels = self._hwmon.read(self._chip, tuple(f"in{number_}_label" for number_ in _RAILS))
-        there = [rail_ for rail_ in _RAILS if self._hwmon.read(self._chip, (f"curr{rail_}_input",))]
-        inputs = [rail_ for rail_ in there if _is_input(labels.get(f"in{rail_}_label", ""))]
-        chosen = (
-            [int(rail)] if rail.isdecimal() and int(rail) in there else inputs if len(inputs) == 1 else there
-        )
-        if len(chosen) != 1 or (rail and str(chosen[0]) != rail):
-            rails = [f"{name}:{rail_} ({labels.get(f'in{rail_}_label', 'no label')})" for rail_ in there]
-            raise NoSuchChip(f"which rail of {self._chip}? {', '.join(rails) or 'it tells of none'}")
-        self._rail = chosen[0]
+        told = self._hwmon.read(self._chip, tuple(f"curr{n}_input" for n in _RAILS))
+        labels = self._hwmon.read(self._chip, tuple(f"in{n}_label" for n in _RAILS))
+        rails = {str(n): labels.get(f"in{n}_label", "no label") for n in _RAILS if f"curr{n}_input" in told}
+        chosen = choose_rail(rails, rail if ":" in wanted else None)
+        if chosen is None:
+            choices = ", ".join(f"{name}:{n} ({label})" for n, label in rails.items())
+            raise NoSuchChip(f"which rail of {self._chip}? {choices or 'it tells of none'}")
+        self._rail = chosen
 
     def read(self) -> PowerSource | None:
         """Return the rail's reading, None where there is none. Never raises."""
@@ -179,7 +179,7 @@ class RailSource:
             return None
         given = self._hwmon.read(self._chip, (f"in{self._rail}_input", f"curr{self._rail}_input"))
         battery = parse_monitor(
-            self._chip.name, {key.replace(str(self._rail), "1", 1): text for key, text in given.items()}
+            self._chip.name, {key.replace(self._rail, "1", 1): text for key, text in given.items()}
         )
         if battery.power is None:
             return None
@@ -192,6 +192,12 @@ class RailSource:
         )
 
 
-def _is_input(label: str) -> bool:
-    """Whether a rail's label says that it feeds the board (VDD_IN, POM_5V_IN, VIN, 5V-IN)."""
-    return re.search(r"(^|[^a-z])v?in($|[^a-z])", label.lower()) is not None
+def choose_rail(rails: Mapping[str, str], wanted: str | None) -> str | None:
+    """Return the number of the rail that feeds the board, of ``rails`` (number: label). Pure.
+
+    It is the one that was asked for, or the only one, or the only one that its label calls the input.
+    """
+    if wanted is not None:
+        return wanted if wanted in rails else None
+    candidates = [n for n, label in rails.items() if _INPUT_LABEL.search(label.lower())] or list(rails)
+    return candidates[0] if len(candidates) == 1 else None

@@ -170,6 +170,7 @@ def _as_given(given: Mapping[str, str]) -> dict[str, str]:
 
 def parse_health(given: Mapping[str, str]) -> Health | None:
     """Return how worn a pack is, None where nothing is told. Ah and Wh are never mixed."""
+    given = _without_derived_energy(given)
     cycles = number(given, "cycle_count")
     told = int(cycles) if cycles is not None and 0 < cycles < _MOST_CYCLES else None  # 0: "not available"
     pairs: list[tuple[str, float | None, float | None]] = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from sampler.clock import Clock, Moment
 from sampler.pack import in_power_range
 from sampler.sysfs import read_attribute
 from telemetry.errors import UserError
@@ -26,8 +26,7 @@ class NoRapl(UserError):
 class _Reading(NamedTuple):
     energy: int
     """µJ"""
-    at: float
-    """s, monotonic"""
+    at: Moment
 
 
 class RaplSource:
@@ -36,9 +35,9 @@ class RaplSource:
     Where the platform has a counter (psys) that one is taken. Raises NoRapl, at construction only.
     """
 
-    def __init__(self, sysfs: Path, monotonic: Callable[[], float]) -> None:
+    def __init__(self, sysfs: Path, clock: Clock) -> None:
         root = sysfs / "class" / "powercap"
-        self._monotonic = monotonic
+        self._clock = clock
         try:
             names = sorted(entry.name for entry in root.iterdir() if _PACKAGE.fullmatch(entry.name))
         except OSError:
@@ -72,10 +71,11 @@ class RaplSource:
         before = self._before.pop(zone, None)
         if energy is None:
             return None
-        now = self._before[zone] = _Reading(energy, self._monotonic())
-        if before is None or now.at <= before.at:
+        now = self._before[zone] = _Reading(energy, self._clock.now())
+        # What the counter did in a sleep is no power of the time awake.
+        if before is None or now.at.asleep_since(before.at) >= 1.0:
             return None
-        return mean_power(energy - before.energy, most, now.at - before.at)
+        return mean_power(energy - before.energy, most, now.at.awake_since(before.at))
 
 
 def mean_power(difference: int, most: int | None, seconds: float) -> float | None:
@@ -87,6 +87,8 @@ def mean_power(difference: int, most: int | None, seconds: float) -> float | Non
         if most is None or difference + most < 0:
             return None
         difference += most
+    if seconds <= 0:
+        return None
     watts = difference / 1e6 / seconds
     return watts if in_power_range(watts) else None
 

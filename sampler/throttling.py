@@ -27,10 +27,10 @@ class _Firmware:
 class ThrottlingSensor:
     """The undervoltage alarm of hwmon's rpi_volt; with ``ask`` the rest too, as of the last minute."""
 
-    def __init__(self, sysfs: Path, monotonic: Callable[[], float], ask: Ask | None = None) -> None:
+    def __init__(self, sysfs: Path, clock: Callable[[], float], ask: Ask | None = None) -> None:
         self._hwmon = Hwmon(sysfs)
         self._chip: Chip | None = next((chip for chip in self._hwmon.chips() if chip.name == _CHIP), None)
-        self._firmware = Slowly(_Firmware(ask), _ASK_EVERY, monotonic) if ask else None
+        self._firmware = Slowly(_Firmware(ask), _ASK_EVERY, clock) if ask else None
 
     @property
     def tells(self) -> bool:

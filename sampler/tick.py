@@ -67,7 +67,7 @@ def _throttling(settings: Settings, clock: Clock) -> Sensor | None:
         ask = vcgencmd.find(settings.sysfs)
     except vcgencmd.NoFirmware:
         ask = None
-    sensor = ThrottlingSensor(settings.sysfs, clock.monotonic, ask)
+    sensor = ThrottlingSensor(settings.sysfs, clock.boottime, ask)
     if not sensor.tells:
         return None
     return Background(sensor, settings.interval) if ask else sensor
@@ -80,8 +80,8 @@ SENSORS: Final[Mapping[str, Callable[[Settings, Clock], Sensor | None]]] = {
     "processes": lambda settings, clock: ProcessSensor(
         settings.procfs, settings.top_procs, clock.monotonic, clock.boottime
     ),
-    "governor": lambda settings, clock: Slowly(GovernorSensor(settings.sysfs), 10.0, clock.monotonic),
-    "radios": lambda settings, clock: Slowly(RadioSensor(settings.sysfs), 10.0, clock.monotonic),
+    "governor": lambda settings, clock: Slowly(GovernorSensor(settings.sysfs), 10.0, clock.boottime),
+    "radios": lambda settings, clock: Slowly(RadioSensor(settings.sysfs), 10.0, clock.boottime),
     "brightness": lambda settings, clock: BrightnessSensor(settings.sysfs),
     "throttled": _throttling,
     "on_ac": lambda settings, clock: Background(MainsSensor(settings.sysfs), settings.interval),

@@ -72,7 +72,7 @@ KINDS: Final = [
     Kind(
         "source",
         "class/powercap/intel-rapl:0",
-        lambda sysfs, clock: RaplSource(sysfs, clock.monotonic),
+        RaplSource,
         {"name": [b"package-0\n", b"psys\n"]},
         ("energy_uj", "max_energy_range_uj"),
     ),

@@ -91,7 +91,7 @@ def test_a_sensor_that_is_stuck_costs_no_more_time_and_no_second_thread(gauge: G
 
 def test_a_late_reading_is_the_next_tick_s_once(gauge: Gauge) -> None:
     clock = SetClock()
-    sensor = Background(gauge, 5.0, clock.monotonic)
+    sensor = Background(gauge, 5.0, clock.boottime)
     sensor.start()
     assert sensor.read() is None
     gauge.answer("late")
@@ -106,12 +106,25 @@ def test_a_late_reading_is_the_next_tick_s_once(gauge: Gauge) -> None:
 
 def test_a_reading_of_another_time_is_none(gauge: Gauge) -> None:
     clock = SetClock()
-    sensor = Background(gauge, 5.0, clock.monotonic)
+    sensor = Background(gauge, 5.0, clock.boottime)
     sensor.start()
     assert sensor.read() is None
     gauge.answer("stale")
     until(sensor._answers.qsize)
     clock.go_on(5.1)
+    sensor.start()
+    assert sensor.read() is None
+
+
+def test_a_reading_from_before_a_sleep_is_none(gauge: Gauge) -> None:
+    clock = SetClock()
+    sensor = Background(gauge, 5.0, clock.boottime)
+    sensor.start()
+    assert sensor.read() is None
+    gauge.answer("of the evening")
+    until(sensor._answers.qsize)
+    clock.asleep += 8 * 3600
+    clock.go_on(1.0)
     sensor.start()
     assert sensor.read() is None
 
@@ -179,7 +192,7 @@ def test_the_other_sensors_are_not_kept_waiting(gauge: Gauge) -> None:
 def test_slowly(hold: bool, between: int | None) -> None:
     clock = SetClock()
     fixed = Fixed(7)
-    slow = Slowly(fixed, 15.0, clock.monotonic, hold=hold)
+    slow = Slowly(fixed, 15.0, clock.boottime, hold=hold)
     read = []
     for _ in range(7):
         read.append(slow.read())
@@ -191,7 +204,7 @@ def test_slowly(hold: bool, between: int | None) -> None:
 def test_slowly_is_not_put_off_by_a_tick_that_comes_early() -> None:
     clock = SetClock()
     fixed = Fixed(7)
-    slow = Slowly(fixed, 15.0, clock.monotonic)
+    slow = Slowly(fixed, 15.0, clock.boottime)
     for _ in range(4):
         slow.read()
         clock.go_on(4.999)

@@ -88,6 +88,16 @@ ENERGY: Attributes = {"energy_full": 30_000_000, "energy_full_design": 40_000_00
         pytest.param({**CHARGE, "cycle_count": 65535}, Health(3, 4, "Ah"), id="cycles-saturated"),
         pytest.param({"charge_full": ABSENT, "cycle_count": 7}, Health(cycles=7), id="cycles-alone"),
         pytest.param({"charge_full": ABSENT}, None, id="nothing"),
+        pytest.param(
+            {
+                "charge_full": ABSENT,
+                "energy_now": 4000000,
+                "energy_full": 8000000,
+                "energy_full_design": 8000000,
+            },
+            None,
+            id="8-Wh-that-the-kernel-made-up",
+        ),
         pytest.param({"charge_full": "nan", "charge_full_design": 10**30}, None, id="absurd"),
     ],
 )

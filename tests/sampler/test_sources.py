@@ -41,7 +41,7 @@ def test_power_is_the_energy_between_two_reads(tmp_path: Path) -> None:
     zone(tmp_path, "0:0", "core", 7)
     write_class(tmp_path, "powercap", "intel-rapl-mmio:0", name="package-0", energy_uj=1000)
     write_class(tmp_path, "powercap", "intel-rapl", enabled=1)
-    sensor = RaplSource(tmp_path, clock.monotonic)
+    sensor = RaplSource(tmp_path, clock)
     assert sensor.read() is None
     clock.go_on(5)
     (package / "energy_uj").write_text("40001000\n")
@@ -53,7 +53,7 @@ def test_power_is_the_energy_between_two_reads(tmp_path: Path) -> None:
 def test_a_counter_that_wraps(tmp_path: Path) -> None:
     clock = SetClock()
     package = zone(tmp_path, "0", "package-0", MOST - 20_000_000)
-    sensor = RaplSource(tmp_path, clock.monotonic)
+    sensor = RaplSource(tmp_path, clock)
     sensor.read()
     clock.go_on(5)
     (package / "energy_uj").write_text("20000000\n")
@@ -62,10 +62,26 @@ def test_a_counter_that_wraps(tmp_path: Path) -> None:
     assert source.power == pytest.approx(8.0)
 
 
+def test_a_sleep_is_no_time_to_divide_by(tmp_path: Path) -> None:
+    clock = SetClock()
+    package = zone(tmp_path, "0", "package-0")
+    sensor = RaplSource(tmp_path, clock)
+    sensor.read()
+    clock.go_on(5)
+    clock.asleep += 8 * 3600
+    (package / "energy_uj").write_text("900001000\n")
+    assert sensor.read() is None
+    clock.go_on(5)
+    (package / "energy_uj").write_text("940001000\n")
+    source = sensor.read()
+    assert source is not None
+    assert source.power == pytest.approx(8.0)
+
+
 def test_packages_add_up_and_all_of_them_must_tell(tmp_path: Path) -> None:
     clock = SetClock()
     packages = [zone(tmp_path, str(number), f"package-{number}") for number in (0, 1)]
-    sensor = RaplSource(tmp_path, clock.monotonic)
+    sensor = RaplSource(tmp_path, clock)
     sensor.read()
     for energy, power in ((5_001_000, 2.0), (10_001_000, 2.0)):
         clock.go_on(5)
@@ -83,7 +99,7 @@ def test_the_whole_platform_is_preferred(tmp_path: Path) -> None:
     clock = SetClock()
     zone(tmp_path, "0", "package-0")
     platform = zone(tmp_path, "1", "psys")
-    sensor = RaplSource(tmp_path, clock.monotonic)
+    sensor = RaplSource(tmp_path, clock)
     sensor.read()
     clock.go_on(5)
     (platform / "energy_uj").write_text("25001000\n")
@@ -96,19 +112,19 @@ def test_who_may_not_read_is_told_why(tmp_path: Path, monkeypatch: pytest.Monkey
     zone(tmp_path, "0", "package-0")
     monkeypatch.setattr("os.access", lambda path, mode: False)  # tests may run as root
     with pytest.raises(NoRapl, match="only root"):
-        RaplSource(tmp_path, SetClock().monotonic)
+        RaplSource(tmp_path, SetClock())
 
 
 def test_a_machine_without(tmp_path: Path) -> None:
     with pytest.raises(NoRapl, match="no energy counter"):
-        RaplSource(tmp_path, SetClock().monotonic)
+        RaplSource(tmp_path, SetClock())
 
 
 @pytest.mark.parametrize("text", ["", "nan", "-5", "1e9", "9" * 30, "0x10"])
 def test_a_counter_that_is_no_number(tmp_path: Path, text: str) -> None:
     clock = SetClock()
     package = zone(tmp_path, "0", "package-0")
-    sensor = RaplSource(tmp_path, clock.monotonic)
+    sensor = RaplSource(tmp_path, clock)
     sensor.read()
     clock.go_on(5)
     (package / "energy_uj").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -69,3 +70,26 @@ def test_a_gauge_that_takes_a_second_is_in_the_next_sample(tree: Path) -> None:
     assert sample.battery is not None
     assert sample.battery.power == -12
     assert told == ""
+
+
+def test_the_service_goes_on_and_ends_while_the_gauge_hangs(tree: Path) -> None:
+    sampler = subprocess.Popen(
+        [sys.executable, "-c", BLOCKING, "--interval", "1", "--sysfs", str(tree / "sys"), "--verbose"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TELEMETRY_RUNTIME_DIR": str(tree / "run")},
+    )
+    with sampler:
+        assert sampler.stderr is not None
+        published = []
+        for line in sampler.stderr:
+            if "seq" in line:
+                published.append(time.monotonic())
+            if len(published) == 4:
+                break
+        gaps = [later - earlier for earlier, later in itertools.pairwise(published)]
+        sampler.terminate()
+        before = time.monotonic()
+        assert sampler.wait(timeout=30) == 0
+        assert time.monotonic() - before < 5
+    assert sum(gaps) / len(gaps) == pytest.approx(1.0, abs=0.3)  # no drift: each tick is at its own second

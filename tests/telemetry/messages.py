@@ -29,7 +29,7 @@ def wire() -> Wire:
     """An ordinary sample as a reader's JSON library gives it, with every optional field."""
     fields: Wire = json.loads(encode(sample()))
     fields["battery"] |= {
-        "method": "sum",
+        "method": "power_now+slope",
         "raw": {"capacity": "1536"},
         "packs": [dict.fromkeys(BatteryPack._fields) | {"name": name, "raw": {}} for name in ("a", "b")],
         "health": {"full": 4.0, "design": 5.0, "unit": "Ah", "cycles": 312},

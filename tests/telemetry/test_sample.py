@@ -157,7 +157,7 @@ def test_the_least_and_the_most_are_taken() -> None:
     assert most.battery is not None
     assert most.battery == Battery(
         *("BAT0", "Charging", 12.4, 1.5, 18.6, 100.0),
-        method="sum",
+        method="power_now+slope",
         raw={"capacity": "1536"},
         packs=(BatteryPack("BAT0", "Charging", 12.4, 1.5, 18.6, 100.0), BatteryPack("BAT1", *[None] * 5)),
         health=Health(48.2, 50.0, "Wh", 312),
