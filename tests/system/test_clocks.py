@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from sampler.processes import Processes
 from sampler.tick import Sampler, Sensor
 from telemetry.sample import Battery, Cpu, Sample
 from tests.sampler.fakes import Fixed, SetClock
@@ -29,7 +30,7 @@ SENSORS: dict[str, Sensor] = {
     "battery": Fixed(Battery("BAT0", "Discharging", 7.2, -1.0, -WATTS, 50.0)),
     "cpu": Fixed(Cpu(10.0, (10.0,))),
     "load": Fixed((0.0, 0.0, 0.0)),
-    "processes": Fixed(()),
+    "processes": Fixed(Processes((), None)),
 }
 
 
