@@ -12,7 +12,7 @@ class Stat(NamedTuple):
     start: int
     """Since boot: (pid, start) is a process's identity, as a pid is used again."""
     comm: bytes
-    """The name, cut to 15 bytes by the kernel; any bytes."""
+    """The name, any bytes: the kernel cuts it to 15, but not its own threads'."""
     zombie: bool
     """It has ended, and waits to be reaped."""
     parent: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from heapq import nlargest
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -45,7 +46,8 @@ class ProcessSensor:
         self._owed: list[Debt] = []
         self._read_at: float | None = None
         self._born_after = 0
-        self._names: dict[tuple[int, int], str] = {}
+        self._names: dict[tuple[int, int, bytes], str] = {}
+        """Of the last read's top."""
         psutil.PROCFS_PATH = str(procfs)
         self._memory = read_memory_total(procfs)
 
@@ -67,7 +69,7 @@ class ProcessSensor:
         ticks = (now - before) * _TICKS_A_SECOND
         used = _bounded(used, int(ticks * (os.cpu_count() or 1)))
         top = self._choose(used)
-        self._names = {(use.stat.pid, use.stat.start): self._full_name(use.stat) for use in top}
+        self._names = {_program(use.stat): self._full_name(use.stat) for use in top}
         return Processes(
             top=tuple(self._process(use, ticks) for use in top),
             owned=sum(use.own + use.children for use in used) / ticks * 100.0,
@@ -93,7 +95,7 @@ class ProcessSensor:
         return Process(
             pid=stat.pid,
             start=stat.start,
-            name=self._names[stat.pid, stat.start],
+            name=self._names[_program(stat)],
             cpu=round(use.own / ticks * 100.0, 2),
             mem=round(stat.rss * _PAGE / self._memory * 100.0, 3),
             children=round(use.children / ticks * 100.0, 2),
@@ -101,17 +103,20 @@ class ProcessSensor:
 
     def _full_name(self, stat: Stat) -> str:
         """The name, whole where the kernel cut it: psutil finds the rest in the command line."""
-        if len(stat.comm) < _COMM_LENGTH:
-            return stat.comm.decode(errors="replace")
-        known = self._names.get((stat.pid, stat.start))
+        known = self._names.get(_program(stat))
         if known is not None:
             return known
-        try:
-            name = psutil.Process(stat.pid).name()
-        except psutil.Error:  # it ended just now
-            return stat.comm.decode(errors="replace")
-        # psutil keeps bytes that are no UTF-8 as lone surrogates, which no database takes.
-        return name.encode(errors="surrogateescape").decode(errors="replace")[:_NAME_LENGTH]
+        name = stat.comm
+        if len(name) == _COMM_LENGTH:  # a kernel thread's is longer, and whole
+            with suppress(psutil.Error):  # it ended just now
+                whole = os.fsencode(psutil.Process(stat.pid).name())
+                name = whole if whole.startswith(name) else name
+        return name.decode(errors="replace")[:_NAME_LENGTH]
+
+
+def _program(stat: Stat) -> tuple[int, int, bytes]:
+    """The process while it has this name: exec gives it another."""
+    return stat.pid, stat.start, stat.comm
 
 
 def _bounded(used: list[Use], most: int) -> list[Use]:

@@ -24,6 +24,7 @@ from sampler.process_stat import Stat, parse_stat
 
 _LINE: Final = 2048
 """Bytes, more than stat can have: 52 fields of at most 20, and a name of at most 64."""
+_NO_SCHEDSTAT: Final = b"0 0 0\n"
 _MOST_KEPT: Final = 2048
 """Descriptors; each holds a page of kernel memory."""
 _SPARE: Final = 256
@@ -133,7 +134,8 @@ class Sweep:
         if stat.start != start:
             raise ProcessLookupError  # the pid is another's
         known.stat, known.said = stat, said
-        known.witness = known.files.get(self._witness_of(stat))
+        # Without these statistics, which kernel.task_delayacct may end, it says so of every process.
+        known.witness = known.files.get(self._witness_of(stat)) if said != _NO_SCHEDSTAT else None
 
     def _witness_of(self, stat: Stat) -> str:
         return "schedstat" if self._has_schedstat and stat.threads == 1 else "stat"
@@ -216,9 +218,9 @@ def _is_kernels(root: str) -> bool:
 
 
 def _has_schedstat(root: str) -> bool:
-    """Whether the kernel keeps these statistics (CONFIG_SCHED_INFO); this process has been scheduled."""
+    """Whether the kernel keeps these statistics (CONFIG_SCHED_INFO): it would of this process, which runs."""
     try:
-        return _read(f"{root}/self/schedstat").split()[:3] not in ([], [b"0", b"0", b"0"])
+        return _read(f"{root}/self/schedstat") not in {b"", _NO_SCHEDSTAT}
     except OSError:
         return False
 

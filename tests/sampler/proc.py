@@ -56,6 +56,7 @@ class Tree:
         used: float = 0,
         reaped: float = 0,
         born: float = 0,
+        threads: int = 1,
         rss: int = 0,
     ) -> None:
         """Let the process be there; times in seconds."""
@@ -68,6 +69,7 @@ class Tree:
             utime=int(used * HZ),
             cutime=int(reaped * HZ),
             start=int(born * HZ),
+            threads=threads,
             rss=rss,
         )
         (directory / "stat").write_bytes(stat)

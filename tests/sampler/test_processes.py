@@ -16,13 +16,21 @@ from tests.sampler.proc import Tree
 class Machine(Tree):
     """A tree of processes, and the sensor that reads it."""
 
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.sensors: list[ProcessSensor] = []
+
     def sensor(self, count: int = 10) -> ProcessSensor:
-        return ProcessSensor(self.root, count, lambda: self.now, lambda: self.now)
+        self.sensors.append(ProcessSensor(self.root, count, lambda: self.now, lambda: self.now))
+        return self.sensors[-1]
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    yield Machine(tmp_path)
+    machine = Machine(tmp_path)
+    yield machine
+    for sensor in machine.sensors:
+        sensor.close()
     psutil.PROCFS_PATH = "/proc"
 
 
@@ -181,3 +189,26 @@ def test_this_machine(tmp_path: Path) -> None:
     assert process.cpu == pytest.approx(used / elapsed * 100, rel=0.2)
     assert process.start > found[os.getpid()].start
     assert 0 < process.mem < 100
+
+
+def test_a_name_changes_with_the_program(tmp_path: Path) -> None:
+    """Both are cut to the same number of bytes, so both are looked up."""
+    first, second = (
+        tmp_path / f"{which}-of-more-than-fifteen-bytes" for which in ("first-name", "second-name")
+    )
+    for name in (first, second):
+        name.symlink_to("/bin/sh")
+    script = f"echo; read line; exec {second} -c 'echo; read line; :'"
+    with subprocess.Popen([str(first), "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        sensor = ProcessSensor(Path("/proc"), 1000, time.monotonic, lambda: 0.0)
+        sensor.read()
+        for name in (first, second):
+            assert shell.stdout.readline() == b"\n"
+            for _ in range(2):
+                names = {process.pid: process.name for process in sensor.read().top}
+                assert names[shell.pid] == name.name
+            shell.stdin.write(b"\n")
+            shell.stdin.flush()
+        sensor.close()

@@ -261,6 +261,50 @@ def test_a_kernel_without_schedstat_is_read_by_stat(tree: Tree) -> None:
         assert (pair[0].used, pair[1].used) == (0, 3 * os.sysconf("SC_CLK_TCK"))
 
 
+def scheduled(tree: Tree, pid: int | str, text: str) -> None:
+    (tree.root / str(pid)).mkdir(exist_ok=True)
+    (tree.root / str(pid) / "schedstat").write_text(text)
+
+
+def test_one_that_was_not_scheduled_is_not_read(tree: Tree) -> None:
+    scheduled(tree, "self", "5 5 5\n")
+    tree.process(2)
+    scheduled(tree, 2, "70 0 7\n")
+    with sweeping(tree.root) as sweep:
+        sweep.read()
+        sweep.read()
+        tree.process(2, used=3)  # which no kernel does
+        assert sweep.read() == ([], [])
+        scheduled(tree, 2, "70 0 8\n")
+        assert pids([now for _, now in sweep.read().ran]) == [2]
+        tree.process(2, used=3, threads=2)
+        scheduled(tree, 2, "70 0 9\n")
+        sweep.read()
+        sweep.read()
+        tree.process(2, used=9, threads=2)  # by a thread that is not the first
+        assert pids([now for _, now in sweep.read().ran]) == [2]
+        tree.process(2, used=9)
+        sweep.read()
+        sweep.read()
+        assert sweep.read() == ([], [])
+
+
+def test_statistics_may_end(tree: Tree) -> None:
+    """kernel.task_delayacct is set to 0: there is nothing of anybody from then on."""
+    scheduled(tree, "self", "5 5 5\n")
+    tree.process(2)
+    scheduled(tree, 2, "70 0 7\n")
+    with sweeping(tree.root) as sweep:
+        for _ in range(3):
+            sweep.read()
+        scheduled(tree, 2, "0 0 0\n")
+        sweep.read()
+        for seconds in (3, 4, 5):
+            tree.process(2, used=seconds)
+            ((_, now),) = sweep.read().ran
+            assert now.used == seconds * os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.parametrize("most_kept", [100, 0])
 def test_a_pid_that_is_used_again_is_another_process(tree: Tree, most_kept: int) -> None:
     with sweeping(tree.root, most_kept) as sweep:
