@@ -5,8 +5,8 @@ Starting a program costs milliseconds, so it is asked seldom, and never for anot
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -40,10 +40,18 @@ def find(sysfs: Path) -> Ask:
     """Return a way to ask the firmware. Raises NoFirmware where there is none, or ``sysfs`` is not /sys."""
     if sysfs != Path("/sys"):
         raise NoFirmware(f"vcgencmd tells of this machine, and not of {sysfs}")
-    program = shutil.which("vcgencmd")
-    if program is None or not _MAILBOX.exists():
-        raise NoFirmware(f"there is no {'vcgencmd' if program is None else _MAILBOX} here: no Raspberry Pi?")
+    program = _on_path("vcgencmd")
+    if program is None:
+        raise NoFirmware("there is no vcgencmd here: no Raspberry Pi?")
+    if not _MAILBOX.exists():
+        raise NoFirmware(f"there is no {_MAILBOX} here: no Raspberry Pi, or a unit that may not see devices?")
     return lambda question: ask(program, question)
+
+
+def _on_path(name: str) -> str | None:
+    """The path of a program. Not shutil.which(), which loads three compressors for good."""
+    paths = (f"{directory}/{name}" for directory in os.get_exec_path())
+    return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
 def ask(program: str, question: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sampler.battery import PowerSupplySensor
+from tests.sampler.fakes import SetClock
 from tests.sampler.supplies import over_the_wire
 
 QUANTITIES = {
@@ -176,3 +178,33 @@ def test_a_quantity_needs_a_number_of_its_own(
             "power": None if battery.current is not None and battery.voltage is not None else battery.power,
         }
         assert made_of[quantity] is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    states=st.lists(
+        st.tuples(supplies(numeric=True), st.sampled_from([0.0, 5.0, 65.0, 4000.0]), st.booleans()),
+        min_size=2,
+        max_size=5,
+    ),
+    content=st.lists(st.integers(0, 60_000_000), min_size=5, max_size=5),
+)
+def test_any_content_over_time_makes_batteries_that_readers_accept(
+    states: list[tuple[dict[str, bytes | str], float, bool]], content: list[int]
+) -> None:
+    """Slopes, signs and wear are remembered from one reading to the next, whatever these hold."""
+    clock = SetClock()
+    with tempfile.TemporaryDirectory() as directory:
+        supply = Path(directory) / "class" / "power_supply" / "BAT0"
+        sensor = PowerSupplySensor(Path(directory), clock=clock)
+        for (attributes, seconds, asleep), energy in zip(states, content, strict=False):
+            shutil.rmtree(supply, ignore_errors=True)
+            spread(supply, {"energy_now": b"%d" % energy, **attributes, "type": b"Battery"})
+            battery = sensor.read()
+            assert over_the_wire(battery) == battery
+            if battery is not None:
+                assert battery.power is None or abs(battery.power) <= 500
+                assert (battery.power is None) == (battery.method is None)
+                assert battery.status != "Discharging" or (battery.power or 0) <= 0
+            clock.go_on(seconds)
+            clock.asleep += 100.0 * asleep

@@ -110,9 +110,14 @@ def test_the_whole_platform_is_preferred(tmp_path: Path) -> None:
 
 def test_who_may_not_read_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zone(tmp_path, "0", "package-0")
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # tests may run as root
-    with pytest.raises(NoRapl, match="only root"):
-        RaplSource(tmp_path, SetClock())
+
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.open", refuse)  # the tests may run as root, who may
+        with pytest.raises(NoRapl, match="only root"):
+            RaplSource(tmp_path, SetClock())
 
 
 def test_a_machine_without(tmp_path: Path) -> None:
@@ -209,14 +214,14 @@ def test_whatever_the_firmware_says(text: str) -> None:
 
 
 def test_no_program_is_run_for_another_sys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: pytest.fail("it was looked for"))
+    monkeypatch.setattr(vcgencmd, "_on_path", lambda name: pytest.fail("it was looked for"))
     with pytest.raises(NoFirmware, match=str(tmp_path)):
         vcgencmd.find(tmp_path)
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_a_machine_that_is_no_raspberry_pi(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/vcgencmd" if there else None)
+    monkeypatch.setattr(vcgencmd, "_on_path", lambda name: "/usr/bin/vcgencmd" if there else None)
     monkeypatch.setattr(vcgencmd, "_MAILBOX", Path("/nowhere/vcio"))
     with pytest.raises(NoFirmware, match="no /nowhere/vcio here" if there else "no vcgencmd here"):
         vcgencmd.find(Path("/sys"))

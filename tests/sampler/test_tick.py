@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sampler.choice import Choice
 from sampler.processes import Processes
-from sampler.tick import SENSORS, Sampler, Sensor, read_boot_id
-from telemetry.sample import Battery, Cpu, Process, Sample, decode, encode
+from sampler.tick import SENSORS, Sampler, Sensor, Settings, make_sensors, read_boot_id
+from telemetry.sample import Battery, Cpu, PowerSource, Process, Sample, decode, encode
 from tests.sampler.fakes import Fixed, SetClock
+from tests.sampler.monitors import write_chip, write_class
+from tests.sampler.supplies import pack, write_supply
 
 
 def sensors() -> dict[str, Sensor]:
@@ -93,3 +96,34 @@ def test_boot_id(tmp_path: Path) -> None:
     directory.mkdir(parents=True)
     (directory / "boot_id").write_text("0b0b\n")
     assert read_boot_id(tmp_path) == "0b0b"
+
+
+def test_a_machine_that_has_everything(tmp_path: Path) -> None:
+    pack(tmp_path, "BAT0")
+    write_supply(tmp_path, "AC", type="Mains", online=0)
+    write_chip(tmp_path, 0, "rpi_volt", in0_lcrit_alarm=1)
+    write_chip(tmp_path, 1, "ina3221", in1_input=5000, curr1_input=1200)
+    write_class(tmp_path, "backlight", "screen", type="raw", brightness=4, max_brightness=10)
+    write_class(tmp_path, "rfkill", "rfkill0", type="wlan", state=1)
+    policy = tmp_path / "devices/system/cpu/cpufreq/policy0"
+    policy.mkdir(parents=True)
+    (policy / "scaling_governor").write_text("schedutil\n")
+    clock = SetClock()
+    settings = Settings(tmp_path, Path("/proc"), 3, 5.0, Choice("auto", "ina3221"))
+    sampler = Sampler(make_sensors(settings, clock), clock, "pi4", "boot")
+    clock.go_on(5.0)
+    sample = sampler.sample()
+    assert decode(encode(sample)) == sample
+    assert sample.battery is not None
+    assert (sample.battery.name, sample.on_ac, sample.governor) == ("BAT0", False, "schedutil")
+    assert (sample.brightness, sample.radios, sample.throttled) == (40.0, {"wlan": True}, ("undervoltage",))
+    assert sample.source == PowerSource("ina3221:1", 6.0, 5.0, 1.2)
+
+
+def test_a_machine_that_has_nothing(tmp_path: Path) -> None:
+    clock = SetClock()
+    sampler = Sampler(make_sensors(Settings(tmp_path, tmp_path, 3, 5.0), clock), clock, "pi4", "boot")
+    clock.go_on(5.0)
+    sample = sampler.sample()
+    assert sample.battery is None
+    assert sample[12:] == (None,) * 6
