@@ -100,7 +100,8 @@ def _bash_values(options: tuple[Option, ...], report: str) -> Iterator[str]:
         words = " ".join([*value.words, f"$(ls {value.listed} 2>/dev/null)" if value.listed else ""]).strip()
         listed = f' -W "{words}"' if words else ""
         patterns = "|".join(f"{_bash_pattern(report)}{flag}" for flag in option.flags)
-        found = f'COMPREPLY=($(compgen{kind}{listed} -- "$cur")); ' if kind or listed else ""
+        found = "compopt -o filenames 2>/dev/null; " if kind else ""
+        found += f'COMPREPLY=($(compgen{kind}{listed} -- "$cur")); ' if kind or listed else ""
         yield f"    {patterns}) {found}return ;;"
 
 

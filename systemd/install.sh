@@ -161,7 +161,8 @@ uninstall_here() {
     fi
     [ -n "$purge" ] || return 0
     rm -f /etc/default/telemetry-logger
-    userdel telemetry 2>/dev/null || groupdel telemetry 2>/dev/null || true
+    userdel telemetry 2>/dev/null || true
+    groupdel telemetry 2>/dev/null || true # where it has other members
 }
 
 if [ -n "$root" ]; then

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.boot.logger import DATABASE, STATE, UNITS
-from tests.boot.story import WRITER, Stage
+from tests.boot.logger import DATABASE, STATE, UNITS, WRITER
+from tests.boot.stage import Stage
 
 OLD_UNIT = "telemetry-logger.service"
 CHECKOUT = "/srv/checkout"
@@ -45,12 +45,7 @@ def removal(stage: Stage) -> None:
     stage.soon(logger.are_active, 10, "installed again, both services are active")
     stage.check(logger.count() >= rows, "with all rows")
     machine.run("apt-get", "purge", "-y", "telemetry-logger")
-    ours = "( -iname '*telemetry*' -not -path '/srv/*' )"
-    left = machine.shell(
-        f"find / -xdev {ours.replace('(', '').replace(')', '')} -not -path '/proc/*'"
-    ).split()
-    left += machine.shell("find /run -iname '*telemetry*'").split()
-    left = [path for path in left if not path.startswith(("/var/log/", "/var/lib/apt/"))]
+    left = _left_behind(stage)
     stage.check(not left, "purged: no file is left", left)
     users = (
         machine.try_run("getent", "passwd", "telemetry")[1]
@@ -103,9 +98,14 @@ def checkout(stage: Stage) -> None:
     stage.check(owner == "pi:telemetry", "as that user", owner)
     stage.soon(lambda: logger.count() > 0, 15, "rows come, and a member reads them")
     machine.shell(f"{CHECKOUT}/systemd/install.sh --uninstall --purge")
-    left = machine.shell("find / -xdev -iname '*telemetry*' -not -path '/proc/*' -not -path '/srv/*'").split()
-    left = [path for path in left if not path.startswith(("/var/log/", "/var/lib/apt/", "/var/tmp/"))]
+    left = _left_behind(stage)
     stage.check(not left, "--uninstall --purge leaves no file", left)
+
+
+def _left_behind(stage: Stage) -> list[str]:
+    """Return what has our name and is no log, nor of this test."""
+    skipped = " -o ".join(f"-path {path}" for path in ("/srv", "/proc", "/sys", "/var/log", "/var/tmp"))
+    return stage.machine.shell(f"find / \\( {skipped} \\) -prune -o -iname '*telemetry*' -print").split()
 
 
 def _start_the_original(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.boot.machine import Machine
 
-UNITS = ("telemetry-writer.service", "telemetry-sampler.service")
+WRITER, SAMPLER = UNITS = ("telemetry-writer.service", "telemetry-sampler.service")
 STATE = "/var/lib/telemetry-logger"
 RUNTIME = "/run/telemetry-logger"
 DATABASE = f"{STATE}/telemetry.db"

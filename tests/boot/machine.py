@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ENVIRONMENT = (
-    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL=C.UTF-8",
     "DEBIAN_FRONTEND=noninteractive",
     "PAGER=cat",
@@ -34,11 +34,14 @@ class Machine:
     def boot(self) -> None:
         """Boot, and wait until systemd has started all that it starts."""
         with (self.root.parent / f"{self.root.name}.console").open("ab") as console:
-            # No --register: nothing here is systemd's. The signal: a container must not outlive its test.
+            # Not registered: who runs this need not have been booted with systemd. A network of its own, with
+            # nobody on it: only so may its systemd make one for a unit (PrivateNetwork=).
+            # The signal: a container must not outlive its test.
             self._container = subprocess.Popen(
                 [
                     *("setpriv", "--pdeathsig", "KILL", "systemd-nspawn", "--quiet", "-D", str(self.root)),
-                    *("--register=no", "--keep-unit", "-b", "--resolv-conf=copy-host", *self._binds),
+                    *("--register=no", "--keep-unit", "--private-network", "--resolv-conf=off", "-b"),
+                    *self._binds,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,

@@ -1,0 +1,111 @@
+"""systemd/install.sh: what it lays out under --root, and that it runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from telemetry import __version__
+
+ROOT = Path(__file__).parent.parent.parent
+INSTALL = ROOT / "systemd" / "install.sh"
+COMMANDS = ("telemetry-sampler", "telemetry-writer", "telemetry-query")
+
+
+def install(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHON": sys.executable}
+    return subprocess.run(
+        ["sh", str(INSTALL), *arguments], capture_output=True, text=True, check=False, env=environ
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("root")
+    done = install("--root", str(root), "--user", "pi")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return root
+
+
+def test_every_file_of_the_program_is_there_and_no_other(root: Path) -> None:
+    modules = root / "usr/local/share/telemetry-logger"
+    expected = {"takeover.sh"}
+    for top in ("telemetry", "sampler", "writer", "query"):
+        for path in (ROOT / top).rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                expected.add(str(path.relative_to(ROOT)))
+    assert {str(path.relative_to(modules)) for path in modules.rglob("*") if path.is_file()} == expected
+
+
+def test_the_units_run_what_was_installed_as_whom_it_was_told(root: Path) -> None:
+    for name in ("sampler", "writer"):
+        unit = (root / f"etc/systemd/system/telemetry-{name}.service").read_text()
+        original = (ROOT / f"systemd/telemetry-{name}.service").read_text()
+        assert f"ExecStart=/usr/local/bin/telemetry-{name} $" in unit
+        assert "\nUser=pi\nGroup=telemetry\n" in unit
+        changed = [
+            pair for pair in zip(unit.split("\n"), original.split("\n"), strict=True) if pair[0] != pair[1]
+        ]
+        assert len(changed) == 2
+    assert (root / "etc/sysusers.d/telemetry-logger.conf").read_text() == "g telemetry -\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_runs_from_its_own_directory(root: Path, command: str) -> None:
+    launcher = (root / "usr/local/bin" / command).read_text()
+    assert launcher.startswith("#!/usr/bin/python3 -I\n")
+    there = launcher.replace('"/usr/local', f'"{root}/usr/local')  # as it lies under --root
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", there, "--version"], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert ran.stdout.split()[-1] == __version__
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_a_man_page_and_completions(root: Path, command: str) -> None:
+    share = root / "usr/local/share"
+    for path in (
+        f"man/man1/{command}.1",
+        f"bash-completion/completions/{command}",
+        f"zsh/vendor-completions/_{command}",
+        f"fish/vendor_completions.d/{command}.fish",
+    ):
+        assert (share / path).stat().st_size > 200
+
+
+def test_settings_that_were_changed_stay(root: Path) -> None:
+    settings = root / "etc/default/telemetry-logger"
+    settings.write_text('SAMPLER_OPTIONS="--interval 60"\n')
+    assert install("--root", str(root)).returncode == 0
+    assert settings.read_text() == 'SAMPLER_OPTIONS="--interval 60"\n'
+
+
+def test_for_a_package_the_units_are_its_own_affair(tmp_path: Path) -> None:
+    assert install("--root", str(tmp_path), "--prefix", "/usr").returncode == 0
+    assert not (tmp_path / "etc").exists()
+    assert (
+        'sys.path.insert(0, "/usr/share/telemetry-logger")'
+        in (tmp_path / "usr/bin/telemetry-query").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [(["--help"], 0, ""), (["--frobnicate"], 2, "usage:"), (["--user"], 1, "--user needs a value")],
+)
+def test_usage(arguments: list[str], status: int, told: str) -> None:
+    done = install(*arguments)
+    assert done.returncode == status
+    assert told in done.stderr
+    assert ("usage:" in done.stdout) == (status == 0)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="for one who is not root")
+def test_who_is_not_root_is_told_so() -> None:
+    done = install()
+    assert (done.returncode, done.stderr) == (1, "install.sh: run it as root: sudo systemd/install.sh\n")

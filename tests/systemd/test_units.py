@@ -1,0 +1,120 @@
+"""The unit files: parsed by systemd itself where it is there, and scored."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+UNITS = sorted((ROOT / "systemd").glob("*.service"))
+DROP_INS = sorted((ROOT / "systemd" / "drop-in").glob("*.conf"))
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+
+
+def settings(path: Path) -> dict[str, list[str]]:
+    """Return the values of each key, in their order."""
+    found: dict[str, list[str]] = {}
+    for line in path.read_text().splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, value = line.split("=", 1)
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+
+
+def score(unit: Path) -> float:
+    text = analyze("security", "--offline=true", str(unit)).stdout
+    match = re.search(r"Overall exposure level for \S+: ([\d.]+)", text)
+    assert match, text
+    return float(match[1])
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
+    there = tmp_path / unit.name
+    text = re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", unit.read_text())
+    there.write_text(re.sub(r"Documentation=.*", "", text))
+    said = analyze("verify", "--man=no", str(there)).stderr
+    assert not [line for line in said.splitlines() if unit.name in line]
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_scores_at_most_1_5(unit: Path) -> None:
+    assert score(unit) <= 1.5
+
+
+@needs_systemd
+def test_a_unit_without_its_hardening_scores_badly(tmp_path: Path) -> None:
+    """The score is that of the file, not of a word in it."""
+    bare = tmp_path / "telemetry-sampler.service"
+    bare.write_text(UNITS[0].read_text().split("# It reads /proc")[0])
+    assert score(bare) > 5
+
+
+@needs_systemd
+@pytest.mark.parametrize("drop_in", DROP_INS, ids=lambda path: path.stem)
+def test_systemd_understands_every_drop_in(drop_in: Path, tmp_path: Path) -> None:
+    unit = tmp_path / "telemetry-sampler.service"
+    unit.write_text("[Service]\nExecStart=/bin/true\n")
+    (tmp_path / "telemetry-sampler.service.d").mkdir()
+    shutil.copy(drop_in, tmp_path / "telemetry-sampler.service.d")
+    said = analyze("verify", "--man=no", str(unit)).stderr
+    assert not [line for line in said.splitlines() if drop_in.name in line or unit.name in line]
+
+
+@needs_systemd
+def test_the_document_tells_the_true_scores() -> None:
+    version = analyze("--version").stdout.split()[1]
+    table = (ROOT / "docs" / "services.md").read_text()
+    told = re.search(rf"systemd {version} [^|]*\| ([\d.]+) \| ([\d.]+) \|", table)
+    if told is None:
+        pytest.skip(f"no scores of systemd {version} there")
+    found = [score(ROOT / "systemd" / f"telemetry-{name}.service") for name in ("sampler", "writer")]
+    assert [float(told[1]), float(told[2])] == found
+
+
+def test_every_drop_in_is_described() -> None:
+    described = (ROOT / "docs" / "services.md").read_text()
+    for drop_in in DROP_INS:
+        assert f"| `{drop_in.name}` |" in described
+
+
+def test_both_units_share_what_they_must() -> None:
+    writer, sampler = (
+        settings(ROOT / "systemd" / f"telemetry-{name}.service") for name in ("writer", "sampler")
+    )
+    for key, value in {
+        "Type": "notify",
+        "Restart": "always",
+        "StartLimitIntervalSec": "0",  # never gives up
+        "RuntimeDirectory": "telemetry-logger",
+        "RuntimeDirectoryPreserve": "yes",  # the first to stop must not take it from the other
+        "RuntimeDirectoryMode": "0750",
+        "UMask": "0027",
+        "EnvironmentFile": "-/etc/default/telemetry-logger",
+        "User": "telemetry",
+        "Group": "telemetry",
+    }.items():
+        assert sampler[key] == writer[key] == [value], key
+
+
+def test_the_sampler_sees_all_processes() -> None:
+    sampler = settings(ROOT / "systemd" / "telemetry-sampler.service")
+    assert not sampler.keys() & {"ProtectProc", "ProcSubset", "PrivateUsers", "PrivateNetwork"}
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_the_settings_file_has_each_variable_that_a_unit_uses(unit: Path) -> None:
+    default = (ROOT / "systemd" / "telemetry-logger.default").read_text()
+    (command,) = settings(unit)["ExecStart"]
+    for variable in re.findall(r"\$(\w+)", command):
+        assert re.search(rf'^{variable}=""$', default, re.MULTILINE)
