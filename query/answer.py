@@ -9,16 +9,27 @@ from typing import Any, Final, NamedTuple
 
 from query.columns import Column
 from query.reports import Report, Variant, sql_text
+from query.scope import Scope, history_of, scope
+from query.spans import History, cut
 from query.values import shown_time
+from telemetry.errors import UserError
 
-# Without :until the newest sample is that of the greatest ts, whatever the clock did; before a given time it
-# is found by the index over time, and not by a walk back from today.
-_NEWEST: Final = """
-SELECT ts, time, coalesce(:since, time - :window) FROM (
-    SELECT * FROM (SELECT ts, time FROM system_sample WHERE :until IS NULL ORDER BY ts DESC LIMIT 1)
+PAGE: Final = 2_000
+"""Rows that a report in pages holds at a time."""
+_LEAST_TS: Final = -(2**63)
+
+# What there is, and whether any of it is in the window; of dropped rows the roll-ups tell.
+_HELD: Final = """
+SELECT MIN(oldest), MAX(newest) FROM (
+    SELECT (SELECT MIN(time) FROM system_sample) AS oldest, (SELECT MAX(time) FROM system_sample) AS newest
     UNION ALL
-    SELECT * FROM (SELECT ts, time FROM system_sample WHERE time < :until ORDER BY time DESC, ts DESC LIMIT 1)
+    SELECT MIN(bucket), MAX(bucket) FROM system_hour WHERE bucket < :raw_since
 )"""
+_INSIDE: Final = """
+SELECT 1 FROM system_sample WHERE time >= :start AND time < :stop
+UNION ALL
+SELECT 1 FROM system_minute WHERE bucket >= :start AND bucket < min(:stop, :raw_since)
+LIMIT 1"""
 
 
 class Answer(NamedTuple):
@@ -26,8 +37,8 @@ class Answer(NamedTuple):
 
     columns: tuple[Column, ...]
     rows: Iterator[tuple[Any, ...]]
-    remark: str | None
-    """One line: why there is no row, or what the rows do not say."""
+    remarks: tuple[str, ...]
+    """A line each: why there is no row, or what the rows do not say."""
 
 
 def ask(
@@ -35,22 +46,69 @@ def ask(
 ) -> Answer:
     """Run ``report`` as ``variant`` of it; rows are read as they are taken.
 
-    ``parameters`` holds since, until, limit, now, database and bytes; newest and last are found here.
+    ``parameters`` holds since, until, limit, now, database and bytes; what else query/reports.py promises
+    is found here. Raises UserError, also while rows are taken.
     """
-    bound = {**parameters, **variant.parameters, "window": report.window}
-    newest = connection.execute(_NEWEST, bound).fetchone()
-    bound["newest"], bound["last"], since = newest or (None, None, bound["since"])
-    if report.window is not None:
-        bound["since"] = since
-    cursor = connection.execute(sql_text(variant.sql), bound)
-    first = cursor.fetchone()
+    history = history_of(connection)
+    window = scope(connection, report, history, parameters["since"], parameters["until"])
+    bound = {**parameters, **variant.parameters, **window._asdict()}
+    if report.sums:
+        bound |= cut(window.start, window.stop, report.sums, history)._asdict()
+
+    sql = sql_text(variant.sql)
+    if report.in_pages:
+        names, rows = _in_pages(connection, sql, bound)
+    else:
+        cursor = connection.execute(sql, bound)
+        names, rows = _names(cursor), cursor
+    first = next(rows, None)
+    told = chain([first], rows) if first else iter(())
+    said = _note(connection, report, bound) if first else _why_nothing(connection, report, window, history)
 
     known = {column.name: column for column in report.columns + variant.columns}
     # A newer view may have columns that this does not know: they are shown, if without a unit.
-    columns = tuple(known.get(name, Column(name, "", "", 3)) for name, *_ in cursor.description)
-    if first is None:
-        return Answer(columns, iter(()), _why_nothing(connection, report, bound))
-    return Answer(columns, chain([first], cursor), _note(connection, report, bound))
+    columns = tuple(known.get(name, Column(name, "", "", 3)) for name in names)
+    return Answer(columns, told, tuple(filter(None, (window.remark, said))))
+
+
+def _names(cursor: sqlite3.Cursor) -> list[str]:
+    return [name for name, *_ in cursor.description]
+
+
+def _in_pages(
+    connection: sqlite3.Connection, sql: str, bound: dict[str, Any]
+) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+    """Names of the columns, and the rows. Nobody knows how long who reads them takes, a pager for instance.
+
+    So each page is read whole, in a transaction of its own: one that lasts keeps the writer's log growing.
+    """
+
+    def read(after_time: float, after_ts: int, size: int) -> sqlite3.Cursor:
+        return connection.execute(sql, bound | {"after_time": after_time, "after_ts": after_ts, "page": size})
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        left = bound["limit"]
+        after = (bound["start"], _LEAST_TS)
+        while left is None or left > 0:
+            size = PAGE if left is None else min(PAGE, left)
+            cursor = read(*after, size)
+            if _names(cursor) != names:
+                raise UserError("the database was upgraded meanwhile; run it again")
+            page = cursor.fetchall()
+            connection.execute("COMMIT")
+            connection.execute("BEGIN")
+            yield from page
+            if len(page) < size:
+                return
+            after = (page[-1][time], page[-1][ts])
+            left = None if left is None else left - size
+
+    names = _names(read(0.0, 0, 0))
+    time, ts = names.index("time"), names.index("ts")
+    return names, rows()
+
+
+# --- beside the rows -------------------------------------------------------------------------------
 
 
 def _note(connection: sqlite3.Connection, report: Report, bound: Mapping[str, Any]) -> str | None:
@@ -58,17 +116,15 @@ def _note(connection: sqlite3.Connection, report: Report, bound: Mapping[str, An
     return str(found[0]) if found else None
 
 
-def _why_nothing(connection: sqlite3.Connection, report: Report, bound: Mapping[str, Any]) -> str:
-    if connection.execute("SELECT 1 FROM system_sample").fetchone() is None:
+def _why_nothing(connection: sqlite3.Connection, report: Report, window: Scope, history: History) -> str:
+    bound = window._asdict() | {"raw_since": history.raw_since if report.sums else 0}
+    oldest, newest = connection.execute(_HELD, bound).fetchone()
+    if oldest is None:
         return "database is empty: is telemetry-writer running?"
-    span = _span(bound["since"], bound["until"])
-    inside = "time >= coalesce(:since, -1e999) AND time < coalesce(:until, 1e999)"
-    if connection.execute(f"SELECT 1 FROM system_sample WHERE {inside}", bound).fetchone():
-        return f"{report.nothing}{span}"
-    oldest, newest = connection.execute(
-        "SELECT (SELECT MIN(time) FROM system_sample), (SELECT MAX(time) FROM system_sample)"
-    ).fetchone()
-    return f"no sample{span}: the database holds {shown_time(oldest)} to {shown_time(newest)}"
+    if connection.execute(_INSIDE, bound).fetchone():
+        return f"{report.nothing}{_span(window.since, window.until)}"
+    told = f"the database holds {shown_time(oldest)} to {shown_time(newest)}"
+    return f"no sample{_span(window.since, window.until)}: {told}"
 
 
 def _span(since: float | None, until: float | None) -> str:

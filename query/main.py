@@ -76,9 +76,10 @@ def _report(given: Mapping[str, Any], now: float) -> None:
         )
         rest = _write_in_megabytes(pieces)
     sys.stdout.write(rest)
-    if answer.remark:
+    if answer.remarks:
         sys.stdout.flush()
-        say(PROGRAM, answer.remark)
+    for remark in answer.remarks:
+        say(PROGRAM, remark)
 
 
 def _show_live(given: Mapping[str, Any]) -> None:

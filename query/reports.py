@@ -3,7 +3,8 @@
 A new report is one entry in ``REPORTS`` and its SQL in ``sql/<name>.sql``. The SQL reads documented tables
 and views, and may use these parameters, each of them NULL where it is not known:
 
-    :since  :until   the window asked for: since <= time < until, Unix s
+    :since  :until   the window asked for: since <= time < until, Unix s; NULL where it is open
+    :start  :stop    the same, never NULL
     :limit           the most rows to show
     :newest :last    ts and time of the newest sample before :until
     :now             Unix s
@@ -11,10 +12,15 @@ and views, and may use these parameters, each of them NULL where it is not known
 
 and those of its options. A report with a ``window`` always gets a :since: that many seconds before :last
 where the user gave none. It then ends at :last, whatever a clock that stepped back left behind it.
+
+A report that sums up says of what (``sums``), and its WITH includes ``/* system_pieces */``, or those of
+another source: there the table ``piece`` has the window, as raw rows at its ends and roll-ups between.
+A report that lists rows without end is ``in_pages``: its SQL gives :page rows after (:after_time, :after_ts).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -22,6 +28,7 @@ from typing import Any, Final, NamedTuple
 from query.columns import (
     BATTERY_PCT,
     CHARGE,
+    CHILDREN,
     COVERED,
     CPU,
     CPU_FREQ,
@@ -40,6 +47,7 @@ from query.columns import (
     WATTS,
     Column,
 )
+from query.spans import CORE, PROCESS, SYSTEM, Source
 
 _SQL: Final = Path(__file__).parent / "sql"
 
@@ -49,7 +57,7 @@ class Variant(NamedTuple):
 
     sql: str
     """Name of the file in ``sql/``, without its ending."""
-    parameters: Mapping[str, float] = {}
+    parameters: Mapping[str, int | None] = {}
     columns: tuple[Column, ...] = ()
     """Columns that it adds at the end."""
 
@@ -83,6 +91,10 @@ class Report(NamedTuple):
     format: str = "table"
     nothing: str = "no sample"
     """Why there is no row although the window holds samples."""
+    sums: Source | None = None
+    """What it sums up; None: it lists samples."""
+    in_pages: bool = False
+    """Its rows are read page by page; the user's limit alone bounds them."""
     note: str | None = None
     """Name of SQL in ``sql/`` that gives one text for standard error, or no row."""
     options: tuple[Option, ...] = ()
@@ -93,8 +105,9 @@ class Report(NamedTuple):
 
 
 def sql_text(name: str) -> str:
-    """Return the SQL of that file in ``sql/``."""
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    """Return the SQL of that file in ``sql/``; ``/* other */`` in it is ``sql/other.sql``, included."""
+    text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    return re.sub(r"/\* (\w+) \*/", lambda include: sql_text(include[1]), text)
 
 
 def variant_of(report: Report, arguments: Mapping[str, Any]) -> Variant:
@@ -140,6 +153,7 @@ REPORTS: Final = (
         ),
         window=TEN_MINUTES,
         nothing=_NO_BATTERY,
+        sums=SYSTEM,
         note="drain_note",
     ),
     Report(
@@ -154,14 +168,15 @@ REPORTS: Final = (
             Column("uncovered_s", "s", "rest of the span: asleep, off, not recorded, or no power reading"),
         ),
         nothing=_NO_BATTERY,
+        sums=SYSTEM,
         options=(
             Option(
                 "--by",
                 "one row for the window (total), for each hour or for each day, in UTC",
                 choices={
-                    "total": Variant("energy"),
-                    "hour": Variant("energy_by", {"bucket": 3_600}),
-                    "day": Variant("energy_by", {"bucket": 86_400}),
+                    "total": Variant("energy", {"bucket": None}),
+                    "hour": Variant("energy", {"bucket": 3_600}),
+                    "day": Variant("energy", {"bucket": 86_400}),
                 },
             ),
         ),
@@ -175,14 +190,16 @@ REPORTS: Final = (
             Column("avg_cpu", "%", "mean CPU use in those, of one core", 1),
             Column("max_cpu", "%", "highest CPU use in those, of one core", 1),
             Column("avg_mem", "%", "mean resident memory in those, of RAM", 1),
+            Column("avg_children", "%", "mean CPU use of their children that nobody saw, of one core", 1),
         ),
         limit=20,
         nothing=_NO_PROCESS,
+        sums=PROCESS,
     ),
     Report(
         "top",
         "the busiest processes of the newest sample, or of one moment",
-        (TS._replace(in_table=False), TIME, PID, NAME, CPU, MEM),
+        (TS._replace(in_table=False), TIME, PID, NAME, CPU, MEM, CHILDREN),
         nothing=_NO_PROCESS,
         takes_at=True,
     ),
@@ -198,11 +215,12 @@ REPORTS: Final = (
         ),
         window=TEN_MINUTES,
         nothing="no core recorded",
+        sums=CORE,
     ),
     Report(
         "correlate",
         "power beside the busiest processes of each sample",
-        (TIME, TS, WATTS, PID, NAME, CPU, MEM),
+        (TIME, TS._replace(in_table=False), WATTS, PID, NAME, CPU, MEM, CHILDREN),
         window=TEN_MINUTES,
         nothing=_NO_PROCESS,
     ),
@@ -220,6 +238,7 @@ REPORTS: Final = (
             Column("on_ac", "", "1: a supply from outside is online", in_table=False),
         ),
         format="csv",
+        in_pages=True,
         options=(
             Option(
                 "--with-processes",
@@ -250,6 +269,7 @@ REPORTS: Final = (
             Column("gaps", "", "stretches of samples that were lost for good"),
             Column("samples_lost", "", "samples lost in those"),
         ),
+        sums=SYSTEM,
         note="status_note",
         vertical=True,
     ),

@@ -1,10 +1,10 @@
-SELECT c.core,
-       MAX(c.usage) FILTER (WHERE c.ts = :newest) AS usage,
-       AVG(c.usage)                               AS avg_usage,
-       MAX(c.usage)                               AS max_usage,
-       COUNT(c.usage)                             AS samples
-FROM system_sample AS s CROSS JOIN cpu_core AS c ON c.ts = s.ts
-WHERE s.time >= :since AND s.time <= :last
-GROUP BY c.core
-ORDER BY c.core
+WITH /* core_pieces */
+SELECT core,
+       (SELECT usage FROM cpu_core AS c WHERE c.ts = :newest AND c.core = piece.core) AS usage,
+       TOTAL(usage_sum) / 100 / SUM(samples)                                          AS avg_usage,
+       MAX(usage_max)                                                                 AS max_usage,
+       SUM(samples)                                                                   AS samples
+FROM piece
+GROUP BY core
+ORDER BY core
 LIMIT coalesce(:limit, -1);

@@ -1,16 +1,14 @@
 -- One row where the window holds a battery, none where it does not. A sample is discharging by its energy, or,
 -- where the driver tells neither power nor current, by its status: percent and hours left are told all the same.
 WITH RECURSIVE
+/* system_pieces */,
 averages AS (
-    SELECT SUM(ABS(current) * interval) * 1000 / 60
-               / SUM(interval) FILTER (WHERE current IS NOT NULL) AS avg_drain_mah_per_min,
-           -SUM(energy_uj) / 1e6
-               / SUM(interval) FILTER (WHERE energy_uj IS NOT NULL) AS avg_watts,
-           coalesce(SUM(interval), 0.0)                           AS covered_s,
-           MAX(ts)                                                AS newest_discharging
-    FROM system_sample
-    WHERE time >= :since AND time <= :last
-      AND (energy_uj < 0 OR energy_uj IS NULL AND status = 'Discharging')
+    SELECT TOTAL(drain_uc) * 1000 / 60 / SUM(drain_current_us)  AS avg_drain_mah_per_min,
+           SUM(discharged_uj) / TOTAL(drain_energy_us)          AS avg_watts,
+           TOTAL(drain_us) / 1e6                                AS covered_s,
+           MAX(drain_newest_ts)                                 AS newest_discharging,
+           SUM(battery_samples)                                 AS battery_samples
+    FROM piece
 ),
 
 -- Back from the newest discharging sample of the window, row by row, through the same discharge: all of it
@@ -18,6 +16,7 @@ averages AS (
 -- a suspend of over 60 s and at a hole. Rows that follow each other in one run have no hole between them,
 -- whatever the wall clock did: the later one's interval and suspend join them. Between others there is none
 -- where the wall clock went on by 0 to 600 s. Behind a hole elapsed is NULL; that row is dropped below.
+-- A driver may say Discharging for months, so the walk has an end: 28 h of samples every 5 s.
 discharge (ts, time, run_id, seq, awake, asleep, pct, newest_pct, rise, elapsed) AS (
     SELECT ts, time, run_id, seq, interval, coalesce(suspended, 0), battery_pct, battery_pct, 0.0, 0.0
     FROM system_sample
@@ -41,7 +40,8 @@ discharge (ts, time, run_id, seq, awake, asleep, pct, newest_pct, rise, elapsed)
     WHERE later.elapsed IS NOT NULL
       AND later.asleep <= 60
       AND (earlier.energy_uj < 0 OR earlier.energy_uj IS NULL AND earlier.status = 'Discharging')
-      AND (earlier.time >= :since OR (later.elapsed < 3600 AND later.rise < 3))
+      AND (earlier.time >= :start OR (later.elapsed < 3600 AND later.rise < 3))
+    LIMIT 20000
 ),
 
 -- Least squares of percent over time, both counted from the newest sample of the discharge.
@@ -61,11 +61,6 @@ SELECT avg_drain_mah_per_min,
                  AND pct_per_hour < 0
             THEN newest.battery_pct / -pct_per_hour END AS hours_left,
        covered_s
-FROM averages, slope, system_sample AS newest
-WHERE newest.ts = :newest
-  AND EXISTS (
-      SELECT 1 FROM system_sample
-      WHERE time >= :since AND time <= :last
-        AND coalesce(battery_pct, energy_uj, voltage, current, power, status) IS NOT NULL
-  )
+FROM averages, slope LEFT JOIN system_sample AS newest ON newest.ts = :newest
+WHERE battery_samples > 0
 LIMIT coalesce(:limit, -1);

@@ -1,19 +1,40 @@
--- The window, or the extent of the data, in one row; none where it holds no battery.
+-- One row for the window or, with :bucket, for each bucket of that many seconds, in UTC, that holds a sample; the
+-- buckets between two of them that hold none are one row together: a clock that once woke in 1970 shall not print
+-- 20,000 empty days. Without :since and :until the window is the extent of the data.
 WITH
-extent (start, stop) AS (
-    SELECT coalesce(:since, (SELECT time - coalesce(interval, 0) FROM system_sample
-                             WHERE time > -1e999 ORDER BY time LIMIT 1)),
-           coalesce(:until, (SELECT MAX(time) FROM system_sample))
+/* system_pieces */,
+total AS (
+    SELECT coalesce(:since, MIN(first_start)) AS start,
+           coalesce(:until, MAX(last_time))   AS stop,
+           SUM(battery_samples)               AS battery_samples
+    FROM piece
 ),
-
--- Sums of integers, so that any order and any split gives the same.
-sums AS (
-    SELECT -coalesce(SUM(energy_uj) FILTER (WHERE energy_uj < 0), 0) AS discharged_uj,
-           coalesce(SUM(energy_uj) FILTER (WHERE energy_uj > 0), 0)  AS charged_uj,
-           coalesce(SUM(CAST(ROUND(interval * 1e6) AS INTEGER))
-                    FILTER (WHERE energy_uj IS NOT NULL), 0)         AS covered_us
-    FROM system_sample
-    WHERE time >= coalesce(:since, -1e999) AND time < coalesce(:until, 1e999)
+bucket AS (
+    SELECT CAST(moment AS INTEGER) / :bucket * :bucket AS start,
+           SUM(discharged_uj)                          AS discharged_uj,
+           SUM(charged_uj)                             AS charged_uj,
+           TOTAL(covered_us)                           AS covered_us
+    FROM piece
+    GROUP BY 1
+),
+filled AS (
+    SELECT MAX(coalesce(bucket.start, total.start), total.start)         AS start,
+           MIN(coalesce(bucket.start + :bucket, total.stop), total.stop) AS stop,
+           discharged_uj, charged_uj, covered_us
+    FROM bucket, total
+    WHERE battery_samples > 0
+),
+empty (start, stop) AS (
+    -- In an open window the first sample begins the data, though its interval may reach into the bucket before.
+    SELECT LAG(stop, 1, coalesce(:since, start)) OVER (ORDER BY start), start
+    FROM filled
+    UNION ALL
+    SELECT MAX(filled.stop), total.stop FROM filled, total
+),
+span AS (
+    SELECT * FROM filled
+    UNION ALL
+    SELECT start, stop, 0, 0, 0 FROM empty WHERE start < stop
 )
 
 SELECT start,
@@ -22,10 +43,6 @@ SELECT start,
        charged_uj / 3.6e9                           AS charged_wh,
        covered_us / 1e6                             AS covered_s,
        MAX(stop - start - covered_us / 1e6, 0.0)    AS uncovered_s
-FROM sums, extent
-WHERE EXISTS (
-    SELECT 1 FROM system_sample
-    WHERE time >= coalesce(:since, -1e999) AND time < coalesce(:until, 1e999)
-      AND coalesce(battery_pct, energy_uj, voltage, current, power, status) IS NOT NULL
-)
+FROM span
+ORDER BY start, stop
 LIMIT coalesce(:limit, -1);

@@ -1,5 +1,5 @@
 SELECT *
 FROM training_view
-WHERE time >= coalesce(:since, -1e999) AND time < coalesce(:until, 1e999)
+WHERE (time, ts) > (:after_time, :after_ts) AND time < :stop
 ORDER BY time, ts
-LIMIT coalesce(:limit, -1);
+LIMIT :page;

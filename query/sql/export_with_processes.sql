@@ -4,6 +4,6 @@ SELECT *,
        (SELECT MAX(cpu) FROM process_sample AS p WHERE p.ts = t.ts) AS top_cpu,
        (SELECT SUM(mem) FROM process_sample AS p WHERE p.ts = t.ts) AS topn_mem_sum
 FROM training_view AS t
-WHERE time >= coalesce(:since, -1e999) AND time < coalesce(:until, 1e999)
+WHERE (time, ts) > (:after_time, :after_ts) AND time < :stop
 ORDER BY time, ts
-LIMIT coalesce(:limit, -1);
+LIMIT :page;

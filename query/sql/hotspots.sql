@@ -1,10 +1,11 @@
-SELECT p.name,
-       COUNT(*)   AS appearances,
-       AVG(p.cpu) AS avg_cpu,
-       MAX(p.cpu) AS max_cpu,
-       AVG(p.mem) AS avg_mem
-FROM system_sample AS s CROSS JOIN process_sample AS p ON p.ts = s.ts
-WHERE s.time >= coalesce(:since, -1e999) AND s.time < coalesce(:until, 1e999)
-GROUP BY p.name
-ORDER BY appearances DESC, avg_cpu DESC, p.name
+WITH /* process_pieces */
+SELECT name,
+       SUM(appearances)                             AS appearances,
+       TOTAL(cpu_sum) / 100 / SUM(cpu_samples)      AS avg_cpu,
+       MAX(cpu_max)                                 AS max_cpu,
+       TOTAL(mem_sum) / 1000 / SUM(mem_samples)     AS avg_mem,
+       TOTAL(children_sum) / 100 / SUM(appearances) AS avg_children
+FROM piece
+GROUP BY name
+ORDER BY appearances DESC, avg_cpu DESC, name
 LIMIT coalesce(:limit, -1);

@@ -10,7 +10,7 @@ WITH chosen (ts, age) AS (
     SELECT * FROM (
         SELECT ts, time FROM system_sample
         WHERE (:since IS NOT NULL OR :until IS NOT NULL)
-          AND time >= coalesce(:since, -1e999) AND time < coalesce(:until, 1e999)
+          AND time >= :start AND time < :stop
         ORDER BY time DESC, ts DESC LIMIT coalesce(:limit, -1)
     )
 )

@@ -1,5 +1,5 @@
-SELECT s.ts, s.time, p.pid, p.name, p.cpu, p.mem
+SELECT s.ts, s.time, p.pid, p.name, p.cpu, p.mem, p.children
 FROM system_sample AS s CROSS JOIN process_sample AS p ON p.ts = s.ts
-WHERE s.ts = :newest AND (:since IS NULL OR s.time >= :since)
-ORDER BY p.cpu DESC, p.pid
+WHERE s.ts = :newest AND s.time >= :start
+ORDER BY p.cpu + coalesce(p.children, 0) DESC, p.cpu DESC, p.pid
 LIMIT coalesce(:limit, -1);

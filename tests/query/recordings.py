@@ -12,8 +12,11 @@ from writer import schema
 NOON = 1_795_262_400.0
 """2026-11-21 12:00:00 UTC, s"""
 
-Process = tuple[int, str | None, float | None, float | None]
-"""pid, name, cpu, mem"""
+Process = (
+    tuple[int, str | None, float | None, float | None]
+    | tuple[int, str | None, float | None, float | None, float | None]
+)
+"""pid, name, cpu, mem, and children where they are known"""
 
 
 class Recording:
@@ -77,8 +80,8 @@ class Recording:
             f"INSERT INTO system_sample ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
         )
         self.database.executemany(
-            "INSERT INTO process_sample (ts, pid, name, cpu, mem) VALUES (?, ?, ?, ?, ?)",
-            [(self.ts, *process) for process in processes],
+            "INSERT INTO process_sample (ts, pid, name, cpu, mem, children) VALUES (?, ?, ?, ?, ?, ?)",
+            [(self.ts, *(*process, None)[:5]) for process in processes],
         )
         self.database.executemany(
             "INSERT INTO cpu_core VALUES (?, ?, ?)",
@@ -122,7 +125,7 @@ def _example_row(index: int, names: list[str]) -> dict[str, Any]:
         "load15": 0.3,
         "cores": [busy * 0.8, busy / 2.0, busy / 4.0, 1.5],
         "processes": [
-            (800 + 100 * rank, name, round(busy * 1.5 / (rank + 1) + 0.4, 1), 12.0 / (rank + 1))
+            (800 + 100 * rank, name, round(busy * 1.5 / (rank + 1) + 0.4, 1), 12.0 / (rank + 1), rank * 0.4)
             for rank, name in enumerate(names)
             if rank < 3 or index % 3 == 0
         ],

@@ -59,14 +59,15 @@ def test_recent_goes_by_ts_where_the_clock_stepped_back(recording: Recording, qu
 
 
 def test_hotspots_counts_and_averages(recording: Recording, query: Query) -> None:
-    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0), (2, "b", 90.0, 2.0)])
-    recording.sample(NOON + 5, processes=[(1, "a", 30.0, 3.0), (3, "c", 50.0, 2.0)])
+    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0, 12.0), (2, "b", 90.0, 2.0)])
+    recording.sample(NOON + 5, processes=[(1, "a", 30.0, 3.0), (3, "c", 50.0, 2.0, 0.0)])
     recording.sample(NOON + 10, processes=[(4, None, None, None)])
     assert query("hotspots").rows == [
-        {"name": "a", "appearances": 2, "avg_cpu": 20, "max_cpu": 30, "avg_mem": 2},
-        {"name": "b", "appearances": 1, "avg_cpu": 90, "max_cpu": 90, "avg_mem": 2},
-        {"name": "c", "appearances": 1, "avg_cpu": 50, "max_cpu": 50, "avg_mem": 2},
-        {"name": None, "appearances": 1, "avg_cpu": None, "max_cpu": None, "avg_mem": None},
+        {"name": "a", "appearances": 2, "avg_cpu": 20, "max_cpu": 30, "avg_mem": 2, "avg_children": 6},
+        {"name": "b", "appearances": 1, "avg_cpu": 90, "max_cpu": 90, "avg_mem": 2, "avg_children": 0},
+        {"name": "c", "appearances": 1, "avg_cpu": 50, "max_cpu": 50, "avg_mem": 2, "avg_children": 0},
+        dict.fromkeys(("avg_cpu", "max_cpu", "avg_mem"), None)
+        | {"name": None, "appearances": 1, "avg_children": 0},
     ]
     assert [row["name"] for row in query("hotspots", "--since", str(NOON + 5)).rows] == ["c", "a", None]
     assert [row["name"] for row in query("hotspots", "--until", str(NOON + 5)).rows] == ["b", "a"]
@@ -74,11 +75,11 @@ def test_hotspots_counts_and_averages(recording: Recording, query: Query) -> Non
 
 def test_top_is_of_the_newest_sample(recording: Recording, query: Query) -> None:
     recording.sample(NOON + 1e6, processes=[(1, "before the clock stepped back", 99.0, 1.0)])
-    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0), (2, "b", 90.0, 2.0)])
+    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0, 0.0), (2, "b", 90.0, 2.0)])
     ts = int(NOON + 1e6) + 1
     assert query("top").rows == [
-        {"ts": ts, "time": NOON, "pid": 2, "name": "b", "cpu": 90, "mem": 2},
-        {"ts": ts, "time": NOON, "pid": 1, "name": "a", "cpu": 10, "mem": 1},
+        {"ts": ts, "time": NOON, "pid": 2, "name": "b", "cpu": 90, "mem": 2, "children": None},
+        {"ts": ts, "time": NOON, "pid": 1, "name": "a", "cpu": 10, "mem": 1, "children": 0},
     ]
 
 
@@ -106,8 +107,8 @@ def test_top_before_all_data_says_what_there_is(recording: Recording, query: Que
 
 
 def test_cores_over_the_last_ten_minutes(recording: Recording, query: Query) -> None:
-    recording.sample(NOON - 601, cores=[100.0, 100.0])
-    recording.sample(NOON - 600, cores=[10.0, 50.0])
+    recording.sample(NOON - 600, cores=[100.0, 100.0])
+    recording.sample(NOON - 599, cores=[10.0, 50.0])
     recording.sample(NOON, cores=[30.0, None])
     assert query("cores").rows == [
         {"core": 0, "usage": 30, "avg_usage": 20, "max_usage": 30, "samples": 2},
@@ -315,9 +316,9 @@ def test_the_sql_reads_documented_tables_alone(name: str) -> None:
         "cpu_core",
         "process_sample",
         "training_view",
-        "run",
-        "gap",
-        "pragma_user_version",
+        *("history", "system_minute", "system_hour", "core_hour"),
+        *("process_hour", "process_day", "process_name"),
+        *("run", "gap", "pragma_user_version"),
     }
     text = re.sub(r"--.*", "", sql_text(name))
     own = set(re.findall(r"(\w+)\s*(?:\([^()]*\))?\s+AS\s+(?:MATERIALIZED\s+)?\(", text))
