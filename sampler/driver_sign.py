@@ -11,13 +11,20 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 _MOST_DRIVERS: Final = 64
 _LONGEST_KEY: Final = 512
 _MOST_BYTES: Final = 1 << 17
 _MOST_EVIDENCE: Final = 12
 """Readings that count against others: a minute of them outweighs whatever was before."""
+
+
+class _Seen(NamedTuple):
+    balance: int
+    """Negative discharges less positive ones."""
+    negative: bool
+    """Whether there ever was a negative one."""
 
 
 class DriverSigns:
@@ -29,33 +36,34 @@ class DriverSigns:
 
     def __init__(self, file: Path | None = None, *, keep: bool = True) -> None:
         self._file = file if keep else None
-        self._evidence: dict[str, int] = dict.fromkeys(_load(file), 0)
-        """Only of drivers that once gave a discharge as negative: how often that, less how often positive."""
+        self._seen: dict[str, _Seen] = {driver: _Seen(0, negative=True) for driver in _load(file)}
 
     def follows_abi(self, driver: str) -> bool:
-        """Return whether this driver gave a discharge as negative, and not more often as positive since."""
-        return self._evidence.get(driver[:_LONGEST_KEY], -1) >= 0
+        """Return whether this driver gave a discharge as negative, and not more often as positive."""
+        seen = self._seen.get(driver[:_LONGEST_KEY])
+        return seen is not None and seen.negative and seen.balance >= 0
 
     def learn(self, driver: str, sign: float) -> None:
         """Take the sign of one discharge (-1, 1; 0: nothing was seen), and keep what is new in it."""
-        driver = driver[:_LONGEST_KEY]
-        if sign == 0 or (sign > 0 and driver not in self._evidence):
+        if sign == 0:
             return
+        driver = driver[:_LONGEST_KEY]
         known = self.follows_abi(driver)
-        # An Android gauge whose status lags behind a charger shows one negative "discharge": more positive
-        # ones than negative ones, and it is not believed after all.
-        step = 1 if sign < 0 else -1
-        score = self._evidence.pop(driver, -1) + step
-        self._evidence[driver] = max(-_MOST_EVIDENCE, min(score, _MOST_EVIDENCE))
-        while len(self._evidence) > _MOST_DRIVERS:
-            del self._evidence[next(iter(self._evidence))]
+        # An Android gauge whose status lags behind the cable gives one negative "discharge" among many
+        # positive ones: it would make the whole charge that follows a discharge.
+        before = self._seen.pop(driver, _Seen(0, negative=False))
+        balance = before.balance + (1 if sign < 0 else -1)
+        balance = max(-_MOST_EVIDENCE, min(balance, _MOST_EVIDENCE))
+        self._seen[driver] = _Seen(balance, negative=before.negative or sign < 0)
+        while len(self._seen) > _MOST_DRIVERS:
+            del self._seen[next(iter(self._seen))]
         if self.follows_abi(driver) != known:
             self._save()
 
     def _save(self) -> None:
         if self._file is None:
             return
-        known = [driver for driver in self._evidence if self.follows_abi(driver)]
+        known = [driver for driver in self._seen if self.follows_abi(driver)]
         unfinished = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         try:
             unfinished.write_text(json.dumps(known))

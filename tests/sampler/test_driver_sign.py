@@ -61,7 +61,7 @@ def test_a_status_that_lagged_once_is_outweighed(tmp_path: Path) -> None:
     """The opposite sign, and once Discharging for a second after the charger came."""
     directory = pack(tmp_path)
     sensor = PowerSupplySensor(tmp_path)
-    for microamps in (1_000_000, 1_000_000, -2_000_000, 1_000_000):
+    for microamps in (1_000_000, 1_000_000, -2_000_000):
         set_to(directory, "Discharging", microamps)
         assert (power(sensor) or 0) < 0
     set_to(directory, "Charging", -2_000_000)
