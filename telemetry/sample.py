@@ -133,7 +133,7 @@ class Cpu(NamedTuple):
     temp: float | None = None
     """°C"""
     unowned: float | None = None
-    """Percent of busy time that no process accounts for."""
+    """Percent busy that no process accounts for, on the scale of ``total``."""
 
 
 class Process(NamedTuple):
