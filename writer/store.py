@@ -5,55 +5,21 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from telemetry.errors import UserError
 from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
-from writer.ingest import (
-    CORE_COLUMNS,
-    HEALTH_COLUMNS,
-    PACK_COLUMNS,
-    PROCESS_COLUMNS,
-    SYSTEM_COLUMNS,
-    Item,
-    core_rows,
-    health_row,
-    pack_rows,
-    process_rows,
-    system_row,
-)
+from writer import rollup
+from writer.gaps import fill_gap, has_gaps, note_gap
+from writer.ingest import Item
 from writer.opening import Damaged, explained, is_known, open_database, take_lock
+from writer.rows import Rows
 from writer.salvage import is_damage, set_aside
-
-
-def _insert(table: str, columns: str) -> str:
-    marks = ", ".join("?" * (columns.count(",") + 1))
-    return f"INSERT INTO {table} ({columns}) VALUES ({marks})"
-
-
-# Not OR IGNORE: it would reach into a user's triggers, where it turns INSERT OR REPLACE into nothing, and
-# it would drop a sample in silence where a user's constraint refuses it.
-_INSERT_SYSTEM = (
-    _insert("system_sample", SYSTEM_COLUMNS)
-    + " ON CONFLICT (run_id, seq) WHERE run_id IS NOT NULL DO NOTHING"
-)
-_INSERT_CORE = _insert("cpu_core", CORE_COLUMNS)
-_INSERT_PROCESS = _insert("process_sample", PROCESS_COLUMNS)
-_INSERT_PACK = _insert("battery_pack", PACK_COLUMNS)
-# Where it differs from the newest row of that battery, and that is an hour old: a gauge that cannot make up
-# its mind fills no database.
-_INSERT_HEALTH = f"""
-INSERT OR IGNORE INTO battery_health ({HEALTH_COLUMNS})
-SELECT ?1, ?2, ?3, ?4, ?5, ?6
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM (SELECT * FROM battery_health WHERE name = ?2 AND time <= ?1 ORDER BY time DESC LIMIT 1)
-    WHERE full IS ?3 AND design IS ?4 AND unit IS ?5 AND cycles IS ?6 OR time > ?1 - 3600
-)"""
+from writer.transaction import transaction
 
 
 def _newest_ts(database: sqlite3.Connection) -> int:
@@ -70,6 +36,16 @@ class CannotWrite(Exception):
 
     Locked, no room, read-only, or a user's own constraint or trigger.
     """
+
+
+T = TypeVar("T")
+
+
+class _Run(NamedTuple):
+    """What an append has to know of a run."""
+
+    run_id: int
+    dropped_seq: int
 
 
 class Stored(NamedTuple):
@@ -119,7 +95,8 @@ class Store:
         found = self.path.stat()
         self.identity = found.st_dev, found.st_ino
         """(device, inode) of the file that is open, whatever has its name since"""
-        self._run_ids: dict[str, int] = {}
+        self._rows = Rows(database)
+        self._runs: dict[str, _Run] = {}
         self._taken = range(0)
         """Seconds that were found to have a row: importing what is there already asks for each anew."""
 
@@ -208,79 +185,108 @@ class Store:
     def _write(self, items: Iterable[Item], noticed: float, *, keep_ts: bool, synchronous: str) -> Stored:
         self._stay_at_the_file()
         newest_ts, stored, known = self._newest_ts, 0, 0
-        new_runs: dict[str, int] = {}
+        runs: dict[str, _Run] = {}
         database = self._database
-        try:
+        with self._refusals():
             database.execute(f"PRAGMA synchronous = {synchronous}")
-            database.execute("BEGIN IMMEDIATE")
-            for item in items:
-                if isinstance(item, Gap):
-                    self._note_gap(item, noticed, new_runs)
-                    continue
-                ts = self._free_ts(item.ts) if keep_ts else max(item.ts, newest_ts + 1)
-                if self._insert(item, ts, new_runs):
+            with transaction(database):
+                self._rows.begin()
+                marks = rollup.read_marks(database)
+                late: list[int] = []
+                gaps = has_gaps(database)
+                for item in items:
+                    if isinstance(item, Gap):
+                        gaps = True
+                        self._note_gap(item, noticed, runs)
+                        continue
+                    ts = self._free_ts(item.ts, newest_ts) if keep_ts else max(item.ts, newest_ts + 1)
+                    run = self._run(item, ts, imported=keep_ts, runs=runs)
+                    if item.seq <= run.dropped_seq or not self._rows.add(item, ts, run.run_id):
+                        known += 1
+                        continue
                     stored += 1
                     newest_ts = max(newest_ts, ts)
-                    self._fill_gap(new_runs[item.run], item.seq)
-                else:
-                    known += 1
-            database.execute("COMMIT")
+                    if item.time < marks.minute:
+                        late.append(ts)
+                    if gaps:
+                        fill_gap(database, run.run_id, item.seq)
+                self._rows.flush()
+                if late:
+                    rollup.add_late(database, late)
+                rollup.keep_up(database)
+        self._newest_ts = newest_ts
+        self._runs = runs or self._runs  # those of the newest batch: a handful, never all
+        return Stored(stored, known)
+
+    def tend(self, step: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Do a step of upkeep in the database, and return what it returns; None while there is none open.
+
+        Raises CannotWrite.
+        """
+        if self.identity == (0, 0):
+            return None
+        with self._refusals():
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            return step(self._database)
+
+    def roll_up(self) -> bool:
+        """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
+        return bool(self.tend(rollup.roll_up))
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turn what SQLite refuses into CannotWrite; a damaged file is replaced."""
+        try:
+            yield
         except sqlite3.DatabaseError as error:
-            self._roll_back()
+            self._forget()
             if is_damage(error) and self._on_damage:
                 self.replace(str(error))
             elif isinstance(error, sqlite3.IntegrityError):
                 self._newest_ts = _newest_ts(self._database)  # samples were copied in that are newer
             raise CannotWrite(str(error)) from None
         except BaseException:
-            self._roll_back()
+            self._forget()
             raise
-        self._newest_ts = newest_ts
-        self._run_ids = new_runs or self._run_ids  # those of the newest batch: a handful, never all
-        return Stored(stored, known)
 
-    def _roll_back(self) -> None:
+    def _forget(self) -> None:
+        """Forget what was remembered of rows: it may have been undone, or dropped."""
         self._taken = range(0)
-        if self._database.in_transaction:
-            with suppress(sqlite3.DatabaseError):  # of a damaged file: it is closed next
-                self._database.execute("ROLLBACK")
+        self._runs = {}
+        self._rows.forget()
 
-    def _insert(self, sample: Sample, ts: int, runs: dict[str, int]) -> bool:
-        """Insert the rows of one sample; return False, with nothing done, where it is already there."""
-        run_id = self._run_id(sample, ts, runs)
-        database = self._database
-        if database.execute(_INSERT_SYSTEM, system_row(sample, ts, run_id)).rowcount == 0:
-            return False
-        database.executemany(_INSERT_CORE, core_rows(sample, ts))
-        database.executemany(_INSERT_PROCESS, process_rows(sample, ts))
-        database.executemany(_INSERT_PACK, pack_rows(sample, ts))
-        if health := health_row(sample):
-            database.execute(_INSERT_HEALTH, health)
-        return True
-
-    def _run_id(self, sample: Sample, ts: int, runs: dict[str, int]) -> int:
-        run_id = runs.get(sample.run) or self._run_ids.get(sample.run)
-        if run_id is None:
+    def _run(self, sample: Sample, ts: int, *, imported: bool, runs: dict[str, _Run]) -> _Run:
+        run = runs.get(sample.run) or self._runs.get(sample.run)
+        if run is None:
             # A run of which only a gap was known gets what a sample of it tells.
-            run_id = self._number_run(
-                (sample.run, sample.host, sample.boot_id, ts, sample.time - sample.interval, VERSION),
+            values = (sample.run, sample.host, sample.boot_id, ts, sample.time - sample.interval)
+            run = self._number_run(
+                (*values, VERSION, imported),
                 "UPDATE SET host = excluded.host, boot_id = excluded.boot_id, first_ts = excluded.first_ts, "
-                "started = excluded.started WHERE host = ''",
+                "started = excluded.started, imported = excluded.imported WHERE host = ''",
             )
-        runs[sample.run] = run_id
-        return run_id
+        runs[sample.run] = run
+        return run
 
-    def _number_run(self, values: tuple[object, ...], on_conflict: str) -> int:
+    def _number_run(self, values: tuple[object, ...], on_conflict: str) -> _Run:
         self._database.execute(
-            "INSERT INTO run (run, host, boot_id, first_ts, started, version) VALUES (?, ?, ?, ?, ?, ?) "
-            f"ON CONFLICT (run) DO {on_conflict}",
+            "INSERT INTO run (run, host, boot_id, first_ts, started, version, imported) "
+            f"VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO {on_conflict}",
             values,
         )
-        row = self._database.execute("SELECT run_id FROM run WHERE run = ?", values[:1]).fetchone()
-        return int(row[0])
+        find = "SELECT run_id, dropped_seq FROM run WHERE run = ?"
+        return _Run(*self._database.execute(find, values[:1]).fetchone())
 
-    def _free_ts(self, ts: int) -> int:
+    def _note_gap(self, gap: Gap, noticed: float, runs: dict[str, _Run]) -> None:
+        run = runs.get(gap.run)
+        if run is None:  # not kept in ``runs``: a sample has still to say what this run is
+            run = self._number_run((gap.run, "", "", self._newest_ts, noticed, VERSION, False), "NOTHING")
+        note_gap(self._database, run.run_id, gap.first, gap.last, noticed)
+
+    def _free_ts(self, ts: int, newest_ts: int) -> int:
         """Return the first second from ``ts`` on that no row has."""
+        if ts > newest_ts:
+            return ts
         first, free = (self._taken.start, self._taken.stop) if ts in self._taken else (ts, ts)
         for (taken,) in self._database.execute(
             "SELECT ts FROM system_sample WHERE ts >= ?1 UNION SELECT ts FROM cpu_core WHERE ts >= ?1 "
@@ -292,46 +298,3 @@ class Store:
             free += 1
         self._taken = range(first, free)
         return free
-
-    # --- gaps ---
-
-    def _note_gap(self, gap: Gap, noticed: float, runs: dict[str, int]) -> None:
-        """Note what of ``gap`` is neither stored nor noted already."""
-        run_id = runs.get(gap.run)
-        if run_id is None:  # not kept in ``runs``: a sample has still to say what this run is
-            run_id = self._number_run((gap.run, "", "", self._newest_ts, noticed, VERSION), "NOTHING")
-        missing = self._missing(run_id, gap.first, gap.last)
-        self._database.executemany(
-            "INSERT INTO gap VALUES (?, ?, ?, ?)", [(run_id, first, last, noticed) for first, last in missing]
-        )
-
-    def _missing(self, run_id: int, first: int, last: int) -> list[tuple[int, int]]:
-        missing: list[tuple[int, int]] = []
-        for known_first, known_last in self._database.execute(
-            "SELECT seq, seq FROM system_sample WHERE run_id = ?1 AND seq BETWEEN ?2 AND ?3 "
-            "UNION ALL SELECT first_seq, last_seq FROM gap "
-            "WHERE run_id = ?1 AND first_seq <= ?3 AND last_seq >= ?2 ORDER BY 1",
-            (run_id, first, last),
-        ):
-            if first < known_first:
-                missing.append((first, known_first - 1))
-            first = known_last + 1
-        if first <= last:
-            missing.append((first, last))
-        return missing
-
-    def _fill_gap(self, run_id: int, seq: int) -> None:
-        """What arrives later for a range that was noted as a gap splits it."""
-        gap = self._database.execute(  # gaps of a run never overlap
-            "SELECT first_seq, last_seq, noticed FROM gap "
-            "WHERE run_id = ? AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
-            (run_id, seq),
-        ).fetchone()
-        if gap is None or gap[1] < seq:
-            return
-        first, last, noticed = gap
-        self._database.execute("DELETE FROM gap WHERE run_id = ? AND first_seq = ?", (run_id, first))
-        rest = [(run_id, first, seq - 1, noticed), (run_id, seq + 1, last, noticed)]
-        self._database.executemany(
-            "INSERT INTO gap VALUES (?, ?, ?, ?)", [row for row in rest if row[1] <= row[2]]
-        )

@@ -56,7 +56,7 @@ def test_every_stored_value_is_the_messages_deeply(sent: Sample) -> None:
 def test_health_is_stored_where_it_changed_and_once_an_hour_at_most(store: Store) -> None:
     def told(at: int, full: float | None, name: str = "BAT0") -> Sample:
         health = Health(full, 50.0, "Wh", 210)
-        it = sample(at, ts=NOW + at)
+        it = sample(at + 1, ts=NOW + at)
         return it._replace(battery=BATTERY._replace(name=name, health=health))
 
     store.append([told(0, 40.0), told(5, 40.0), told(10, 39.5), told(15, 40.0, "BAT1")], NOW)

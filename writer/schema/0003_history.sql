@@ -102,3 +102,9 @@ CREATE TABLE process_day (
 ) WITHOUT ROWID;
 
 ALTER TABLE run ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;  -- 1: its first row came from --import
+ALTER TABLE run ADD COLUMN dropped_seq INTEGER NOT NULL DEFAULT 0;  -- greatest seq of its rows that were dropped
+
+CREATE TABLE setting (                 -- what the writer was started with
+    name  TEXT PRIMARY KEY,
+    value
+) WITHOUT ROWID;

@@ -1,0 +1,152 @@
+"""The roll-ups of a database, worked out again from its raw rows, in Python, by the words of database.md."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.writer.reading import reading, rows
+
+Row = dict[str, Any]
+Bucket = dict[str, Any]
+RollUps = dict[str, dict[tuple[Any, ...], Bucket]]
+"""Table: (bucket, key): columns"""
+
+SIZES = {
+    "system_minute": 60,
+    "system_hour": 3600,
+    "core_hour": 3600,
+    "process_hour": 3600,
+    "process_day": 86400,
+}
+MARKS = {"system_minute": "minute_until", "process_day": "day_until"}
+
+
+def rounded(value: float) -> int:
+    """As SQLite rounds: halves away from 0."""
+    return int(value + 0.5) if value >= 0 else -int(-value + 0.5)
+
+
+def total(rows: Iterable[Row], of: Callable[[Row], float | None]) -> int:
+    return sum(rounded(value) for value in map(of, rows) if value is not None)
+
+
+def least(rows: Iterable[Row], name: str) -> float | None:
+    return min((row[name] for row in rows if row[name] is not None), default=None)
+
+
+def most(rows: Iterable[Row], name: str) -> float | None:
+    return max((row[name] for row in rows if row[name] is not None), default=None)
+
+
+def system_bucket(rows: list[Row]) -> Bucket:
+    def microseconds(row: Row) -> float | None:
+        return None if row["interval"] is None else row["interval"] * 1e6
+
+    energy = [row for row in rows if row["energy_uj"] is not None]
+    spent = [row for row in energy if row["energy_uj"] < 0]
+    gained = [row for row in energy if row["energy_uj"] > 0]
+    by_word = [row for row in rows if row["energy_uj"] is None and row["status"] == "Discharging"]
+    drain = spent + by_word
+    flowing = [row for row in drain if row["current"] is not None]
+    told = ("battery_pct", "energy_uj", "voltage", "current", "power", "status")
+    busy = [row for row in rows if row["cpu_total"] is not None]
+    return {
+        "samples": len(rows),
+        "first_start": min(row["time"] - (row["interval"] or 0.0) for row in rows),
+        "last_time": max(row["time"] for row in rows),
+        "interval_us": total(rows, microseconds),
+        "covered_us": total(energy, microseconds),
+        "discharged_uj": sum(-row["energy_uj"] for row in spent),
+        "charged_uj": sum(row["energy_uj"] for row in gained),
+        "drain_us": total(drain, microseconds),
+        "drain_energy_us": total(spent, microseconds),
+        "drain_current_us": total(flowing, microseconds),
+        "drain_uc": total(
+            flowing,
+            lambda row: None if row["interval"] is None else abs(row["current"]) * row["interval"] * 1e6,
+        ),
+        "drain_newest_ts": max((row["ts"] for row in drain), default=None),
+        "battery_samples": sum(any(row[name] is not None for name in told) for row in rows),
+        "cpu_samples": len(busy),
+        "cpu_sum": total(busy, lambda row: row["cpu_total"] * 100),
+        "cpu_max": most(rows, "cpu_total"),
+        "power_min": least(rows, "power"),
+        "power_max": most(rows, "power"),
+        "pct_min": least(rows, "battery_pct"),
+        "pct_max": most(rows, "battery_pct"),
+        "temp_min": least(rows, "cpu_temp"),
+        "temp_max": most(rows, "cpu_temp"),
+    }
+
+
+def core_bucket(rows: list[Row]) -> Bucket:
+    known = [row for row in rows if row["usage"] is not None]
+    return {
+        "samples": len(known),
+        "usage_sum": total(known, lambda row: row["usage"] * 100),
+        "usage_max": most(known, "usage"),
+    }
+
+
+def process_bucket(rows: list[Row]) -> Bucket:
+    return {
+        "appearances": len(rows),
+        "cpu_samples": sum(row["cpu"] is not None for row in rows),
+        "cpu_sum": total(rows, lambda row: None if row["cpu"] is None else row["cpu"] * 100),
+        "cpu_max": most(rows, "cpu"),
+        "mem_samples": sum(row["mem"] is not None for row in rows),
+        "mem_sum": total(rows, lambda row: None if row["mem"] is None else row["mem"] * 1000),
+        "children_sum": total(rows, lambda row: (row["children"] or 0.0) * 100),
+    }
+
+
+OF_BUCKET = {"system": system_bucket, "core": core_bucket, "process": process_bucket}
+RAW = {
+    "system": "SELECT *, NULL AS key FROM system_sample",
+    "core": "SELECT time, core AS key, usage FROM system_sample JOIN cpu_core USING (ts)",
+    "process": "SELECT time, name AS key, p.* FROM system_sample JOIN process_sample AS p USING (ts)",
+}
+
+
+def marks(path: Path) -> dict[str, int]:
+    with reading(path) as database:
+        cursor = database.execute("SELECT * FROM history")
+        return dict(zip([name for name, *_ in cursor.description], cursor.fetchone(), strict=True))
+
+
+def recomputed(path: Path) -> RollUps:
+    """What the tables of roll-ups have to hold, where no raw row was dropped. Names for their numbers."""
+    until = marks(path)
+    found: RollUps = {}
+    for table, size in SIZES.items():
+        end = until[MARKS.get(table, "hour_until")]
+        kind = table.split("_")[0]
+        buckets: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+        with reading(path) as database:
+            cursor = database.execute(RAW[kind])
+            names = [name for name, *_ in cursor.description]
+            for values in cursor:
+                row = dict(zip(names, values, strict=True))
+                if isinstance(row["time"], float) and 0 <= row["time"] < end:
+                    buckets[int(row["time"]) // size * size, row["key"]].append(row)
+        found[table] = {key: OF_BUCKET[kind](rows) for key, rows in buckets.items()}
+    return found
+
+
+def rolled_up(path: Path) -> RollUps:
+    """What they hold."""
+    names = {0: None} | dict(rows(path, "SELECT name_id, name FROM process_name"))
+    found: RollUps = {}
+    for table in SIZES:
+        with reading(path) as database:
+            cursor = database.execute(f"SELECT * FROM {table}")
+            columns = [name for name, *_ in cursor.description]
+            found[table] = {}
+            for values in cursor:
+                row = dict(zip(columns, values, strict=True))
+                key = names[row.pop("name_id")] if "name_id" in row else row.pop("core", None)
+                found[table][row.pop("bucket"), key] = row
+    return found

@@ -1,0 +1,317 @@
+"""The roll-ups hold what all raw rows before their marks add up to, whatever came in which order."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telemetry.sample import Battery, Cpu, Process, Sample
+from tests.strategies import DEEP, QUICK, numbers, or_none
+from tests.writer.originals import build, measured
+from tests.writer.reading import changing, rows, value
+from tests.writer.recomputed import marks, recomputed, rolled_up
+from tests.writer.samples import NOW, ORDINARY, row_of, sample
+from writer import rollup
+from writer.store import Store
+
+YEAR = 365 * 86400
+
+
+def finish(store: Store) -> None:
+    """Roll up all that there is."""
+    while store.roll_up():
+        pass
+
+
+def assert_right(path: Path, *, finished: bool = True) -> None:
+    assert rolled_up(path) == recomputed(path)
+    until = marks(path)
+    assert until["day_until"] <= until["hour_until"] <= until["minute_until"]
+    assert until["raw_since"] <= until["day_until"]
+    for mark, size in (("minute_until", 60), ("hour_until", 3600), ("day_until", 86400)):
+        assert until[mark] % size == 0
+        if finished:
+            newest = value(path, "SELECT MAX(time) FROM system_sample WHERE time < 253402300800") or 0
+            assert until[mark] == int(newest) // size * size
+
+
+# --- at a commit ---
+
+
+def test_a_minute_is_rolled_up_in_the_transaction_that_stores_the_first_sample_past_it(store: Store) -> None:
+    begin = NOW - NOW % 60
+    store.append([sample(seq + 1, ts=begin + 5 * seq) for seq in range(12)], NOW)
+    assert rows(store.path, "SELECT * FROM system_minute") == []
+    store.append([sample(13, ts=begin + 60)], NOW)
+    assert rows(store.path, "SELECT bucket, samples FROM system_minute") == [(begin, 12)]
+    assert_right(store.path, finished=False)
+
+
+def test_an_hour_and_a_day_as_well(store: Store) -> None:
+    begin = NOW - NOW % 86400
+    for first in range(0, 86401, 1800):
+        store.append([sample(first + at, ts=begin + first + at) for at in range(1, 1801, 100)], NOW)
+    assert marks(store.path)["day_until"] == begin + 86400
+    assert value(store.path, "SELECT COUNT(*) FROM system_hour") == 24
+    assert value(store.path, "SELECT SUM(appearances) FROM process_day") == 2 * 864
+    assert_right(store.path)
+
+
+def test_a_late_row_is_added_to_its_buckets(store: Store) -> None:
+    store.append(row_of(1, 2000), NOW)
+    finish(store)
+    store.append([sample(1, "run-b", ts=NOW + 100), sample(2, "run-b", ts=NOW + 9000)], NOW)
+    store.import_samples([sample(3, "run-b", ts=NOW + 100), sample(4, "run-b", ts=NOW - 10 * YEAR)])
+    assert_right(store.path)
+    assert value(store.path, "SELECT SUM(samples) FROM system_minute WHERE bucket < ?", NOW + 9000) == 1802
+
+
+def test_no_bucket_is_touched_by_a_sample_that_was_there_already(store: Store) -> None:
+    store.append(row_of(1, 2000), NOW)
+    finish(store)
+    before = rolled_up(store.path)
+    assert store.append(row_of(1, 500), NOW) == (0, 500)
+    assert rolled_up(store.path) == before
+
+
+def test_what_is_undone_is_not_rolled_up(store: Store) -> None:
+    store.append(row_of(1, 100), NOW)
+    with changing(store.path) as database:
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON system_sample WHEN NEW.seq = 103 "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    with pytest.raises(Exception, match="no"):
+        store.append([sample(101), sample(1, "run-b", ts=NOW + 10), sample(103)], NOW)
+    assert_right(store.path, finished=False)
+
+
+# --- a debt ---
+
+
+def test_years_without_a_row_are_passed_in_one_step(store: Store) -> None:
+    """A Pi without a clock begins in 1970."""
+    store.append([sample(1, ts=100), sample(2, ts=105)], NOW)
+    store.append([sample(3, ts=NOW)], NOW)
+    steps = 0
+    while store.roll_up():
+        steps += 1
+    assert steps < 10
+    assert_right(store.path)
+
+
+def test_a_clock_that_goes_a_year_ahead_and_back(store: Store) -> None:
+    store.append(row_of(1, 50), NOW)
+    store.append([sample(51, ts=NOW + YEAR)], NOW)
+    finish(store)
+    for first in range(52, 400, 12):
+        back = [sample(seq, ts=NOW + 5 * seq) for seq in range(first, first + 12)]
+        store.append(back, NOW)
+        assert not store.roll_up(), "late rows are no debt"
+    assert_right(store.path)
+
+
+def test_a_step_is_bounded(store: Store) -> None:
+    store.append([sample(seq, ts=NOW + seq) for seq in range(1, 20_001)], NOW)
+    while (before := marks(store.path)) and store.roll_up():
+        after = marks(store.path)
+        assert after["minute_until"] - before["minute_until"] <= 3600 or before["minute_until"] == 0
+        assert sum(before[mark] != after[mark] for mark in after) == 1
+    assert_right(store.path)
+
+
+def test_rows_that_another_connection_brings_meanwhile_are_not_missed(store: Store) -> None:
+    """The copy out of a damaged file writes while a step was read and is not written yet."""
+    store.append([sample(seq, ts=NOW + 60 * seq) for seq in range(1, 201)], NOW)
+    read = rollup.next_step
+
+    def interrupted(*arguments: object, **more: object) -> rollup.Step | None:
+        step = read(*arguments, **more)  # type: ignore[arg-type]
+        with changing(store.path) as database:
+            database.execute("INSERT INTO system_sample (ts, time) VALUES (?, ?)", (NOW + 61, NOW + 61))
+        return step
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollup, "next_step", interrupted)
+        assert store.roll_up()
+    finish(store)
+    assert_right(store.path)
+    assert value(store.path, "SELECT SUM(samples) FROM system_minute") == 200
+
+
+@pytest.mark.parametrize("has_room", [True, False], ids=["compact", "plain"])
+def test_a_database_of_the_original_is_rolled_up_afterwards(
+    tmp_path: Path, has_room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "telemetry.db"
+    build(path, measured(3000))
+    monkeypatch.setattr("writer.opening._has_room_for_a_copy", lambda path: has_room)
+    with Store(path) as store:
+        assert marks(path)["minute_until"] == 0
+        store.append([sample(1)], NOW)
+        finish(store)
+        assert_right(path)
+        assert value(path, "SELECT COUNT(*) FROM process_hour") > 0
+
+
+ODD = ["word", b"\xff", 9e999, -9e999, -(1 << 63), 1 << 62, 1e300, ""]
+NUMBERS = {
+    "system_sample": ["interval", "current", "power", "battery_pct", "cpu_total", "cpu_temp", "energy_uj"],
+    "cpu_core": ["usage"],
+    "process_sample": ["cpu", "mem", "children"],
+}
+NO_TIMES = ["noon", 9e999, -1.5, None, b"1"]
+
+
+def test_a_value_that_is_no_number_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "telemetry.db"
+    build(path, measured(60))
+    monkeypatch.setattr("writer.opening._has_room_for_a_copy", lambda path: False)
+
+    def put(database: sqlite3.Connection, values: Iterable[object]) -> None:
+        for at, what in zip(ts, values, strict=False):
+            for table, columns in NUMBERS.items():
+                for column in columns:
+                    database.execute(f"UPDATE {table} SET {column} = ? WHERE ts = ?", (what, at))
+
+    with Store(path) as store:
+        with changing(path) as database:
+            ts = [at for (at,) in database.execute("SELECT ts FROM system_sample ORDER BY ts")]
+            put(database, ODD)
+            database.execute("UPDATE system_sample SET voltage = 5")
+            for at, what in zip(ts[-10:], NO_TIMES, strict=False):
+                database.execute("UPDATE system_sample SET time = ? WHERE ts = ?", (what, at))
+            for at, name in zip(ts, ("80ff", "80", ""), strict=False):
+                database.execute(f"UPDATE process_sample SET name = CAST(x'{name}' AS TEXT) WHERE ts = {at}")
+            database.execute("UPDATE process_sample SET name = x'80' WHERE ts = ?", ts[3:4])
+        store.append([sample(1)], NOW)
+        finish(store)
+    assert value(path, "SELECT SUM(samples) FROM system_hour") == 60 - len(NO_TIMES)
+    assert value(path, "SELECT COUNT(DISTINCT name_id) FROM process_hour WHERE bucket <= ?", ts[3]) >= 4
+    with changing(path) as database:
+        database.execute("UPDATE process_sample SET name = 'odd' WHERE ts <= ?", ts[3:4])
+        database.execute("UPDATE process_name SET name = 'odd ' || name_id")
+        put(database, [None] * len(ODD))
+    held, expected = rolled_up(path), recomputed(path)
+    for table in ("system_minute", "system_hour", "core_hour"):
+        assert held[table] == expected[table]
+    for table in ("process_hour", "process_day"):
+        for column in ("appearances", "cpu_sum", "mem_samples", "children_sum"):
+            assert sum(row[column] for row in held[table].values()) == sum(
+                row[column] for row in expected[table].values()
+            )
+
+
+# --- anything ---
+
+NONE = st.none()  # builds() would draw what is left out
+PROCESSES = st.builds(
+    Process,
+    pid=st.integers(1, 5),
+    start=st.just(1),
+    name=st.sampled_from(["a", "b", "ä\n", "kworker/0:1"]),
+    cpu=numbers(0.0, 400.0),
+    mem=numbers(0.0, 100.0),
+    children=or_none(numbers(0.0, 400.0)),
+)
+BATTERIES = st.builds(
+    Battery,
+    name=st.just("BAT0"),
+    status=or_none(st.sampled_from(["Discharging", "Charging"])),
+    voltage=or_none(numbers(0.0, 20.0)),
+    current=or_none(numbers(-5.0, 5.0)),
+    power=or_none(numbers(-50.0, 50.0)),
+    pct=or_none(numbers(0.0, 100.0)),
+    method=NONE,
+    raw=NONE,
+    packs=NONE,
+    health=NONE,
+)
+READINGS = st.builds(
+    ORDINARY._replace,
+    battery=or_none(BATTERIES),
+    cpu=st.builds(
+        Cpu,
+        total=or_none(numbers(0.0, 100.0)),
+        cores=st.lists(or_none(numbers(0.0, 100.0)), max_size=2).map(tuple),
+        freq=NONE,
+        temp=or_none(numbers(-20.0, 120.0)),
+        unowned=NONE,
+    ),
+    interval=numbers(1e-6, 3600.0),
+    processes=st.lists(PROCESSES, max_size=3, unique_by=lambda process: process.pid).map(tuple),
+)
+CLOCK = st.sampled_from([0.0, 1.0, 4.999, 5.0, 59.5, 3601.0, 90_000.0, -5.0, -4000.0, YEAR, -YEAR, -9e9])
+"""Steps from one sample to the next, s"""
+DEEDS = st.sampled_from(["append", "append", "append", "import", "step", "finish", "reopen", "again"])
+
+
+@contextmanager
+def fresh_path() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory) / "telemetry.db"
+
+
+def check_anything(deeds: list[tuple[str, list[tuple[Sample, float, float]]]]) -> None:
+    clock, seq = float(NOW), 0
+    with fresh_path() as path:
+        store = Store(path)
+        try:
+            sent: list[Sample] = []
+            for deed, readings in deeds:
+                batch = []
+                for reading, step, fraction in readings:
+                    clock, seq = max(0.0, clock + step), seq + 1
+                    at = int(clock) + fraction
+                    batch.append(reading._replace(seq=seq, ts=int(clock), time=at))
+                if deed == "append":
+                    store.append(batch, NOW)
+                elif deed == "import":
+                    store.import_samples([it._replace(run="imported") for it in reversed(batch)])
+                elif deed == "step":
+                    store.roll_up()
+                elif deed == "finish":
+                    finish(store)
+                elif deed == "again":
+                    store.append(sent[-20:], NOW)
+                else:
+                    store.close()
+                    store = Store(path)
+                sent += batch if deed == "append" else []
+            assert rolled_up(path) == recomputed(path)
+            finish(store)
+            assert_right(path)
+        finally:
+            store.close()
+
+
+ANYTHING = st.lists(
+    st.tuples(
+        DEEDS, st.lists(st.tuples(READINGS, CLOCK, st.sampled_from([0.0, 0.25, 0.9999999])), max_size=6)
+    ),
+    max_size=12,
+)
+
+
+@settings(QUICK, max_examples=60)
+@given(ANYTHING)
+def test_whatever_comes_the_roll_ups_are_those_of_the_rows(
+    deeds: list[tuple[str, list[tuple[Sample, float, float]]]],
+) -> None:
+    check_anything(deeds)
+
+
+@pytest.mark.slow
+@settings(DEEP)
+@given(ANYTHING)
+def test_whatever_comes_the_roll_ups_are_those_of_the_rows_deeply(
+    deeds: list[tuple[str, list[tuple[Sample, float, float]]]],
+) -> None:
+    check_anything(deeds)

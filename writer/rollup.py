@@ -1,0 +1,220 @@
+"""Rolling up: the marks in ``history``, and how they move on, a bounded step at a time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from writer.aggregates import (
+    CORE_HOUR,
+    IN_SPAN,
+    LATE,
+    PROCESS_DAY,
+    PROCESS_HOUR,
+    SYSTEM_HOUR,
+    SYSTEM_MINUTE,
+    Source,
+    Table,
+    core_rows,
+    new_names,
+    process_rows,
+    system_rows,
+)
+from writer.transaction import transaction
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+MOST_SAMPLES = 2000
+"""In a step of minutes, but that a minute is never split."""
+END_OF_TIME = 253_402_300_800
+"""Unix time of the year 10000: what is past it is no time."""
+
+_Rows = list[tuple[object, ...]]
+
+
+class Marks(NamedTuple):
+    """How far the roll-ups reach, Unix time, s: the columns of ``history``."""
+
+    minute: int
+    hour: int
+    day: int
+    raw_since: int
+
+
+class Step(NamedTuple):
+    """Rows to add to tables of roll-ups, and the marks that are true then."""
+
+    rows: list[tuple[Table, _Rows]]
+    marks: Marks
+
+
+def read_marks(database: sqlite3.Connection) -> Marks:
+    row = database.execute("SELECT minute_until, hour_until, day_until, raw_since FROM history").fetchone()
+    return Marks(*row)
+
+
+def newest_minute(database: sqlite3.Connection) -> int:
+    """Return the start of the newest row's minute: up to there all buckets are complete."""
+    (newest,) = database.execute(
+        "SELECT MAX(time) FROM system_sample WHERE time >= 0 AND time < ?", (END_OF_TIME,)
+    ).fetchone()
+    return floor(newest or 0, MINUTE)
+
+
+def floor(time: float, size: int) -> int:
+    """Return the start of the bucket of ``size`` seconds that holds ``time``."""
+    return int(time) // size * size
+
+
+# --- moving on ---
+
+
+def keep_up(database: sqlite3.Connection) -> None:
+    """Roll up what the newest rows have completed, in the transaction that stores them.
+
+    An hour at most, of MOST_SAMPLES samples at most: what is more is left for ``roll_up``.
+    """
+    until = newest_minute(database)
+    marks = read_marks(database)
+    if until == marks.minute or until - _first_bucket(database, marks.minute, until, MINUTE) > HOUR:
+        return
+    while step := next_step(database, until, small=True):
+        write_step(database, step)
+
+
+def roll_up(database: sqlite3.Connection) -> bool:
+    """Do one step, in a transaction of its own; return False where there was nothing left to do.
+
+    What takes long, reading an hour of rows, is done without the write lock.
+    """
+    (version,) = database.execute("PRAGMA data_version").fetchone()
+    step = next_step(database, newest_minute(database))
+    if step is None:
+        return False
+    with transaction(database):
+        if database.execute("PRAGMA data_version").fetchone() == (version,):
+            write_step(database, step)  # else somebody wrote meanwhile: what was read is not all
+    return True
+
+
+def next_step(database: sqlite3.Connection, until: int, *, small: bool = False) -> Step | None:
+    """Read the next step towards ``until``, the start of a minute; None where there is nothing left to do.
+
+    A step is a day of days, else an hour of hours, else up to an hour of minutes: whichever mark is behind.
+    ``small``: None as well where the step has more than MOST_SAMPLES samples.
+    """
+    marks = read_marks(database)
+    if (day := floor(marks.hour, DAY)) > marks.day:
+        return _days(database, marks, day)
+    if (hour := floor(marks.minute, HOUR)) > marks.hour:
+        return _hour(database, marks, hour, small=small)
+    return _minutes(database, marks, until) if until > marks.minute else None
+
+
+def write_step(database: sqlite3.Connection, step: Step) -> None:
+    """Write what ``next_step`` read, in the transaction of the caller."""
+    for table, rows in step.rows:
+        database.executemany(table.upsert, rows)
+    database.execute("UPDATE history SET minute_until = ?, hour_until = ?, day_until = ?", step.marks[:3])
+
+
+def _minutes(database: sqlite3.Connection, marks: Marks, until: int) -> Step:
+    first = _first_bucket(database, marks.minute, until, MINUTE)
+    end = min(first + HOUR, until)
+    if more := _has_more(database, first, end):
+        end = max(floor(more[0], MINUTE), first + MINUTE)
+    rows = _aggregated(database, SYSTEM_MINUTE.of_rows(system_rows(IN_SPAN)), MINUTE, first=first, end=end)
+    return Step([(SYSTEM_MINUTE, rows)], marks._replace(minute=end))
+
+
+def _hour(database: sqlite3.Connection, marks: Marks, until: int, *, small: bool) -> Step | None:
+    first = _first_bucket(database, marks.hour, until, HOUR)
+    end = min(first + HOUR, until)
+    if small and _has_more(database, first, end):
+        return None
+    from_minutes = SYSTEM_HOUR.of_finer("system_minute")
+    rows = _aggregated(database, from_minutes, HOUR, first=first, end=end)
+    more = _of_processes_and_cores(database, IN_SPAN, {"first": first, "end": end})
+    return Step([(SYSTEM_HOUR, rows), *more], marks._replace(hour=end))
+
+
+def _days(database: sqlite3.Connection, marks: Marks, until: int) -> Step:
+    (first,) = database.execute(
+        "SELECT MIN(bucket) FROM process_hour WHERE bucket >= ? AND bucket < ?", (marks.day, until)
+    ).fetchone()
+    first = until if first is None else floor(first, DAY)
+    end = min(first + DAY, until)
+    rows = _aggregated(database, PROCESS_DAY.of_finer("process_hour"), DAY, first=first, end=end)
+    return Step([(PROCESS_DAY, rows)], marks._replace(day=end))
+
+
+def _has_more(database: sqlite3.Connection, first: int, end: int) -> tuple[float] | None:
+    """Return the time of the sample that is one more than MOST_SAMPLES."""
+    row: tuple[float] | None = database.execute(
+        "SELECT time FROM system_sample WHERE time >= ? AND time < ? ORDER BY time LIMIT 1 OFFSET ?",
+        (first, end, MOST_SAMPLES),
+    ).fetchone()
+    return row
+
+
+def _first_bucket(database: sqlite3.Connection, mark: int, until: int, size: int) -> int:
+    """Return the first bucket from ``mark`` on that has a row, else ``until``: years may lie between."""
+    row = database.execute(
+        "SELECT time FROM system_sample WHERE time >= ? AND time < ? ORDER BY time LIMIT 1", (mark, until)
+    ).fetchone()
+    return floor(row[0], size) if row else until
+
+
+def _of_processes_and_cores(
+    database: sqlite3.Connection, source: Source, where: dict[str, object]
+) -> list[tuple[Table, _Rows]]:
+    """Return an hour's rows of the two tables that come from cores and processes."""
+    compact = compact_tables(database)
+    cores = CORE_HOUR.of_rows(core_rows(source, compact="core_row" in compact))
+    return [
+        (CORE_HOUR, _aggregated(database, cores, HOUR, **where)),
+        (PROCESS_HOUR, _of_processes(database, PROCESS_HOUR, HOUR, source, where)),
+    ]
+
+
+def _of_processes(
+    database: sqlite3.Connection, table: Table, size: int, source: Source, where: dict[str, object]
+) -> _Rows:
+    compact = "process_row" in compact_tables(database)
+    if not compact:
+        database.execute(new_names(source), where)
+    return _aggregated(database, table.of_rows(process_rows(source, compact=compact)), size, **where)
+
+
+def _aggregated(database: sqlite3.Connection, sql: str, size: int, **where: object) -> _Rows:
+    return database.execute(sql, {"size": size, **where}).fetchall()
+
+
+def compact_tables(database: sqlite3.Connection) -> set[str]:
+    """Return which of the compact tables there are."""
+    found = database.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('core_row', 'process_row')"
+    )
+    return {name for (name,) in found}
+
+
+# --- late rows ---
+
+
+def add_late(database: sqlite3.Connection, samples: Iterable[int]) -> None:
+    """Add those of ``samples`` (their ts) that lie before a mark, with their cores and processes.
+
+    In the transaction that stored them; once.
+    """
+    marks, late = read_marks(database), json.dumps(list(samples))
+    system = system_rows(LATE)
+    found = [
+        (table, _aggregated(database, table.of_rows(system), size, late=late, end=end))
+        for table, size, end in ((SYSTEM_MINUTE, MINUTE, marks.minute), (SYSTEM_HOUR, HOUR, marks.hour))
+    ]
+    found += _of_processes_and_cores(database, LATE, {"late": late, "end": marks.hour})
+    before_day: dict[str, object] = {"late": late, "end": marks.day}
+    found.append((PROCESS_DAY, _of_processes(database, PROCESS_DAY, DAY, LATE, before_day)))
+    for table, rows in found:
+        database.executemany(table.upsert, rows)

@@ -1,0 +1,154 @@
+"""The rows of samples on their way into the tables: statements, and the short way into the compact ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from telemetry.sample import Sample
+from writer.catalogue import attached
+from writer.ingest import (
+    CORE_COLUMNS,
+    HEALTH_COLUMNS,
+    PACK_COLUMNS,
+    PROCESS_COLUMNS,
+    SYSTEM_COLUMNS,
+    core_rows,
+    health_row,
+    pack_rows,
+    process_rows,
+    system_row,
+)
+from writer.schema import COMPACT
+
+
+def _insert(table: str, columns: str) -> str:
+    marks = ", ".join("?" * (columns.count(",") + 1))
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+
+
+# Not OR IGNORE: it would reach into a user's triggers, where it turns INSERT OR REPLACE into nothing, and
+# it would drop a sample in silence where a user's constraint refuses it.
+_INSERT_SYSTEM = (
+    _insert("system_sample", SYSTEM_COLUMNS)
+    + " ON CONFLICT (run_id, seq) WHERE run_id IS NOT NULL DO NOTHING"
+)
+_INSERT_CORE = _insert("cpu_core", CORE_COLUMNS)
+_INSERT_CORE_ROW = _insert("core_row", CORE_COLUMNS)
+_INSERT_PROCESS = _insert("process_sample", PROCESS_COLUMNS)
+_INSERT_PROCESS_ROW = _insert("process_row", PROCESS_COLUMNS.replace("name", "name_id"))
+_INSERT_PACK = _insert("battery_pack", PACK_COLUMNS)
+# Where it differs from the newest row of that battery, and that is an hour old: a gauge that cannot make up
+# its mind fills no database.
+_INSERT_HEALTH = f"""
+INSERT OR IGNORE INTO battery_health ({HEALTH_COLUMNS})
+SELECT ?1, ?2, ?3, ?4, ?5, ?6
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM (SELECT * FROM battery_health WHERE name = ?2 AND time <= ?1 ORDER BY time DESC LIMIT 1)
+    WHERE full IS ?3 AND design IS ?4 AND unit IS ?5 AND cycles IS ?6 OR time > ?1 - 3600
+)"""
+
+_TABLES = {"system_sample", "cpu_core", "core_row", "process_sample", "process_row", "battery_pack"}
+_OUR_TRIGGERS = {f"{view}_{event}" for view in COMPACT for event in ("insert", "delete")}
+_MOST_NAMES = 10_000
+"""Names whose numbers are remembered: some programs rename themselves all day."""
+_WHOLE = 1e13
+"""Below it a percentage times 1000 is a whole number that a float can hold."""
+
+
+class Rows:
+    """Puts samples into one database. What is ``add``-ed is there after ``flush``, in one transaction."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._names: dict[str, int] = {}
+        self._cores: list[tuple[Any, ...]] = []
+        self._processes: list[tuple[Any, ...]] = []
+        self._version = -1
+        self._one_by_one = False
+        self._direct: dict[str, bool] = {}
+        """Whether rows go past the view of that name: its trigger does the same, at three times the cost."""
+
+    def begin(self) -> None:
+        """Forget what was not flushed, and look whether the tables are what they were."""
+        self._cores.clear()
+        self._processes.clear()
+        (version,) = self._database.execute("PRAGMA schema_version").fetchone()
+        if version != self._version:
+            self._version = version
+            triggers = [it for it in attached(self._database, _TABLES) if it.kind == "trigger"]
+            # What a user's own triggers see is a sample after the other.
+            self._one_by_one = any(it.name not in _OUR_TRIGGERS for it in triggers)
+            names = {it.name for it in triggers}
+            self._direct = {view: f"{view}_insert" in names and not self._one_by_one for view in COMPACT}
+
+    def forget(self) -> None:
+        """After a rollback: names that were numbered meanwhile are not there."""
+        self._names.clear()
+
+    def add(self, sample: Sample, ts: int, run_id: int) -> bool:
+        """Insert a sample; return False, with nothing done, where it is already there."""
+        database = self._database
+        if database.execute(_INSERT_SYSTEM, system_row(sample, ts, run_id)).rowcount == 0:
+            return False
+        self._cores += core_rows(sample, ts)
+        self._processes += process_rows(sample, ts)
+        if packs := pack_rows(sample, ts):
+            database.executemany(_INSERT_PACK, packs)
+        if health := health_row(sample):
+            database.execute(_INSERT_HEALTH, health)
+        if self._one_by_one:
+            self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Insert the rows of cores and processes, of all samples at once."""
+        if self._direct["cpu_core"]:
+            self._database.executemany(
+                _INSERT_CORE_ROW, [(ts, core, _whole(usage, 100)) for ts, core, usage in self._cores]
+            )
+        else:
+            self._database.executemany(_INSERT_CORE, self._cores)
+        if self._direct["process_sample"]:
+            self._database.executemany(
+                _INSERT_PROCESS_ROW,
+                [
+                    (
+                        ts,
+                        pid,
+                        self._number(name),
+                        _whole(cpu, 100),
+                        _whole(mem, 1000),
+                        start,
+                        _whole(children, 100),
+                    )
+                    for ts, pid, name, cpu, mem, start, children in sorted(self._processes)
+                ],
+            )
+        else:
+            self._database.executemany(_INSERT_PROCESS, self._processes)
+        self._cores.clear()
+        self._processes.clear()
+
+    def _number(self, name: str) -> int:
+        """Return the name's number in process_name, which is given to it now if it has none."""
+        number = self._names.get(name)
+        if number is None:
+            find = "SELECT name_id FROM process_name WHERE name = ?"
+            row = self._database.execute(find, (name,)).fetchone()
+            if row is None:
+                self._database.execute("INSERT INTO process_name (name) VALUES (?)", (name,))
+                row = self._database.execute(find, (name,)).fetchone()
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            number = self._names[name] = int(row[0])
+        return number
+
+
+def _whole(percent: float | None, scale: int) -> float | None:
+    """What the compact tables have for a percentage: a whole number that gives it back, if there is."""
+    if percent is None or not -_WHOLE < percent < _WHOLE:
+        return percent
+    whole = round(percent * scale)
+    return whole if whole / scale == percent else percent
