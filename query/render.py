@@ -1,7 +1,7 @@
 """From rows to text: the one place that knows formats, and the only user of tabulate.
 
-What only some formats need is imported where it is used: tabulate takes 30 ms, json and csv 5 each. The default
-format is laid out here: a table of 8,760 hours takes tabulate 300 ms.
+What only some formats need is imported where it is used: tabulate takes 30 ms, json and csv 5 each. The
+default format is laid out here: a table of 8,760 hours takes tabulate 300 ms.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _tabulated(names: list[str], cells: list[list[str]], right: list[bool], form
 
 
 def _laid_out(names: list[str], cells: list[list[str]], right: list[bool]) -> str:
-    """The format that tabulate calls simple: names, of several lines from the top, a dashed line, and the rows."""
+    """What tabulate calls simple: names, of several lines from the top, a dashed line, and the rows."""
     rooms = [_needed(name, max(len(row[index]) for row in cells)) for index, name in enumerate(names)]
     line = "  ".join(
         f"{{:{'>' if is_right else '<'}{room}}}" for is_right, room in zip(right, rooms, strict=True)
