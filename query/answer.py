@@ -46,8 +46,8 @@ def ask(
 ) -> Answer:
     """Run ``report`` as ``variant`` of it; rows are read as they are taken.
 
-    ``parameters`` holds since, until, limit, now, database and bytes; what else query/reports.py promises
-    is found here. Raises UserError, also while rows are taken.
+    ``parameters`` holds since, until, limit, now, database, bytes, room and retain; what else
+    query/reports.py promises is found here. Raises UserError, also while rows are taken.
     """
     history = history_of(connection)
     window = scope(connection, report, history, parameters["since"], parameters["until"])

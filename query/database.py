@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from telemetry.errors import UserError
 
@@ -51,6 +51,27 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 def size_on_disk(path: Path) -> int:
     """Bytes of the database and of its write-ahead log."""
     return sum(part.stat().st_size for part in (path, _wal(path)) if part.exists())
+
+
+class Limits(NamedTuple):
+    """What bounds the database."""
+
+    room: float | None
+    """Bytes that it may take"""
+    retain: float | None
+    """s that raw samples are kept"""
+
+
+def limits(connection: sqlite3.Connection, path: Path) -> Limits:
+    """Return what the writer was told, or what its disk leaves where that is less."""
+    told: dict[str, float] = {}
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'setting'").fetchone():
+        told = dict(connection.execute("SELECT name, value FROM setting WHERE value > 0 AND value < 1e18"))
+    disk = os.statvfs(path)
+    # The writer leaves the disk the larger of 5 % and 256 MiB.
+    spare = disk.f_bavail * disk.f_frsize - max(disk.f_blocks * disk.f_frsize // 20, 256 << 20)
+    room = size_on_disk(path) + max(spare, 0)
+    return Limits(min(room, told.get("max_size") or room), told.get("retain"))
 
 
 def _wal(path: Path) -> Path:

@@ -62,8 +62,10 @@ def _report(given: Mapping[str, Any], now: float) -> None:
 
     _ask_for_commit(given["control"], path)
     with database.reading(path) as connection:
+        limits = database.limits(connection, path)
         parameters = {
             **window._asdict(),
+            **limits._asdict(),
             "limit": given["limit"],
             "now": now,
             "database": os.fsencode(path).decode("utf-8", "replace"),

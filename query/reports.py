@@ -9,6 +9,8 @@ and views, and may use these parameters, each of them NULL where it is not known
     :newest :last    ts and time of the newest sample before :until
     :now             Unix s
     :database :bytes the file and its size with its -wal
+    :room            bytes that it may have, by the writer's --max-size and by its disk
+    :retain          s that the writer keeps samples
 
 and those of its options. A report with a ``window`` always gets a :since: that many seconds before :last
 where the user gave none. It then ends at :last, whatever a clock that stepped back left behind it.
@@ -157,6 +159,24 @@ REPORTS: Final = (
         note="drain_note",
     ),
     Report(
+        "battery",
+        "the battery now: its charge, its health, its packs",
+        (
+            Column("name", "", "of the battery or of one of its packs", kind="text"),
+            STATUS,
+            BATTERY_PCT,
+            WATTS,
+            Column("voltage", "V", "of the battery", 2),
+            Column("full", "", "what a full charge holds now", 2),
+            Column("design", "", "what it held when new", 2),
+            Column("unit", "", "of these two: Ah or Wh", kind="text"),
+            Column("health_pct", "%", "what a full charge holds, of what it held when new", 1),
+            Column("cycles", "", "how often it was charged"),
+            Column("told", UNIX, "when health or cycles were first told so", kind="time", in_table=False),
+        ),
+        nothing=_NO_BATTERY,
+    ),
+    Report(
         "energy",
         "watt-hours out of and into the battery",
         (
@@ -268,6 +288,12 @@ REPORTS: Final = (
             Column("newest_age_s", "s", "age of that one", 1),
             Column("gaps", "", "stretches of samples that were lost for good"),
             Column("samples_lost", "", "samples lost in those"),
+            Column("rolled_up_until", UNIX, "how far the roll-ups reach", kind="time"),
+            Column("raw_since", UNIX, "time of the oldest sample that was not dropped", kind="time"),
+            Column("days_fit", "d", "days of samples that fit, at the rate so far", 1),
+            Column("on_ac", "", "1: a supply from outside is online"),
+            Column("throttled", "", "what holds the CPU back; empty: nothing", kind="text"),
+            Column("battery_health_pct", "%", "what a full charge holds, of what it held when new", 1),
         ),
         sums=SYSTEM,
         note="status_note",

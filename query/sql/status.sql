@@ -2,6 +2,13 @@ WITH
 /* system_pieces */,
 held AS (
     SELECT coalesce(SUM(samples), 0) AS samples FROM piece
+),
+raw AS (
+    SELECT since, :room / (:bytes / (:last - since)) AS seconds_fit
+    FROM (SELECT MIN(time) AS since FROM history CROSS JOIN system_sample ON time >= history.raw_since)
+),
+health AS (
+    SELECT 100.0 * full / design AS pct FROM battery_health WHERE time < :stop ORDER BY time DESC LIMIT 1
 )
 SELECT :database                                                            AS database,
        :bytes                                                               AS bytes,
@@ -16,6 +23,15 @@ SELECT :database                                                            AS d
        CASE WHEN :last >= :start THEN :last END                             AS newest,
        CASE WHEN :last >= :start THEN :now - :last END                      AS newest_age_s,
        (SELECT COUNT(*) FROM gap)                                           AS gaps,
-       (SELECT coalesce(SUM(last_seq - first_seq + 1), 0) FROM gap)         AS samples_lost
-FROM held, history
+       (SELECT coalesce(SUM(last_seq - first_seq + 1), 0) FROM gap)         AS samples_lost,
+       nullif(minute_until, 0)                                              AS rolled_up_until,
+       raw.since                                                            AS raw_since,
+       -- Of less than a day nobody can tell how a day is.
+       CASE WHEN :last - raw.since >= 86400
+            THEN min(seconds_fit, coalesce(:retain, seconds_fit)) / 86400.0
+       END                                                                  AS days_fit,
+       (SELECT on_ac FROM system_sample WHERE ts = :newest)                 AS on_ac,
+       (SELECT throttled FROM system_sample WHERE ts = :newest)             AS throttled,
+       (SELECT pct FROM health)                                             AS battery_health_pct
+FROM held, history, raw
 LIMIT coalesce(:limit, -1);

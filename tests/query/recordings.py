@@ -93,6 +93,19 @@ class Recording:
         for index in range(count):
             self.sample(first + index * step, interval=step, **columns)
 
+    def health(self, time: float, name: str, full: float, design: float, cycles: int | None = None) -> None:
+        """Note what a battery holds, in Ah."""
+        self.database.execute(
+            "INSERT INTO battery_health VALUES (?, ?, ?, ?, 'Ah', ?)", (time, name, full, design, cycles)
+        )
+
+    def pack(self, name: str, **columns: Any) -> None:
+        """Add a pack to the newest sample."""
+        names = ", ".join(["ts", "name", *columns])
+        marks = ", ".join("?" * (len(columns) + 2))
+        values = (self.ts, name, *columns.values())
+        self.database.execute(f"INSERT INTO battery_pack ({names}) VALUES ({marks})", values)
+
 
 def example(path: Path) -> None:
     """The database of docs/reports.md: 70 minutes on battery, ten of them before a break, then mains."""
@@ -105,6 +118,7 @@ def example(path: Path) -> None:
         for index in range(360, 1080):
             recording.sample(NOON + 5 * index, **_example_row(index, names))
         recording.database.execute("INSERT INTO gap VALUES (1, 121, 124, ?)", (NOON + 1800,))
+        recording.health(NOON, "axp20x-battery", 5.2, 6.0, 312)
 
 
 def _example_row(index: int, names: list[str]) -> dict[str, Any]:
@@ -117,6 +131,8 @@ def _example_row(index: int, names: list[str]) -> dict[str, Any]:
         "power": 3.8 * current,
         "battery_pct": 80.0 - index // 45,
         "status": "Discharging",
+        "on_ac": 0,
+        "throttled": "undervoltage" if busy > 55 else "",
         "cpu_total": 4.0 + busy / 2,
         "cpu_freq": 1500.0 if busy > 30 else 600.0,
         "cpu_temp": 48.0 + busy / 10,

@@ -293,7 +293,9 @@ def test_headers_are_whole_where_there_is_room(directory: Path, columns: int, wh
 # --- what it costs ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("form", "needed"), [("csv", set()), ("json", set()), ("table", {"tabulate"})])
+@pytest.mark.parametrize(
+    ("form", "needed"), [("csv", set()), ("json", set()), ("table", set()), ("html", {"tabulate"})]
+)
 def test_no_heavy_import_without_need(directory: Path, form: str, needed: set[str]) -> None:
     ran = subprocess.run(
         [

@@ -11,7 +11,7 @@ from query.reports import BY_NAME, Variant
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
 
-ALL = dict.fromkeys(("since", "until", "limit", "now", "database", "bytes"))
+ALL = dict.fromkeys(("since", "until", "limit", "now", "database", "bytes", "room", "retain"))
 
 
 def drain(query: Query, *argv: str) -> dict[str, Any]:

@@ -59,6 +59,25 @@ def test_a_vertical_table() -> None:
     )
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(), st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]))),
+        min_size=1,
+    ),
+    st.sampled_from(["n", "drain_mah_per_min", "a_name_of_columns"]),
+)
+def test_the_plain_table_is_tabulates_simple_one(cells: list[tuple[int, str]], name: str) -> None:
+    """Laid out here, because it is the default and tabulate takes its time."""
+    columns = (Column(name, "", ""), Column(name, "", "", kind="text"))
+    rows = [(number, word.strip() or "-") for number, word in cells]
+    for width in (1, 1_000):
+        ours = "".join(rendered(columns, rows, "table", width=width))
+        if width == 1_000:
+            theirs = "".join(rendered(columns, rows, "simple", width=width))
+            assert ours.splitlines() == [line.rstrip() for line in theirs.splitlines()]
+        assert len({line.index("  ") for line in ours.splitlines() if set(line) == {"-", " "}}) == 1
+
+
 def test_one_of_tabulates_formats() -> None:
     assert text(ROWS[:1], "orgtbl") == (
         "| when                | watts | name    | count |\n"

@@ -190,6 +190,12 @@ def test_status(recording: Recording, query: Query) -> None:
         "newest_age_s": 30,
         "gaps": 2,
         "samples_lost": 13,
+        "rolled_up_until": None,
+        "raw_since": NOON - 100,
+        "days_fit": None,
+        "on_ac": None,
+        "throttled": None,
+        "battery_health_pct": None,
     }
     (row,) = query("status", "--since", str(NOON - 60), "--until", str(NOON - 40)).rows
     assert (row["samples"], row["oldest"], row["newest"]) == (4, NOON - 60, NOON - 45)
@@ -318,7 +324,7 @@ def test_the_sql_reads_documented_tables_alone(name: str) -> None:
         "training_view",
         *("history", "system_minute", "system_hour", "core_hour"),
         *("process_hour", "process_day", "process_name"),
-        *("run", "gap", "pragma_user_version"),
+        *("run", "gap", "battery_health", "battery_pack", "pragma_user_version"),
     }
     text = re.sub(r"--.*", "", sql_text(name))
     own = set(re.findall(r"(\w+)\s*(?:\([^()]*\))?\s+AS\s+(?:MATERIALIZED\s+)?\(", text))

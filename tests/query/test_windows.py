@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from query.windows import END_OF_TIME, FORMS, InvalidTimeError, parse_time, through
+from query.windows import FORMS, InvalidTimeError, parse_time, through
+from telemetry.sample import END_OF_TIME
 from tests.query.recordings import NOON
 
 MIDNIGHT = NOON - 43_200
