@@ -19,6 +19,7 @@ take_over() {
     elif [ ! -e "$state/telemetry.db" ] || [ "$(stat -c %U "$state/telemetry.db")" = "$1" ]; then
         return 0 # none was here, or the database is ours
     fi
+    owner=$(stat -c %U "$state/telemetry.db" 2>/dev/null || true)
     [ -d "$state" ] || install -d -o "$1" -g telemetry -m 0750 "$state"
     {
         echo "unit $unit"
@@ -30,14 +31,14 @@ take_over() {
     chmod 0750 "$state"
     for path in "$state/telemetry.db" "$state/telemetry.db-wal" "$state/telemetry.db-shm"; do
         if [ -f "$path" ] && [ ! -L "$path" ]; then
-            chown "$1:telemetry" "$path"
+            chown -h "$1:telemetry" "$path"
             chmod 0640 "$path"
         fi
     done
     mv "$record.new" "$record"
-    if [ -e "$state/telemetry.db" ]; then
-        echo "telemetry-logger: took over the original logger's database, $state/telemetry.db: it belongs to" \
-            "user $1 and group telemetry now. It keeps all its rows and takes the new ones." >&2
+    if [ -n "$owner" ]; then
+        echo "telemetry-logger: took over the database of user $owner, $state/telemetry.db: it belongs to user $1" \
+            "and group telemetry now. It keeps all its rows and takes the new ones." >&2
     fi
 }
 
@@ -51,7 +52,7 @@ give_back() {
         "$state" | "$state/telemetry.db")
             for part in "$path" "$path-wal" "$path-shm"; do
                 if [ -e "$part" ] && [ ! -L "$part" ]; then
-                    chown "$owner" "$part"
+                    chown -h "$owner" "$part"
                     chmod "$mode" "$part"
                 fi
             done

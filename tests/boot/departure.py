@@ -146,7 +146,7 @@ def _has_taken_over(stage: Stage, said: str) -> None:
     machine, logger = stage.machine, stage.logger
     stage.soon(logger.are_active, 10, "both services are active")
     stage.check(
-        "took over the original logger's database" in said, "the installer says that it took over", said
+        "took over the database of user clockworkpi" in said, "the installer says that it took over", said
     )
     stage.check(
         "stopping and disabling the original logger" in said, "and that it stopped the old service", said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -36,12 +37,14 @@ class Machine:
         with (self.root.parent / f"{self.root.name}.console").open("ab") as console:
             # Not registered: who runs this need not have been booted with systemd. A network of its own, with
             # nobody on it: only so may its systemd make one for a unit (PrivateNetwork=).
-            # The signal: a container must not outlive its test.
+            # unshare: nspawn alone leaves its container running when it is killed. As the first process of a
+            # namespace it takes all along, and the signals have it killed when this process is.
             self._container = subprocess.Popen(
                 [
-                    *("setpriv", "--pdeathsig", "KILL", "systemd-nspawn", "--quiet", "-D", str(self.root)),
+                    *("setpriv", "--pdeathsig", "KILL"),
+                    *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
+                    *("systemd-nspawn", "--quiet", "-D", str(self.root), *self._binds),
                     *("--register=no", "--keep-unit", "--private-network", "--resolv-conf=off", "-b"),
-                    *self._binds,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -83,12 +86,14 @@ class Machine:
         if self._container is None or self._container.poll() is not None:
             console = (self.root.parent / f"{self.root.name}.console").read_text("utf-8", "replace")
             raise Failed(f"systemd-nspawn ended:\n{console[-2000:]}")
-        pid = self._container.pid
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            status = Path(f"/proc/{child}/status").read_text()
-            if f"NSpid:\t{child}\t1\n" in status:
-                self._leader = int(child)
-                return self.try_run("systemctl", "--version")[0] == 0
+        for nspawn in _children(self._container.pid):
+            for child in _children(nspawn):
+                namespaces = re.search(
+                    r"^NSpid:(.*)", Path(f"/proc/{child}/status").read_text(), re.MULTILINE
+                )
+                if namespaces and namespaces[1].split()[1:][-1:] == ["1"]:
+                    self._leader = child
+                    return self.try_run("systemctl", "--version")[0] == 0
         return False
 
     # --- inside ---
@@ -119,6 +124,10 @@ class Machine:
     def shell(self, script: str, user: str = "root", seconds: float = 300.0) -> str:
         """Run a script of sh inside that must succeed; return its standard output."""
         return self.run("sh", "-ec", script, user=user, seconds=seconds)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def wait(condition: Callable[[], object], seconds: float, what: str) -> float:

@@ -11,6 +11,16 @@ from tests.boot.logger import DATABASE, RUNTIME, SAMPLER, STATE, UNITS, WRITER, 
 from tests.boot.stage import Stage
 
 REPORTS = ("recent", "drain", "energy", "hotspots", "top", "cores", "correlate", "export", "status")
+_DROP_INS = "/usr/share/doc/telemetry-logger/examples/drop-in"
+_COUNTER = """
+zone=/opt/sys/class/powercap/intel-rapl:0
+mkdir -p "$zone"
+echo package-0 >"$zone/name"
+echo 262143328850 >"$zone/max_energy_range_uj"
+echo 1000000 >"$zone/energy_uj"
+chmod 0400 "$zone/energy_uj"
+"""
+"""An energy counter as the kernel shows it: for root alone."""
 
 
 def install(stage: Stage) -> None:
@@ -28,9 +38,7 @@ def install(stage: Stage) -> None:
     stage.check(battery["battery_pct"] is not None and battery["watts"], "the battery is read", battery)
     top = {row["name"] for row in logger.query("hotspots", "--limit", "100")}
     stage.check("systemd" in top, "processes of other users are seen", top)
-    setting = """s/^SAMPLER_OPTIONS=.*/SAMPLER_OPTIONS="--interval 1"/"""
-    machine.run("sed", "-i", setting, "/etc/default/telemetry-logger")
-    machine.run("systemctl", "restart", SAMPLER)
+    set_sampler_options(stage, "--interval 1")
     before = logger.count()
     stage.soon(lambda: logger.count() >= before + 5, 10, "a setting changes the interval to 1 s")
     stage.recorder.start()
@@ -121,20 +129,37 @@ def _writable(stage: Stage, unit: str) -> set[str]:
 
 def drop_ins(stage: Stage) -> None:
     machine, logger = stage.machine, stage.logger
-    there = "/usr/share/doc/telemetry-logger/examples/drop-in"
-    own = f"/etc/systemd/system/{SAMPLER}.d"
-    for name in machine.run("ls", there).split():
-        machine.run("install", "-D", "-m", "0644", f"{there}/{name}", f"{own}/{name}")
-        machine.run("systemctl", "daemon-reload")
-        machine.run("systemctl", "restart", SAMPLER)
-        has_grown = partial(_has_grown, logger, logger.count())
-        stage.soon(has_grown, 20, f"it samples with the drop-in {name}")
-        if name == "rapl.conf":
-            effective = machine.shell(f"grep CapEff /proc/{logger.pid(SAMPLER)}/status").split()[1]
-            stage.check(int(effective, 16) == 1 << 2, "with CAP_DAC_READ_SEARCH and no other", effective)
-        machine.run("rm", "-r", own)
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "restart", SAMPLER)
+    names = machine.run("ls", _DROP_INS).split()
+    stage.check("rapl.conf" in names, "the package has the drop-ins", names)
+    for name in names:
+        _use_drop_in(stage, name)
+        stage.soon(partial(_has_grown, logger, logger.count()), 20, f"it samples with the drop-in {name}")
+    machine.shell(_COUNTER)
+    _use_drop_in(stage, None, "--interval 1 --sysfs /opt/sys --power-supply rapl")
+    refused = partial(logger.journal, "-g", "cannot be read: the kernel lets only root read it")
+    stage.soon(refused, 15, "an energy counter of root's is not for the sampler as it is")
+    _use_drop_in(stage, "rapl.conf", "--interval 1 --sysfs /opt/sys --power-supply rapl")
+    stage.soon(partial(_has_grown, logger, logger.count()), 20, "with rapl.conf it is")
+    effective = machine.shell(f"grep CapEff /proc/{logger.pid(SAMPLER)}/status").split()[1]
+    stage.check(int(effective, 16) == 1 << 2, "by CAP_DAC_READ_SEARCH and no other capability", effective)
+    _use_drop_in(stage, None)
+
+
+def _use_drop_in(stage: Stage, name: str | None, options: str = "--interval 1") -> None:
+    """Restart the sampler with this drop-in alone, and these options."""
+    machine, own = stage.machine, f"/etc/systemd/system/{SAMPLER}.d"
+    machine.run("rm", "-rf", own)
+    if name:
+        machine.run("install", "-D", "-m", "0644", f"{_DROP_INS}/{name}", f"{own}/{name}")
+    set_sampler_options(stage, options)
+
+
+def set_sampler_options(stage: Stage, options: str) -> None:
+    """Change the settings as a user would."""
+    line = f's|^SAMPLER_OPTIONS=.*|SAMPLER_OPTIONS="{options}"|'
+    stage.machine.run("sed", "-i", line, "/etc/default/telemetry-logger")
+    stage.machine.run("systemctl", "daemon-reload")
+    stage.machine.try_run("systemctl", "restart", SAMPLER)
 
 
 def _has_grown(logger: Logger, before: int) -> bool:

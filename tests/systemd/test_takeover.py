@@ -77,7 +77,7 @@ def test_taken_over_and_given_back(place: Place) -> None:
     place.original(*FILES)
     place.unit.touch()
     said = place.run("take_over daemon")
-    assert "took over the original logger's database" in said
+    assert "took over the database of user" in said
     assert [place.owner(name) for name in FILES] == [(1, 0o640)] * 3
     assert place.owner() == (1, 0o750)
     assert "disable --now telemetry-logger.service" in place.calls.read_text()
