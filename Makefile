@@ -6,12 +6,14 @@ setup = python=$$($(PYTHON) scripts/environment.py $(1))
 
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help run test system-test lint format deb clean
+.PHONY: help run test system-test bench lint format deb clean
 
 ## make run      sampler and writer on this machine, shown live; RUN_SECONDS=30 stops it and prints the reports.
 ##               Also INTERVAL=seconds, SYSFS=folder (for /sys), DB=file (for ./telemetry.db)
 ## make test     the tests; SLOW=1 the slow ones too; DEPS=oldest with the oldest versions allowed;
 ##               ARGS="tests/x.py -k name" is for pytest
+## make bench    what all this costs here, beside its peers, into docs/benchmarks.md: about ten minutes;
+##               QUICK=1 two minutes, shown and not written
 ## make deb      build and judge the Debian package, into dist/
 ## make system-test  as root: install that in fresh Debians and boot them; RELEASES="bookworm trixie"
 ## make lint     ruff and mypy
@@ -33,6 +35,9 @@ deb:
 system-test:
 	@$(call setup,boot) && exec "$$python" -m tests.boot $(RELEASES)
 
+bench:
+	@$(call setup,bench) && exec "$$python" -m benchmarks $(if $(filter-out 0,$(QUICK)),--quick)
+
 lint:
 	@$(call setup,dev) && set -x && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy
 
@@ -40,5 +45,5 @@ format:
 	@$(call setup,dev) && set -x && "$$python" -m ruff check --fix . && "$$python" -m ruff format .
 
 clean:
-	rm -rf .venv .venv-oldest .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venv-oldest .venv-bench .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

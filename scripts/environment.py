@@ -1,10 +1,11 @@
 """Print the Python that `make` is to use, and set it up first where that has to be.
 
-    python3 scripts/environment.py run|dev|oldest|deb|boot
+    python3 scripts/environment.py run|dev|oldest|bench|deb|boot
 
     run     what the programs need: this python3 if it has that, else .venv
     dev     that and what the tests and the linters need: the same
     oldest  as dev, at the versions in requirements/oldest.txt: always .venv-oldest
+    bench   the same as run; and .venv-bench with what is measured beside ours, where that can be had
     deb     Debian's tools that build a package
     boot    these, and those that make and boot a fresh Debian
 
@@ -183,6 +184,11 @@ def set_up(place: Path, parts: list[list[str]], pins: list[str]) -> Path:
     return python
 
 
+def requirements(name: str) -> list[str]:
+    lines = (ROOT / "requirements" / name).read_text("utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
 def need_tools(packages: list[str]) -> None:
     """Packages of Debian that are no matter of this Python."""
     query = ("dpkg-query", "-W", "-f", "${db:Status-Status}")
@@ -203,16 +209,20 @@ def main(level: str) -> str | Path:
                 f"the oldest pyzmq is built for Python up to 3.11, and this is {found}: "
                 "where there is one, make test DEPS=oldest PYTHON=python3.11"
             )
-        lines = (ROOT / "requirements/oldest.txt").read_text("utf-8").splitlines()
-        return set_up(ROOT / ".venv-oldest", [run, dev], [line for line in lines if not line.startswith("#")])
+        return set_up(ROOT / ".venv-oldest", [run, dev], requirements("oldest.txt"))
     if level in ("deb", "boot"):
         if level == "boot" and os.geteuid():
             raise SetupError("to boot a fresh Debian takes root: sudo make system-test")
         need_tools(DEB_TOOLS + (BOOT_TOOLS if level == "boot" else []))
         return sys.executable
-    parts = {"run": [run], "dev": [run, dev]}.get(level)
+    parts = {"run": [run], "dev": [run, dev], "bench": [run]}.get(level)
     if parts is None:
-        raise SetupError(f"{level!r} is none of run, dev, oldest, deb and boot")
+        raise SetupError(f"{level!r} is none of run, dev, oldest, bench, deb and boot")
+    if level == "bench":
+        try:
+            set_up(ROOT / ".venv-bench", [requirements("bench.txt")], [])
+        except SetupError as error:
+            say(f"{error}\nsetup: going on without it")
     if all(has(requirement) for part in parts for requirement in part):
         return sys.executable
     return set_up(ROOT / ".venv", parts, [])

@@ -1,0 +1,1 @@
+"""What it costs, measured on this machine beside its peers: ``make bench``. See docs/benchmarks.md."""

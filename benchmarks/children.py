@@ -1,0 +1,67 @@
+"""Processes that are started to be measured, and do not outlive it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+WORKSHOP: Final = ROOT / ".bench"
+"""On the disk that the checkout is on: bytes written there are counted, which those to a tmpfs are not."""
+
+
+def environment(runtime: Path) -> Mapping[str, str]:
+    """Return the environment of a process that meets others in the directory ``runtime``."""
+    apart = {
+        name: value for name, value in os.environ.items() if name not in {"NOTIFY_SOCKET", "JOURNAL_STREAM"}
+    }
+    return {**apart, "PYTHONPATH": str(ROOT), "TELEMETRY_RUNTIME_DIR": str(runtime)}
+
+
+def module(name: str, *options: str | Path) -> list[str]:
+    """Return the command that runs a module of this checkout."""
+    return [sys.executable, "-m", name, *map(str, options)]
+
+
+@contextmanager
+def runtime_directory() -> Iterator[Path]:
+    """Give a new directory for sockets and ring, in memory as the one of a service is."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+@contextmanager
+def disk_directory() -> Iterator[Path]:
+    """Give a new directory in the workshop."""
+    WORKSHOP.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=WORKSHOP) as name:
+        yield Path(name)
+
+
+@contextmanager
+def running(command: Sequence[str], runtime: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command until the block ends; what it says goes to ``log``.
+
+    Raises RuntimeError with the end of that where it ended by itself.
+    """
+    with log.open("wb") as output:
+        child = subprocess.Popen(command, env=environment(runtime), stdout=output, stderr=output)
+    try:
+        yield child
+        if child.poll() is not None:
+            said = log.read_text(errors="replace").strip()
+            raise RuntimeError(f"{command} ended with status {child.returncode}: {said[-500:]}")
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -1,0 +1,123 @@
+"""CPU, memory and bytes of a sample, of all programs in the same half minute.
+
+``python -m benchmarks.cost PROCESSES SECONDS`` measures in a PID namespace of its own, where it may have one:
+there the processes are as many as wanted, and none of somebody else's. It prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks import readings
+from benchmarks.children import disk_directory, module, running, runtime_directory
+from benchmarks.crowd import crowd
+from benchmarks.programs import PROGRAMS, command_line, is_installed
+
+_WARM_UP: Final = 6
+"""s between the start and the span that is measured; the start is told apart"""
+_NAMESPACE: Final = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one program. Times in ms of CPU."""
+
+    sample: float
+    """A sample, in steady state."""
+    start: float
+    """From the start of the process to the steady state, less its samples until then."""
+    resident: float
+    """Bytes."""
+    proportional: float
+    """Bytes, a page that n processes share counted as a page / n."""
+    written: float
+    """Bytes by which its file grew, a sample."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """All programs at one number of processes."""
+
+    processes: int
+    """That were there, these programs included."""
+    isolated: bool
+    """In a PID namespace of its own."""
+    costs: dict[str, Cost | None]
+    """By the program's name; None: not installed."""
+
+
+def measure(processes: int, seconds: int) -> Round:
+    """Run the programs beside as many processes as make ``processes``, and measure over ``seconds``."""
+    namespace = _namespace()
+    command = [*namespace, *module("benchmarks.cost", str(processes), str(seconds))]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    found = json.loads(ran.stdout)
+    costs = {name: cost and Cost(**cost) for name, cost in found["costs"].items()}
+    return Round(found["processes"], bool(namespace), costs)
+
+
+def _namespace() -> tuple[str, ...]:
+    """Return the command that makes a PID namespace; nothing where that is refused."""
+    for command in (_NAMESPACE, (*_NAMESPACE, "--user", "--map-root-user")):
+        if (
+            shutil.which(command[0])
+            and not subprocess.run([*command, "true"], stderr=subprocess.DEVNULL, check=False).returncode
+        ):
+            return command
+    return ()
+
+
+def _measure_here(processes: int, seconds: int) -> Round:
+    with ExitStack() as stack:
+        directory = stack.enter_context(disk_directory())
+        runtime = stack.enter_context(runtime_directory())
+        installed = [program for program in PROGRAMS if is_installed(program)]
+        others = processes - readings.process_count() - len(installed)
+        stack.enter_context(crowd(max(others, 0)))
+        files = {program.name: directory / program.name for program in installed}
+        started = {
+            program.name: stack.enter_context(
+                running(command_line(program, file := files[program.name]), runtime, file.with_suffix(".log"))
+            ).pid
+            for program in installed
+        }
+        time.sleep(_WARM_UP)
+        cpu_before, size_before, begun = _cpu(started), _sizes(files), time.monotonic()
+        count = readings.process_count()
+        time.sleep(seconds)
+        cpu_after, samples = _cpu(started), time.monotonic() - begun
+        memory = {name: readings.memory(pid) for name, pid in started.items()}
+        size_after = _sizes(files)
+    costs: dict[str, Cost | None] = dict.fromkeys(program.name for program in PROGRAMS)
+    for name in started:
+        sample = (cpu_after[name] - cpu_before[name]) / samples
+        costs[name] = Cost(
+            sample=sample * 1000,
+            start=max(cpu_before[name] - sample * (_WARM_UP - 1), 0.0) * 1000,
+            resident=memory[name].resident,
+            proportional=memory[name].proportional,
+            written=(size_after[name] - size_before[name]) / samples,
+        )
+    return Round(count, isolated=False, costs=costs)
+
+
+def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
+    return {name: readings.cpu_seconds(pid) for name, pid in pids.items()}
+
+
+def _sizes(files: Mapping[str, Path]) -> dict[str, int]:
+    """Return bytes; that of a program that writes no file is 0."""
+    return {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
+
+
+if __name__ == "__main__":
+    json.dump(asdict(_measure_here(int(sys.argv[1]), int(sys.argv[2]))), sys.stdout)

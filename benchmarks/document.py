@@ -1,0 +1,173 @@
+"""What a run found, as text: the same on the terminal and in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from benchmarks.cost import Cost, Round
+from benchmarks.database import Span
+from benchmarks.figures import BUDGETS, MEASURES, Figures
+from benchmarks.programs import PROGRAMS, is_installed, shown_command, version_of
+from benchmarks.reports import label
+from benchmarks.table import number, table
+
+MEGA: Final = 1e6
+WIDTH: Final = 110
+"""Characters of a line of prose"""
+
+
+@dataclass
+class Results:
+    """All that a run found."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    rounds: list[Round] = field(default_factory=list)
+    reports: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict)
+    """ms by report and span"""
+    spans: Sequence[Span] = ()
+
+
+INTRODUCTION: Final = """\
+# Benchmarks
+
+Made by `make bench`, which measures on the machine that it runs on and writes this page: do not edit it.
+"""
+
+_BUDGETS: Final = """\
+## Budgets
+
+MB are 10^6 bytes. A figure of a busy machine is no verdict: rates are by the clock.
+"""
+
+_COST: Final = """\
+## CPU of a sample
+
+All at once, each taking a sample a second, over {seconds} s after the start. CPU is that of the process and
+its children, user and system, from the kernel's CPU clocks.{isolated} One process in ten wakes each second,
+the others sleep. `telemetry-writer` commits each twelve samples here, as it does at the defaults (a sample in
+5 s, a commit in 60 s).
+
+ms of CPU a sample, by the number of processes, these programs included:
+"""
+
+_STARTS: Final = """\
+Apart from that, at {processes} processes: `start` is the CPU until the steady state, `Pss` counts a page that
+several processes share in parts, `file` is by how much the file grows for a sample (the writer's: see below).
+"""
+
+_FIGURES: Final = """\
+## Other figures
+
+Of samples of a machine with a battery, 4 cores and 10 processes in the list. "Written" is what /proc/PID/io
+counts for a real writer, whose pages are made to go to the disk after each commit of twelve samples.
+"""
+
+_REPORTS: Final = """\
+## Reports
+
+ms from start to end of the process (`telemetry-query REPORT`), median of five, files in the page cache.
+{spans} `ALL` is the start of the database.
+"""
+
+
+def budgets(figures: Figures) -> str:
+    """Return the table of budgets, each beside its figure."""
+    rows = []
+    for budget in BUDGETS:
+        found = figures.get(budget.key)
+        bound = f"{'≥' if budget.at_least else '≤'} {number(budget.limit, budget.digits)}"
+        shown = number(found, budget.digits)
+        rows.append([budget.what, shown, bound, budget.unit, budget.verdict(found)])
+    return table(["what", "figure", "budget", "unit", ""], rows)
+
+
+def measures(figures: Figures) -> str:
+    """Return the table of figures without a budget."""
+    rows = [[one.what, number(figures.get(one.key), one.digits), one.unit] for one in MEASURES]
+    return table(["what", "figure", "unit"], rows)
+
+
+def costs(rounds: Sequence[Round]) -> str:
+    """Return the table of CPU a sample, a column for each number of processes."""
+    rows = [
+        [program.name, *(_cell(one.costs[program.name], lambda cost: cost.sample) for one in rounds)]
+        for program in PROGRAMS
+    ]
+    return table(["program", *(f"{one.processes:,}" for one in rounds)], rows)
+
+
+def starts(one: Round) -> str:
+    """Return what the programs take beside the CPU of a sample."""
+    columns: Mapping[str, tuple[Callable[[Cost], float | None], int]] = {
+        "start, ms": (lambda cost: cost.start, 0),
+        "RSS, MB": (lambda cost: cost.resident / MEGA, 1),
+        "Pss, MB": (lambda cost: cost.proportional / MEGA, 1),
+        "file, B a sample": (lambda cost: cost.written or None, 0),
+    }
+    rows = [
+        [program.name, *(_cell(one.costs[program.name], *column) for column in columns.values())]
+        for program in PROGRAMS
+    ]
+    return table(["program", *columns], rows)
+
+
+def _cell(cost: Cost | None, value: Callable[[Cost], float | None], digits: int = 1) -> str:
+    return "not installed" if cost is None else number(value(cost), digits)
+
+
+def programs() -> str:
+    """Return what each program does, how it is started, and how it comes onto a machine that lacks it."""
+    lines = []
+    for program in PROGRAMS:
+        how = version_of(program) if is_installed(program) else f"not installed: `{program.install}`"
+        lines.append(
+            f"- {program.name}: {program.what}. `{shown_command(program)}`" + (f" ({how})" if how else "")
+        )
+    return "\n".join(lines)
+
+
+def reports(results: Results) -> str:
+    """Return the table of reports, a column for each span."""
+    names = [span.label for span in results.spans]
+    rows = [
+        [f"`{label(report)}`", *(number(times.get(name), 0) for name in names)]
+        for report, times in results.reports.items()
+    ]
+    return table(["report", *names], rows)
+
+
+def sections(results: Results, seconds: int) -> list[str]:
+    """Return what there is to show, in order."""
+    found = [_BUDGETS, budgets(results.figures)]
+    if results.rounds:
+        isolated = " In a PID namespace of their own, so that the number of processes is exact."
+        isolated = isolated if all(one.isolated for one in results.rounds) else ""
+        middle = results.rounds[len(results.rounds) // 2]
+        found += [_COST.format(seconds=seconds, isolated=isolated), costs(results.rounds)]
+        found += [_STARTS.format(processes=middle.processes), starts(middle), programs()]
+    found += [_FIGURES, measures(results.figures)]
+    if results.reports:
+        spans = " ".join(_described(span) for span in results.spans)
+        found += [_REPORTS.format(spans=spans), reports(results)]
+    return [_filled(part) for part in found]
+
+
+def _filled(text: str) -> str:
+    """Break the lines of prose anew; tables, lists and headings stay."""
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(
+        part if part[0] in "#|-" else textwrap.fill(part, WIDTH, break_long_words=False)
+        for part in paragraphs
+    )
+
+
+def _described(span: Span) -> str:
+    raw = (
+        f"{span.label}: {span.raw} days of samples, one in 5 s"
+        if span.raw != 1
+        else f"{span.label}: a day of samples"
+    )
+    return f"{raw}." if span.raw >= span.days else f"{raw}, and roll-ups of {span.days} days."

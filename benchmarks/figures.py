@@ -1,0 +1,66 @@
+"""The figures of a run by name, and what is promised of them, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+Figures = Mapping[str, float]
+"""Such as ``cpu/telemetry-sampler/330``. What could not be measured is not in it."""
+
+KEPT: Final = "✓"
+BROKEN: Final = "✗"
+
+
+class Budget(NamedTuple):
+    """A promise: the figure is at most, or at least, that."""
+
+    what: str
+    key: str
+    unit: str
+    limit: float
+    digits: int = 1
+    at_least: bool = False
+
+    def verdict(self, figure: float | None) -> str:
+        """Return the mark of a figure; nothing where it is not known."""
+        if figure is None:
+            return ""
+        kept = figure >= self.limit if self.at_least else figure <= self.limit
+        return KEPT if kept else BROKEN
+
+
+class Measure(NamedTuple):
+    """A figure that is shown and has no budget."""
+
+    what: str
+    key: str
+    unit: str
+    digits: int = 1
+
+
+BUDGETS: Final = (
+    Budget("sampler, CPU a sample at 330 processes, once a second", "cpu/telemetry-sampler/330", "ms", 4.5),
+    Budget("the same, as a part of what atop -w takes meanwhile", "sampler/atop", "", 1 / 6, 3),
+    Budget("sampler, resident, its ring full (without the ring's file)", "rss/sampler", "MB", 25.0),
+    Budget("writer, resident, once a second", "rss/writer", "MB", 25.0),
+    Budget("writer, resident, after it caught up with a full ring", "rss/writer caught up", "MB", 25.0),
+    Budget("stored for a raw sample, with all indexes", "stored", "B", 600.0, 0),
+    Budget("written to the disk for a sample, at the defaults", "written", "B", 5000.0, 0),
+    Budget("import from a file, whole process", "import", "samples/s", 10_000.0, 0, at_least=True),
+    Budget("catch-up from a full ring", "catch-up", "samples/s", 10_000.0, 0, at_least=True),
+    Budget("the slowest report over the longest span, whole process", "slowest", "ms", 150.0, 0),
+    Budget("that span's time by that of the raw rows alone, at most of any report", "growth", "×", 1.5, 2),
+)
+
+MEASURES: Final = (
+    Measure("roll-ups, a year of them in the database", "rolled up", "MB"),
+    Measure("a year of raw samples in the database", "raw year", "MB", 0),
+    Measure("the replay ring, a file in memory", "ring", "MB"),
+    Measure("samples that it holds", "held", "", 0),
+    Measure("sampler, its share of resident memory (Pss), ring full", "pss/sampler", "MB"),
+    Measure("writer, its share of resident memory (Pss), caught up", "pss/writer", "MB"),
+    Measure("import, samples by s of CPU", "import/cpu", "samples/s", 0),
+    Measure("catch-up, samples by s of the writer's CPU", "catch-up/cpu", "samples/s", 0),
+    Measure("a Python that does nothing, whole process", "python", "ms", 0),
+)

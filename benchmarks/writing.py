@@ -1,0 +1,204 @@
+"""The writer under load: importing, catching up from a full ring, and what it writes to the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import zmq
+
+from benchmarks import readings
+from benchmarks.children import disk_directory, environment, module, running, runtime_directory
+from benchmarks.samples import INTERVAL, RUN, samples
+from telemetry import places
+from telemetry.sample import encode
+from telemetry.stream.publisher import Publisher
+from telemetry.stream.ring import DEFAULT_CAPACITY, Ring
+
+_PATIENCE: Final = 60.0
+"""s until a process that does not answer is given up"""
+_PER_COMMIT: Final = 12
+"""Samples in a commit at the defaults: 60 s of one in 5 s."""
+
+
+class Rate(NamedTuple):
+    """Samples a second, by the clock and by the CPU time that the writer used."""
+
+    by_clock: float
+    by_cpu: float
+
+
+# --- import ----------------------------------------------------------------------------------------
+
+
+def import_rate(count: int) -> Rate:
+    """Import ``count`` samples from a file into a new database; the whole process counts."""
+    with disk_directory() as directory, runtime_directory() as runtime:
+        source = directory / "samples.jsonl"
+        with source.open("wb") as lines:
+            for sample in samples(1, count, time.time() - count * INTERVAL):
+                lines.write(encode(sample) + b"\n")
+        command = module("writer.main", "--db", directory / "telemetry.db", "--import", source)
+        cpu_before, begun = os.times(), time.monotonic()
+        subprocess.run(command, env=environment(runtime), check=True, capture_output=True)
+        seconds, cpu_after = time.monotonic() - begun, os.times()
+    cpu = cpu_after.children_user + cpu_after.children_system
+    cpu -= cpu_before.children_user + cpu_before.children_system
+    return Rate(count / seconds, count / cpu)
+
+
+# --- from the ring ---------------------------------------------------------------------------------
+
+
+class CatchUp(NamedTuple):
+    """A writer that comes to a sampler whose ring is full."""
+
+    held: int
+    """Samples in the ring."""
+    rate: Rate
+    sampler: readings.Memory
+    """With a full ring, whose index it holds."""
+    writer: readings.Memory
+    """When it has caught up."""
+    ring: int
+    """Bytes of the ring's file, in the runtime directory."""
+
+
+def catch_up(times: int = 3) -> CatchUp:
+    """Measure it ``times`` times and return the one with the median rate."""
+    return sorted((_catch_up() for _ in range(times)), key=lambda found: found.rate.by_clock)[times // 2]
+
+
+def _catch_up() -> CatchUp:
+    with disk_directory() as directory, runtime_directory() as runtime:
+        held = _fill_ring(places.ring_file(runtime))
+        log = directory / "writer.log"
+        sampler_command = module("sampler.main")
+        writer_command = module("writer.main", "--db", directory / "telemetry.db", "--verbose")
+        with running(sampler_command, runtime, directory / "sampler.log") as sampler:
+            _wait_for(log=directory / "sampler.log", pattern=r"a sample every")
+            with running(writer_command, runtime, log) as writer:
+                _wait_for(log, r"storing into")
+                cpu_before, begun = readings.cpu_seconds(writer.pid), time.monotonic()
+                whole_batches = held // 500 * 500
+                while sum(map(int, re.findall(r"committed (\d+) samples", log.read_text()))) < whole_batches:
+                    time.sleep(0.005)
+                    if time.monotonic() - begun > _PATIENCE:
+                        raise RuntimeError("the writer does not catch up")
+                seconds = time.monotonic() - begun
+                cpu = readings.cpu_seconds(writer.pid) - cpu_before
+                return CatchUp(
+                    held,
+                    Rate(whole_batches / seconds, whole_batches / cpu),
+                    readings.memory(sampler.pid),
+                    readings.memory(writer.pid),
+                    places.ring_file(runtime).stat().st_size,
+                )
+
+
+def _fill_ring(path: Path) -> int:
+    """Fill a ring with the samples of an earlier run, and return how many it holds."""
+    ring = Ring(path)
+    size = seq = 0
+    while size < DEFAULT_CAPACITY:
+        seq += 1
+        (sample,) = samples(seq, 1, time.time() - 86400)
+        body = encode(sample)
+        ring.append(RUN, seq, body)
+        size += len(body)
+    (held,) = ring.runs
+    ring.close()
+    return held.last - held.first + 1
+
+
+def _wait_for(log: Path, pattern: str) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not re.search(pattern, log.read_text(errors="replace")):
+        if time.monotonic() > end:
+            raise RuntimeError(f"{log.name} does not say {pattern!r}")
+        time.sleep(0.005)
+
+
+# --- bytes -----------------------------------------------------------------------------------------
+
+
+def bytes_written(commits: int) -> float:
+    """Return the bytes that a writer makes the kernel write for a sample at the defaults.
+
+    A real writer, and a real publisher that does not wait 5 s between two samples: after each twelve the
+    writer is asked to commit, as it would by itself after 60 s, and what it wrote goes to the disk before it
+    goes on, as the kernel would see to within 30 s.
+    """
+    with disk_directory() as directory, runtime_directory() as runtime:
+        database = directory / "telemetry.db"
+        command = module("writer.main", "--db", database, "--commit-interval", "3600")
+        with running(command, runtime, directory / "writer.log") as writer, _Feed(runtime) as feed:
+            _wait_for(directory / "writer.log", r"storing into")
+            feed.publish(_PER_COMMIT)
+            feed.commit()
+            _to_disk(directory)
+            before = readings.written_bytes(writer.pid)
+            for _ in range(commits):
+                feed.publish(_PER_COMMIT)
+                feed.commit()
+                _to_disk(directory)
+            return (readings.written_bytes(writer.pid) - before) / (commits * _PER_COMMIT)
+
+
+class _Feed:
+    """The sampler's end of the stream, and a client of the writer's control socket."""
+
+    def __init__(self, runtime: Path) -> None:
+        self._never, self._far_end = socket.socketpair()
+        publish, replay = places.publish_endpoint(runtime), places.replay_endpoint(runtime)
+        self._publisher = Publisher([publish], replay, Ring(None), RUN)
+        self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._control = self._context.socket(zmq.REQ)
+        self._control.connect(places.control_endpoint(runtime))
+        self._seq = 0
+        self._start = time.time() - 7 * 86400
+
+    def __enter__(self) -> _Feed:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._context.destroy(linger=0)
+        self._publisher.close()
+        self._never.close()
+        self._far_end.close()
+
+    def publish(self, count: int) -> None:
+        for sample in samples(self._seq + 1, count, self._start):
+            self._publisher.publish(sample.topic, sample.seq, encode(sample))
+        self._seq += count
+        # The writer takes them in while nobody asks it for anything.
+        self._publisher.serve(time.monotonic() + 0.004, self._never)
+
+    def commit(self) -> None:
+        """Return when all that was published is committed."""
+        end = time.monotonic() + _PATIENCE
+        while self._newest() != [RUN, self._seq]:
+            if time.monotonic() > end:
+                raise RuntimeError("the writer does not store what is published")
+            self._publisher.serve(time.monotonic() + 0.05, self._never)
+
+    def _newest(self) -> object:
+        self._control.send(json.dumps({"v": 1, "op": "commit"}).encode())
+        if not self._control.poll(int(_PATIENCE * 1000)):
+            raise RuntimeError("the writer does not answer")
+        return json.loads(self._control.recv()).get("newest")
+
+
+def _to_disk(directory: Path) -> None:
+    for path in directory.glob("telemetry.db*"):
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fdatasync(file)
+        finally:
+            os.close(file)
