@@ -44,7 +44,8 @@ class Recording:
         self.run_id = (self.run_id or 0) + 1
         self.seq = 0
         self.database.execute(
-            "INSERT INTO run VALUES (?, ?, 'pi4', 'boot', ?, ?, 1, 0)",
+            "INSERT INTO run (run_id, run, host, boot_id, first_ts, started, version) "
+            "VALUES (?, ?, 'pi4', 'boot', ?, ?, 1)",
             (self.run_id, f"{name}-{self.run_id}", int(started), started),
         )
 
