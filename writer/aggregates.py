@@ -124,9 +124,9 @@ class Source(NamedTuple):
 IN_SPAN = Source("system_sample AS s", "s.time >= :first AND s.time < :end")
 LATE = Source(
     "json_each(:late) AS late CROSS JOIN system_sample AS s ON s.ts = late.value",
-    "s.time >= 0 AND s.time < :end",
+    "s.time >= :first AND s.time < :end",
 )
-"""Of the samples whose ts are listed in ``:late``, those before ``:end``"""
+"""Of the samples whose ts are listed in ``:late``, those from ``:first`` to ``:end``"""
 
 
 def system_rows(source: Source) -> str:

@@ -123,13 +123,16 @@ class Batch:
             if isinstance(item, Sample):
                 self.urgent = is_urgent(item)
 
-    def due_in(self, now: float) -> float:
-        """Return the seconds until the batch must be committed; infinity while it is empty."""
+    def due_in(self, now: float, least: float = 0.0) -> float:
+        """Return the seconds until the batch must be committed; infinity while it is empty.
+
+        ``least`` is the least time between commits, s, whatever the interval.
+        """
         if not self.items:
             return float("inf")
         if self.urgent or len(self.items) >= BATCH:
             return 0.0
-        return max(0.0, self._since + self._commit_interval - now)
+        return max(0.0, self._since + max(self._commit_interval, least) - now)
 
     def clear(self) -> None:
         self.items.clear()

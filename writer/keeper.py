@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from writer.salvage import Check, Salvage, not_copied_yet, was_left_unclean
+from writer.aside import not_copied_yet, was_left_unclean
+from writer.salvage import Check, Salvage
 from writer.store import Store
 
 

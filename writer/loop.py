@@ -13,10 +13,13 @@ from telemetry.stream.subscriber import Subscriber
 from writer.ingest import Batch
 from writer.keeper import Keeper
 from writer.store import CannotWrite
+from writer.upkeep import Upkeep
 
 _LONGEST_WAIT = 60.0
 _ALONE = 10.0
 """s without a sample after which nothing is waited for from a ring"""
+_SPARING = 600.0
+"""s between commits while a reader that does not end makes the WAL grow with each"""
 _RETRY = 1.0
 """s between tries while the database cannot be written"""
 
@@ -29,30 +32,36 @@ class Loop:
         keeper: Keeper,
         subscriber: Subscriber,
         control: ControlServer,
+        upkeep: Upkeep,
         commit_interval: float,
+        *,
         log: logging.Logger,
     ) -> None:
         self._keeper = keeper
         self._subscriber = subscriber
         self._control = control
+        self._upkeep = upkeep
         self._batch = Batch(commit_interval)
         self._log = log
         self._unreachable = RateLimited(log)
         self._busy_at = time.monotonic()
         self._trouble: str | None = None
         self._retry_at = 0.0
+        self._upkeep_at = 0.0
 
     def run(self, stop: StopSignal, supervisor: Supervisor) -> None:
         """Run until ``stop``; then commit what is left."""
         supervisor.ready(self._state())
         while not stop.requested:
             now = time.monotonic()
-            wait = min(_LONGEST_WAIT, supervisor.beat, max(self._batch.due_in(now), self._retry_at - now))
+            due = min(self._due_in(now), self._upkeep_at - now)
+            wait = max(0.0, min(_LONGEST_WAIT, supervisor.beat, max(due, self._retry_at - now)))
             if self._batch.full:  # the ring keeps what follows
                 stop.wait(wait)
             else:
                 self._receive(wait, stop)
             self._serve()
+            self._keep_up()
             supervisor.alive(self._state())
         supervisor.stopping()
         self._retry_at = 0.0
@@ -82,9 +91,23 @@ class Loop:
             self._note_trouble(error)
         requests = self._control.requests()
         now = time.monotonic()
-        done = self._commit() if requests or self._batch.due_in(now) <= 0 else False
+        done = self._commit() if requests or self._due_in(now) <= 0 else False
         for route in requests:
             self._control.answer(route, self._report() if done else {"ok": False, "error": self._trouble})
+
+    def _due_in(self, now: float) -> float:
+        return self._batch.due_in(now, _SPARING if self._upkeep.is_sparing else 0.0)
+
+    def _keep_up(self) -> None:
+        """Do a step of what need not be done now; samples go first."""
+        now = time.monotonic()
+        if now < max(self._upkeep_at, self._retry_at) or self._due_in(now) <= 0:
+            return
+        try:
+            self._upkeep_at = now + self._upkeep.turn(self._keeper.store)
+        except CannotWrite as error:
+            self._log.debug("upkeep has to wait: %s", error)
+            self._upkeep_at = now + _LONGEST_WAIT
 
     def _has_caught_up(self) -> bool:
         """Whether all that the ring has is stored; without a sampler there is nothing to wait for."""
@@ -115,6 +138,7 @@ class Loop:
             self._trouble = None
         self._log.debug("committed %d samples", len(self._batch.items))
         self._batch.clear()
+        self._upkeep_at = 0.0  # what was stored may have completed more than its transaction rolled up
         return True
 
     def _note_trouble(self, error: CannotWrite) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from writer.store import Store
 
 PROGRAM = "telemetry-writer"
 DEFAULT_COMMIT_INTERVAL = 60.0
+DEFAULT_MAX_SIZE = 4 << 30
+LEAST_MAX_SIZE = 10 << 20
+"""Bytes; two hours of samples of 10 processes fit beside years of roll-ups"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +73,20 @@ def parser() -> argparse.ArgumentParser:
         help="time between commits, 0 to 3600 (60); 0 commits each sample. A report has the newest sample "
         "all the same, and a discharging battery at 10 %% or less makes it 0",
     )
+    add(
+        "--max-size",
+        type=_size,
+        default=DEFAULT_MAX_SIZE,
+        metavar="SIZE",
+        help="the database's bytes (4GiB; 500M, 2GiB): at that size, or where the disk has less than 5 %% or "
+        "256 MiB free, the oldest days of raw samples are dropped; their roll-ups stay",
+    )
+    add(
+        "--retain",
+        type=_age,
+        metavar="AGE",
+        help="drop raw samples that are older than this (90d, 12w, 2y; off); imported ones and roll-ups stay",
+    )
     add("--import", dest="source", metavar="FILE|-", help="import samples, one JSON object a line, then end")
     add("--verbose", action="store_true", help="log every commit")
     add("--version", action="version", version=f"%(prog)s {__version__}")
@@ -83,6 +101,25 @@ def _commit_interval(text: str) -> float:
     if not 0.0 <= seconds <= 3600.0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
     return seconds
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: 4GiB, 500M, or a number of bytes")
+    number, prefix, is_binary = match.groups()
+    size = float(number) * (1024 if is_binary else 1000) ** " KMGT".index(prefix.upper() or " ")
+    if not LEAST_MAX_SIZE <= size < 1 << 62:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than {LEAST_MAX_SIZE >> 20} MiB, or absurd")
+    return int(size)
+
+
+def _age(text: str) -> float:
+    match = re.fullmatch(r"(\d+)\s*([dwy])", text.strip(), re.IGNORECASE)
+    days = int(match[1]) * {"d": 1, "w": 7, "y": 365}[match[2].lower()] if match else 0
+    if not 1 <= days < 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age of at least a day: 90d, 12w, 2y")
+    return days * 86400.0
 
 
 def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
@@ -106,6 +143,8 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     from telemetry.stream.subscriber import Subscriber  # noqa: PLC0415
     from writer.keeper import Keeper  # noqa: PLC0415
     from writer.loop import Loop  # noqa: PLC0415
+    from writer.retention import Limits  # noqa: PLC0415
+    from writer.upkeep import Upkeep  # noqa: PLC0415
 
     refused = RateLimited(log)
 
@@ -129,7 +168,8 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
             ) as subscriber,
         ):
             log.info("storing into %s", keeper.store.path)
-            Loop(keeper, subscriber, control, options.commit_interval, log).run(stop, supervisor)
+            upkeep = Upkeep(Limits(options.max_size, options.retain), log)
+            Loop(keeper, subscriber, control, upkeep, options.commit_interval, log=log).run(stop, supervisor)
     if refused.count:
         log.info("%d messages were no samples and were skipped", refused.count)
     return 0

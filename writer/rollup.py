@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from writer.aggregates import (
     CORE_HOUR,
@@ -30,7 +31,7 @@ MOST_SAMPLES = 2000
 END_OF_TIME = 253_402_300_800
 """Unix time of the year 10000: what is past it is no time."""
 
-_Rows = list[tuple[object, ...]]
+_Rows = list[tuple[Any, ...]]
 
 
 class Marks(NamedTuple):
@@ -202,19 +203,45 @@ def compact_tables(database: sqlite3.Connection) -> set[str]:
 # --- late rows ---
 
 
-def add_late(database: sqlite3.Connection, samples: Iterable[int]) -> None:
+def add_late(database: sqlite3.Connection, samples: Iterable[int], since: int = 0) -> None:
     """Add those of ``samples`` (their ts) that lie before a mark, with their cores and processes.
 
-    In the transaction that stored them; once.
+    In the transaction that stored them, once. Those before ``since`` are in the roll-ups already.
     """
     marks, late = read_marks(database), json.dumps(list(samples))
     system = system_rows(LATE)
     found = [
-        (table, _aggregated(database, table.of_rows(system), size, late=late, end=end))
+        (table, _aggregated(database, table.of_rows(system), size, late=late, first=since, end=end))
         for table, size, end in ((SYSTEM_MINUTE, MINUTE, marks.minute), (SYSTEM_HOUR, HOUR, marks.hour))
     ]
-    found += _of_processes_and_cores(database, LATE, {"late": late, "end": marks.hour})
-    before_day: dict[str, object] = {"late": late, "end": marks.day}
-    found.append((PROCESS_DAY, _of_processes(database, PROCESS_DAY, DAY, LATE, before_day)))
-    for table, rows in found:
+    for table, rows in [*found, *_late_children(database, marks, late, since)]:
         database.executemany(table.upsert, rows)
+
+
+@contextmanager
+def adding_children(database: sqlite3.Connection, samples: Iterable[int], since: int) -> Iterator[None]:
+    """Add the cores and processes that the block stores for ``samples``, which may be rolled up already."""
+    marks, late = read_marks(database), json.dumps(list(samples))
+    before = _late_children(database, marks, late, since)
+    yield
+    for (table, had), (_, has) in zip(before, _late_children(database, marks, late, since), strict=True):
+        keys = len(table.keys)
+        known = {row[:keys]: row[keys:] for row in had}
+        sums = [how == "sum" for how, _ in table.columns.values()]
+        for row in has:
+            old = known.get(row[:keys], [0] * len(sums))
+            values = [
+                new - was if is_sum else new for new, was, is_sum in zip(row[keys:], old, sums, strict=True)
+            ]
+            database.execute(table.upsert, [*row[:keys], *values])
+
+
+def _late_children(
+    database: sqlite3.Connection, marks: Marks, late: str, since: int
+) -> list[tuple[Table, _Rows]]:
+    in_hours: dict[str, object] = {"late": late, "first": since, "end": marks.hour}
+    in_days = in_hours | {"end": marks.day}
+    return [
+        *_of_processes_and_cores(database, LATE, in_hours),
+        (PROCESS_DAY, _of_processes(database, PROCESS_DAY, DAY, LATE, in_days)),
+    ]

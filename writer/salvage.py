@@ -7,15 +7,19 @@ The fresh database takes live samples from the first moment; the old ones follow
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Container, Iterator
-from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import closing, suppress
 from pathlib import Path
 
+from writer import rollup
+from writer.aside import delete_all_but_newest, todo_of
 from writer.belongings import Belongings
 from writer.catalogue import Object, columns, objects
+from writer.inherited import forget, inherit, raw_since
+from writer.transaction import transaction
 
 _BATCH = 200
 """Samples in a transaction of the copy: short, so that the live samples' commits get their turn."""
@@ -57,43 +61,6 @@ def is_damage(error: sqlite3.Error) -> bool:
     return result_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-def was_left_unclean(path: Path) -> bool:
-    """Return whether the last writer did not close ``path``: a clean close empties the WAL."""
-    try:
-        return path.with_name(f"{path.name}-wal").stat().st_size > 0
-    except OSError:
-        return False
-
-
-def set_aside(path: Path, now: float) -> Path:
-    """Rename the database, and its WAL with it, to ``<name>.corrupt.<UTC time>``; return the new path.
-
-    A file ``….todo`` beside it says that it was not copied yet: a copy that is interrupted goes on at the
-    next start. Raises OSError where the directory cannot be written.
-    """
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    name, number = f"{path.name}.corrupt.{stamp}", 1
-    while path.with_name(name).exists():  # a Pi without a clock begins each boot at the same second
-        number += 1
-        name = f"{path.name}.corrupt.{stamp}-{number}"
-    aside = path.with_name(name)
-    _todo(aside).touch()
-    for ending in ("-wal", "-shm", ""):
-        old = path.with_name(path.name + ending)
-        if old.exists():
-            old.rename(aside.with_name(aside.name + ending))
-    return aside
-
-
-def not_copied_yet(path: Path) -> list[Path]:
-    """Return the damaged files of ``path`` whose copy was never finished."""
-    return [todo.with_suffix("") for todo in sorted(path.parent.glob(f"{path.name}.corrupt.*.todo"))]
-
-
-def _todo(aside: Path) -> Path:
-    return aside.with_name(f"{aside.name}.todo")
-
-
 class Salvage(threading.Thread):
     """Copies what can be read of damaged databases into the fresh one, newest samples first."""
 
@@ -132,7 +99,9 @@ class Salvage(threading.Thread):
             finished = is_damage(error)
             self._log.error("copying out of %s stopped: %s", damaged, error)
         if finished:
-            _todo(damaged).unlink(missing_ok=True)
+            todo_of(damaged).unlink(missing_ok=True)
+            with suppress(OSError):
+                delete_all_but_newest(Path(os.path.realpath(self._fresh)), self._log)
         self._log.warning(
             "copied %d samples and %d rows of their cores and processes out of %s, which stays%s",
             samples,
@@ -192,22 +161,35 @@ class _Copy:
             old = run.pop("run_id")
             self._insert("run", run)
             self._runs[old] = self._number(run["run"])
+            self._target.execute(
+                "UPDATE run SET dropped_seq = max(dropped_seq, ?) WHERE run_id = ?",
+                (run.get("dropped_seq", 0), self._runs[old]),
+            )
         for gap in self._readable("SELECT * FROM gap"):
             self._insert("gap", gap | {"run_id": self._run(gap["run_id"])})
         for health in self._readable("SELECT * FROM battery_health"):
             self._insert("battery_health", health)
         samples = rows = 0
+        since = raw_since(self._source)
+        for _ in inherit(self._source, self._target, self._name, since):
+            yield samples, rows
         for batch in self._batches("system_sample"):
-            with self._transaction():
+            with transaction(self._target):
+                copied: list[int] = []
                 for row in batch:
                     more = self._sample(row)
-                    samples, rows = samples + (more is not None), rows + (more or 0)
+                    if more is not None:
+                        copied.append(int(str(row["ts"])))
+                        samples, rows = samples + 1, rows + more
+                rollup.add_late(self._target, copied, since)
             yield samples, rows
         for table in _CHILDREN if self._is_holed else ():
             for batch in self._batches(table):
-                with self._transaction():
+                their = {int(str(row["ts"])) for row in batch}
+                with transaction(self._target), rollup.adding_children(self._target, their, since):
                     rows += sum(self._insert(table, row) for row in batch)
                 yield samples, rows
+        forget(self._target, self._name)
         self._own.make_the_rest()
 
     # --- reading what is damaged ---
@@ -266,16 +248,6 @@ class _Copy:
         return rows
 
     # --- writing ---
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._target.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._target.execute("ROLLBACK")
-            raise
-        self._target.execute("COMMIT")
 
     def _run(self, old: object) -> object:
         """The fresh number of a run. One whose row was lost gets a name of its own, and its host is empty."""

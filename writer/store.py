@@ -14,11 +14,12 @@ from telemetry.errors import UserError
 from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
 from writer import rollup
+from writer.aside import set_aside
 from writer.gaps import fill_gap, has_gaps, note_gap
 from writer.ingest import Item
 from writer.opening import Damaged, explained, is_known, open_database, take_lock
 from writer.rows import Rows
-from writer.salvage import is_damage, set_aside
+from writer.salvage import is_damage
 from writer.transaction import transaction
 
 
@@ -29,6 +30,16 @@ def _newest_ts(database: sqlite3.Connection) -> int:
         "UNION ALL SELECT MAX(ts) FROM cpu_core UNION ALL SELECT MAX(ts) FROM process_sample)"
     ).fetchone()
     return int(newest)
+
+
+def _empty_wal(database: sqlite3.Connection) -> bool:
+    (timeout,) = database.execute("PRAGMA busy_timeout").fetchone()
+    database.execute("PRAGMA busy_timeout = 0")
+    try:
+        (is_busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        database.execute(f"PRAGMA busy_timeout = {timeout}")
+    return not is_busy
 
 
 class CannotWrite(Exception):
@@ -229,6 +240,17 @@ class Store:
             self._database.execute("PRAGMA synchronous = NORMAL")
             return step(self._database)
 
+    def wal_size(self) -> int:
+        """Return the bytes of the WAL; what was put into the database already counts until it is cut."""
+        try:
+            return Path(f"{os.path.realpath(self.path)}-wal").stat().st_size
+        except OSError:
+            return 0
+
+    def empty_wal(self) -> bool:
+        """Put all of the WAL into the database and cut it; return False where a reader is in the way."""
+        return bool(self.tend(_empty_wal))
+
     def roll_up(self) -> bool:
         """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
         return bool(self.tend(rollup.roll_up))
@@ -239,17 +261,17 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            self._forget()
+            self.forget()
             if is_damage(error) and self._on_damage:
                 self.replace(str(error))
             elif isinstance(error, sqlite3.IntegrityError):
                 self._newest_ts = _newest_ts(self._database)  # samples were copied in that are newer
             raise CannotWrite(str(error)) from None
         except BaseException:
-            self._forget()
+            self.forget()
             raise
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Forget what was remembered of rows: it may have been undone, or dropped."""
         self._taken = range(0)
         self._runs = {}

@@ -16,8 +16,9 @@ from tests.system.processes import System, stop, wait_until
 from tests.writer.originals import build, measured
 from tests.writer.reading import catalogue, changing, is_whole, rows, value
 from tests.writer.samples import NOW, row_of, sample
+from writer.aside import set_aside, was_left_unclean
 from writer.keeper import Keeper
-from writer.salvage import Check, is_damage, set_aside, was_left_unclean
+from writer.salvage import Check, is_damage
 from writer.store import CannotWrite, Store
 
 LOG = logging.getLogger("test")

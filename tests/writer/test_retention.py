@@ -1,0 +1,304 @@
+"""Raw rows are dropped oldest first, whole days, when there are too many; what is rolled up of them stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telemetry.errors import UsageError
+from tests.writer.originals import build, measured
+from tests.writer.reading import changing, reading, rows, value
+from tests.writer.recomputed import marks, rolled_up
+from tests.writer.samples import NOW, sample
+from writer.main import parser
+from writer.retention import Disk, Limits, Retention, note_limits, trusted_time
+from writer.store import Store
+
+DAY = 86400
+MIDNIGHT = NOW - NOW % DAY
+LARGE = Limits(1 << 40)
+ROOMY = Disk(1 << 40, 1 << 41)
+TABLES = ("system_sample", "cpu_core", "process_sample")
+
+
+def fill(store: Store, days: int, *, each: int = 100, first_day: int = 0, run: str = "run-a") -> None:
+    """Store ``each`` samples a day, spread over it, and one that begins the day after; roll up."""
+    step = DAY // each
+    first = first_day * each + 1
+    seqs = range(first, first + days * each + 1)
+    store.append([sample(seq, run, ts=MIDNIGHT + (seq - 1) * step) for seq in seqs], NOW)
+    while store.roll_up():
+        pass
+
+
+def drop(store: Store, retention: Retention) -> list[str]:
+    """Take steps until there is nothing to do."""
+    done = []
+    while what := store.tend(retention.step):
+        done.append(what)
+        store.forget()
+    return done
+
+
+def per_day(path: Path) -> list[tuple[int, int]]:
+    return [
+        (int(day), count)
+        for day, count in rows(
+            path,
+            f"SELECT CAST(time AS INTEGER) / {DAY} - {MIDNIGHT // DAY} AS day, COUNT(*) FROM system_sample "
+            "GROUP BY day ORDER BY day",
+        )
+    ]
+
+
+def used(store: Store) -> int:
+    with reading(store.path) as database:
+        page, count, free = (
+            database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+    return int(page * (count - free))
+
+
+def assert_no_orphans(path: Path) -> None:
+    for table in ("cpu_core", "process_sample", "battery_pack"):
+        assert (
+            value(path, f"SELECT COUNT(*) FROM {table} WHERE ts NOT IN (SELECT ts FROM system_sample)") == 0
+        )
+
+
+# --- by size ---
+
+
+def test_the_oldest_days_go_first_and_their_roll_ups_stay(store: Store) -> None:
+    fill(store, 10, each=400)
+    before = rolled_up(store.path)
+    limit = used(store) * 6 // 10
+    done = drop(store, Retention(Limits(limit), lambda: ROOMY))
+    assert set(done) <= {"--max-size", "free pages"}
+    assert used(store) <= limit
+    kept = per_day(store.path)
+    assert 0 < len(kept) < 9
+    assert kept[0][1] == 400, "days go as a whole"
+    assert marks(store.path)["raw_since"] == MIDNIGHT + kept[0][0] * DAY
+    assert rolled_up(store.path) == before
+    assert_no_orphans(store.path)
+
+
+def test_nothing_goes_that_is_not_rolled_up(store: Store) -> None:
+    fill(store, 3)
+    with changing(store.path) as database:
+        database.execute("UPDATE history SET day_until = ?", (MIDNIGHT + DAY,))
+    retention = Retention(Limits(1), lambda: ROOMY)
+    drop(store, retention)
+    assert [day for day, _ in per_day(store.path)] == [1, 2, 3]
+    assert retention.is_stuck
+    assert marks(store.path)["raw_since"] == MIDNIGHT + DAY
+
+
+def test_a_reader_never_sees_a_part_of_a_day_as_a_whole(store: Store) -> None:
+    """Between any two steps: the days from raw_since on have all their rows."""
+    fill(store, 5, each=720)
+    retention = Retention(Limits(1), lambda: ROOMY)
+    steps = 0
+    while store.tend(retention.step):
+        steps += 1
+        since = marks(store.path)["raw_since"]
+        whole = [count for day, count in per_day(store.path) if MIDNIGHT + day * DAY >= since]
+        assert whole == [720] * (len(whole) - 1) + [1]
+        assert since <= marks(store.path)["day_until"]
+    assert steps > 5
+
+
+def test_late_rows_of_a_day_that_is_gone_are_rolled_up_and_may_go(store: Store) -> None:
+    fill(store, 3)
+    drop(store, Retention(Limits(1), lambda: ROOMY))
+    samples = value(store.path, "SELECT SUM(samples) FROM system_hour")
+    store.append([sample(1, "run-b", ts=MIDNIGHT + 100)], NOW)
+    assert value(store.path, "SELECT SUM(samples) FROM system_hour") == samples + 1
+    store.append([sample(302)], NOW)  # the newest row stays: there the stream goes on
+    drop(store, Retention(Limits(1), lambda: ROOMY))
+    assert (
+        per_day(store.path) == [(3, 1)] or value(store.path, "SELECT MIN(time) FROM system_sample") > MIDNIGHT
+    )
+
+
+def test_the_newest_row_stays_whatever_its_clock_says(store: Store) -> None:
+    fill(store, 3)
+    store.append([sample(302, ts=100)], NOW)
+    drop(store, Retention(Limits(1), lambda: ROOMY))
+    assert store.position == ("run-a", 302)
+
+
+def test_what_was_dropped_is_not_taken_again(store: Store) -> None:
+    """An old file that is imported once more would count twice in the roll-ups."""
+    fill(store, 3)
+    old = [sample(seq, ts=MIDNIGHT + (seq - 1) * 864) for seq in range(1, 302)]
+    before = rolled_up(store.path)
+    drop(store, Retention(Limits(1), lambda: ROOMY))
+    assert store.import_samples(old) == (0, 301)
+    assert rolled_up(store.path) == before
+    assert store.import_samples([sample(1, "run-c", ts=MIDNIGHT + 5)]) == (1, 0)
+
+
+def test_gaps_of_what_is_dropped_go_and_runs_stay(store: Store) -> None:
+    fill(store, 2)
+    with changing(store.path) as database:
+        database.execute("INSERT INTO gap VALUES (1, 50, 60, ?), (1, 500, 600, ?)", (NOW, NOW))
+    drop(store, Retention(Limits(1), lambda: ROOMY))
+    assert rows(store.path, "SELECT first_seq FROM gap") == [(500,)]
+    assert rows(store.path, "SELECT run, dropped_seq FROM run") == [("run-a", 200)]
+
+
+# --- by room ---
+
+
+def test_a_full_disk_takes_days_until_there_is_room(store: Store) -> None:
+    fill(store, 10, each=400)
+    size = store.path.stat().st_size
+    short = size // 3
+
+    def disk() -> Disk:
+        return Disk((256 << 20) - short + (size - store.path.stat().st_size), 1 << 30)
+
+    done = drop(store, Retention(LARGE, disk))
+    assert "the free space of the disk" in done
+    assert "free pages" in done
+    assert disk().free >= 256 << 20
+    assert len(per_day(store.path)) > 3
+
+
+def test_a_file_that_cannot_shrink_loses_no_more_than_it_needs(tmp_path: Path) -> None:
+    """An upgraded database has no auto_vacuum: dropping all of it would free nothing."""
+    path = tmp_path / "telemetry.db"
+    build(path, measured(3000))
+    with Store(path) as store:
+        assert value(path, "PRAGMA auto_vacuum") == 0
+        fill(store, 20, each=400)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("writer.retention._ROOM_TO_GO_ON", 1 << 20)
+            drop(store, Retention(LARGE, lambda: Disk(0, 1 << 40)))
+        assert value(path, "PRAGMA freelist_count") * value(path, "PRAGMA page_size") < 3 << 20
+        assert len(per_day(path)) > 5
+
+
+def test_free_pages_are_given_back_when_there_are_many(store: Store) -> None:
+    fill(store, 10, each=400)
+    size = store.path.stat().st_size
+    retention = Retention(Limits(size // 2), lambda: ROOMY)
+    drop(store, retention)
+    store.empty_wal()
+    assert store.path.stat().st_size <= size // 2
+
+
+# --- by age ---
+
+
+def test_rows_are_dropped_by_age_but_those_of_imports_and_of_the_original(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.db"
+    with Store(path) as store:
+        fill(store, 10)
+        store.import_samples([sample(seq, "imported", ts=MIDNIGHT + seq * 3600 + 7) for seq in range(1, 24)])
+        with changing(path) as database:
+            database.execute("INSERT INTO system_sample (ts, time) VALUES (?, ?)", (MIDNIGHT + 9,) * 2)
+        done = drop(store, Retention(Limits(1 << 40, 3.0 * DAY), lambda: ROOMY))
+        assert set(done) == {"--retain"}
+        assert per_day(path)[0] == (0, 24)
+        assert [day for day, _ in per_day(path)][1:] == [7, 8, 9, 10]
+        assert marks(path)["raw_since"] == MIDNIGHT + 7 * DAY
+        # By size they go as well.
+        drop(store, Retention(Limits(1), lambda: ROOMY))
+        assert per_day(path) == [(10, 1)]
+
+
+def test_more_rows_than_a_step_looks_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("writer.retention._MOST_READ", 20)
+    store.import_samples([sample(seq, "imported", ts=MIDNIGHT + seq) for seq in range(1, 100)])
+    fill(store, 10)
+    drop(store, Retention(Limits(1 << 40, 3.0 * DAY), lambda: ROOMY))
+    assert [day for day, _ in per_day(store.path)] == [0, 7, 8, 9, 10]
+
+
+def test_without_an_age_nothing_is_too_old(store: Store) -> None:
+    fill(store, 10)
+    assert drop(store, Retention(LARGE, lambda: ROOMY)) == []
+
+
+def test_a_clock_that_went_ahead_drops_nothing_for_a_day(store: Store) -> None:
+    """Age counts from the row before: what is dropped does not come back when the clock does."""
+    fill(store, 3)
+    last = MIDNIGHT + 3 * DAY
+
+    def trusted() -> float:
+        with reading(store.path) as database:
+            return trusted_time(database) or 0.0
+
+    assert trusted() == last + 0.25
+    store.append([sample(1, "later", ts=last + 400 * DAY)], NOW)
+    assert trusted() == last + 0.25
+    store.append([sample(seq, "later", ts=last + 400 * DAY + seq * 3600) for seq in range(2, 24)], NOW)
+    while store.roll_up():
+        pass
+    assert drop(store, Retention(Limits(1 << 40, 30.0 * DAY), lambda: ROOMY)) == []
+    store.append([sample(seq, "later", ts=last + 400 * DAY + seq * 3600) for seq in range(24, 27)], NOW)
+    assert trusted() == last + 400 * DAY + 26 * 3600 + 0.25
+    assert drop(store, Retention(Limits(1 << 40, 30.0 * DAY), lambda: ROOMY)) != []
+
+
+def test_a_machine_that_runs_an_hour_a_week_is_bounded_too(store: Store) -> None:
+    for week in range(10):
+        ts = MIDNIGHT + week * 7 * DAY
+        store.append([sample(week * 100 + at, ts=ts + at * 36) for at in range(1, 100)], NOW)
+    while store.roll_up():
+        pass
+    drop(store, Retention(Limits(1 << 40, 15.0 * DAY), lambda: ROOMY))
+    assert [day // 7 for day, _ in per_day(store.path)] == [6, 7, 8, 9]
+
+
+def test_an_empty_database_has_nothing_to_drop(store: Store) -> None:
+    assert drop(store, Retention(Limits(1, 1.0), lambda: Disk(0, 1 << 40))) in ([], ["free pages"])
+    store.append([sample(1)], NOW)
+    with changing(store.path) as database:
+        database.execute("UPDATE system_sample SET time = NULL")
+        assert trusted_time(database) is None
+
+
+# --- the options ---
+
+
+def test_reports_find_the_limits(store: Store) -> None:
+    store.tend(lambda database: note_limits(database, Limits(1 << 30, 90.0 * DAY)))
+    assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 30, "retain": 90 * DAY}
+    store.tend(lambda database: note_limits(database, Limits(1 << 20)))
+    assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 20}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4GiB", 4 << 30),
+        ("500M", 500_000_000),
+        ("2GiB", 2 << 30),
+        ("20000000", 20_000_000),
+        ("1.5g", 1_500_000_000),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parser().parse_args(["--max-size", text]).max_size == size
+    assert parser().parse_args([]).max_size == 4 << 30
+
+
+@pytest.mark.parametrize(("text", "days"), [("90d", 90), ("12w", 84), ("2y", 730)])
+def test_ages(text: str, days: int) -> None:
+    assert parser().parse_args(["--retain", text]).retain == days * DAY
+    assert parser().parse_args([]).retain is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--max-size 1M", "--max-size lots", "--max-size -4G", "--retain 0d", "--retain 90", "--retain d"],
+)
+def test_absurd_limits_are_refused(arguments: str) -> None:
+    with pytest.raises(UsageError, match=r"is no|is less than|expected one"):
+        parser().parse_args(arguments.split())

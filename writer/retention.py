@@ -1,0 +1,236 @@
+"""What is dropped, and when: raw rows by size and age, whole days, oldest first. Roll-ups stay.
+
+Nothing is dropped that is not rolled up. A day counts as dropped (``history.raw_since``) from the transaction
+that takes its first rows. All is done in steps that hold the write lock for some tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from writer.rollup import DAY, END_OF_TIME, compact_tables, floor, read_marks
+from writer.transaction import transaction
+
+LEAST_FREE = 256 << 20
+"""Bytes of the file system that stay free, or its twentieth where that is more."""
+_FULL = 0.98
+"""Of the largest size: what a dropped day leaves is filled again, and the file never grows past it."""
+_SPARE = 64 << 20
+"""Bytes of free pages, or a quarter of the file where that is more, that are kept to be filled again."""
+_ROOM_TO_GO_ON = 16 << 20
+"""Bytes of free pages with which a file that cannot shrink is left alone on a file system that is full."""
+_LONGEST = 0.04
+"""s that a step should hold the write lock; the next is half as large where it took longer."""
+_MOST_READ = 5000
+"""Rows that are looked at in a step for some that are old enough."""
+
+
+class Limits(NamedTuple):
+    """What the user set."""
+
+    max_size: int
+    """Bytes"""
+    retain: float | None = None
+    """s that raw rows are kept, at least"""
+
+
+class Disk(NamedTuple):
+    """Bytes of the file system."""
+
+    free: int
+    size: int
+
+
+def disk_of(path: Path) -> Disk:
+    """Return the room where the database is. Raises OSError."""
+    found = os.statvfs(path)
+    return Disk(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+
+def note_limits(database: sqlite3.Connection, limits: Limits) -> None:
+    """Keep the limits where reports find them."""
+    wanted = {name: value for name, value in limits._asdict().items() if value is not None}
+    found = database.execute("SELECT name, value FROM setting WHERE name IN ('max_size', 'retain')")
+    if dict(found.fetchall()) != wanted:
+        with transaction(database):
+            database.execute("DELETE FROM setting WHERE name IN ('max_size', 'retain')")
+            database.executemany("INSERT INTO setting VALUES (?, ?)", wanted.items())
+
+
+class Retention:
+    """Drops what one database has too much of. State is what makes steps cheap; a new object starts over."""
+
+    def __init__(self, limits: Limits, disk: Callable[[], Disk]) -> None:
+        self._limits = limits
+        self._disk = disk
+        self._samples = 100
+        """To drop in a step"""
+        self._pages = 200
+        """To give back in a step"""
+        self._emptying = 0
+        """End of the day that is being dropped for its size"""
+        self._swept = 0.0
+        """Up to this time all rows that may be dropped by age are gone."""
+        self.is_stuck = False
+        """The database is too large, and there is no day that could go."""
+
+    def step(self, database: sqlite3.Connection) -> str:
+        """Do one step; return what it was for, empty where there was nothing to do."""
+        file = _File.of(database)
+        disk = self._disk()
+        is_low = disk.free < max(LEAST_FREE, disk.size // 20)
+        if file.can_shrink and file.spare and self._has_too_much(file, is_low=is_low):
+            self._give_back(database)
+            return "free pages"
+        self.is_stuck = False
+        is_full = file.used > self._limits.max_size * _FULL
+        # A file that cannot shrink makes no room; it can only take none.
+        needs_room = is_low and (file.can_shrink or file.spare < _ROOM_TO_GO_ON)
+        why = "the free space of the disk" if needs_room and not is_full else "--max-size"
+        if self._emptying and self._drop_oldest(database, self._emptying):
+            return why
+        self._emptying = 0
+        if is_full or needs_room:
+            if self._drop_oldest(database, read_marks(database).day):
+                return why
+            self.is_stuck = True
+        if self._limits.retain is not None and self._drop_aged(database, self._limits.retain):
+            return "--retain"
+        return ""
+
+    # --- room ---
+
+    def _has_too_much(self, file: _File, *, is_low: bool) -> bool:
+        return is_low or file.size > self._limits.max_size or file.spare > max(_SPARE, file.size // 4)
+
+    def _give_back(self, database: sqlite3.Connection) -> None:
+        begun = time.monotonic()
+        database.execute(f"PRAGMA incremental_vacuum({self._pages})").fetchall()
+        self._pages = _adapted(self._pages, time.monotonic() - begun, 2000)
+        if not _File.of(database).spare:  # the file shrinks when the WAL is put into it
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    # --- rows ---
+
+    def _drop_oldest(self, database: sqlite3.Connection, end: int) -> bool:
+        rows = database.execute(
+            "SELECT ts, time FROM system_sample WHERE time >= 0 AND time < ? "
+            "AND ts <> (SELECT MAX(ts) FROM system_sample) ORDER BY time LIMIT ?",  # where the stream goes on
+            (end, self._samples),
+        ).fetchall()
+        if not rows:
+            return False
+        self._emptying = floor(rows[0][1], DAY) + DAY
+        self._drop(database, [ts for ts, at in rows if at < self._emptying], self._emptying)
+        return True
+
+    def _drop_aged(self, database: sqlite3.Connection, retain: float) -> bool:
+        newest = trusted_time(database)
+        if newest is None:
+            return False
+        end = min(floor(max(newest - retain, 0), DAY), read_marks(database).day)
+        rows = database.execute(
+            "SELECT ts, time, run_id IS NULL OR (SELECT imported FROM run WHERE run.run_id = s.run_id) "
+            "FROM system_sample AS s WHERE time >= ? AND time < ? "
+            "AND ts <> (SELECT MAX(ts) FROM system_sample) ORDER BY time LIMIT ?",
+            (self._swept, end, _MOST_READ),
+        ).fetchall()
+        old = [(ts, at) for ts, at, is_kept in rows if not is_kept][: self._samples]
+        if old:
+            self._swept = old[0][1]
+            day = floor(old[0][1], DAY) + DAY
+            self._drop(database, [ts for ts, at in old if at < day], day)
+        elif rows:  # a clock that stood still for long is passed over
+            self._swept = rows[-1][1] if rows[-1][1] > rows[0][1] else math.nextafter(rows[-1][1], math.inf)
+        return bool(old) or len(rows) == _MOST_READ
+
+    def _drop(self, database: sqlite3.Connection, samples: Sequence[int], raw_since: int) -> None:
+        """Drop samples with their rows, and let ``history`` say so."""
+        keys = [(ts,) for ts in samples]
+        compact = compact_tables(database)
+        begun = time.monotonic()
+        with transaction(database):
+            database.execute("UPDATE history SET raw_since = max(raw_since, ?)", (raw_since,))
+            database.execute(_NOTE_SEQS, (str(list(samples)),))
+            for table in (
+                "core_row" if "core_row" in compact else "cpu_core",
+                "process_row" if "process_row" in compact else "process_sample",
+                "battery_pack",
+                "system_sample",
+            ):
+                database.executemany(f"DELETE FROM {table} WHERE ts = ?", keys)
+            database.execute(_DROP_GAPS)
+        self._samples = _adapted(self._samples, time.monotonic() - begun, 500)
+
+
+_NOTE_SEQS = """
+UPDATE run
+SET dropped_seq = max(dropped_seq, dropped.seq)
+FROM (
+    SELECT s.run_id, MAX(s.seq) AS seq
+    FROM json_each(?) AS list CROSS JOIN system_sample AS s ON s.ts = list.value
+    WHERE s.run_id IS NOT NULL
+    GROUP BY s.run_id
+) AS dropped
+WHERE run.run_id = dropped.run_id AND dropped.seq IS NOT NULL"""
+_DROP_GAPS = "DELETE FROM gap WHERE last_seq <= (SELECT dropped_seq FROM run WHERE run.run_id = gap.run_id)"
+
+
+def _adapted(size: int, took: float, most: int) -> int:
+    if took > _LONGEST:
+        return max(1, size // 2)
+    return min(most, size * 2) if took < _LONGEST / 4 else size
+
+
+def trusted_time(database: sqlite3.Connection) -> float | None:
+    """Return the time that ages count from: that of the newest row, None where there is none.
+
+    For a day after the clock went forward by more than a day it is that of the row before: the clock may be
+    wrong, and what is dropped is gone. (So it is when the machine was off for longer: no harm in that.)
+    """
+    newest = database.execute("SELECT time FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
+    if newest is None or not isinstance(newest[0], float) or not 0 <= newest[0] < END_OF_TIME:
+        return None
+    (now,) = newest
+    ts, first = database.execute(
+        "SELECT MIN(ts), time FROM system_sample WHERE time > ? AND time <= ?", (now - DAY, now)
+    ).fetchone()
+    before = database.execute(
+        "SELECT time FROM system_sample WHERE ts < ? ORDER BY ts DESC LIMIT 1", (ts,)
+    ).fetchone()
+    if before and isinstance(before[0], float) and before[0] < first - DAY:
+        return before[0]
+    return float(now)
+
+
+def day(mark: float) -> str:
+    """Return the UTC day that begins at ``mark``, as a log line has it."""
+    return datetime.fromtimestamp(mark, UTC).strftime("%Y-%m-%d")
+
+
+class _File(NamedTuple):
+    """Bytes of the database's file."""
+
+    size: int
+    spare: int
+    """In free pages"""
+    can_shrink: bool
+
+    @property
+    def used(self) -> int:
+        return self.size - self.spare
+
+    @classmethod
+    def of(cls, database: sqlite3.Connection) -> _File:
+        page, count, free, vacuum = (
+            int(database.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_size", "page_count", "freelist_count", "auto_vacuum")
+        )
+        return cls(page * count, page * free, vacuum == 2)

@@ -1,0 +1,142 @@
+"""What the writer does while no sample waits: it rolls up what is behind and drops what is too much."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from writer import rollup
+from writer.retention import Limits, Retention, day, disk_of, note_limits
+from writer.store import Store
+
+LONGEST_WAL = 64 << 20
+"""Bytes of WAL past which a reader that does not end is in the way: the writer then writes little."""
+_EVERY = 60.0
+"""s between looks at sizes and ages, and between lines of progress"""
+_WORTH_TELLING = rollup.DAY
+"""s that the roll-ups are behind when the log tells how they go"""
+
+
+class Upkeep:
+    """Keeps ``store``'s database rolled up and bounded, a short step at a turn."""
+
+    def __init__(self, limits: Limits, log: logging.Logger) -> None:
+        self._limits = limits
+        self._log = log
+        self._file = (0, 0)
+        """Which file the state below is about"""
+        self._retention = Retention(limits, lambda: disk_of(Path()))
+        self._dropping = ""
+        self._stuck = False
+        self._look_at = 0.0
+        self._progress: _Progress | None = None
+        self.is_sparing = False
+        """A reader keeps the WAL from being emptied: commits are few."""
+
+    def turn(self, store: Store) -> float:
+        """Do what is due; return the seconds until the next turn. Raises CannotWrite."""
+        if store.identity != self._file:
+            self._begin(store)
+        begun = time.monotonic()
+        self._mind_the_wal(store)
+        if self.is_sparing:
+            return _EVERY
+        has_more = self._roll_up(store)
+        if begun >= self._look_at:
+            dropping = store.tend(self._retention.step)
+            if dropping:
+                store.forget()
+                has_more = True
+            else:
+                self._look_at = begun + _EVERY
+            self._tell(store, dropping or "")
+        # Half of the time is left to others.
+        return max(0.01, time.monotonic() - begun) if has_more else max(0.0, self._look_at - begun)
+
+    def _begin(self, store: Store) -> None:
+        self._file = store.identity
+        where = Path(os.path.realpath(store.path)).parent
+        self._retention = Retention(self._limits, lambda: disk_of(where))
+        self._look_at = 0.0
+        self._progress = None
+        store.tend(lambda database: note_limits(database, self._limits))
+
+    # --- the WAL ---
+
+    def _mind_the_wal(self, store: Store) -> None:
+        if not self.is_sparing and store.wal_size() <= LONGEST_WAL:
+            return
+        if store.empty_wal():
+            if self.is_sparing:
+                self._log.info("%s-wal is empty again", store.path)
+            self.is_sparing = False
+        elif not self.is_sparing:
+            self.is_sparing = True
+            self._log.warning(
+                "a program has been reading %s for so long that its WAL has %d MiB: until that ends, samples "
+                "are committed every ten minutes, and nothing is dropped",
+                store.path,
+                store.wal_size() >> 20,
+            )
+
+    # --- rolling up ---
+
+    def _roll_up(self, store: Store) -> bool:
+        has_more = store.roll_up()
+        if has_more and self._progress is None:
+            self._progress = store.tend(_Progress.begin)
+        if self._progress:
+            self._progress.tell(self._log, store, ended=not has_more)
+        if not has_more:
+            self._progress = None
+        return has_more
+
+    # --- dropping ---
+
+    def _tell(self, store: Store, dropping: str) -> None:
+        """One line when it ends, not one for each day."""
+        ended, self._dropping = self._dropping, dropping
+        if ended and not dropping and ended != "free pages":
+            marks = store.tend(rollup.read_marks)
+            if marks:
+                self._log.info(
+                    "dropped raw samples up to %s (%s); their roll-ups stay", day(marks.raw_since), ended
+                )
+        if self._retention.is_stuck and not self._stuck:
+            self._log.warning(
+                "%s or its disk is full, and there is no older day to drop: make room, or raise --max-size",
+                store.path,
+            )
+        self._stuck = self._retention.is_stuck
+
+
+class _Progress:
+    """How far a long way to the newest row is."""
+
+    def __init__(self, first: int, end: int) -> None:
+        self._first = first
+        self._end = end
+        self._told_at = time.monotonic() if end - first > _WORTH_TELLING else float("inf")
+        self._told = 0
+
+    @classmethod
+    def begin(cls, database: sqlite3.Connection) -> _Progress:
+        return cls(rollup.read_marks(database).minute, rollup.newest_minute(database))
+
+    def tell(self, log: logging.Logger, store: Store, *, ended: bool) -> None:
+        """Every 10 %, and once a minute."""
+        if self._told_at == float("inf"):
+            return
+        marks = store.tend(rollup.read_marks)
+        if marks is None:
+            return
+        done = min(100, 100 * (marks.minute - self._first) // max(1, self._end - self._first))
+        now = time.monotonic()
+        if ended:
+            log.info("rolled up, until %s", day(marks.minute))
+        elif done >= self._told + 10 or now >= self._told_at + _EVERY:
+            log.info("rolling up: %d %%, until %s", done, day(marks.minute))
+            self._told, self._told_at = done, now
