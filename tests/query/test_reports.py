@@ -129,6 +129,70 @@ def test_correlate_is_the_newest_first_and_the_busiest_first(recording: Recordin
     ]
 
 
+def test_children_count_in_the_ranking(recording: Recording, query: Query) -> None:
+    processes = [(1, "make", 1.0, 1.0, 95.0), (2, "b", 90.0, 2.0, None), (3, "c", 5.0, 2.0, 85.0)]
+    recording.sample(NOON, processes=processes)
+    for name in ("top", "correlate"):
+        assert [(row["name"], row["children"]) for row in query(name).rows] == [
+            ("make", 95),
+            ("b", None),
+            ("c", 85),
+        ]
+    assert [row["avg_children"] for row in query("hotspots").rows] == [0, 85, 95]
+
+
+# --- battery ---------------------------------------------------------------------------------------
+
+
+def test_battery_is_that_of_the_newest_sample(recording: Recording, query: Query) -> None:
+    recording.health(NOON - 100, "BAT0", 4.5, 5.0, 80)
+    recording.health(NOON - 50, "BAT0", 4.0, 5.0, 81)
+    recording.sample(NOON - 60, battery_pct=51)
+    recording.sample(NOON, power=-6.0, voltage=3.8, battery_pct=50, status="Discharging")
+    assert query("battery").rows == [
+        {
+            "name": "BAT0",
+            "status": "Discharging",
+            "battery_pct": 50,
+            "watts": 6,
+            "voltage": 3.8,
+            "full": 4,
+            "design": 5,
+            "unit": "Ah",
+            "health_pct": 80,
+            "cycles": 81,
+            "told": NOON - 50,
+        }
+    ]
+    (row,) = query("battery", "--at", str(NOON - 60)).rows
+    assert (row["battery_pct"], row["health_pct"], row["cycles"]) == (51, 90, 80)
+    assert query("status").rows[0]["battery_health_pct"] == 80
+
+
+def test_each_pack_has_a_row(recording: Recording, query: Query) -> None:
+    recording.health(NOON, "BAT1", 40.0, 50.0)
+    recording.sample(NOON, power=-6.0, battery_pct=50, status="Discharging")
+    recording.pack("BAT1", status="Discharging", power=-6.0, pct=20.0)
+    recording.pack("BAT0", status="Unknown", power=0.0, pct=80.0)
+    columns = ("name", "status", "watts", "battery_pct", "health_pct")
+    assert [tuple(row[column] for column in columns) for row in query("battery").rows] == [
+        ("all packs", "Discharging", 6, 50, 80),
+        ("BAT0", "Unknown", 0, 80, None),
+        ("BAT1", "Discharging", 6, 20, None),
+    ]
+
+
+def test_a_battery_without_health(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, battery_pct=50)
+    (row,) = query("battery").rows
+    assert (row["name"], row["battery_pct"], row["health_pct"]) == (None, 50, None)
+
+
+def test_a_machine_without_a_battery(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, cpu_total=5.0)
+    assert query("battery").err == "telemetry-query: no battery seen\n"
+
+
 # --- export, status --------------------------------------------------------------------------------
 
 
@@ -199,6 +263,13 @@ def test_status(recording: Recording, query: Query) -> None:
     }
     (row,) = query("status", "--since", str(NOON - 60), "--until", str(NOON - 40)).rows
     assert (row["samples"], row["oldest"], row["newest"]) == (4, NOON - 60, NOON - 45)
+
+
+def test_status_tells_what_the_machine_does_now(recording: Recording, query: Query) -> None:
+    recording.sample(NOON - 5, on_ac=0, throttled="")
+    recording.sample(NOON, on_ac=1, throttled="undervoltage")
+    (row,) = query("status").rows
+    assert (row["on_ac"], row["throttled"]) == (1, "undervoltage")
 
 
 def test_status_of_nothing(recording: Recording, query: Query) -> None:
