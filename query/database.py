@@ -64,9 +64,9 @@ class Limits(NamedTuple):
 
 def limits(connection: sqlite3.Connection, path: Path) -> Limits:
     """Return what the writer was told, or what its disk leaves where that is less."""
-    told: dict[str, float] = {}
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'setting'").fetchone():
-        told = dict(connection.execute("SELECT name, value FROM setting WHERE value > 0 AND value < 1e18"))
+    told: dict[str, float] = dict(
+        connection.execute("SELECT name, value FROM setting WHERE value > 0 AND value < 1e18")
+    )
     disk = os.statvfs(path)
     # The writer leaves the disk the larger of 5 % and 256 MiB.
     spare = disk.f_bavail * disk.f_frsize - max(disk.f_blocks * disk.f_frsize // 20, 256 << 20)

@@ -168,7 +168,6 @@ def test_the_writers_limits_are_read(recording: Recording, query: Query) -> None
     recording.sample(NOON - 2 * DAY)
     recording.sample(NOON)
     by_disk = query("status").rows[0]["days_fit"]
-    recording.database.execute("CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value)")
     recording.database.executemany(
         "INSERT INTO setting VALUES (?, ?)", [("max_size", 10**6), ("retain", None)]
     )
