@@ -99,7 +99,7 @@ def _add_common(to: argparse.ArgumentParser) -> None:
 def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
     start = "the oldest sample"
     if report.window is not None:
-        start = f"{report.window / 60:.0f} minutes before the newest sample"
+        start = f"the last {report.window / 60:.0f} minutes up to the newest sample"
     to.add_argument("--since", metavar="T", help=f"start of the window, itself in it (default: {start})")
     end = to.add_mutually_exclusive_group()
     end.add_argument("--until", metavar="T", help="end of the window, itself not in it (default: no end)")

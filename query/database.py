@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from telemetry.errors import UserError
 
 KNOWN_SCHEMA: Final = 3
-"""The newest PRAGMA user_version whose tables the reports know."""
+"""The PRAGMA user_version whose tables the reports know."""
 
 _BUSY_SECONDS: Final = 2.0
 """WAL readers wait for nobody but a writer that recovers, checkpoints at its end or upgrades."""
@@ -64,9 +64,9 @@ class Limits(NamedTuple):
 
 def limits(connection: sqlite3.Connection, path: Path) -> Limits:
     """Return what the writer was told, or what its disk leaves where that is less."""
-    told: dict[str, float] = {}
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'setting'").fetchone():
-        told = dict(connection.execute("SELECT name, value FROM setting WHERE value > 0 AND value < 1e18"))
+    told: dict[str, float] = dict(
+        connection.execute("SELECT name, value FROM setting WHERE value > 0 AND value < 1e18")
+    )
     disk = os.statvfs(path)
     # The writer leaves the disk the larger of 5 % and 256 MiB.
     spare = disk.f_bavail * disk.f_frsize - max(disk.f_blocks * disk.f_frsize // 20, 256 << 20)
@@ -153,12 +153,12 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
         if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             raise UnreadableError(f"{path}: not a database of telemetry-writer; give another with --db PATH")
         raise UnreadableError(f"{path}: an empty file; start telemetry-writer --db {path} once")
-    if version == 0:
+    if 0 <= version < KNOWN_SCHEMA:
+        maker = f"of schema version {version}" if version else "made by the original logger"
         raise UnreadableError(
-            f"{path}: made by the original logger and not upgraded yet; "
-            f"start telemetry-writer --db {path} once"
+            f"{path}: {maker} and not upgraded yet; start telemetry-writer --db {path} once"
         )
-    if not 0 < version <= KNOWN_SCHEMA:
+    if version != KNOWN_SCHEMA:
         raise UnreadableError(
             f"{path}: schema version {version}, newer than this telemetry-query, which knows {KNOWN_SCHEMA}; "
             f"update telemetry-logger"

@@ -10,7 +10,19 @@ import shutil
 import sys
 from collections.abc import Iterator
 
-from query.columns import BATTERY_PCT, CPU, CPU_FREQ, CPU_TOTAL, LOAD1, MEM, NAME, PID, WATTS, Column
+from query.columns import (
+    BATTERY_PCT,
+    CHILDREN,
+    CPU,
+    CPU_FREQ,
+    CPU_TOTAL,
+    LOAD1,
+    MEM,
+    NAME,
+    PID,
+    WATTS,
+    Column,
+)
 from query.render import rendered
 from query.values import cell, shown_time
 from telemetry.command import printable
@@ -79,15 +91,19 @@ def _text(item: Sample | Gap, form: str, limit: int, *, in_place: bool) -> str:
 def _lines(sample: Sample, limit: int, width: int) -> Iterator[str]:
     """A screen for people: one line a part of the sample, and the table of its processes."""
     yield f"{printable(sample.host)}  {shown_time(sample.time)}  sample {sample.seq}"
-    yield f"battery  {_battery(sample.battery)}"
+    yield "  ".join(filter(None, ["battery", _battery(sample.battery), _supply(sample)]))
     cpu = sample.cpu
     figures = [_figure(cpu.total, CPU_TOTAL), _figure(cpu.freq, CPU_FREQ), _figure(cpu.temp, _TEMPERATURE)]
     load = " ".join(cell(average, LOAD1) for average in sample.load)
-    yield "  ".join(["cpu     ", *filter(None, figures), f"load {load}"])
+    held_back = f"held back: {', '.join(map(printable, sample.throttled))}" if sample.throttled else ""
+    yield "  ".join(filter(None, ["cpu     ", *figures, f"load {load}", held_back]))
     yield "  ".join(["cores   ", *(cell(usage, Column("", "%", "", 0)) for usage in sample.cpu.cores)])
     yield ""
-    rows = [(process.pid, process.name, process.cpu, process.mem) for process in sample.processes[:limit]]
-    yield from "".join(rendered((PID, NAME, CPU, MEM), rows, "table", width=width)).splitlines()
+    rows = [
+        (process.pid, process.name, process.cpu, process.mem, process.children)
+        for process in sample.processes[:limit]
+    ]
+    yield from "".join(rendered((PID, NAME, CPU, MEM, CHILDREN), rows, "table", width=width)).splitlines()
 
 
 def _battery(battery: Battery | None) -> str:
@@ -99,8 +115,18 @@ def _battery(battery: Battery | None) -> str:
         _figure(battery.power, WATTS),
         _figure(battery.voltage, Column("", "V", "", 2)),
         _figure(battery.current, Column("", "A", "", 2)),
+        *(f"{printable(pack.name)} {_figure(pack.pct, BATTERY_PCT) or '-'}" for pack in battery.packs or ()),
     ]
     return "  ".join(filter(None, figures))
+
+
+def _supply(sample: Sample) -> str:
+    """What feeds the machine beside its battery."""
+    parts = [] if sample.on_ac is None else ["mains" if sample.on_ac else "no mains"]
+    if source := sample.source:
+        more = " and more" if source.estimate else ""
+        parts.append(f"{printable(source.name)} {_figure(source.power, WATTS)}{more}")
+    return "  ".join(parts)
 
 
 def _figure(value: float | None, column: Column) -> str:

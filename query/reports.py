@@ -175,6 +175,7 @@ REPORTS: Final = (
             Column("told", UNIX, "when health or cycles were first told so", kind="time", in_table=False),
         ),
         nothing=_NO_BATTERY,
+        takes_at=True,
     ),
     Report(
         "energy",

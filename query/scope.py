@@ -106,8 +106,9 @@ def _moved(
 
 def _unlisted(report: Report, history: History, since: float | None, last: float | None) -> str | None:
     """A report that lists samples: how far back it would have had to look."""
-    if since is None:
-        since = 0.0 if report.in_pages else last or 0.0
+    if report.takes_at or (since is None and not report.in_pages):
+        since = last  # the newest sample, or a few from there back
+    since = since or 0.0
     return f"{_dropped(history)} and are not listed" if since < history.raw_since else None
 
 

@@ -5,7 +5,7 @@ held AS (
 ),
 raw AS (
     SELECT since, :room / (:bytes / (:last - since)) AS seconds_fit
-    FROM (SELECT MIN(time) AS since FROM history CROSS JOIN system_sample ON time >= history.raw_since)
+    FROM (SELECT MIN(time) AS since FROM system_sample WHERE time >= (SELECT raw_since FROM history))
 ),
 health AS (
     SELECT 100.0 * full / design AS pct FROM battery_health WHERE time < :stop ORDER BY time DESC LIMIT 1

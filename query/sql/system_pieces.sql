@@ -36,7 +36,7 @@ piece AS (
             SELECT ts, time, status,
                    iif(interval BETWEEN -1e9 AND 1e9, interval, NULL)     AS interval,
                    iif(current BETWEEN -1e9 AND 1e9, current, NULL)       AS current,
-                   iif(energy_uj BETWEEN -1e18 AND 1e18, energy_uj, NULL) AS energy_uj,
+                   iif(energy_uj BETWEEN -1e15 AND 1e15, energy_uj, NULL) AS energy_uj,
                    coalesce(battery_pct, energy_uj, voltage, current, power, status) IS NOT NULL AS has_battery
             FROM raw_span CROSS JOIN system_sample ON time >= since AND time < until
         )

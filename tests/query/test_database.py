@@ -144,6 +144,14 @@ def test_the_original_loggers(tmp_path: Path) -> None:
     assert f"start telemetry-writer --db {path} once" in refusal(path)
 
 
+@pytest.mark.parametrize("version", range(1, KNOWN_SCHEMA))
+def test_an_older_one(recording: Recording, version: int) -> None:
+    recording.database.execute(f"PRAGMA user_version = {version}")
+    text = refusal(recording.path)
+    assert f"of schema version {version} and not upgraded yet" in text
+    assert f"start telemetry-writer --db {recording.path} once" in text
+
+
 @pytest.mark.parametrize("version", [KNOWN_SCHEMA + 1, 2**31 - 1, -1])
 def test_a_newer_one(recording: Recording, version: int) -> None:
     recording.database.execute(f"PRAGMA user_version = {version}")

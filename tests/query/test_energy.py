@@ -38,9 +38,9 @@ def test_out_and_in_are_apart(recording: Recording, query: Query) -> None:
 
 def test_sums_are_of_integers(recording: Recording, query: Query) -> None:
     """Floats would give 0.30000000000000004 and a different digit in another order."""
-    for index in range(10):
-        recording.sample(NOON + index, interval=1.0, energy_uj=-(10**15) - index)
-    assert energy(query)[0]["discharged_wh"] == (10**16 + 45) / 3.6e9
+    for index in range(100):
+        recording.sample(NOON + index, interval=1.0, energy_uj=-(10**14) - index)
+    assert energy(query)[0]["discharged_wh"] == (10**16 + 4950) / 3.6e9
 
 
 def test_time_off_asleep_and_unread_is_uncovered(recording: Recording, query: Query) -> None:

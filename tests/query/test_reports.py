@@ -129,7 +129,19 @@ def test_correlate_is_the_newest_first_and_the_busiest_first(recording: Recordin
     ]
 
 
-# --- export, status --------------------------------------------------------------------------------
+def test_children_count_in_the_ranking(recording: Recording, query: Query) -> None:
+    processes = [(1, "make", 1.0, 1.0, 95.0), (2, "b", 90.0, 2.0, None), (3, "c", 5.0, 2.0, 85.0)]
+    recording.sample(NOON, processes=processes)
+    for name in ("top", "correlate"):
+        assert [(row["name"], row["children"]) for row in query(name).rows] == [
+            ("make", 95),
+            ("b", None),
+            ("c", 85),
+        ]
+    assert [row["avg_children"] for row in query("hotspots").rows] == [0, 85, 95]
+
+
+# --- export ----------------------------------------------------------------------------------------
 
 
 def test_export_is_the_view_oldest_first(recording: Recording, query: Query) -> None:
@@ -167,45 +179,6 @@ def test_a_column_that_a_newer_view_adds_is_exported(recording: Recording, query
     )
     assert query("export").rows[0]["fan"] == 1.23456
     assert "1.235" in query("export", "--format", "table").out
-
-
-def test_status(recording: Recording, query: Query) -> None:
-    recording.run()
-    recording.samples(NOON - 100, 10)
-    recording.run()
-    recording.samples(NOON - 50, 5, skip=2)
-    recording.database.execute("INSERT INTO gap VALUES (1, 3, 5, 0), (2, 1, 10, 0)")
-    (row,) = query("status").rows
-    size = sum(
-        path.stat().st_size for path in recording.path.parent.glob("telemetry.db*") if "shm" not in path.name
-    )
-    assert row == {
-        "database": str(recording.path),
-        "bytes": size,
-        "schema": 3,
-        "runs": 2,
-        "samples": 15,
-        "oldest": NOON - 100,
-        "newest": NOON - 30,
-        "newest_age_s": 30,
-        "gaps": 2,
-        "samples_lost": 13,
-        "rolled_up_until": None,
-        "raw_since": NOON - 100,
-        "days_fit": None,
-        "on_ac": None,
-        "throttled": None,
-        "battery_health_pct": None,
-    }
-    (row,) = query("status", "--since", str(NOON - 60), "--until", str(NOON - 40)).rows
-    assert (row["samples"], row["oldest"], row["newest"]) == (4, NOON - 60, NOON - 45)
-
-
-def test_status_of_nothing(recording: Recording, query: Query) -> None:
-    ran = query("status")
-    (row,) = ran.rows
-    assert (row["samples"], row["oldest"], row["newest"], row["newest_age_s"]) == (0, None, None, None)
-    assert ran.err == "telemetry-query: database is empty: is telemetry-writer running?\n"
 
 
 # --- all of them -----------------------------------------------------------------------------------

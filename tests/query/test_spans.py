@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import writer.rollup
 from query.answer import ask
 from query.render import rendered
 from query.reports import REPORTS, Report, Variant, variant_of
@@ -180,6 +181,23 @@ def test_rolled_up_or_not_the_answer_is_the_same(
 ) -> None:
     with database_of(rows) as raw, copy_of(raw) as rolled_up:
         roll_up(rolled_up, history)
+        times = [time for (time,) in raw.execute("SELECT time FROM system_sample ORDER BY ts")]
+        window = data.draw(windows(times))
+        for report, arguments in ADDING_UP:
+            variant = variant_of(report, arguments)
+            expected = answer(raw, report, variant, window, without=OF_HISTORY)
+            assert answer(rolled_up, report, variant, window, without=OF_HISTORY) == expected
+
+
+@settings(max_examples=50)
+@given(recorded, st.data())
+def test_the_writers_own_roll_ups_say_the_same(
+    rows: list[tuple[float, dict[str, Any]]], data: st.DataObject
+) -> None:
+    with database_of(rows) as raw, copy_of(raw) as rolled_up:
+        rolled_up.isolation_level = None
+        while writer.rollup.roll_up(rolled_up):
+            pass
         times = [time for (time,) in raw.execute("SELECT time FROM system_sample ORDER BY ts")]
         window = data.draw(windows(times))
         for report, arguments in ADDING_UP:

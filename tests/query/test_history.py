@@ -1,0 +1,288 @@
+"""What reports say of years: where rows were dropped, what it costs, and how an export is read."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+
+from query import answer
+from query.answer import ask
+from query.reports import BY_NAME, REPORTS, Report, Variant, variant_of
+from query.spans import History
+from telemetry.errors import UserError
+from tests.query.conftest import Query
+from tests.query.recordings import NOON, Recording
+from tests.query.rollups import drop, roll_up
+
+HOUR, DAY = 3_600, 86_400
+MIDNIGHT = int(NOON) - DAY // 2
+"""2026-11-21 00:00:00 UTC"""
+
+
+@pytest.fixture
+def half(recording: Recording) -> Recording:
+    """Two days of minutes, the first of which lives on in roll-ups alone."""
+    recording.run()
+    row: dict[str, Any] = {
+        "power": -6.0,
+        "battery_pct": 50,
+        "cores": [10.0, 20.0],
+        "processes": [(1, "a", 1.0, 1.0), (2, "b", 2.0, 2.0)],
+    }
+    recording.samples(MIDNIGHT - DAY, 2 * DAY // 60, step=60.0, **row)
+    roll_up(recording.database, History(MIDNIGHT + DAY // 2, MIDNIGHT + DAY // 2, MIDNIGHT, MIDNIGHT))
+    drop(recording.database, MIDNIGHT)
+    return recording
+
+
+GONE = "telemetry-query: raw samples before 2026-11-21 00:00:00 were dropped"
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("energy", "--since", "2026-11-20 14:30:10"), "the window begins at 2026-11-20 14:30:00"),
+        (("energy", "--until", "2026-11-20 14:30:10"), "the window ends at 2026-11-20 14:31:00"),
+        (
+            ("hotspots", "--since", "2026-11-20 14:30", "--until", "2026-11-20 15:30"),
+            "the window begins at 2026-11-20 14:00:00 and ends at 2026-11-20 16:00:00",
+        ),
+        (("cores", "--until", "2026-11-20 15:00"), "the window begins at 2026-11-20 14:00:00"),
+        (("drain", "--until", "2026-11-20 15:00:00"), "the window begins at 2026-11-20 14:49:00"),
+    ],
+)
+def test_an_edge_that_moves_is_told(half: Recording, query: Query, argv: tuple[str, ...], said: str) -> None:
+    ran = query(*argv)
+    assert ran.status == 0
+    assert len(ran.rows) >= 1
+    assert ran.err == f"{GONE}: {said}\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("energy",),
+        ("hotspots",),
+        ("cores",),
+        ("drain",),
+        ("status",),
+        ("energy", "--since", "2026-11-20 14:30", "--until", "2026-11-20 15:30"),
+        ("cores", "--since", "2026-11-20 14:00", "--until", "2026-11-21 15:30:07"),
+        ("recent",),
+        ("recent", "--since", "2026-11-21"),
+        ("top", "--at", "2026-11-21"),
+        ("correlate", "--limit", "1"),
+        ("export", "--since", "2026-11-21", "--limit", "1"),
+    ],
+)
+def test_what_is_told_in_full_says_nothing(half: Recording, query: Query, argv: tuple[str, ...]) -> None:
+    ran = query(*argv)
+    assert ran.rows
+    assert ran.err == ""
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("recent", "--since", "2026-11-20 14:30"),
+        ("correlate", "--since", "2026-11-20 14:30", "--limit", "1"),
+        ("export", "--limit", "1"),
+        ("export", "--since", "2026-11-20 23:59:59", "--limit", "1"),
+    ],
+)
+def test_a_list_says_what_is_not_in_it(half: Recording, query: Query, argv: tuple[str, ...]) -> None:
+    ran = query(*argv)
+    assert ran.rows
+    assert ran.err == f"{GONE} and are not listed\n"
+
+
+@pytest.mark.parametrize(
+    "argv", [("recent", "--until", "2026-11-20 14:30"), ("top", "--at", "2026-11-20 14:30")]
+)
+def test_a_list_of_dropped_samples_alone_says_why_it_is_empty(
+    half: Recording, query: Query, argv: tuple[str, ...]
+) -> None:
+    ran = query(*argv)
+    assert ran.rows == []
+    first, second = ran.err.splitlines()
+    assert first == f"{GONE} and are not listed"
+    assert second.endswith(": the database holds 2026-11-21 00:00:00 to 2026-11-21 23:59:00")
+
+
+def test_a_window_before_all_roll_ups_is_told_what_there_is(half: Recording, query: Query) -> None:
+    ran = query("energy", "--until", "2026-11-19")
+    assert ran.rows == []
+    told = (
+        "no sample before 2026-11-19 00:00:00: the database holds 2026-11-20 00:00:00 to 2026-11-21 23:59:00"
+    )
+    assert ran.err == f"telemetry-query: {told}\n"
+
+
+def test_dropped_samples_without_processes_say_so(recording: Recording, query: Query) -> None:
+    recording.samples(MIDNIGHT - DAY, DAY // 60, step=60.0)
+    roll_up(recording.database, History(MIDNIGHT, MIDNIGHT, MIDNIGHT, MIDNIGHT))
+    drop(recording.database, MIDNIGHT)
+    assert "no process recorded" in query("hotspots").err
+    assert query("status").rows[0]["samples"] == DAY // 60
+
+
+def test_of_dropped_rows_the_figures_live_on(half: Recording, query: Query) -> None:
+    (row,) = query("energy", "--until", "2026-11-21").rows
+    assert (row["start"], row["discharged_wh"], row["covered_s"]) == (MIDNIGHT - DAY - 60, 6 * 24, DAY)
+    assert [row["appearances"] for row in query("hotspots").rows] == [2 * DAY // 60] * 2
+    (row,) = query("drain", "--until", "2026-11-20 15:00").rows
+    assert (row["avg_watts"], row["covered_s"], row["pct_per_hour"]) == (6, 660, None)
+    rows = query("cores", "--until", "2026-11-20 15:00").rows
+    assert [(row["usage"], row["avg_usage"], row["samples"]) for row in rows] == [
+        (None, 10, 60),
+        (None, 20, 60),
+    ]
+
+
+def test_status_tells_how_far_history_reaches(half: Recording, query: Query) -> None:
+    (row,) = query("status").rows
+    assert row["samples"] == 2 * DAY // 60
+    assert row["oldest"] == MIDNIGHT - DAY
+    assert row["newest"] == MIDNIGHT + DAY - 60
+    assert row["raw_since"] == MIDNIGHT
+    assert row["rolled_up_until"] == MIDNIGHT + DAY // 2
+    assert row["days_fit"] is None  # less than a day of samples says nothing of a day
+
+
+@pytest.mark.parametrize(
+    ("max_size", "retain", "days"), [(100, None, 200), (100, 90 * DAY, 90), (100, 300 * DAY, 200)]
+)
+def test_the_days_that_fit(recording: Recording, max_size: int, retain: int | None, days: float) -> None:
+    """Two days take a byte: 100 of them hold 200."""
+    recording.sample(NOON - 2 * DAY)
+    recording.sample(NOON)
+    parameters = dict.fromkeys(("since", "until", "limit", "now", "database"))
+    bound = parameters | {"bytes": 1, "room": max_size, "retain": retain}
+    columns, (row,), _ = ask(recording.database, BY_NAME["status"], Variant("status"), bound)
+    assert row[[column.name for column in columns].index("days_fit")] == pytest.approx(days)
+
+
+def test_the_writers_limits_are_read(recording: Recording, query: Query) -> None:
+    recording.sample(NOON - 2 * DAY)
+    recording.sample(NOON)
+    by_disk = query("status").rows[0]["days_fit"]
+    recording.database.executemany(
+        "INSERT INTO setting VALUES (?, ?)", [("max_size", 10**6), ("retain", None)]
+    )
+    (row,) = query("status").rows
+    assert row["days_fit"] == pytest.approx(10**6 / (row["bytes"] / 2), rel=0.001)
+    assert by_disk > row["days_fit"]
+    recording.database.execute("UPDATE setting SET value = ? WHERE name = 'retain'", (DAY,))
+    assert query("status").rows[0]["days_fit"] == 1
+
+
+# --- what it costs ---------------------------------------------------------------------------------
+
+ADDING_UP = [
+    (report, arguments)
+    for report in REPORTS
+    if report.sums
+    for arguments in ([{"by": by} for by in ("total", "day")] if report.name == "energy" else [{}])
+]
+
+
+def steps(database: sqlite3.Connection, report: Report, variant: Variant, since: float | None) -> int:
+    """Steps of SQLite's machine, in hundreds."""
+    taken = 0
+
+    def step() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    parameters = dict.fromkeys(("until", "limit", "now", "database", "bytes", "room", "retain"))
+    database.set_progress_handler(step, 100)
+    list(ask(database, report, variant, parameters | {"since": since}).rows)
+    database.set_progress_handler(None, 0)
+    return taken
+
+
+@pytest.mark.parametrize(("report", "arguments"), ADDING_UP, ids=lambda given: getattr(given, "name", None))
+def test_a_week_costs_little_more_than_a_day(recording: Recording, report: Report, arguments: Any) -> None:
+    """Counted in steps, not in time: without roll-ups it is seven times as much."""
+    recording.run()
+    row: dict[str, Any] = {
+        "status": "Charging",
+        "power": 6.0,
+        "cores": [10.0, 20.0],
+        "processes": [(1, "a", 1.0, 1.0)],
+    }
+    recording.samples(MIDNIGHT - 7 * DAY, 7 * DAY // 60 + 30, step=60.0, **row)
+    variant = variant_of(report, arguments)
+    raw = steps(recording.database, report, variant, MIDNIGHT - 7 * DAY)
+    roll_up(recording.database, History(MIDNIGHT + 1_740, MIDNIGHT, MIDNIGHT, 0))
+    day, week = (steps(recording.database, report, variant, MIDNIGHT - days * DAY) for days in (1, 7))
+    assert week <= 3 * day + 100
+    assert week <= raw / 5
+
+
+def test_a_driver_that_says_discharging_for_months_has_an_end(recording: Recording) -> None:
+    recording.run()
+    recording.samples(MIDNIGHT, 25_000, power=-6.0, battery_pct=50, status="Discharging")
+    first = steps(recording.database, BY_NAME["drain"], Variant("drain"), MIDNIGHT + 20_000)
+    recording.samples(MIDNIGHT + 125_000, 25_000, power=-6.0, battery_pct=50, status="Discharging")
+    roll_up(recording.database, History(MIDNIGHT + 3 * DAY - HOUR, MIDNIGHT + 2 * DAY, MIDNIGHT + 2 * DAY, 0))
+    assert steps(recording.database, BY_NAME["drain"], Variant("drain"), MIDNIGHT) <= first * 1.2
+
+
+# --- pages -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "PAGE", 3)
+
+
+@pytest.mark.usefixtures("_small_pages")
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6, 10])
+@pytest.mark.parametrize("limit", [None, 1, 3, 5, 100])
+def test_pages_are_every_row_once(recording: Recording, query: Query, count: int, limit: int | None) -> None:
+    """Also where the clock stood, and where it stepped back: the order is that of time, then of ts."""
+    for index in range(count):
+        recording.sample(NOON + (0, 5, 5, 5, 5, 5, 2, 9, 9, 1)[index])
+    argv = () if limit is None else ("--limit", str(limit))
+    rows = query("export", *argv).rows
+    expected = recording.database.execute("SELECT ts FROM system_sample ORDER BY time, ts").fetchall()
+    assert [(row["ts"],) for row in rows] == expected[:limit]
+
+
+@pytest.mark.usefixtures("_small_pages")
+def test_no_transaction_waits_for_a_reader(recording: Recording) -> None:
+    """The writer's log can be emptied while an export is half read."""
+    recording.samples(NOON, 10)
+    recording.database.commit()
+    reader = sqlite3.connect(recording.path, isolation_level=None)
+    reader.execute("BEGIN")
+    parameters = dict.fromkeys(("since", "until", "limit", "now", "database", "bytes", "room", "retain"))
+    rows = ask(reader, BY_NAME["export"], Variant("export"), parameters).rows
+    assert [next(rows)[0] for _ in range(4)] == [NOON, NOON + 5, NOON + 10, NOON + 15]
+    recording.samples(NOON + 50, 2)
+    recording.database.commit()
+    busy, *_ = recording.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert busy == 0
+    assert [row[0] for row in rows] == [NOON + second for second in range(20, 60, 5)]
+    reader.close()
+
+
+@pytest.mark.usefixtures("_small_pages")
+def test_an_upgrade_between_two_pages_is_told(recording: Recording) -> None:
+    recording.samples(NOON, 10)
+    recording.database.commit()
+    reader = sqlite3.connect(recording.path, isolation_level=None)
+    reader.execute("BEGIN")
+    parameters = dict.fromkeys(("since", "until", "limit", "now", "database", "bytes", "room", "retain"))
+    rows = ask(reader, BY_NAME["export"], Variant("export"), parameters).rows
+    next(rows)
+    recording.database.executescript(
+        "DROP VIEW training_view; CREATE VIEW training_view AS SELECT *, 1 AS fan FROM system_sample"
+    )
+    with pytest.raises(UserError, match="upgraded meanwhile; run it again"):
+        list(rows)
+    reader.close()

@@ -1,0 +1,106 @@
+"""battery and status: what holds now."""
+
+from __future__ import annotations
+
+from tests.query.conftest import Query
+from tests.query.recordings import NOON, Recording
+
+# --- battery ---------------------------------------------------------------------------------------
+
+
+def test_battery_is_that_of_the_newest_sample(recording: Recording, query: Query) -> None:
+    recording.health(NOON - 100, "BAT0", 4.5, 5.0, 80)
+    recording.health(NOON - 50, "BAT0", 4.0, 5.0, 81)
+    recording.sample(NOON - 60, battery_pct=51)
+    recording.sample(NOON, power=-6.0, voltage=3.8, battery_pct=50, status="Discharging")
+    assert query("battery").rows == [
+        {
+            "name": "BAT0",
+            "status": "Discharging",
+            "battery_pct": 50,
+            "watts": 6,
+            "voltage": 3.8,
+            "full": 4,
+            "design": 5,
+            "unit": "Ah",
+            "health_pct": 80,
+            "cycles": 81,
+            "told": NOON - 50,
+        }
+    ]
+    (row,) = query("battery", "--at", str(NOON - 60)).rows
+    assert (row["battery_pct"], row["health_pct"], row["cycles"]) == (51, 90, 80)
+    assert query("status").rows[0]["battery_health_pct"] == 80
+
+
+def test_each_pack_has_a_row(recording: Recording, query: Query) -> None:
+    recording.health(NOON, "BAT1", 40.0, 50.0)
+    recording.sample(NOON, power=-6.0, battery_pct=50, status="Discharging")
+    recording.pack("BAT1", status="Discharging", power=-6.0, pct=20.0)
+    recording.pack("BAT0", status="Unknown", power=0.0, pct=80.0)
+    columns = ("name", "status", "watts", "battery_pct", "health_pct")
+    assert [tuple(row[column] for column in columns) for row in query("battery").rows] == [
+        ("all packs", "Discharging", 6, 50, 80),
+        ("BAT0", "Unknown", 0, 80, None),
+        ("BAT1", "Discharging", 6, 20, None),
+    ]
+
+
+def test_a_battery_without_health(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, battery_pct=50)
+    (row,) = query("battery").rows
+    assert (row["name"], row["battery_pct"], row["health_pct"]) == (None, 50, None)
+
+
+def test_a_machine_without_a_battery(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, cpu_total=5.0)
+    assert query("battery").err == "telemetry-query: no battery seen\n"
+
+
+# --- status ----------------------------------------------------------------------------------------
+
+
+def test_status(recording: Recording, query: Query) -> None:
+    recording.run()
+    recording.samples(NOON - 100, 10)
+    recording.run()
+    recording.samples(NOON - 50, 5, skip=2)
+    recording.database.execute("INSERT INTO gap VALUES (1, 3, 5, 0), (2, 1, 10, 0)")
+    (row,) = query("status").rows
+    size = sum(
+        path.stat().st_size for path in recording.path.parent.glob("telemetry.db*") if "shm" not in path.name
+    )
+    assert row == {
+        "database": str(recording.path),
+        "bytes": size,
+        "schema": 3,
+        "runs": 2,
+        "samples": 15,
+        "oldest": NOON - 100,
+        "newest": NOON - 30,
+        "newest_age_s": 30,
+        "gaps": 2,
+        "samples_lost": 13,
+        "rolled_up_until": None,
+        "raw_since": NOON - 100,
+        "days_fit": None,
+        "on_ac": None,
+        "throttled": None,
+        "battery_health_pct": None,
+    }
+    (row,) = query("status", "--since", str(NOON - 60), "--until", str(NOON - 40)).rows
+    assert (row["samples"], row["oldest"], row["newest"]) == (4, NOON - 60, NOON - 45)
+
+
+def test_status_tells_what_the_machine_does_now(recording: Recording, query: Query) -> None:
+    recording.sample(NOON - 5, on_ac=0, throttled="")
+    recording.sample(NOON, on_ac=1, throttled="undervoltage")
+    (row,) = query("status").rows
+    assert (row["on_ac"], row["throttled"]) == (1, "undervoltage")
+
+
+def test_status_of_nothing(recording: Recording, query: Query) -> None:
+    ran = query("status")
+    (row,) = ran.rows
+    assert (row["samples"], row["oldest"], row["newest"], row["newest_age_s"]) == (0, None, None, None)
+    assert ran.err == "telemetry-query: database is empty: is telemetry-writer running?\n"
