@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from query.reports import REPORTS
 from tests.boot.logger import DATABASE, RUNTIME, SAMPLER, STATE, UNITS, WRITER, Logger
 from tests.boot.stage import Stage
 
-REPORTS = ("recent", "drain", "energy", "hotspots", "top", "cores", "correlate", "export", "status")
 _DROP_INS = "/usr/share/doc/telemetry-logger/examples/drop-in"
 _COUNTER = """
 zone=/opt/sys/class/powercap/intel-rapl:0
@@ -47,10 +47,11 @@ def install(stage: Stage) -> None:
 
 def access(stage: Stage) -> None:
     machine, logger = stage.machine, stage.logger
-    for report in REPORTS:
+    reports = [report.name for report in REPORTS]
+    for report in reports:
         machine.run("telemetry-query", report, user="member")
     stage.say("every report answers a member of group telemetry")
-    for report in (*REPORTS, "live"):
+    for report in (*reports, "live"):
         status, output, error = machine.try_run("telemetry-query", report, user="stranger", seconds=20)
         told = status == 1 and not output and "adduser" in error and len(error.splitlines()) == 1
         stage.check(told, f"{report} is refused to one outside, with the way in", (status, output, error))
