@@ -105,11 +105,13 @@ def storing_and_reporting(scale: Scale, results: Results) -> None:
     results.figures["raw year"] = made.storage.raw_sample * 365 * 86400 / 5 / MEGA
     if made.storage.rolled_up_year is not None:
         results.figures["rolled up"] = made.storage.rolled_up_year / MEGA
-    results.figures["python"] = reports.python_start()
+    results.figures["python"] = reports.python_start().clock
     results.reports = reports.times(made.paths, {span.label: span.days for span in scale.spans})
     _, raw, longest = (span.label for span in scale.spans)
-    results.figures["slowest"] = max(times[longest] for times in results.reports.values())
-    results.figures["growth"] = max(times[longest] / times[raw] for times in results.reports.values())
+    found = results.reports.values()
+    results.figures["slowest"] = max(times[longest].clock for times in found)
+    results.figures["slowest/cpu"] = max(times[longest].cpu for times in found)
+    results.figures["growth"] = max(times[longest].cpu / times[raw].cpu for times in found)
 
 
 STEPS: Final[Mapping[str, Callable[[Scale, Results], None]]] = {

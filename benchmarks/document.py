@@ -11,7 +11,7 @@ from benchmarks.cost import Cost, Round
 from benchmarks.database import Span
 from benchmarks.figures import BUDGETS, MEASURES, Figures
 from benchmarks.programs import PROGRAMS, is_installed, shown_command, version_of
-from benchmarks.reports import label
+from benchmarks.reports import Taken, label
 from benchmarks.table import number, table
 
 MEGA: Final = 1e6
@@ -25,8 +25,8 @@ class Results:
 
     figures: dict[str, float] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
-    reports: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict)
-    """ms by report and span"""
+    reports: dict[tuple[str, ...], dict[str, Taken]] = field(default_factory=dict)
+    """By report and span."""
     spans: Sequence[Span] = ()
 
 
@@ -68,8 +68,8 @@ counts for a real writer, whose pages are made to go to the disk after each comm
 _REPORTS: Final = """\
 ## Reports
 
-ms from start to end of the process (`telemetry-query REPORT`), median of five, files in the page cache.
-{spans} `ALL` is the start of the database.
+ms from start to end of the process (`telemetry-query REPORT`), and ms of CPU in it, medians of five, files in
+the page cache. {spans} `ALL` is the start of the database.
 """
 
 
@@ -133,10 +133,14 @@ def reports(results: Results) -> str:
     """Return the table of reports, a column for each span."""
     names = [span.label for span in results.spans]
     rows = [
-        [f"`{label(report)}`", *(number(times.get(name), 0) for name in names)]
+        [f"`{label(report)}`", *(_clock_and_cpu(times[name]) for name in names)]
         for report, times in results.reports.items()
     ]
     return table(["report", *names], rows)
+
+
+def _clock_and_cpu(taken: Taken) -> str:
+    return f"{number(taken.clock, 0)} ({number(taken.cpu, 0)})"
 
 
 def sections(results: Results, seconds: int) -> list[str]:

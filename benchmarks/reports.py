@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
+import os
 import sqlite3
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks.children import environment, module, runtime_directory
 
@@ -45,44 +45,56 @@ def label(report: tuple[str, ...]) -> str:
     return " ".join(report).replace("{start}", "ALL")
 
 
-def times(databases: Mapping[str, Path], days: Mapping[str, int]) -> dict[tuple[str, ...], dict[str, float]]:
-    """Return ms by report and database. ``days`` says how far ALL reaches back, by database."""
+class Taken(NamedTuple):
+    """ms of a process, from start to end."""
+
+    clock: float
+    cpu: float
+    """User and system: what a busy machine disturbs least."""
+
+
+def times(databases: Mapping[str, Path], days: Mapping[str, int]) -> dict[tuple[str, ...], dict[str, Taken]]:
+    """Return the times by report and database. ``days`` says how far ALL reaches back, by database."""
     starts = {name: _newest(path) - days[name] * 86400 for name, path in databases.items()}
-    found: dict[tuple[str, ...], dict[str, float]] = {}
+    found: dict[tuple[str, ...], dict[str, Taken]] = {}
     with runtime_directory() as runtime:
         for report in REPORTS:
             found[report] = {
-                name: _median(functools.partial(_ask, report, path, starts[name], runtime))
+                name: _median(_command(report, path, starts[name]), runtime)
                 for name, path in databases.items()
             }
     return found
 
 
-def python_start() -> float:
-    """Return ms for a process that imports nothing and does nothing, the least that any report can take."""
+def python_start() -> Taken:
+    """Return the times of a process that imports nothing and does nothing, the least of any report."""
     with runtime_directory() as runtime:
-        command = [sys.executable, "-c", "pass"]
-        return _median(lambda: subprocess.run(command, env=environment(runtime), check=True))
+        return _median([sys.executable, "-c", "pass"], runtime)
 
 
-def _ask(report: tuple[str, ...], path: Path, start: float, runtime: Path) -> None:
-    words = [word.replace("{start}", str(start)) for word in report]
-    subprocess.run(
-        module("query.main", "--db", path, *words),
-        env=environment(runtime),
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+def _command(report: tuple[str, ...], path: Path, start: float) -> list[str]:
+    return module("query.main", "--db", path, *(word.replace("{start}", str(start)) for word in report))
+
+
+def _median(command: Sequence[str], runtime: Path) -> Taken:
+    taken = [_run(command, runtime) for _ in range(RUNS)]
+    return Taken(statistics.median(one.clock for one in taken), statistics.median(one.cpu for one in taken))
+
+
+def _run(command: Sequence[str], runtime: Path) -> Taken:
+    begun = time.perf_counter()
+    child = subprocess.Popen(
+        command, env=environment(runtime), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-
-
-def _median(act: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(RUNS):
-        begun = time.perf_counter()
-        act()
-        taken.append(time.perf_counter() - begun)
-    return statistics.median(taken) * 1000
+    said = child.stderr.read() if child.stderr else b""
+    _, status, usage = os.wait4(child.pid, 0)
+    clock = time.perf_counter() - begun
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.stderr:
+        child.stderr.close()
+    if child.returncode:
+        raise RuntimeError(f"{command} ended with status {child.returncode}: {said.decode(errors='replace')}")
+    return Taken(clock * 1000, (usage.ru_utime + usage.ru_stime) * 1000)
 
 
 def _newest(path: Path) -> float:

@@ -18,6 +18,9 @@ INTERVAL: Final = 5.0
 CORES: Final = 4
 TOP: Final = 10
 RUN: Final = "4f7c1d2e9a3b5c68"
+HOST: Final = "handheld"
+BOOT: Final = "3c9c0f0e-7b1c-4a7f-9d56-0d9e5f0a1b2c"
+_PER_DAY: Final = int(86400 / INTERVAL)
 
 _STEADY: Final = ("firefox", "Xorg", "pulseaudio", "python3", "telemetry-sampl", "wpa_supplicant")
 """Nearly always in the list."""
@@ -46,8 +49,8 @@ def samples(first: int, count: int, start: float, run: str = RUN) -> Iterator[Sa
         busy = draw.betavariate(1.2, 6.0) * 100.0
         cores = [round(min(busy * draw.uniform(0.4, 1.8), 100.0), 2) for _ in range(CORES)]
         yield Sample(
-            host="handheld",
-            boot_id="3c9c0f0e-7b1c-4a7f-9d56-0d9e5f0a1b2c",
+            host=HOST,
+            boot_id=BOOT,
             run=run,
             seq=seq,
             ts=int(time),
@@ -118,12 +121,24 @@ def _identity(name: str, hour: int) -> tuple[int, int, float]:
     return draw.randrange(300, 32768), draw.randrange(1000, 100_000) + hour * 360_000, mem
 
 
+def lines(first: int, count: int, start: float) -> Iterator[bytes]:
+    """Yield samples as JSON lines: as ``samples``, but each day is like the first, which is far quicker."""
+    identity = f'{{"v":1,"host":"{HOST}","boot_id":"{BOOT}","run":"{RUN}"'
+    rests: dict[int, bytes] = {}
+    for seq in range(first, first + count):
+        at = seq % _PER_DAY
+        if at not in rests:
+            (sample,) = samples(at, 1, start)
+            rests[at] = encode(sample).partition(b'"interval":')[2]
+        time = start + seq * INTERVAL + 0.000123
+        head = f'{identity},"seq":{seq},"ts":{int(time)},"time":{time:.6f},"interval":'
+        yield head.encode() + rests[at] + b"\n"
+
+
 def main() -> None:
     """Print samples as JSON lines: FIRST COUNT START."""
     first, count, start = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    write = sys.stdout.buffer.write
-    for sample in samples(first, count, start):
-        write(encode(sample) + b"\n")
+    sys.stdout.buffer.writelines(lines(first, count, start))
 
 
 if __name__ == "__main__":

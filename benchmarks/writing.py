@@ -15,7 +15,7 @@ import zmq
 
 from benchmarks import readings
 from benchmarks.children import disk_directory, environment, module, running, runtime_directory
-from benchmarks.samples import INTERVAL, RUN, samples
+from benchmarks.samples import INTERVAL, RUN, lines, samples
 from telemetry import places
 from telemetry.sample import encode
 from telemetry.stream.publisher import Publisher
@@ -41,9 +41,8 @@ def import_rate(count: int) -> Rate:
     """Import ``count`` samples from a file into a new database; the whole process counts."""
     with disk_directory() as directory, runtime_directory() as runtime:
         source = directory / "samples.jsonl"
-        with source.open("wb") as lines:
-            for sample in samples(1, count, time.time() - count * INTERVAL):
-                lines.write(encode(sample) + b"\n")
+        with source.open("wb") as file:
+            file.writelines(lines(1, count, time.time() - count * INTERVAL))
         command = module("writer.main", "--db", directory / "telemetry.db", "--import", source)
         cpu_before, begun = os.times(), time.monotonic()
         subprocess.run(command, env=environment(runtime), check=True, capture_output=True)

@@ -52,6 +52,14 @@ def test_samples_are_what_the_wire_carries_and_come_again() -> None:
     assert all(sample.battery and sample.battery.pct and sample.battery.pct > 10 for sample in made)
 
 
+def test_lines_are_samples_of_days_that_are_alike() -> None:
+    made = [decode(line) for line in samples.lines(17_278, 4, 1_800_000_000.0)]
+    again = [decode(line) for line in samples.lines(34_558, 4, 1_800_000_000.0)]
+    for one, other in zip(made, again, strict=True):
+        assert (other.seq - one.seq, other.ts - one.ts) == (17_280, 86_400)
+        assert one._replace(seq=0, ts=0, time=0.0) == other._replace(seq=0, ts=0, time=0.0)
+
+
 def test_roll_ups_are_copied_into_the_past_and_the_newest_stay(rolled_up: sqlite3.Connection) -> None:
     before = {table: rolled_up.execute(f"SELECT * FROM {table}").fetchall() for table in ROLL_UPS}
     storage = _age(rolled_up, SPAN)
