@@ -104,6 +104,19 @@ def test_a_sampler_that_hangs_in_a_file_is_not(system: System, manager: Manager,
     assert not manager.is_fed()
 
 
+def test_a_sampler_whose_battery_hangs_is_alive(system: System, manager: Manager, tmp_path: Path) -> None:
+    sysfs = tmp_path / "sys"
+    shutil.copytree(BATTERY, sysfs)
+    sampler = system.start("sampler.main", "--interval", "1", "--sysfs", str(sysfs))
+    manager.wait_for("READY=1")
+    (gauge,) = sysfs.glob("class/power_supply/*/voltage_now")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "fifo").replace(gauge)
+    for _ in range(8):  # 4 s, twice the watchdog's time
+        assert manager.is_fed()
+    assert stop(sampler)[0] == 0
+
+
 def test_a_writer_whose_database_is_locked_is_alive_and_says_so(system: System, manager: Manager) -> None:
     system.writer("--commit-interval", "0")
     manager.wait_for("READY=1")
