@@ -93,6 +93,7 @@ def main(releases: list[str]) -> int:
         return 1
     version = package.version()
     packages = [package.build(f"{version}~older"), package.build(version)]
+    package.judge(packages[1])
     try:
         for release in releases or debian.RELEASES:
             tell(release, packages)
