@@ -23,8 +23,8 @@ from writer.store import Store
 PROGRAM = "telemetry-writer"
 DEFAULT_COMMIT_INTERVAL = 60.0
 DEFAULT_MAX_SIZE = 4 << 30
-LEAST_MAX_SIZE = 10 << 20
-"""Bytes; two hours of samples of 10 processes fit beside years of roll-ups"""
+LEAST_MAX_SIZE = 1 << 20
+"""Bytes; the running day stays whatever is set"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -112,7 +112,8 @@ class Retention:
 
     def _give_back(self, database: sqlite3.Connection) -> None:
         begun = time.monotonic()
-        database.execute(f"PRAGMA incremental_vacuum({self._pages})").fetchall()
+        # execute() steps a pragma without columns once, and that frees one page.
+        database.executescript(f"PRAGMA incremental_vacuum({self._pages})")
         self._pages = _adapted(self._pages, time.monotonic() - begun, 2000)
         if not _File.of(database).spare:  # the file shrinks when the WAL is put into it
             database.execute("PRAGMA wal_checkpoint(PASSIVE)")
