@@ -113,7 +113,7 @@ def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store
             )
     finish(store)
     assert_right(store.path)
-    assert value(store.path, "SELECT SUM(usage_sum) FROM core_hour WHERE core = 7") == 899 * 3325
+    assert value(store.path, "SELECT SUM(usage_sum) FROM core_hour WHERE core = 7") == 719 * 3325
 
 
 # --- a debt ---
