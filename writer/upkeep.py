@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from writer import rollup
-from writer.retention import Limits, Retention, day, disk_of, note_limits
+from writer.disk import disk_of
+from writer.retention import Limits, Retention, day, note_limits
 from writer.store import Store
 
 LONGEST_WAL = 64 << 20
@@ -106,12 +107,13 @@ class Upkeep:
                 self._log.info(
                     "dropped raw samples up to %s (%s); their roll-ups stay", day(marks.raw_since), ended
                 )
-        if self._retention.is_stuck and not self._stuck:
+        is_stuck = self._retention.is_stuck and self._progress is None
+        if is_stuck and not self._stuck:
             self._log.warning(
                 "%s or its disk is full, and there is no older day to drop: make room, or raise --max-size",
                 store.path,
             )
-        self._stuck = self._retention.is_stuck
+        self._stuck = is_stuck
 
 
 class _Progress:

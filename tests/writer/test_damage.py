@@ -20,9 +20,10 @@ from tests.writer.reading import catalogue, changing, is_whole, rows, value
 from tests.writer.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
 from writer.aside import delete_all_but_newest, set_aside, todo_of, was_left_unclean
+from writer.disk import Disk
 from writer.inherited import inherit
 from writer.keeper import Keeper
-from writer.retention import Disk, Limits, Retention
+from writer.retention import Limits, Retention
 from writer.salvage import Check, is_damage
 from writer.store import CannotWrite, Store
 

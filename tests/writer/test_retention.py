@@ -11,8 +11,9 @@ from tests.writer.originals import build, measured
 from tests.writer.reading import changing, reading, rows, value
 from tests.writer.recomputed import marks, rolled_up
 from tests.writer.samples import NOW, sample
+from writer.disk import Disk
 from writer.main import parser
-from writer.retention import Disk, Limits, Retention, note_limits, trusted_time
+from writer.retention import Limits, Retention, note_limits, trusted_time
 from writer.store import Store
 
 DAY = 86400

@@ -19,7 +19,8 @@ from tests.writer.reading import changing, rows, value
 from tests.writer.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, ORDINARY, row_of, sample
 from writer import rollup
-from writer.retention import Disk, Limits, Retention
+from writer.disk import Disk
+from writer.retention import Limits, Retention
 from writer.store import Store
 from writer.transaction import transaction
 
