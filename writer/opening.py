@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from telemetry.errors import UserError
 from telemetry.lock import open_locked
 from writer import ladder, original, schema
 from writer.catalogue import objects, user_version
+from writer.disk import disk_of
 from writer.salvage import is_damage, result_code
 
 _BUSY_TIMEOUT = 1.0
@@ -139,4 +139,4 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
 
 def _has_room_for_a_copy(path: Path) -> bool:
     """The copy is written twice: to the WAL, and from there to the file."""
-    return shutil.disk_usage(os.path.realpath(path)).free > 2 * path.stat().st_size
+    return disk_of(Path(os.path.realpath(path))).free > 2 * path.stat().st_size

@@ -7,14 +7,13 @@ that takes its first rows. All is done in steps that hold the write lock for som
 from __future__ import annotations
 
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
+from writer.disk import Disk
 from writer.rollup import DAY, END_OF_TIME, compact_tables, floor, read_marks
 from writer.transaction import transaction
 
@@ -39,19 +38,6 @@ class Limits(NamedTuple):
     """Bytes"""
     retain: float | None = None
     """s that raw rows are kept, at least"""
-
-
-class Disk(NamedTuple):
-    """Bytes of the file system."""
-
-    free: int
-    size: int
-
-
-def disk_of(path: Path) -> Disk:
-    """Return the room where the database is. Raises OSError."""
-    found = os.statvfs(path)
-    return Disk(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
 
 
 def note_limits(database: sqlite3.Connection, limits: Limits) -> None:
@@ -84,7 +70,10 @@ class Retention:
     def step(self, database: sqlite3.Connection) -> str:
         """Do one step; return what it was for, empty where there was nothing to do."""
         file = _File.of(database)
-        disk = self._disk()
+        try:
+            disk = self._disk()
+        except OSError:  # a file system that does not tell is not full
+            disk = Disk(1 << 62, 0)
         is_low = disk.free < max(LEAST_FREE, disk.size // 20)
         if file.can_shrink and file.spare and self._has_too_much(file, is_low=is_low):
             self._give_back(database)
@@ -112,7 +101,8 @@ class Retention:
 
     def _give_back(self, database: sqlite3.Connection) -> None:
         begun = time.monotonic()
-        database.execute(f"PRAGMA incremental_vacuum({self._pages})").fetchall()
+        # execute() steps a pragma without columns once, and that frees one page.
+        database.executescript(f"PRAGMA incremental_vacuum({self._pages})")
         self._pages = _adapted(self._pages, time.monotonic() - begun, 2000)
         if not _File.of(database).spare:  # the file shrinks when the WAL is put into it
             database.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -9,15 +9,16 @@ import time
 from pathlib import Path
 
 from writer import rollup
-from writer.retention import Limits, Retention, day, disk_of, note_limits
+from writer.disk import disk_of
+from writer.retention import Limits, Retention, day, note_limits
 from writer.store import Store
 
 LONGEST_WAL = 64 << 20
 """Bytes of WAL past which a reader that does not end is in the way: the writer then writes little."""
 _EVERY = 60.0
 """s between looks at sizes and ages, and between lines of progress"""
-_WORTH_TELLING = rollup.DAY
-"""s that the roll-ups are behind when the log tells how they go"""
+_WORTH_TELLING = 5.0
+"""s of rolling up before the log tells of it, and between two lines"""
 
 
 class Upkeep:
@@ -90,8 +91,9 @@ class Upkeep:
             self._progress = store.tend(_Progress.begin)
         if self._progress:
             self._progress.tell(self._log, store, ended=not has_more)
-        if not has_more:
+        if self._progress and not has_more:
             self._progress = None
+            self._look_at = 0.0  # what is rolled up may be dropped
         return has_more
 
     # --- dropping ---
@@ -105,38 +107,41 @@ class Upkeep:
                 self._log.info(
                     "dropped raw samples up to %s (%s); their roll-ups stay", day(marks.raw_since), ended
                 )
-        if self._retention.is_stuck and not self._stuck:
+        is_stuck = self._retention.is_stuck and self._progress is None
+        if is_stuck and not self._stuck:
             self._log.warning(
                 "%s or its disk is full, and there is no older day to drop: make room, or raise --max-size",
                 store.path,
             )
-        self._stuck = self._retention.is_stuck
+        self._stuck = is_stuck
 
 
 class _Progress:
-    """How far a long way to the newest row is."""
+    """How far a way to the newest row is that takes longer than some seconds."""
 
     def __init__(self, first: int, end: int) -> None:
         self._first = first
         self._end = end
-        self._told_at = time.monotonic() if end - first > _WORTH_TELLING else float("inf")
+        self._told_at = time.monotonic()
         self._told = 0
+        self._has_told = False
 
     @classmethod
     def begin(cls, database: sqlite3.Connection) -> _Progress:
         return cls(rollup.read_marks(database).minute, rollup.newest_minute(database))
 
     def tell(self, log: logging.Logger, store: Store, *, ended: bool) -> None:
-        """Every 10 %, and once a minute."""
-        if self._told_at == float("inf"):
+        """Log a line every 10 %, or once a minute."""
+        now = time.monotonic()
+        if now < self._told_at + _WORTH_TELLING and not ended:
             return
         marks = store.tend(rollup.read_marks)
         if marks is None:
             return
-        done = min(100, 100 * (marks.minute - self._first) // max(1, self._end - self._first))
-        now = time.monotonic()
+        done = min(99, 100 * (marks.minute - self._first) // max(1, self._end - self._first))
         if ended:
-            log.info("rolled up, until %s", day(marks.minute))
+            if self._has_told:
+                log.info("rolled up, until %s", day(marks.minute))
         elif done >= self._told + 10 or now >= self._told_at + _EVERY:
             log.info("rolling up: %d %%, until %s", done, day(marks.minute))
-            self._told, self._told_at = done, now
+            self._told, self._told_at, self._has_told = done, now, True

@@ -117,9 +117,12 @@ def marks(path: Path) -> dict[str, int]:
         return dict(zip([name for name, *_ in cursor.description], cursor.fetchone(), strict=True))
 
 
-def recomputed(path: Path) -> RollUps:
-    """What the tables of roll-ups have to hold, where no raw row was dropped. Names for their numbers."""
-    until = marks(path)
+def recomputed(path: Path, until: dict[str, int] | None = None) -> RollUps:
+    """What the tables of roll-ups have to hold, where no raw row was dropped. Names for their numbers.
+
+    ``until``: with other marks than those of ``path``.
+    """
+    until = until or marks(path)
     found: RollUps = {}
     for table, size in SIZES.items():
         end = until[MARKS.get(table, "hour_until")]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +17,13 @@ from telemetry.errors import UserError
 from tests.system.processes import System, stop, wait_until
 from tests.writer.originals import build, measured
 from tests.writer.reading import catalogue, changing, is_whole, rows, value
+from tests.writer.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
-from writer.aside import set_aside, was_left_unclean
+from writer.aside import delete_all_but_newest, set_aside, todo_of, was_left_unclean
+from writer.disk import Disk
+from writer.inherited import inherit
 from writer.keeper import Keeper
+from writer.retention import Limits, Retention
 from writer.salvage import Check, is_damage
 from writer.store import CannotWrite, Store
 
@@ -206,6 +212,95 @@ def test_damage_at_an_append_sets_the_file_aside_and_keeps_the_batch(recorded: P
     assert is_whole(recorded)
     assert value(recorded, "SELECT MAX(seq) FROM system_sample") == 3001
     assert len(asides(recorded)) == 1
+
+
+# --- roll-ups and damage ---
+
+
+def work_off(store: Store) -> None:
+    while store.roll_up():
+        pass
+
+
+@pytest.mark.parametrize("page", [None, 30, 120, 250, 350])
+@pytest.mark.parametrize("is_live", [True, False])
+def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
+    if page is not None:
+        damage(recorded, "run", page=page)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        if is_live:  # what is copied comes late then
+            keeper.store.append([sample(1, "live", ts=NOW + 20_000)], NOW)
+            work_off(keeper.store)
+        wait_for_salvage(keeper)
+        work_off(keeper.store)
+    assert rolled_up(recorded) == recomputed(recorded)
+    assert value(recorded, "SELECT SUM(samples) FROM system_minute") > 2000
+
+
+def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Path) -> None:
+    damage(recorded, "core_row", page=0)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        keeper.store.append([sample(1, "live", ts=NOW + 20_000), *row_of(1, 50)], NOW)
+        work_off(keeper.store)
+        wait_for_salvage(keeper)
+        work_off(keeper.store)
+    assert rolled_up(recorded) == recomputed(recorded)
+
+
+@pytest.mark.parametrize("stops", [0, 3])
+def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> None:
+    """Nothing else tells of them; a copy that is interrupted adds none twice."""
+    day = 86400
+    with Store(recorded) as store:
+        many = [sample(3000 + seq, ts=NOW + 20_000 + 500 * seq) for seq in range(1, 1500)]
+        store.append(many, NOW)
+        work_off(store)
+        retention = Retention(Limits(1 << 40, 3.0 * day), lambda: Disk(1 << 40, 1 << 41))
+        while store.tend(retention.step):
+            pass
+        store.import_samples([sample(1, "imported", ts=NOW + 100)])
+        before, since = rolled_up(recorded), marks(recorded)["raw_since"]
+    assert since > NOW
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        (aside,) = asides(recorded)
+        with closing(sqlite3.connect(aside)) as source, closing(sqlite3.connect(recorded)) as target:
+            target.isolation_level = None
+            copying = inherit(source, target, aside.name, since)
+            for _ in range(stops):  # and killed
+                next(copying)
+        wait_for_salvage(keeper)
+        work_off(keeper.store)
+    assert rolled_up(recorded) == before
+    assert marks(recorded)["raw_since"] == since
+    assert rows(recorded, "SELECT * FROM setting") == []
+    assert value(recorded, "SELECT dropped_seq FROM run WHERE run = 'run-a'") > 0
+
+
+def test_of_copied_files_the_newest_two_are_kept(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(4):
+        with Keeper(recorded, LOG) as keeper:
+            keeper.store.replace("for the test")
+            wait_for_salvage(keeper)
+    assert len(asides(recorded)) == 2
+    deleted = [it.getMessage() for it in caplog.records if it.getMessage().startswith("deleting ")]
+    assert len(deleted) == 2
+    assert deleted[0].endswith("it was copied, and the newest 2 are kept")
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
+
+
+def test_what_was_not_copied_yet_and_what_is_not_ours_is_not_deleted(recorded: Path) -> None:
+    names = [f"telemetry.db.corrupt.2027011{number}T080000Z" for number in range(4)]
+    for at, name in enumerate(names):
+        recorded.with_name(name).touch()
+        os.utime(recorded.with_name(name), (NOW + at, NOW + at))
+    todo_of(recorded.with_name(names[0])).touch()
+    mine = "telemetry.db.corrupt.20270110T080000Z.mine"
+    recorded.with_name(mine).touch()
+    delete_all_but_newest(recorded, LOG)
+    assert sorted(path.name for path in asides(recorded)) == [names[0], mine, names[2], names[3]]
 
 
 def test_a_file_that_was_ours_and_is_garbage_is_set_aside(recorded: Path) -> None:

@@ -11,8 +11,9 @@ from tests.writer.originals import build, measured
 from tests.writer.reading import changing, reading, rows, value
 from tests.writer.recomputed import marks, rolled_up
 from tests.writer.samples import NOW, sample
+from writer.disk import Disk
 from writer.main import parser
-from writer.retention import Disk, Limits, Retention, note_limits, trusted_time
+from writer.retention import Limits, Retention, note_limits, trusted_time
 from writer.store import Store
 
 DAY = 86400
@@ -297,7 +298,7 @@ def test_ages(text: str, days: int) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--max-size 1M", "--max-size lots", "--max-size -4G", "--retain 0d", "--retain 90", "--retain d"],
+    ["--max-size 900k", "--max-size lots", "--max-size -4G", "--retain 0d", "--retain 90", "--retain d"],
 )
 def test_absurd_limits_are_refused(arguments: str) -> None:
     with pytest.raises(UsageError, match=r"is no|is less than|expected one"):

@@ -19,7 +19,10 @@ from tests.writer.reading import changing, rows, value
 from tests.writer.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, ORDINARY, row_of, sample
 from writer import rollup
+from writer.disk import Disk
+from writer.retention import Limits, Retention
 from writer.store import Store
+from writer.transaction import transaction
 
 YEAR = 365 * 86400
 
@@ -32,6 +35,10 @@ def finish(store: Store) -> None:
 
 def assert_right(path: Path, *, finished: bool = True) -> None:
     assert rolled_up(path) == recomputed(path)
+    assert_marks_agree(path, finished=finished)
+
+
+def assert_marks_agree(path: Path, *, finished: bool = True) -> None:
     until = marks(path)
     assert until["day_until"] <= until["hour_until"] <= until["minute_until"]
     assert until["raw_since"] <= until["day_until"]
@@ -91,6 +98,23 @@ def test_what_is_undone_is_not_rolled_up(store: Store) -> None:
     with pytest.raises(Exception, match="no"):
         store.append([sample(101), sample(1, "run-b", ts=NOW + 10), sample(103)], NOW)
     assert_right(store.path, finished=False)
+
+
+def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store) -> None:
+    """Out of a damaged file: where a sample was read and its rows are found only by a search."""
+    store.append(row_of(1, 1000), NOW)
+    finish(store)
+    with changing(store.path) as database:
+        samples = [NOW + 5 * seq for seq in range(1, 1000)]
+        with transaction(database), rollup.adding_children(database, samples, 0):
+            database.execute("INSERT INTO cpu_core SELECT ts, 7, 33.25 FROM system_sample WHERE seq < 900")
+            database.execute("INSERT INTO cpu_core SELECT ts, 3, 99.5 FROM system_sample")
+            database.execute(
+                "INSERT INTO process_sample SELECT ts, 9, 'found', 1.5, 2.5, 1, NULL FROM system_sample"
+            )
+    finish(store)
+    assert_right(store.path)
+    assert value(store.path, "SELECT SUM(usage_sum) FROM core_hour WHERE core = 7") == 719 * 3325
 
 
 # --- a debt ---
@@ -250,7 +274,10 @@ READINGS = st.builds(
 )
 CLOCK = st.sampled_from([0.0, 1.0, 4.999, 5.0, 59.5, 3601.0, 90_000.0, -5.0, -4000.0, YEAR, -YEAR, -9e9])
 """Steps from one sample to the next, s"""
-DEEDS = st.sampled_from(["append", "append", "append", "import", "step", "finish", "reopen", "again"])
+DEEDS = st.sampled_from(["append", "append", "append", "import", "step", "finish", "reopen", "again", "drop"])
+
+
+KEYS = {"system_sample": "ts", "cpu_core": "ts, core", "process_sample": "ts, pid"}
 
 
 @contextmanager
@@ -259,10 +286,30 @@ def fresh_path() -> Iterator[Path]:
         yield Path(directory) / "telemetry.db"
 
 
+class Hoard:
+    """All raw rows that a database ever had: what was dropped is still in the roll-ups."""
+
+    def __init__(self, path: Path, at: Path) -> None:
+        with changing(path) as database:
+            database.execute(f"ATTACH '{at}' AS hoard")
+            for table, key in KEYS.items():
+                database.execute(f"CREATE TABLE hoard.{table} AS SELECT * FROM {table}")
+                database.execute(f"CREATE UNIQUE INDEX hoard.{table}_all ON {table} ({key})")
+        self._path, self.at = path, at
+
+    def take(self) -> None:
+        with changing(self._path) as database:
+            database.execute(f"ATTACH '{self.at}' AS hoard")
+            for table in KEYS:
+                database.execute(f"INSERT OR IGNORE INTO hoard.{table} SELECT * FROM main.{table}")
+
+
 def check_anything(deeds: list[tuple[str, list[tuple[Sample, float, float]]]]) -> None:
     clock, seq = float(NOW), 0
     with fresh_path() as path:
         store = Store(path)
+        hoard = Hoard(path, path.with_name("hoard.db"))
+        retention = Retention(Limits(1), lambda: Disk(1 << 40, 1 << 41))
         try:
             sent: list[Sample] = []
             for deed, readings in deeds:
@@ -274,20 +321,32 @@ def check_anything(deeds: list[tuple[str, list[tuple[Sample, float, float]]]]) -
                 if deed == "append":
                     store.append(batch, NOW)
                 elif deed == "import":
-                    store.import_samples([it._replace(run="imported") for it in reversed(batch)])
+                    # Of a ts that no other has: that of a dropped row is free again.
+                    store.import_samples(
+                        [it._replace(run="imported", ts=9 * 10**9 + it.seq) for it in reversed(batch)]
+                    )
                 elif deed == "step":
                     store.roll_up()
                 elif deed == "finish":
                     finish(store)
                 elif deed == "again":
-                    store.append(sent[-20:], NOW)
+                    assert store.append(sent[-20:], NOW).stored == 0
+                elif deed == "drop":
+                    for _ in range(len(readings)):
+                        store.tend(retention.step)
+                        store.forget()
                 else:
                     store.close()
                     store = Store(path)
                 sent += batch if deed == "append" else []
-            assert rolled_up(path) == recomputed(path)
+                hoard.take()
+            assert rolled_up(path) == recomputed(hoard.at, marks(path))
             finish(store)
-            assert_right(path)
+            assert rolled_up(path) == recomputed(hoard.at, marks(path))
+            assert_marks_agree(path)
+            kept = "SELECT ts FROM system_sample WHERE time >= ? ORDER BY ts"
+            since = marks(path)["raw_since"]
+            assert rows(path, kept, since) == rows(hoard.at, kept, since)
         finally:
             store.close()
 

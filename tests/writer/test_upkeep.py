@@ -1,0 +1,184 @@
+"""What the writer does when no sample waits: in its loop, beside readers, through kills."""
+
+from __future__ import annotations
+
+import logging
+import random
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.system.processes import System, wait_until
+from tests.writer.fake_sampler import Feed
+from tests.writer.reading import changing, is_whole, reading, rows, value
+from tests.writer.recomputed import marks, recomputed, rolled_up
+from tests.writer.samples import NOW, row_of, sample
+from writer import upkeep
+from writer.ingest import Batch
+from writer.retention import Limits
+from writer.store import Store
+from writer.upkeep import Upkeep
+
+LOG = logging.getLogger("test")
+LARGE = Limits(1 << 40)
+DAY = 86400
+MIDNIGHT = NOW - NOW % DAY
+
+
+def work_off(keeping: Upkeep, store: Store) -> int:
+    """Take turns until there is nothing to do; return how many."""
+    turns = 1
+    while keeping.turn(store) < 50:
+        turns += 1
+    return turns
+
+
+def test_a_debt_is_paid_and_told_of(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_WORTH_TELLING", 0.0)
+    caplog.set_level(logging.INFO)
+    store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
+    assert marks(store.path)["minute_until"] == 0
+    assert work_off(Upkeep(LARGE, LOG), store) > 100
+    assert rolled_up(store.path) == recomputed(store.path)
+    told = [record.getMessage() for record in caplog.records]
+    assert 5 <= len(told) <= 11
+    assert told[0].startswith("rolling up: 1")
+    assert told[-1] == "rolled up, until 2027-01-28"
+
+
+def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
+    keeping = Upkeep(Limits(1 << 40, 3.0 * DAY), LOG)
+    work_off(keeping, store)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == "dropped raw samples up to 2027-01-25 (--retain); their roll-ups stay"
+    assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 40, "retain": 3 * DAY}
+
+
+def test_no_day_to_drop_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.append(row_of(1, 10), NOW)
+    keeping = Upkeep(Limits(1), LOG)
+    for _ in range(3):
+        work_off(keeping, store)
+        keeping._look_at = 0.0
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == (
+        f"{store.path} or its disk is full, and there is no older day to drop: make room, or raise --max-size"
+    )
+
+
+# --- a reader that does not end ---
+
+
+def wal_growth(store: Store, first: int, count: int, each: int) -> float:
+    """Store ``count`` samples, ``each`` in a commit; return by how many bytes a sample the WAL grew."""
+    before = store.wal_size()
+    for at in range(first, first + count, each):
+        store.append(row_of(at, at + each - 1), NOW)
+    return (store.wal_size() - before) / count
+
+
+def test_a_reader_that_stays_open(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite cannot reuse a WAL that somebody reads: what can be done is to write less."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(upkeep, "LONGEST_WAL", 8 << 20)
+    keeping = Upkeep(LARGE, LOG)
+    store.append(row_of(1, 1000), NOW)
+    work_off(keeping, store)
+    with reading(store.path) as reader:
+        reader.execute("BEGIN")
+        seen = reader.execute("SELECT COUNT(*) FROM system_sample").fetchone()
+        ordinary = wal_growth(store, 1001, 3000, 12)  # a commit a minute
+        while store.wal_size() < 8 << 20:
+            wal_growth(store, store.position.seq + 1 if store.position else 1, 1200, 12)
+        assert not keeping.is_sparing
+        keeping.turn(store)
+        assert keeping.is_sparing
+        newest = store.position.seq if store.position else 0
+        sparing = wal_growth(store, newest + 1, 2400, 120)  # one in ten minutes
+        keeping.turn(store)
+        assert sparing < ordinary / 3
+        assert reader.execute("SELECT COUNT(*) FROM system_sample").fetchone() == seen
+    assert keeping.turn(store) >= 0
+    assert not keeping.is_sparing
+    assert store.wal_size() == 0
+    (warning, again) = [record.getMessage() for record in caplog.records]
+    assert "until that ends, samples are committed every ten minutes" in warning
+    assert again.endswith("-wal is empty again")
+    assert is_whole(store.path)
+
+
+def test_commits_are_ten_minutes_apart_meanwhile() -> None:
+    batch = Batch(60.0)
+    batch.add([sample(1)], 0.0)
+    assert batch.due_in(0.0) == 60.0
+    assert batch.due_in(0.0, 600.0) == 600.0
+    batch.urgent = True
+    assert batch.due_in(0.0, 600.0) == 0.0
+
+
+# --- in the real process ---
+
+
+def debtor(path: Path) -> Path:
+    """Make a database of twenty days that is not rolled up, and too large for 2 MB."""
+    with Store(path) as store:
+        for first in range(1, 12_001, 1000):
+            store.append([sample(seq, ts=MIDNIGHT + 144 * seq) for seq in range(first, first + 1000)], NOW)
+        with changing(path) as database:
+            for table in ("system_minute", "system_hour", "core_hour", "process_hour", "process_day"):
+                database.execute(f"DELETE FROM {table}")
+            database.execute("UPDATE history SET minute_until = 0, hour_until = 0, day_until = 0")
+    return path
+
+
+def test_samples_are_stored_while_a_debt_is_paid(system: System) -> None:
+    debtor(system.database)
+    with Feed(system, "--commit-interval", "0") as feed:
+        newest = 0
+        while marks(system.database)["minute_until"] < MIDNIGHT + 19 * DAY:
+            newest += 1
+            feed.sampler.publish(sample(newest, "live", ts=MIDNIGHT + 30 * DAY + newest))
+            feed.control.wait_for("live", newest)
+        assert newest >= 3, "no sample waits for the end of the debt"
+        assert value(system.database, "SELECT COUNT(*) FROM system_sample WHERE run_id = 2") == newest
+
+
+def kill_again_and_again(system: System, pristine: Path, moments: random.Random, kills: int) -> None:
+    """Whatever is killed when: what is rolled up is right, and days count as whole only if they are."""
+    shutil.copy(pristine, system.database)
+    seen = set()
+    for _ in range(kills):
+        writer = system.writer("--max-size", "2M")
+        wait_until(Path(f"{system.database}-wal").exists)
+        time.sleep(moments.uniform(0.0, 0.5))
+        writer.kill()
+        writer.communicate()
+        assert is_whole(system.database)
+        until = marks(system.database)
+        seen.add((until["minute_until"], until["raw_since"]))
+        assert until["raw_since"] <= until["day_until"] <= until["hour_until"] <= until["minute_until"]
+        assert rolled_up(system.database) == recomputed(pristine, until)
+        kept = "SELECT COUNT(*) FROM {} JOIN system_sample USING (ts) WHERE time >= ?"
+        for table in ("cpu_core", "process_sample"):
+            assert value(system.database, kept.format(table), until["raw_since"]) == value(
+                pristine, kept.format(table), until["raw_since"]
+            )
+    assert len(seen) > 2, "nothing was killed in its middle"
+
+
+def test_a_kill_at_any_moment_costs_nothing(system: System, tmp_path: Path) -> None:
+    kill_again_and_again(system, debtor(tmp_path / "pristine.db"), random.Random(5), 6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_many_kills_cost_nothing(system: System, tmp_path: Path, seed: int) -> None:
+    kill_again_and_again(system, debtor(tmp_path / "pristine.db"), random.Random(seed), 25)
