@@ -25,6 +25,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("status",),
     ("recent",),
     ("top",),
+    ("battery",),
     ("drain",),
     ("drain", *WHOLE),
     ("energy",),

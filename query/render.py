@@ -124,7 +124,8 @@ def _table(
     else:
         shown = [(index, column) for index, column in enumerate(columns) if column.in_table]
         names = [column.name for _, column in shown]
-        cells = [[_shortened(cell(row[index], column)) for index, column in shown] for row in held]
+        by_column = [_shortened([cell(row[index], column) for row in held]) for index, column in shown]
+        cells = [list(row) for row in zip(*by_column, strict=True)]
         right = [column.kind == "number" for _, column in shown]
     if form != "table":
         yield _tabulated(names, cells, right, form)
@@ -134,8 +135,10 @@ def _table(
     yield _laid_out(names, cells, right)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+def _shortened(texts: list[str]) -> list[str]:
+    if max(map(len, texts)) <= _LONGEST_TEXT:
+        return texts
+    return [text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…" for text in texts]
 
 
 def _tabulated(names: list[str], cells: list[list[str]], right: list[bool], form: str) -> str:

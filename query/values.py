@@ -29,6 +29,11 @@ def plain(value: Any) -> Any:
 
 def cell(value: Any, column: Column) -> str:
     """Return ``value`` as a table shows it in ``column``."""
+    if (
+        isinstance(value, float) and column.kind != "time" and -1e15 < value < 1e15
+    ):  # most cells, so they come first
+        text = f"{value:.{column.digits}f}"
+        return text if text[0] != "-" or float(text) else text[1:]  # no -0.0
     value = plain(value)
     if value is None:
         return "-"
@@ -38,6 +43,4 @@ def cell(value: Any, column: Column) -> str:
         return shown_time(value)
     if isinstance(value, int) and column.digits == 0:
         return str(value)
-    if abs(value) < 1e15:
-        return f"{round(value, column.digits) + 0.0:.{column.digits}f}"  # + 0.0: no -0.0
-    return f"{value:g}"
+    return f"{value:.{column.digits}f}" if abs(value) < 1e15 else f"{value:g}"
