@@ -12,8 +12,8 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ##               Also INTERVAL=seconds, SYSFS=folder (for /sys), DB=file (for ./telemetry.db)
 ## make test     the tests; SLOW=1 the slow ones too; DEPS=oldest with the oldest versions allowed;
 ##               ARGS="tests/x.py -k name" is for pytest
-## make bench    what all this costs here, beside its peers, into docs/benchmarks.md: about ten minutes;
-##               QUICK=1 two minutes, shown and not written
+## make bench    what all this costs here, beside its peers, into docs/benchmarks.md: about five minutes;
+##               QUICK=1 one minute, shown and not written
 ## make deb      build and judge the Debian package, into dist/
 ## make system-test  as root: install that in fresh Debians and boot them; RELEASES="bookworm trixie"
 ## make lint     ruff and mypy

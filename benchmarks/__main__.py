@@ -108,10 +108,13 @@ def storing_and_reporting(scale: Scale, results: Results) -> None:
     results.figures["python"] = reports.python_start().clock
     results.reports = reports.times(made.paths, {span.label: span.days for span in scale.spans})
     _, raw, longest = (span.label for span in scale.spans)
-    found = results.reports.values()
-    results.figures["slowest"] = max(times[longest].clock for times in found)
-    results.figures["slowest/cpu"] = max(times[longest].cpu for times in found)
-    results.figures["growth"] = max(times[longest].cpu / times[raw].cpu for times in found)
+    short = {report: times for report, times in results.reports.items() if report != reports.LONGEST}
+    for name, found in (("", results.reports), ("/short", short)):
+        results.figures[f"slowest{name}"] = max(times[longest].clock for times in found.values())
+        results.figures[f"slowest/cpu{name}"] = max(times[longest].cpu for times in found.values())
+        results.figures[f"growth{name}"] = max(
+            times[longest].cpu / times[raw].cpu for times in found.values()
+        )
 
 
 STEPS: Final[Mapping[str, Callable[[Scale, Results], None]]] = {
@@ -147,4 +150,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted; nothing is written")

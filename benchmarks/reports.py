@@ -21,6 +21,9 @@ RUNS: Final = 5
 WHOLE: Final = ("--since", "{start}")
 """All that the database holds, where a report would show ten minutes."""
 
+LONGEST: Final = ("energy", "--by", "hour")
+"""Of a year it shows 8,760 rows; the others show some hundreds at most."""
+
 REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("status",),
     ("recent",),
@@ -29,7 +32,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("drain",),
     ("drain", *WHOLE),
     ("energy",),
-    ("energy", "--by", "hour"),
+    LONGEST,
     ("energy", "--by", "day"),
     ("hotspots",),
     ("hotspots", *WHOLE),
