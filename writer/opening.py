@@ -17,7 +17,7 @@ from writer.salvage import is_damage, result_code
 
 _BUSY_TIMEOUT = 1.0
 """s to wait for another program's lock. A batch that could not be written is kept and tried again."""
-_CHECKPOINT_PAGES = 2000
+_CHECKPOINT_PAGES = 4000
 """4 MiB of WAL: the longer it grows, the more often a page is rewritten there before it goes to the file."""
 _LARGEST_WAL = 16 << 20
 """Bytes to which the WAL is cut when a long reader, which had made it grow, is gone."""
@@ -117,9 +117,9 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             "give it another name, then start again"
         )
     if not names:
-        # Only an empty file can take these up. A commit writes whole pages, most of them half empty: pages
-        # of 2 KiB instead of 4 save a quarter of what an SD card has to write, and cost reports 4 %.
-        database.execute("PRAGMA page_size = 2048")
+        # Only an empty file can take these up. A commit writes whole pages, most of them half empty: pages of
+        # 1 KiB instead of 4 save half of what an SD card has to write, and cost a scan of raw rows 8 %.
+        database.execute("PRAGMA page_size = 1024")
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
