@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from writer.disk import Disk
 from writer.rollup import DAY, END_OF_TIME, compact_tables, floor, read_marks
-from writer.transaction import transaction
+from writer.transaction import empty_wal, transaction
 
 LEAST_FREE = 256 << 20
 """Bytes of the file system that stay free, or its twentieth where that is more."""
@@ -70,11 +70,7 @@ class Retention:
     def step(self, database: sqlite3.Connection) -> str:
         """Do one step; return what it was for, empty where there was nothing to do."""
         file = _File.of(database)
-        try:
-            disk = self._disk()
-        except OSError:  # a file system that does not tell is not full
-            disk = Disk(1 << 62, 0)
-        is_low = disk.free < max(LEAST_FREE, disk.size // 20)
+        is_low = self._is_low()
         if file.can_shrink and file.spare and self._has_too_much(file, is_low=is_low):
             self._give_back(database)
             return "free pages"
@@ -86,6 +82,8 @@ class Retention:
         if self._emptying and self._drop_oldest(database, self._emptying):
             return why
         self._emptying = 0
+        if needs_room and not is_full and empty_wal(database) and not self._is_low():
+            return "the WAL"
         if is_full or needs_room:
             if self._drop_oldest(database, read_marks(database).day):
                 return why
@@ -96,6 +94,13 @@ class Retention:
 
     # --- room ---
 
+    def _is_low(self) -> bool:
+        try:
+            disk = self._disk()
+        except OSError:  # a file system that does not tell is not full
+            return False
+        return disk.free < max(LEAST_FREE, disk.size // 20)
+
     def _has_too_much(self, file: _File, *, is_low: bool) -> bool:
         return is_low or file.size > self._limits.max_size or file.spare > max(_SPARE, file.size // 4)
 
@@ -105,7 +110,7 @@ class Retention:
         database.executescript(f"PRAGMA incremental_vacuum({self._pages})")
         self._pages = _adapted(self._pages, time.monotonic() - begun, 2000)
         if not _File.of(database).spare:  # the file shrinks when the WAL is put into it
-            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            empty_wal(database)
 
     # --- rows ---
 
@@ -161,16 +166,15 @@ class Retention:
 
 
 _NOTE_SEQS = """
-UPDATE run
-SET dropped_seq = max(dropped_seq, dropped.seq)
-FROM (
-    SELECT s.run_id, MAX(s.seq) AS seq
-    FROM json_each(?) AS list CROSS JOIN system_sample AS s ON s.ts = list.value
-    WHERE s.run_id IS NOT NULL
-    GROUP BY s.run_id
-) AS dropped
-WHERE run.run_id = dropped.run_id AND dropped.seq IS NOT NULL"""
-_DROP_GAPS = "DELETE FROM gap WHERE last_seq <= (SELECT dropped_seq FROM run WHERE run.run_id = gap.run_id)"
+INSERT INTO dropped (run_id, last_seq)
+SELECT s.run_id, MAX(s.seq)
+FROM json_each(?) AS list CROSS JOIN system_sample AS s ON s.ts = list.value
+WHERE s.run_id IS NOT NULL AND s.seq IS NOT NULL
+GROUP BY s.run_id
+ON CONFLICT (run_id) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq)"""
+_DROP_GAPS = (
+    "DELETE FROM gap WHERE last_seq <= (SELECT d.last_seq FROM dropped AS d WHERE d.run_id = gap.run_id)"
+)
 
 
 def _adapted(size: int, took: float, most: int) -> int:

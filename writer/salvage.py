@@ -155,16 +155,14 @@ class _Copy:
         self._own.make_tables()
         self._columns = {
             table: columns(self._target, table).keys()
-            for table in ("run", "system_sample", *_CHILDREN, "gap", "battery_health")
+            for table in ("run", "system_sample", *_CHILDREN, "dropped", "gap", "battery_health")
         }
         for run in self._readable("SELECT * FROM run"):
             old = run.pop("run_id")
             self._insert("run", run)
             self._runs[old] = self._number(run["run"])
-            self._target.execute(
-                "UPDATE run SET dropped_seq = max(dropped_seq, ?) WHERE run_id = ?",
-                (run.get("dropped_seq", 0), self._runs[old]),
-            )
+        for dropped in self._readable("SELECT * FROM dropped"):
+            self._insert("dropped", dropped | {"run_id": self._run(dropped["run_id"])})
         for gap in self._readable("SELECT * FROM gap"):
             self._insert("gap", gap | {"run_id": self._run(gap["run_id"])})
         for health in self._readable("SELECT * FROM battery_health"):

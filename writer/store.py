@@ -20,7 +20,7 @@ from writer.ingest import Item
 from writer.opening import Damaged, explained, is_known, open_database, take_lock
 from writer.rows import Rows
 from writer.salvage import is_damage
-from writer.transaction import transaction
+from writer.transaction import empty_wal, transaction
 
 
 def _newest_ts(database: sqlite3.Connection) -> int:
@@ -30,16 +30,6 @@ def _newest_ts(database: sqlite3.Connection) -> int:
         "UNION ALL SELECT MAX(ts) FROM cpu_core UNION ALL SELECT MAX(ts) FROM process_sample)"
     ).fetchone()
     return int(newest)
-
-
-def _empty_wal(database: sqlite3.Connection) -> bool:
-    (timeout,) = database.execute("PRAGMA busy_timeout").fetchone()
-    database.execute("PRAGMA busy_timeout = 0")
-    try:
-        (is_busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    finally:
-        database.execute(f"PRAGMA busy_timeout = {timeout}")
-    return not is_busy
 
 
 class CannotWrite(Exception):
@@ -56,7 +46,8 @@ class _Run(NamedTuple):
     """What an append has to know of a run."""
 
     run_id: int
-    dropped_seq: int
+    last_dropped: int
+    """Greatest seq of its rows that were dropped"""
 
 
 class Stored(NamedTuple):
@@ -212,7 +203,7 @@ class Store:
                         continue
                     ts = self._free_ts(item.ts, newest_ts) if keep_ts else max(item.ts, newest_ts + 1)
                     run = self._run(item, ts, imported=keep_ts, runs=runs)
-                    if item.seq <= run.dropped_seq or not self._rows.add(item, ts, run.run_id):
+                    if item.seq <= run.last_dropped or not self._rows.add(item, ts, run.run_id):
                         known += 1
                         continue
                     stored += 1
@@ -249,7 +240,7 @@ class Store:
 
     def empty_wal(self) -> bool:
         """Put all of the WAL into the database and cut it; return False where a reader is in the way."""
-        return bool(self.tend(_empty_wal))
+        return bool(self.tend(empty_wal))
 
     def roll_up(self) -> bool:
         """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
@@ -296,7 +287,10 @@ class Store:
             f"VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO {on_conflict}",
             values,
         )
-        find = "SELECT run_id, dropped_seq FROM run WHERE run = ?"
+        find = (
+            "SELECT run_id, coalesce((SELECT last_seq FROM dropped WHERE dropped.run_id = run.run_id), 0) "
+            "FROM run WHERE run = ?"
+        )
         return _Run(*self._database.execute(find, values[:1]).fetchone())
 
     def _note_gap(self, gap: Gap, noticed: float, runs: dict[str, _Run]) -> None:

@@ -1,4 +1,4 @@
-"""One way to make a transaction of a block."""
+"""One way to make a transaction of a block, and to empty the WAL that transactions fill."""
 
 from __future__ import annotations
 
@@ -19,3 +19,14 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
             with suppress(sqlite3.DatabaseError):  # of a damaged file: it is closed next
                 database.execute("ROLLBACK")
         raise
+
+
+def empty_wal(database: sqlite3.Connection) -> bool:
+    """Put all of the WAL into the database and cut it, now; return False where a reader is in the way."""
+    (timeout,) = database.execute("PRAGMA busy_timeout").fetchone()
+    database.execute("PRAGMA busy_timeout = 0")
+    try:
+        (is_busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        database.execute(f"PRAGMA busy_timeout = {timeout}")
+    return not is_busy

@@ -101,7 +101,7 @@ class Upkeep:
     def _tell(self, store: Store, dropping: str) -> None:
         """One line when it ends, not one for each day."""
         ended, self._dropping = self._dropping, dropping
-        if ended and not dropping and ended != "free pages":
+        if ended and not dropping and ended not in {"free pages", "the WAL"}:
             marks = store.tend(rollup.read_marks)
             if marks:
                 self._log.info(

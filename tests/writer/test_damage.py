@@ -276,7 +276,7 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
     assert rolled_up(recorded) == before
     assert marks(recorded)["raw_since"] == since
     assert rows(recorded, "SELECT * FROM setting") == []
-    assert value(recorded, "SELECT dropped_seq FROM run WHERE run = 'run-a'") > 0
+    assert value(recorded, "SELECT last_seq FROM run JOIN dropped USING (run_id) WHERE run = 'run-a'") > 0
 
 
 def test_of_copied_files_the_newest_two_are_kept(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.processes import System, wait_until
+from tests.system.processes import System, stop, wait_until
+from tests.writer.conftest import MakeDisk
 from tests.writer.fake_sampler import Feed
 from tests.writer.reading import changing, is_whole, reading, rows, value
 from tests.writer.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
 from writer import upkeep
+from writer.disk import disk_of
 from writer.ingest import Batch
-from writer.retention import Limits
+from writer.retention import LEAST_FREE, Limits
 from writer.store import Store
 from writer.upkeep import Upkeep
 
@@ -149,6 +151,19 @@ def test_samples_are_stored_while_a_debt_is_paid(system: System) -> None:
             feed.control.wait_for("live", newest)
         assert newest >= 3, "no sample waits for the end of the debt"
         assert value(system.database, "SELECT COUNT(*) FROM system_sample WHERE run_id = 2") == newest
+
+
+def test_room_is_made_before_the_disk_is_full(system: System, make_disk: MakeDisk, tmp_path: Path) -> None:
+    pristine = debtor(tmp_path / "pristine.db")
+    disk = make_disk(LEAST_FREE + pristine.stat().st_size)  # and the WAL, and the roll-ups
+    database = Path(shutil.copy(pristine, disk))
+    assert disk_of(disk).free <= LEAST_FREE
+    writer = system.writer("--db", str(database))
+    wait_until(lambda: marks(database)["raw_since"] > 0 and disk_of(disk).free > LEAST_FREE)
+    assert value(database, "SELECT COUNT(*) FROM system_sample") > 600, "not more than it needs"
+    assert stop(writer)[0] == 0
+    assert is_whole(database)
+    assert rolled_up(database) == recomputed(pristine, marks(database))
 
 
 def kill_again_and_again(system: System, pristine: Path, moments: random.Random, kills: int) -> None:

@@ -102,7 +102,11 @@ CREATE TABLE process_day (
 ) WITHOUT ROWID;
 
 ALTER TABLE run ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;  -- 1: its first row came from --import
-ALTER TABLE run ADD COLUMN dropped_seq INTEGER NOT NULL DEFAULT 0;  -- greatest seq of its rows that were dropped
+
+CREATE TABLE dropped (                 -- runs of which rows were dropped
+    run_id   INTEGER PRIMARY KEY REFERENCES run (run_id),
+    last_seq INTEGER NOT NULL          -- the greatest seq of them: no sample up to it is taken again
+);
 
 CREATE TABLE setting (                 -- what the writer was started with
     name  TEXT PRIMARY KEY,
