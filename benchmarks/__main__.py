@@ -95,6 +95,7 @@ def importing(scale: Scale, results: Results) -> None:
 def writing_to_disk(scale: Scale, results: Results) -> None:
     """Bytes that a sample costs the disk."""
     results.figures["written"] = writing.bytes_written(scale.commits)
+    results.figures["written/files"] = writing.bytes_written(scale.commits, index=False)
 
 
 def storing_and_reporting(scale: Scale, results: Results) -> None:

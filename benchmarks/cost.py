@@ -1,7 +1,7 @@
 """CPU, memory and bytes of a sample, of all programs in the same half minute.
 
-``python -m benchmarks.cost PROCESSES SECONDS`` measures in a PID namespace of its own, where it may have one:
-there the processes are as many as wanted, and none of somebody else's. It prints JSON.
+They run in a PID namespace of their own, where it may be had: there the processes are as many as wanted, and
+none is somebody else's.
 """
 
 from __future__ import annotations
@@ -58,8 +58,10 @@ class Round:
 def measure(processes: int, seconds: int) -> Round:
     """Run the programs beside as many processes as make ``processes``, and measure over ``seconds``."""
     namespace = _namespace()
-    command = [*namespace, *module("benchmarks.cost", str(processes), str(seconds))]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    # Made out here: what is inside is killed where this ends early, and clears nothing up.
+    with disk_directory() as directory, runtime_directory() as runtime:
+        inside = module("benchmarks.cost", str(processes), str(seconds), directory, runtime)
+        ran = subprocess.run([*namespace, *inside], stdout=subprocess.PIPE, check=True, text=True)
     found = json.loads(ran.stdout)
     costs = {name: cost and Cost(**cost) for name, cost in found["costs"].items()}
     return Round(found["processes"], bool(namespace), costs)
@@ -76,10 +78,8 @@ def _namespace() -> tuple[str, ...]:
     return ()
 
 
-def _measure_here(processes: int, seconds: int) -> Round:
+def _measure_here(processes: int, seconds: int, directory: Path, runtime: Path) -> Round:
     with ExitStack() as stack:
-        directory = stack.enter_context(disk_directory())
-        runtime = stack.enter_context(runtime_directory())
         installed = [program for program in PROGRAMS if is_installed(program)]
         others = processes - readings.process_count() - len(installed)
         stack.enter_context(crowd(max(others, 0)))
@@ -120,4 +120,5 @@ def _sizes(files: Mapping[str, Path]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    json.dump(asdict(_measure_here(int(sys.argv[1]), int(sys.argv[2]))), sys.stdout)
+    count, span, *places = sys.argv[1:]
+    json.dump(asdict(_measure_here(int(count), int(span), *map(Path, places))), sys.stdout)

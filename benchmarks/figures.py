@@ -56,6 +56,7 @@ BUDGETS: Final = (
 MEASURES: Final = (
     Measure("roll-ups, a year of them in the database", "rolled up", "MB"),
     Measure("a year of raw samples in the database", "raw year", "MB", 0),
+    Measure("written for a sample, without SQLite's -shm file", "written/files", "B", 0),
     Measure("the replay ring, a file in memory", "ring", "MB"),
     Measure("samples that it holds", "held", "", 0),
     Measure("sampler, its share of resident memory (Pss), ring full", "pss/sampler", "MB"),

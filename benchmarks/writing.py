@@ -127,12 +127,13 @@ def _wait_for(log: Path, pattern: str) -> None:
 # --- bytes -----------------------------------------------------------------------------------------
 
 
-def bytes_written(commits: int) -> float:
+def bytes_written(commits: int, *, index: bool = True) -> float:
     """Return the bytes that a writer makes the kernel write for a sample at the defaults.
 
     A real writer, and a real publisher that does not wait 5 s between two samples: after each twelve the
     writer is asked to commit, as it would by itself after 60 s, and what it wrote goes to the disk before it
-    goes on, as the kernel would see to within 30 s.
+    goes on, as the kernel would see to within 30 s. ``index``: the -shm file too, which SQLite maps to share
+    the index of the WAL with readers; the kernel writes it back as it does any other.
     """
     with disk_directory() as directory, runtime_directory() as runtime:
         database = directory / "telemetry.db"
@@ -141,12 +142,12 @@ def bytes_written(commits: int) -> float:
             _wait_for(directory / "writer.log", r"storing into")
             feed.publish(_PER_COMMIT)
             feed.commit()
-            _to_disk(directory)
+            _to_disk(directory, index=index)
             before = readings.written_bytes(writer.pid)
             for _ in range(commits):
                 feed.publish(_PER_COMMIT)
                 feed.commit()
-                _to_disk(directory)
+                _to_disk(directory, index=index)
             return (readings.written_bytes(writer.pid) - before) / (commits * _PER_COMMIT)
 
 
@@ -194,8 +195,9 @@ class _Feed:
         return json.loads(self._control.recv()).get("newest")
 
 
-def _to_disk(directory: Path) -> None:
-    for path in directory.glob("telemetry.db*"):
+def _to_disk(directory: Path, *, index: bool) -> None:
+    names = ("telemetry.db", "telemetry.db-wal", *(["telemetry.db-shm"] if index else []))
+    for path in (directory / name for name in names):
         file = os.open(path, os.O_RDONLY)
         try:
             os.fdatasync(file)
