@@ -42,11 +42,11 @@ class Held(NamedTuple):
 
 
 class _Record(NamedTuple):
-    offset: int
+    number: int
+    run: str
+    seq: int
     size: int
     """Bytes in the file, alignment included."""
-    body_offset: int
-    body_size: int
 
 
 class Ring:
@@ -59,7 +59,8 @@ class Ring:
         """
         self.capacity = capacity
         self._file = _open(path, capacity)
-        self._records: deque[_Record] = deque()
+        self._offsets: deque[int] = deque()
+        """Of the records; their sizes stand in their headers. Thousands of samples cost little memory."""
         self._runs: deque[Held] = deque()
         self._head = 0
         self._number = 0
@@ -93,35 +94,35 @@ class Ring:
         os.pwrite(self._file, _MAGIC + struct.pack("<I", zlib.crc32(tail)) + tail, start)
         self._number += 1
         self._head = start + size
-        self._note(run, seq, _Record(start, size, start + used - len(body), len(body)))
+        self._note(run, seq, start)
 
     def _clear(self) -> None:
         """Hold nothing, in the file too: what was before a hole must not come back at the next opening."""
         os.pwrite(self._file, bytes(self.capacity), 0)
-        self._records.clear()
+        self._offsets.clear()
         self._runs.clear()
         self._head = 0
 
     def _make_room(self, size: int) -> int:
         start = self._head
         if start + size > self.capacity:
-            while self._records and self._records[0].offset >= start:  # what lies behind the old head
+            while self._offsets and self._offsets[0] >= start:  # what lies behind the old head
                 self._drop_oldest()
             start = 0
-        while self._records and start <= self._records[0].offset < start + size:
+        while self._offsets and start <= self._offsets[0] < start + size:
             self._drop_oldest()
         return start
 
     def _drop_oldest(self) -> None:
-        self._records.popleft()
+        self._offsets.popleft()
         held = self._runs[0]
         if held.first == held.last:
             self._runs.popleft()
         else:
             self._runs[0] = held._replace(first=held.first + 1)
 
-    def _note(self, run: str, seq: int, record: _Record) -> None:
-        self._records.append(record)
+    def _note(self, run: str, seq: int, offset: int) -> None:
+        self._offsets.append(offset)
         if self._runs and self._runs[-1].run == run:
             self._runs[-1] = self._runs[-1]._replace(last=seq)
         else:
@@ -141,53 +142,63 @@ class Ring:
             if held.run == run:
                 first = max(after + 1, held.first)
                 for index in range(position + first - held.first, position + held.last - held.first + 1):
-                    record = self._records[index]
-                    yield os.pread(self._file, record.body_size, record.body_offset)
+                    yield self._body(self._offsets[index])
                 return
             position += held.last - held.first + 1
+
+    def _body(self, offset: int) -> bytes:
+        header = os.pread(self._file, _HEADER.size, offset)
+        _, _, body_size, run_size, _, _ = _HEADER.unpack(header)
+        return os.pread(self._file, body_size, offset + _HEADER.size + run_size)
 
     # --- opening ---
 
     def _recover(self) -> None:
         content = os.pread(self._file, self.capacity, 0)
-        found: dict[int, tuple[str, int, _Record]] = {}
+        found: dict[int, int] = {}
+        """Where the record of each number is"""
         offset = content.find(_MAGIC)
         while offset >= 0:
-            parsed = _parse(content, offset)
-            if parsed is None:
+            record = _parse(content, offset)
+            if record is None:
                 offset = content.find(_MAGIC, offset + 1)
                 continue
-            number, run, seq, record = parsed
-            found[number] = run, seq, record
+            found[record.number] = offset
             offset = content.find(_MAGIC, offset + record.size)
         if not found:
             return
         self._number = oldest = max(found)
-        while oldest - 1 in found and _follows(found[oldest - 1], found[oldest]):
-            oldest -= 1
+        after = newest = _described(content, found[oldest])
+        while oldest - 1 in found and _follows(before := _described(content, found[oldest - 1]), after):
+            oldest, after = oldest - 1, before
         for number in range(oldest, self._number + 1):
-            self._note(*found[number])
-        newest = found[self._number][2]
-        self._head = newest.offset + newest.size
+            record = _described(content, found[number])
+            self._note(record.run, record.seq, found[number])
+        self._head = found[self._number] + newest.size
 
 
-def _follows(before: tuple[str, int, _Record], after: tuple[str, int, _Record]) -> bool:
-    return before[0] != after[0] or before[1] + 1 == after[1]
+def _follows(before: _Record, after: _Record) -> bool:
+    return before.run != after.run or before.seq + 1 == after.seq
 
 
-def _parse(content: bytes, offset: int) -> tuple[int, str, int, _Record] | None:
-    """Return (number, run, seq, record) of the record at ``offset``, None where there is no whole one."""
+def _parse(content: bytes, offset: int) -> _Record | None:
+    """Return the record at ``offset``, None where there is no whole one."""
     if offset + _HEADER.size > len(content):
         return None
-    _, crc, body_size, run_size, number, seq = _HEADER.unpack_from(content, offset)
-    run_offset = offset + _HEADER.size
-    body_offset = run_offset + run_size
-    end = body_offset + body_size
+    _, crc, body_size, run_size, _, _ = _HEADER.unpack_from(content, offset)
+    end = offset + _HEADER.size + run_size + body_size
     if end > len(content) or zlib.crc32(memoryview(content)[offset + _CRC_START : end]) != crc:
         return None
-    size = -(-(end - offset) // _ALIGN) * _ALIGN
-    run = content[run_offset:body_offset].decode(errors="replace")
-    return number, run, seq, _Record(offset, size, body_offset, body_size)
+    return _described(content, offset)
+
+
+def _described(content: bytes, offset: int) -> _Record:
+    """Return the record at ``offset``, which is a whole one."""
+    _, _, body_size, run_size, number, seq = _HEADER.unpack_from(content, offset)
+    run_offset = offset + _HEADER.size
+    used = _HEADER.size + run_size + body_size
+    run = content[run_offset : run_offset + run_size].decode(errors="replace")
+    return _Record(number, run, seq, -(-used // _ALIGN) * _ALIGN)
 
 
 def _open(path: Path | None, capacity: int) -> int:
