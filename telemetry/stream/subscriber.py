@@ -169,6 +169,8 @@ class Subscriber:
             if joined and isinstance(joined[-1], Sample):
                 self._interval = min(joined[-1].interval, _LONGEST_INTERVAL)
             self._ask()
+            if joined:
+                return  # a page at a time: all that a ring holds would be a burden in memory
 
     def _ask(self) -> None:
         """Send the joiner's question, unless one is under way."""
