@@ -62,7 +62,7 @@ PROCPATH: Final = Program(
     "Procpath",
     "processes (stat, cmdline), into SQLite",
     (str(ROOT / ".venv-bench/bin/procpath"), "record", "-i", "1", "-d", "{file}"),
-    install="pip install procpath (make bench does)",
+    install="make bench",
     version=("--version",),
 )
 SADC: Final = Program(
