@@ -20,6 +20,10 @@ SELECT ts, time FROM system_sample WHERE time >= 0 AND time < ? ORDER BY time DE
 _NEWEST_DROPPED: Final = """
 SELECT last_time FROM system_minute WHERE bucket < ? AND bucket < ? ORDER BY bucket DESC LIMIT 1"""
 
+JITTER: Final = 0.5
+"""s. A sample's interval ends at its time, so one that ended where a window of the newest samples begins is
+not of it: ten minutes are 120 samples of 5 s. Clocks jitter by milliseconds, and no interval is under 1 s."""
+
 
 class Scope(NamedTuple):
     """The window of a report, Unix time in s."""
@@ -60,8 +64,7 @@ def scope(
 
     start, stop = since or 0.0, inf if until is None else until
     if report.window is not None and last is not None:
-        # A sample's interval ends at its time: one that ended where the window begins is not of it.
-        start = nextafter(last - report.window, inf) if since is None else since
+        start = last - report.window + JITTER if since is None else since
         stop = nextafter(last, inf)
         asked = start, asked[1]
     if report.sums:

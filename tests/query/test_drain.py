@@ -97,6 +97,17 @@ def test_ten_minutes_up_to_the_newest_sample(recording: Recording, query: Query)
     assert drain(query, "--since", str(NOON))["avg_watts"] > 6
 
 
+@pytest.mark.parametrize("late", [-0.004, 0.004])
+def test_ten_minutes_are_120_samples_whatever_the_clock_jitters(
+    recording: Recording, query: Query, late: float
+) -> None:
+    for index in range(200):
+        on_battery(recording, NOON + 5 * index + (late if index % 2 else 0))
+    assert drain(query)["covered_s"] == 600
+    on_battery(recording, NOON + 1_000)
+    assert drain(query)["covered_s"] == 600
+
+
 def test_until_ends_it_at_the_newest_sample_before(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 10, power=-4.0, battery_pct=90)
     recording.samples(NOON + 10_000, 10, power=-8.0, battery_pct=80)

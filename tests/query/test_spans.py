@@ -17,6 +17,7 @@ import writer.rollup
 from query.answer import ask
 from query.render import rendered
 from query.reports import REPORTS, Report, Variant, variant_of
+from query.scope import JITTER
 from query.spans import CORE, PROCESS, SYSTEM, History, Source, cut, outward
 from tests.query.recordings import NOON, Recording
 from tests.query.rollups import drop, roll_up
@@ -246,7 +247,7 @@ def _whole(
     if report.window is not None and since is None:
         last = times[-1] if until is None else max((time for time in times if time < until), default=None)
         if last is not None:
-            since = nextafter(last - report.window, inf)
+            since = last - report.window + JITTER
     if since is not None and since < history.raw_since:
         since = since // size * size
     return since, until
