@@ -33,7 +33,8 @@ def module(name: str, *options: str | Path) -> list[str]:
 def runtime_directory() -> Iterator[Path]:
     """Give a new directory for sockets and ring, in memory as the one of a service is."""
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=memory if memory.is_dir() else None) as name:
+    prefix = f"bench-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=memory if memory.is_dir() else None) as name:
         yield Path(name)
 
 
