@@ -75,7 +75,7 @@ def test_a_sound_database_is_found_sound(recorded: Path) -> None:
     assert check.found is None
 
 
-@pytest.mark.parametrize("page", [30, 120, 250])
+@pytest.mark.parametrize("page", [60, 240, 500])
 def test_a_damaged_page_is_found(recorded: Path, page: int) -> None:
     damage(recorded, "run", page=page)
     check = Check(recorded)
@@ -98,7 +98,7 @@ def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
     assert not was_left_unclean(recorded)
 
 
-@pytest.mark.parametrize("page", [30, 120, 250, 350])
+@pytest.mark.parametrize("page", [60, 240, 500, 700])
 def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
     damage(recorded, "run", page=page)
     with Keeper(recorded, LOG) as keeper:
@@ -222,7 +222,7 @@ def work_off(store: Store) -> None:
         pass
 
 
-@pytest.mark.parametrize("page", [None, 30, 120, 250, 350])
+@pytest.mark.parametrize("page", [None, 60, 240, 500, 700])
 @pytest.mark.parametrize("is_live", [True, False])
 def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
     if page is not None:
@@ -236,6 +236,18 @@ def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: 
         work_off(keeper.store)
     assert rolled_up(recorded) == recomputed(recorded)
     assert value(recorded, "SELECT SUM(samples) FROM system_minute") > 2000
+
+
+def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path) -> None:
+    """Nothing tells any more which pages were its own."""
+    damage(recorded, "system_sample", page=0)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        wait_for_salvage(keeper)
+        assert keeper.store.append([sample(1, "live", ts=NOW + 20_000)], NOW) == (1, 0)
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 1
+    assert value(recorded, "SELECT COUNT(*) FROM process_sample WHERE ts < ?", NOW + 20_000) == 6000
+    assert value(recorded, "SELECT COUNT(*) FROM cpu_core WHERE ts < ?", NOW + 20_000) == 6000
 
 
 def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Path) -> None:
