@@ -65,7 +65,10 @@ class Limits(NamedTuple):
 def limits(connection: sqlite3.Connection, path: Path) -> Limits:
     """Return what the writer was told, or what its disk leaves where that is less."""
     told: dict[str, float] = dict(
-        connection.execute("SELECT name, value FROM setting WHERE value > 0 AND value < 1e18")
+        connection.execute(
+            "SELECT name, value FROM setting "
+            "WHERE name IN ('max_size', 'retain') AND value > 0 AND value < 1e18"
+        )
     )
     disk = os.statvfs(path)
     # The writer leaves the disk the larger of 5 % and 256 MiB.

@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 from query.reports import Report
 from query.spans import History, outward
 from query.values import shown_time
+from telemetry import END_OF_TIME
 
 # Without an end the newest sample is that of the greatest ts, whatever the clock did; before a given time it
 # is found by the index over time, and not by a walk back from today. No calendar goes past the year 9999.
 # +time is no column of an index: without an end that one would be read all of it, and sorted.
-_NEWEST: Final = """
-SELECT ts, time FROM system_sample WHERE +time >= 0 AND +time < 253402300800 ORDER BY ts DESC LIMIT 1"""
+_NEWEST: Final = f"""
+SELECT ts, time FROM system_sample WHERE +time >= 0 AND +time < {END_OF_TIME} ORDER BY ts DESC LIMIT 1"""
 _NEWEST_BEFORE: Final = """
 SELECT ts, time FROM system_sample WHERE time >= 0 AND time < ? ORDER BY time DESC, ts DESC LIMIT 1"""
 _NEWEST_DROPPED: Final = """

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from math import inf, nextafter
 from typing import Final, NamedTuple
 
+from telemetry import END_OF_TIME
+
 FORMS: Final = (
     "2026-11-24, '2026-11-24 14:00', 14:00 (the last one), now, today, yesterday, "
     "90s, 90m, 24h, 7d, 2w (ago) or Unix seconds"
@@ -32,8 +34,6 @@ class Window(NamedTuple):
 
 def parse_time(text: str, now: float) -> float:
     """Return the Unix time, s, that ``text`` names. Raises InvalidTimeError."""
-    from telemetry.sample import END_OF_TIME  # noqa: PLC0415  (it takes 5 ms, and most reports are given no time)
-
     found = _parse(text.strip(), now)
     if found is None:
         raise InvalidTimeError(f"{text[:40]!r} is no time; give {FORMS}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
+from telemetry import END_OF_TIME
 from telemetry.strict_json import (
     MAX_BYTES,
     MAX_LIST,
@@ -53,8 +54,6 @@ __all__ = [
 VERSION: Final = 1
 TOPIC_PREFIX: Final = "sample/"
 
-END_OF_TIME: Final = 253_402_300_800.0
-"""Unix time of the year 10000: no calendar function goes past it, so no sample may."""
 LARGEST: Final = 1e6
 """Bound of V, A, W and s: their product in µJ still fits 64 bits. No machine comes near it."""
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from telemetry import END_OF_TIME
 from writer.disk import Disk
-from writer.rollup import DAY, END_OF_TIME, compact_tables, floor, read_marks
+from writer.rollup import DAY, compact_tables, floor, read_marks
 from writer.transaction import empty_wal, transaction
 
 LEAST_FREE = 256 << 20

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from telemetry import END_OF_TIME
 from writer.aggregates import (
     CORE_HOUR,
     IN_SPAN,
@@ -28,8 +29,6 @@ from writer.transaction import transaction
 MINUTE, HOUR, DAY = 60, 3600, 86400
 MOST_SAMPLES = 2000
 """In a step of minutes, but that a minute is never split."""
-END_OF_TIME = 253_402_300_800
-"""Unix time of the year 10000: what is past it is no time."""
 
 _Rows = list[tuple[Any, ...]]
 
