@@ -12,6 +12,7 @@ import pytest
 
 from tests.system.processes import System
 from tests.writer.fake_sampler import Feed
+from tests.writer.samples import NOW, row_of
 from writer.store import Store
 
 MakeDisk = Callable[[int], Path]
@@ -84,3 +85,17 @@ def read_only_directory(tmp_path: Path) -> Iterator[Path]:
         at.chmod(0o555)
         yield at
         at.chmod(0o755)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "telemetry.db"
+
+
+@pytest.fixture
+def recorded(path: Path) -> Path:
+    """3,000 samples, closed cleanly."""
+    with Store(path) as store:
+        for first in range(1, 3001, 500):
+            store.append(row_of(first, first + 499), NOW)
+    return path

@@ -1,72 +1,23 @@
-"""Damaged databases: noticed, set aside, copied over; and power cuts that leave a WAL cut anywhere."""
+"""Damaged databases: noticed, set aside, copied over."""
 
 from __future__ import annotations
 
 import logging
-import os
-import random
-import shutil
 import sqlite3
-from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from telemetry.errors import UserError
 from tests.system.processes import System, stop, wait_until
+from tests.writer.damaged import LOG, PAGE, asides, damage, wait_for_salvage
 from tests.writer.originals import build, measured
 from tests.writer.reading import catalogue, changing, is_whole, rows, value
-from tests.writer.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
-from writer.aside import delete_all_but_newest, set_aside, todo_of, was_left_unclean
-from writer.disk import Disk
-from writer.inherited import inherit
+from writer.aside import set_aside, was_left_unclean
 from writer.keeper import Keeper
-from writer.retention import Limits, Retention
 from writer.salvage import Check, is_damage
 from writer.store import CannotWrite, Store
-
-LOG = logging.getLogger("test")
-PAGE = 2048
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "telemetry.db"
-
-
-@pytest.fixture
-def recorded(path: Path) -> Path:
-    """3,000 samples, closed cleanly."""
-    with Store(path) as store:
-        for first in range(1, 3001, 500):
-            store.append(row_of(first, first + 499), NOW)
-    return path
-
-
-def damage(path: Path, table: str, *, page: int) -> None:
-    """Overwrite one page of ``table``, counted from its first."""
-    database = sqlite3.connect(path)
-    (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-    size = database.execute("PRAGMA page_size").fetchone()[0]
-    database.close()
-    # Leaves of a table that was filled in order lie behind its root, among those of the others: the one
-    # that is hit is some page of this file, and the tests below only ask that it is noticed.
-    with path.open("r+b") as file:
-        file.seek((root - 1 + page) * size)
-        file.write(b"\xa5" * size)
-
-
-def asides(path: Path) -> list[Path]:
-    beside = ("-wal", "-shm", ".todo")
-    return [found for found in path.parent.glob("*.corrupt.*") if not found.name.endswith(beside)]
-
-
-def wait_for_salvage(keeper: Keeper) -> None:
-    keeper.tend(lambda: True)
-    assert keeper._salvage is not None
-    keeper._salvage.join()
 
 
 def test_a_sound_database_is_found_sound(recorded: Path) -> None:
@@ -212,107 +163,6 @@ def test_damage_at_an_append_sets_the_file_aside_and_keeps_the_batch(recorded: P
     assert is_whole(recorded)
     assert value(recorded, "SELECT MAX(seq) FROM system_sample") == 3001
     assert len(asides(recorded)) == 1
-
-
-# --- roll-ups and damage ---
-
-
-def work_off(store: Store) -> None:
-    while store.roll_up():
-        pass
-
-
-@pytest.mark.parametrize("page", [None, 60, 240, 500, 700])
-@pytest.mark.parametrize("is_live", [True, False])
-def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
-    if page is not None:
-        damage(recorded, "run", page=page)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        if is_live:  # what is copied comes late then
-            keeper.store.append([sample(1, "live", ts=NOW + 20_000)], NOW)
-            work_off(keeper.store)
-        wait_for_salvage(keeper)
-        work_off(keeper.store)
-    assert rolled_up(recorded) == recomputed(recorded)
-    assert value(recorded, "SELECT SUM(samples) FROM system_minute") > 2000
-
-
-def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path) -> None:
-    """Nothing tells any more which pages were its own."""
-    damage(recorded, "system_sample", page=0)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        wait_for_salvage(keeper)
-        assert keeper.store.append([sample(1, "live", ts=NOW + 20_000)], NOW) == (1, 0)
-    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 1
-    assert value(recorded, "SELECT COUNT(*) FROM process_sample WHERE ts < ?", NOW + 20_000) == 6000
-    assert value(recorded, "SELECT COUNT(*) FROM cpu_core WHERE ts < ?", NOW + 20_000) == 6000
-
-
-def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Path) -> None:
-    damage(recorded, "core_row", page=0)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        keeper.store.append([sample(1, "live", ts=NOW + 20_000), *row_of(1, 50)], NOW)
-        work_off(keeper.store)
-        wait_for_salvage(keeper)
-        work_off(keeper.store)
-    assert rolled_up(recorded) == recomputed(recorded)
-
-
-@pytest.mark.parametrize("stops", [0, 3])
-def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> None:
-    """Nothing else tells of them; a copy that is interrupted adds none twice."""
-    day = 86400
-    with Store(recorded) as store:
-        many = [sample(3000 + seq, ts=NOW + 20_000 + 500 * seq) for seq in range(1, 1500)]
-        store.append(many, NOW)
-        work_off(store)
-        retention = Retention(Limits(1 << 40, 3.0 * day), lambda: Disk(1 << 40, 1 << 41))
-        while store.tend(retention.step):
-            pass
-        store.import_samples([sample(1, "imported", ts=NOW + 100)])
-        before, since = rolled_up(recorded), marks(recorded)["raw_since"]
-    assert since > NOW
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        (aside,) = asides(recorded)
-        with closing(sqlite3.connect(aside)) as source, closing(sqlite3.connect(recorded)) as target:
-            target.isolation_level = None
-            copying = inherit(source, target, aside.name, since)
-            for _ in range(stops):  # and killed
-                next(copying)
-        wait_for_salvage(keeper)
-        work_off(keeper.store)
-    assert rolled_up(recorded) == before
-    assert marks(recorded)["raw_since"] == since
-    assert rows(recorded, "SELECT * FROM setting") == []
-    assert value(recorded, "SELECT last_seq FROM run JOIN dropped USING (run_id) WHERE run = 'run-a'") > 0
-
-
-def test_of_copied_files_the_newest_two_are_kept(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for _ in range(4):
-        with Keeper(recorded, LOG) as keeper:
-            keeper.store.replace("for the test")
-            wait_for_salvage(keeper)
-    assert len(asides(recorded)) == 2
-    deleted = [it.getMessage() for it in caplog.records if it.getMessage().startswith("deleting ")]
-    assert len(deleted) == 2
-    assert deleted[0].endswith("it was copied, and the newest 2 are kept")
-    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
-
-
-def test_what_was_not_copied_yet_and_what_is_not_ours_is_not_deleted(recorded: Path) -> None:
-    names = [f"telemetry.db.corrupt.2027011{number}T080000Z" for number in range(4)]
-    for at, name in enumerate(names):
-        recorded.with_name(name).touch()
-        os.utime(recorded.with_name(name), (NOW + at, NOW + at))
-    todo_of(recorded.with_name(names[0])).touch()
-    mine = "telemetry.db.corrupt.20270110T080000Z.mine"
-    recorded.with_name(mine).touch()
-    delete_all_but_newest(recorded, LOG)
-    assert sorted(path.name for path in asides(recorded)) == [names[0], mine, names[2], names[3]]
 
 
 def test_a_file_that_was_ours_and_is_garbage_is_set_aside(recorded: Path) -> None:
@@ -465,72 +315,3 @@ def test_a_database_that_was_moved_away_is_made_anew(recorded: Path, tmp_path: P
         store.append([sample(3002)], NOW)
     assert rows(recorded, "SELECT seq FROM system_sample") == [(3002,)]
     assert value(tmp_path / "moved.db", "SELECT COUNT(*) FROM system_sample") == 3001
-
-
-# --- power cuts ---
-
-
-class Cut(NamedTuple):
-    """A copy of database and WAL, taken between two commits."""
-
-    path: Path
-    committed: int
-    """Samples that were committed by then."""
-    synced: int
-    """Bytes of the WAL that were on the disk for sure: a checkpoint syncs it before it writes the file."""
-
-    @property
-    def wal(self) -> Path:
-        return self.path.with_name(f"{self.path.name}-wal")
-
-
-def record_cuts(directory: Path, moments: random.Random, *, durable: bool) -> list[Cut]:
-    live = directory / "telemetry.db"
-    wal = directory / "telemetry.db-wal"
-    cuts: list[Cut] = []
-    committed, synced, generation = 0, 0, b""
-    with Store(live) as store:
-        store._database.execute("PRAGMA wal_autocheckpoint = 0")  # here by hand, to know when
-        for index in range(60):
-            count = moments.randint(1, 12)
-            store.append(row_of(committed + 1, committed + count), NOW, durable=durable)
-            committed += count
-            content = wal.read_bytes()
-            if content[16:24] != generation:  # the salts: the WAL began anew, and its header was synced
-                generation, synced = content[16:24], 32
-            if durable:
-                synced = len(content)
-            copy = directory / str(index)
-            copy.mkdir()
-            cuts.append(Cut(copy / "telemetry.db", committed, synced))
-            shutil.copy(live, cuts[-1].path)
-            cuts[-1].wal.write_bytes(content)
-            if moments.random() < 0.2:
-                store._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                synced = len(content)
-    return cuts
-
-
-@pytest.mark.parametrize("durable", [False, True], ids=["NORMAL", "FULL"])
-def test_a_power_cut_leaves_a_prefix_of_the_commits(tmp_path: Path, durable: bool) -> None:
-    """The kernel may have written any part of what was not synced; under FULL nothing is missing."""
-    moments = random.Random(12)
-    missing = 0
-    for path, committed, synced in record_cuts(tmp_path, moments, durable=durable):
-        wal = path.with_name("telemetry.db-wal")
-        with wal.open("r+b") as file:
-            file.truncate(moments.randint(synced, max(synced, wal.stat().st_size)))
-        assert is_whole(path)
-        if value(path, "PRAGMA user_version") == 0:  # cut before the tables were made
-            missing += committed
-            continue
-        seqs = [seq for (seq,) in rows(path, "SELECT seq FROM system_sample ORDER BY ts")]
-        assert seqs == list(range(1, len(seqs) + 1))
-        assert len(seqs) <= committed
-        assert value(path, "SELECT COUNT(*) FROM cpu_core") == 2 * len(seqs)
-        assert value(path, "SELECT COUNT(*) FROM process_sample") == 2 * len(seqs)
-        with Store(path) as store:  # and the writer goes on from there
-            store.append(row_of(len(seqs) + 1, committed + 1), NOW)
-        assert value(path, "SELECT COUNT(*) FROM system_sample") == committed + 1
-        missing += committed - len(seqs)
-    assert (missing == 0) == durable

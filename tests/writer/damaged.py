@@ -1,0 +1,42 @@
+"""Ways to damage a database, and to wait until what is left is copied."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+from writer.keeper import Keeper
+from writer.store import Store
+
+LOG = logging.getLogger("test")
+PAGE = 1024
+
+
+def damage(path: Path, table: str, *, page: int) -> None:
+    """Overwrite one page of ``table``, counted from its first."""
+    database = sqlite3.connect(path)
+    (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    size = database.execute("PRAGMA page_size").fetchone()[0]
+    database.close()
+    # Leaves of a table that was filled in order lie behind its root, among those of the others: the one
+    # that is hit is some page of this file, and the tests below only ask that it is noticed.
+    with path.open("r+b") as file:
+        file.seek((root - 1 + page) * size)
+        file.write(b"\xa5" * size)
+
+
+def asides(path: Path) -> list[Path]:
+    beside = ("-wal", "-shm", ".todo")
+    return [found for found in path.parent.glob("*.corrupt.*") if not found.name.endswith(beside)]
+
+
+def wait_for_salvage(keeper: Keeper) -> None:
+    keeper.tend(lambda: True)
+    assert keeper._salvage is not None
+    keeper._salvage.join()
+
+
+def work_off(store: Store) -> None:
+    while store.roll_up():
+        pass

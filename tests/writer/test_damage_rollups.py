@@ -1,0 +1,114 @@
+"""Roll-ups when a damaged database is copied over, and how many damaged files are kept."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.writer.damaged import LOG, asides, damage, wait_for_salvage, work_off
+from tests.writer.reading import rows, value
+from tests.writer.recomputed import marks, recomputed, rolled_up
+from tests.writer.samples import NOW, row_of, sample
+from writer.aside import delete_all_but_newest, todo_of
+from writer.disk import Disk
+from writer.inherited import inherit
+from writer.keeper import Keeper
+from writer.retention import Limits, Retention
+from writer.store import Store
+
+
+@pytest.mark.parametrize("page", [None, 60, 240, 500, 700])
+@pytest.mark.parametrize("is_live", [True, False])
+def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
+    if page is not None:
+        damage(recorded, "run", page=page)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        if is_live:  # what is copied comes late then
+            keeper.store.append([sample(1, "live", ts=NOW + 20_000)], NOW)
+            work_off(keeper.store)
+        wait_for_salvage(keeper)
+        work_off(keeper.store)
+    assert rolled_up(recorded) == recomputed(recorded)
+    assert value(recorded, "SELECT SUM(samples) FROM system_minute") > 2000
+
+
+def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path) -> None:
+    """Nothing tells any more which pages were its own."""
+    damage(recorded, "system_sample", page=0)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        wait_for_salvage(keeper)
+        assert keeper.store.append([sample(1, "live", ts=NOW + 20_000)], NOW) == (1, 0)
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 1
+    assert value(recorded, "SELECT COUNT(*) FROM process_sample WHERE ts < ?", NOW + 20_000) == 6000
+    assert value(recorded, "SELECT COUNT(*) FROM cpu_core WHERE ts < ?", NOW + 20_000) == 6000
+
+
+def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Path) -> None:
+    damage(recorded, "core_row", page=0)
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        keeper.store.append([sample(1, "live", ts=NOW + 20_000), *row_of(1, 50)], NOW)
+        work_off(keeper.store)
+        wait_for_salvage(keeper)
+        work_off(keeper.store)
+    assert rolled_up(recorded) == recomputed(recorded)
+
+
+@pytest.mark.parametrize("stops", [0, 3])
+def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> None:
+    """Nothing else tells of them; a copy that is interrupted adds none twice."""
+    day = 86400
+    with Store(recorded) as store:
+        many = [sample(3000 + seq, ts=NOW + 20_000 + 500 * seq) for seq in range(1, 1500)]
+        store.append(many, NOW)
+        work_off(store)
+        retention = Retention(Limits(1 << 40, 3.0 * day), lambda: Disk(1 << 40, 1 << 41))
+        while store.tend(retention.step):
+            pass
+        store.import_samples([sample(1, "imported", ts=NOW + 100)])
+        before, since = rolled_up(recorded), marks(recorded)["raw_since"]
+    assert since > NOW
+    with Keeper(recorded, LOG) as keeper:
+        keeper.store.replace("for the test")
+        (aside,) = asides(recorded)
+        with closing(sqlite3.connect(aside)) as source, closing(sqlite3.connect(recorded)) as target:
+            target.isolation_level = None
+            copying = inherit(source, target, aside.name, since)
+            for _ in range(stops):  # and killed
+                next(copying)
+        wait_for_salvage(keeper)
+        work_off(keeper.store)
+    assert rolled_up(recorded) == before
+    assert marks(recorded)["raw_since"] == since
+    assert rows(recorded, "SELECT * FROM setting") == []
+    assert value(recorded, "SELECT last_seq FROM run JOIN dropped USING (run_id) WHERE run = 'run-a'") > 0
+
+
+def test_of_copied_files_the_newest_two_are_kept(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(4):
+        with Keeper(recorded, LOG) as keeper:
+            keeper.store.replace("for the test")
+            wait_for_salvage(keeper)
+    assert len(asides(recorded)) == 2
+    deleted = [it.getMessage() for it in caplog.records if it.getMessage().startswith("deleting ")]
+    assert len(deleted) == 2
+    assert deleted[0].endswith("it was copied, and the newest 2 are kept")
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
+
+
+def test_what_was_not_copied_yet_and_what_is_not_ours_is_not_deleted(recorded: Path) -> None:
+    names = [f"telemetry.db.corrupt.2027011{number}T080000Z" for number in range(4)]
+    for at, name in enumerate(names):
+        recorded.with_name(name).touch()
+        os.utime(recorded.with_name(name), (NOW + at, NOW + at))
+    todo_of(recorded.with_name(names[0])).touch()
+    mine = "telemetry.db.corrupt.20270110T080000Z.mine"
+    recorded.with_name(mine).touch()
+    delete_all_but_newest(recorded, LOG)
+    assert sorted(path.name for path in asides(recorded)) == [names[0], mine, names[2], names[3]]
