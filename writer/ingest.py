@@ -11,7 +11,7 @@ Item = Sample | Gap
 
 LOW_PCT = 10.0
 """From here on a discharging battery's samples are committed one by one: the power may go at any moment."""
-BATCH = 500
+BATCH = 100
 """Samples in a transaction at most, while catching up."""
 MOST_PENDING = 5000
 """While the database cannot be written no more are taken in; the ring keeps those that follow."""
