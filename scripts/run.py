@@ -91,7 +91,7 @@ def _line(sample: Sample) -> str:
         _figure(battery and battery.power, 2),
         _figure(sample.cpu.total, 1),
         _figure(sample.load[0], 2),
-        "  ".join(f"{process.name} {process.cpu:.1f}" for process in sample.processes[:3]),
+        "  ".join(f"{it.name} {it.cpu + (it.children or 0.0):.1f}" for it in sample.processes[:3]),
     )
 
 
