@@ -157,7 +157,9 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
             raise UnreadableError(f"{path}: not a database of telemetry-writer; give another with --db PATH")
         raise UnreadableError(f"{path}: an empty file; start telemetry-writer --db {path} once")
     if 0 <= version < KNOWN_SCHEMA:
-        maker = f"of schema version {version}" if version else "made by the original logger"
+        dumped = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'gap'").fetchone()
+        unversioned = "read back from a dump" if dumped else "made by the original logger"
+        maker = f"of schema version {version}" if version else unversioned
         raise UnreadableError(
             f"{path}: {maker} and not upgraded yet; start telemetry-writer --db {path} once"
         )
@@ -185,7 +187,5 @@ def _explained(error: sqlite3.Error, path: Path) -> str:
             f"start telemetry-writer --db {path}, or copy both files to a directory of your own"
         )
     if code == sqlite3.SQLITE_CORRUPT:
-        return (
-            f"{path}: damaged ({error}); stop telemetry-writer, then save the rest: sqlite3 {path} .recover"
-        )
+        return f"{path}: damaged ({error}); start telemetry-writer --db {path}: it saves what can be read"
     return f"{path}: {error}; check it: sqlite3 {path} 'PRAGMA integrity_check'"

@@ -33,6 +33,20 @@ def names_of(version: int) -> set[str]:
     return names | {"training_view"}
 
 
+def version_of_tables(database: sqlite3.Connection) -> int:
+    """Return the version that the tables are of; 0 where they are not ours.
+
+    For what sqlite3's .dump and .read leave: they do not carry the version along.
+    """
+    if not {"run_id", "seq"} <= columns(database, "system_sample").keys() or not columns(database, "run"):
+        return 0
+    for version in range(schema.LATEST, 0, -1):
+        with schema.plain_model(version) as model:
+            if all(columns(database, it.name) for it in objects(model) if it.kind == "table"):
+                return version
+    return 0
+
+
 def climb(database: sqlite3.Connection, version: int) -> None:
     """Upgrade from ``version``, in one transaction. Raises sqlite3.Error, with nothing changed."""
     with schema.plain_model(version) as before:

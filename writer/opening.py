@@ -99,9 +99,9 @@ def explained(path: Path, *, known: bool = False) -> Iterator[None]:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    version = user_version(database)
+    version = user_version(database) or ladder.version_of_tables(database)
     names = {it.name for it in objects(database)}
-    is_original = original.is_original(database)
+    is_original = version == 0 and original.is_original(database)
     # Many programs count their versions in user_version: a number alone does not make it ours.
     if names and not is_original and (version == 0 or not {"run", "system_sample"} <= names):
         raise UserError(f"{path} is a database of something else: name another --db")
@@ -135,6 +135,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         original.take_over(database, has_room=_has_room_for_a_copy(path))
     elif version < schema.LATEST:
         ladder.climb(database, version)
+    elif user_version(database) == 0:
+        database.execute(f"PRAGMA user_version = {version}")
 
 
 def _has_room_for_a_copy(path: Path) -> bool:

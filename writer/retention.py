@@ -32,6 +32,13 @@ _MOST_READ = 5000
 """Rows that are looked at in a step for some that are old enough."""
 
 
+FREE_PAGES = "free pages"
+THE_WAL = "the WAL"
+LOOKING = "rows that stay"
+HOUSEKEEPING = {FREE_PAGES, THE_WAL, LOOKING}
+"""What a step may be for that drops no row"""
+
+
 class Limits(NamedTuple):
     """What the user set."""
 
@@ -63,6 +70,8 @@ class Retention:
         """To give back in a step"""
         self._emptying = 0
         """End of the day that is being dropped for its size"""
+        self._aged_until = 0
+        """Start of the day whose rows, and later ones, are not old enough"""
         self._swept = 0.0
         """Up to this time all rows that may be dropped by age are gone."""
         self.is_stuck = False
@@ -74,7 +83,7 @@ class Retention:
         is_low = self._is_low()
         if file.can_shrink and file.spare and self._has_too_much(file, is_low=is_low):
             self._give_back(database)
-            return "free pages"
+            return FREE_PAGES
         self.is_stuck = False
         is_full = file.used > self._limits.max_size * _FULL
         # A file that cannot shrink makes no room; it can only take none.
@@ -84,14 +93,12 @@ class Retention:
             return why
         self._emptying = 0
         if needs_room and not is_full and empty_wal(database) and not self._is_low():
-            return "the WAL"
+            return THE_WAL
         if is_full or needs_room:
-            if self._drop_oldest(database, read_marks(database).day):
+            if self._drop_oldest(database, running_day(database)):
                 return why
             self.is_stuck = True
-        if self._limits.retain is not None and self._drop_aged(database, self._limits.retain):
-            return "--retain"
-        return ""
+        return "" if self._limits.retain is None else self._drop_aged(database, self._limits.retain)
 
     # --- room ---
 
@@ -127,11 +134,13 @@ class Retention:
         self._drop(database, [ts for ts, at in rows if at < self._emptying], self._emptying)
         return True
 
-    def _drop_aged(self, database: sqlite3.Connection, retain: float) -> bool:
+    def _drop_aged(self, database: sqlite3.Connection, retain: float) -> str:
         newest = trusted_time(database)
         if newest is None:
-            return False
+            return ""
         end = min(floor(max(newest - retain, 0), DAY), read_marks(database).day)
+        if end != self._aged_until:  # late rows may have come behind it since
+            self._aged_until, self._swept = end, 0.0
         rows = database.execute(
             "SELECT ts, time, run_id IS NULL OR (SELECT imported FROM run WHERE run.run_id = s.run_id) "
             "FROM system_sample AS s WHERE time >= ? AND time < ? "
@@ -145,7 +154,7 @@ class Retention:
             self._drop(database, [ts for ts, at in old if at < day], day)
         elif rows:  # a clock that stood still for long is passed over
             self._swept = rows[-1][1] if rows[-1][1] > rows[0][1] else math.nextafter(rows[-1][1], math.inf)
-        return bool(old) or len(rows) == _MOST_READ
+        return "--retain" if old else LOOKING if len(rows) == _MOST_READ else ""
 
     def _drop(self, database: sqlite3.Connection, samples: Sequence[int], raw_since: int) -> None:
         """Drop samples with their rows, and let ``history`` say so."""
@@ -203,6 +212,17 @@ def trusted_time(database: sqlite3.Connection) -> float | None:
     if before and isinstance(before[0], float) and before[0] < first - DAY:
         return before[0]
     return float(now)
+
+
+def running_day(database: sqlite3.Connection) -> int:
+    """Return the start of the day that no row is dropped of; nothing is where the newest row tells no time.
+
+    That of the newest row by its key: a clock that once was a year ahead does not make today an old day.
+    """
+    newest = database.execute("SELECT time FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
+    if newest is None or not isinstance(newest[0], float) or not 0 <= newest[0] < END_OF_TIME:
+        return 0
+    return min(floor(newest[0], DAY), read_marks(database).day)
 
 
 def day(mark: float) -> str:

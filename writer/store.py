@@ -297,7 +297,9 @@ class Store:
         run = runs.get(gap.run)
         if run is None:  # not kept in ``runs``: a sample has still to say what this run is
             run = self._number_run((gap.run, "", "", self._newest_ts, noticed, VERSION, False), "NOTHING")
-        note_gap(self._database, run.run_id, gap.first, gap.last, noticed)
+        first = max(gap.first, run.last_dropped + 1)  # what was stored and dropped is not lost
+        if first <= gap.last:
+            note_gap(self._database, run.run_id, first, gap.last, noticed)
 
     def _free_ts(self, ts: int, newest_ts: int) -> int:
         """Return the first second from ``ts`` on that no row has."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from writer import rollup
 from writer.disk import disk_of
-from writer.retention import Limits, Retention, day, note_limits
+from writer.retention import HOUSEKEEPING, Limits, Retention, day, note_limits
 from writer.store import Store
 
 LONGEST_WAL = 64 << 20
@@ -58,12 +58,12 @@ class Upkeep:
         return max(0.01, time.monotonic() - begun) if has_more else max(0.0, self._look_at - begun)
 
     def _begin(self, store: Store) -> None:
-        self._file = store.identity
         where = Path(os.path.realpath(store.path)).parent
         self._retention = Retention(self._limits, lambda: disk_of(where))
         self._look_at = 0.0
         self._progress = None
         store.tend(lambda database: note_limits(database, self._limits))
+        self._file = store.identity  # at last: a database that was busy is begun with again
 
     # --- the WAL ---
 
@@ -100,13 +100,14 @@ class Upkeep:
 
     def _tell(self, store: Store, dropping: str) -> None:
         """One line when it ends, not one for each day."""
-        ended, self._dropping = self._dropping, dropping
-        if ended and not dropping and ended not in {"free pages", "the WAL"}:
+        if dropping not in {"", *HOUSEKEEPING}:
+            self._dropping = dropping
+        elif self._dropping and not dropping:
             marks = store.tend(rollup.read_marks)
             if marks:
-                self._log.info(
-                    "dropped raw samples up to %s (%s); their roll-ups stay", day(marks.raw_since), ended
-                )
+                since, why = day(marks.raw_since), self._dropping
+                self._log.info("dropped raw samples up to %s (%s); their roll-ups stay", since, why)
+            self._dropping = ""
         is_stuck = self._retention.is_stuck and self._progress is None
         if is_stuck and not self._stuck:
             self._log.warning(

@@ -171,7 +171,10 @@ def test_damaged(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[3 * 4096 :] = b"\xa5" * (len(content) - 3 * 4096)
     path.write_bytes(content)
-    with pytest.raises(UnreadableError, match=r"damaged .*sqlite3 .* \.recover"), reading(path) as connection:
+    with (
+        pytest.raises(UnreadableError, match=r"damaged .*start telemetry-writer --db"),
+        reading(path) as connection,
+    ):
         connection.execute("SELECT SUM(load1) FROM system_sample").fetchall()
 
 

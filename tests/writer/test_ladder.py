@@ -108,3 +108,24 @@ def test_a_users_table_must_be_renamed_first(path: Path) -> None:
     ):
         Store(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", range(1, schema.LATEST + 1))
+def test_a_dump_that_was_read_back_is_known(tmp_path: Path, version: int) -> None:
+    """It holds no user_version."""
+    path = tmp_path / "telemetry.db"
+    with closing(sqlite3.connect(tmp_path / "dumped.db", isolation_level=None)) as dumped:
+        if version == schema.LATEST:
+            schema.fresh(dumped)
+        else:
+            schema.make_tables(dumped, version=version)
+        dumped.execute(
+            "INSERT INTO run (run, host, boot_id, first_ts, started, version) VALUES ('a','','',1,1,1)"
+        )
+        dumped.execute("INSERT INTO system_sample (ts, time, run_id, seq) VALUES (5, 5.0, 1, 7)")
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.executescript("\n".join(dumped.iterdump()))
+    assert value(path, "PRAGMA user_version") == 0
+    with Store(path) as store:
+        assert store.position == ("a", 7)
+    assert value(path, "PRAGMA user_version") == schema.LATEST

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.errors import UsageError
+from telemetry.stream.joiner import Gap
 from tests.writer.originals import build, measured
 from tests.writer.reading import changing, reading, rows, value
 from tests.writer.recomputed import marks, rolled_up
@@ -130,6 +131,26 @@ def test_the_newest_row_stays_whatever_its_clock_says(store: Store) -> None:
     store.append([sample(302, ts=100)], NOW)
     drop(store, Retention(Limits(1), lambda: ROOMY))
     assert store.position == ("run-a", 302)
+
+
+def test_a_clock_that_once_was_a_year_ahead_does_not_make_today_an_old_day(store: Store) -> None:
+    fill(store, 3)
+    store.append([sample(302, ts=MIDNIGHT + 3 * DAY + 5)._replace(time=MIDNIGHT + 400.0 * DAY)], NOW)
+    store.append([sample(303, ts=MIDNIGHT + 3 * DAY + 10)], NOW)
+    while store.roll_up():
+        pass
+    assert marks(store.path)["day_until"] > MIDNIGHT + 300 * DAY
+    drop(store, Retention(Limits(1), lambda: ROOMY))
+    assert per_day(store.path) == [(3, 2), (400, 1)]
+    assert marks(store.path)["raw_since"] == MIDNIGHT + 3 * DAY
+
+
+def test_what_was_stored_and_dropped_is_no_gap(store: Store) -> None:
+    """Of a run that the ring gives from its middle on."""
+    fill(store, 3)
+    drop(store, Retention(Limits(1), lambda: ROOMY))
+    store.append([Gap("run-a", 1, 300), Gap("run-a", 290, 305)], NOW)
+    assert rows(store.path, "SELECT first_seq, last_seq FROM gap") == [(302, 305)]
 
 
 def test_what_was_dropped_is_not_taken_again(store: Store) -> None:

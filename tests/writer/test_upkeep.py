@@ -62,6 +62,24 @@ def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFix
     assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 40, "retain": 3 * DAY}
 
 
+def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
+    work_off(Upkeep(Limits(1), LOG), store)
+    told = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
+    assert told == ["dropped raw samples up to 2027-01-28 (--max-size); their roll-ups stay"]
+
+
+def test_rows_that_were_looked_at_and_stay_are_not_told(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("writer.retention._MOST_READ", 20)
+    caplog.set_level(logging.INFO)
+    store.import_samples([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)])
+    work_off(Upkeep(Limits(1 << 40, 3.0 * DAY), LOG), store)
+    assert caplog.records == []
+
+
 def test_no_day_to_drop_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     store.append(row_of(1, 10), NOW)
     keeping = Upkeep(Limits(1), LOG)
