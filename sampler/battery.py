@@ -150,9 +150,11 @@ class PowerSupplySensor:
             absent = f"{_readable(self._choice)} is not there" if self._forced else "there is no power supply"
             return [f"battery: {absent} in {self._root}"]
         doubts = [
-            (name, reason or parse_pack(name, attributes).doubt) for name, attributes, reason in examined
+            (name, doubt)
+            for name, attributes, reason in examined
+            for doubt in ([reason] if reason else _doubts(parse_pack(name, attributes)))
         ]
-        return [f"{_readable(name)}: {doubt}" for name, doubt in doubts if doubt]
+        return [f"{_readable(name)}: {doubt}" for name, doubt in doubts]
 
     def _examined(self) -> Iterator[tuple[str, dict[str, str], str | None]]:
         """Yield name, attributes and the reason why it is no battery of each supply looked at."""
@@ -171,6 +173,10 @@ class PowerSupplySensor:
             return sorted(entry.name for entry in self._root.iterdir())
         except OSError:
             return []
+
+
+def _doubts(pack: Pack) -> list[str]:
+    return [doubt for doubt in (pack.doubt, pack.pct_doubt) if doubt]
 
 
 def _readable(name: str) -> str:

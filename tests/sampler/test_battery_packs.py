@@ -74,6 +74,7 @@ def test_status_tells_who_carries_where_no_power_does(tmp_path: Path) -> None:
     ("other", "power"),
     [
         pytest.param({"status": "Full"}, -6, id="idle-without-power-is-no-hole"),
+        pytest.param({"status": "Full", "capacity": 1536}, -6, id="an-absurd-percent-is-no-hole-in-power"),
         pytest.param({"status": "Discharging"}, None, id="active-without-power-is-one"),
         pytest.param({"status": "Charging"}, None, id="charging-without-power-is-one"),
         pytest.param({"status": "Unknown", "power_now": 10**12}, None, id="absurd-is-one"),
