@@ -24,6 +24,7 @@ from sampler.pack import (
 )
 from sampler.packs import combine
 from sampler.power_supply import (
+    has_numbers,
     no_gauge,
     number,
     read_driver,
@@ -63,6 +64,8 @@ class _Kept:
     def __init__(self, driver: str) -> None:
         self.driver = driver
         self.slope = Slope()
+        self.told = False
+        """Whether it ever told a number."""
         self.health: Health | None = None
         self.health_due = float("-inf")
 
@@ -117,6 +120,10 @@ class PowerSupplySensor:
             self._signs.learn(kept.driver, discharge_sign(attributes))
         if pack.power is None and pack.doubt is None:
             pack = self._with_slope(pack, name, attributes, now)
+        if not pack.tells_nothing:
+            kept.told = True
+        elif pack.silent and (kept.told or (pack.status in DIRECTION and has_numbers(self._root / name))):
+            pack = pack._replace(doubt="none of its numbers can be read")  # no empty bay
         if now.monotonic >= kept.health_due:
             directory = self._root / name
             kept.health = parse_health(attributes | read_levels(directory) | read_wear(directory))

@@ -49,12 +49,14 @@ class Pack(NamedTuple):
     health: Health | None = None
 
     @property
+    def tells_nothing(self) -> bool:
+        """No number could be read, or was believed."""
+        return all(value is None for value in (self.voltage, self.current, self.power, self.pct))
+
+    @property
     def silent(self) -> bool:
         """No number could be read, and none was refused: it may be an empty bay."""
-        doubts = (self.doubt, self.pct_doubt)
-        return not any(doubts) and all(
-            value is None for value in (self.voltage, self.current, self.power, self.pct)
-        )
+        return self.tells_nothing and self.doubt is None and self.pct_doubt is None
 
 
 # Wider than any machine, narrower than the registers of a gauge that is not calibrated (65.535 V and
