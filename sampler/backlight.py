@@ -13,7 +13,7 @@ _PREFERENCE: Final = ("firmware", "platform", "raw")
 
 
 class BrightnessSensor:
-    """The backlight that the kernel's document prefers; looked for anew when it is gone."""
+    """The backlight that the kernel's document prefers; looked for anew when it is gone, or another one."""
 
     def __init__(self, sysfs: Path) -> None:
         self._root = sysfs / "class" / "backlight"
@@ -22,14 +22,19 @@ class BrightnessSensor:
 
     def read(self) -> float | None:
         """Return percent of the maximum, 0 for a screen that is off, None without one. Never raises."""
-        if self._chosen is None or (level := _number(self._chosen, "brightness")) is None:
+        level = self._level()
+        # Brighter than can be: another screen came under the same name, or the driver with another scale.
+        if level is None or level > self._most:
             self._choose()
-            level = None if self._chosen is None else _number(self._chosen, "brightness")
+            level = self._level()
         # Not actual_brightness: amdgpu has told it on another scale than max_brightness.
         if self._chosen is None or level is None or not 0 <= level <= self._most:
             return None
         off = _number(self._chosen, "bl_power") or 0.0
         return 0.0 if off > 0 else 100.0 * level / self._most
+
+    def _level(self) -> float | None:
+        return None if self._chosen is None else _number(self._chosen, "brightness")
 
     def _choose(self) -> None:
         self._chosen = None

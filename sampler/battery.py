@@ -24,6 +24,7 @@ from sampler.pack import (
 )
 from sampler.packs import combine
 from sampler.power_supply import (
+    has_numbers,
     no_gauge,
     number,
     read_driver,
@@ -63,6 +64,8 @@ class _Kept:
     def __init__(self, driver: str) -> None:
         self.driver = driver
         self.slope = Slope()
+        self.told = False
+        """Whether it ever told a number."""
         self.health: Health | None = None
         self.health_due = float("-inf")
 
@@ -117,6 +120,10 @@ class PowerSupplySensor:
             self._signs.learn(kept.driver, discharge_sign(attributes))
         if pack.power is None and pack.doubt is None:
             pack = self._with_slope(pack, name, attributes, now)
+        if not pack.tells_nothing:
+            kept.told = True
+        elif pack.silent and (kept.told or (pack.status in DIRECTION and has_numbers(self._root / name))):
+            pack = pack._replace(doubt="none of its numbers can be read")  # no empty bay
         if now.monotonic >= kept.health_due:
             directory = self._root / name
             kept.health = parse_health(attributes | read_levels(directory) | read_wear(directory))
@@ -150,9 +157,11 @@ class PowerSupplySensor:
             absent = f"{_readable(self._choice)} is not there" if self._forced else "there is no power supply"
             return [f"battery: {absent} in {self._root}"]
         doubts = [
-            (name, reason or parse_pack(name, attributes).doubt) for name, attributes, reason in examined
+            (name, doubt)
+            for name, attributes, reason in examined
+            for doubt in ([reason] if reason else _doubts(parse_pack(name, attributes)))
         ]
-        return [f"{_readable(name)}: {doubt}" for name, doubt in doubts if doubt]
+        return [f"{_readable(name)}: {doubt}" for name, doubt in doubts]
 
     def _examined(self) -> Iterator[tuple[str, dict[str, str], str | None]]:
         """Yield name, attributes and the reason why it is no battery of each supply looked at."""
@@ -171,6 +180,10 @@ class PowerSupplySensor:
             return sorted(entry.name for entry in self._root.iterdir())
         except OSError:
             return []
+
+
+def _doubts(pack: Pack) -> list[str]:
+    return [doubt for doubt in (pack.doubt, pack.pct_doubt) if doubt]
 
 
 def _readable(name: str) -> str:

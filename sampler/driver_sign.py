@@ -11,20 +11,11 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 _MOST_DRIVERS: Final = 64
 _LONGEST_KEY: Final = 512
 _MOST_BYTES: Final = 1 << 17
-_MOST_EVIDENCE: Final = 12
-"""Readings that count against others: a minute of them outweighs whatever was before."""
-
-
-class _Seen(NamedTuple):
-    balance: int
-    """Negative discharges less positive ones."""
-    negative: bool
-    """Whether there ever was a negative one."""
 
 
 class DriverSigns:
@@ -36,37 +27,32 @@ class DriverSigns:
 
     def __init__(self, file: Path | None = None, *, keep: bool = True) -> None:
         self._file = file if keep else None
-        self._seen: dict[str, _Seen] = {driver: _Seen(0, negative=True) for driver in _load(file)}
+        self._known = dict.fromkeys(_load(file))
+        """In the order in which they were met: the oldest makes room."""
 
     def follows_abi(self, driver: str) -> bool:
-        """Return whether this driver gave a discharge as negative, and not more often as positive."""
-        seen = self._seen.get(driver[:_LONGEST_KEY])
-        return seen is not None and seen.negative and seen.balance >= 0
+        """Return whether this driver ever gave a discharge as negative."""
+        return driver[:_LONGEST_KEY] in self._known
 
     def learn(self, driver: str, sign: float) -> None:
-        """Take the sign of one discharge (-1, 1; 0: nothing was seen), and keep what is new in it."""
-        if sign == 0:
+        """Take the sign of one discharge (-1, 1; 0: nothing was seen), and keep a driver that is new.
+
+        Once is enough. A driver with the kernel's sign gives a positive one too, where its status lags behind
+        the cable.
+        """
+        if sign >= 0 or self.follows_abi(driver):
             return
-        driver = driver[:_LONGEST_KEY]
-        known = self.follows_abi(driver)
-        # An Android gauge whose status lags behind the cable gives one negative "discharge" among many
-        # positive ones: it would make the whole charge that follows a discharge.
-        before = self._seen.pop(driver, _Seen(0, negative=False))
-        balance = before.balance + (1 if sign < 0 else -1)
-        balance = max(-_MOST_EVIDENCE, min(balance, _MOST_EVIDENCE))
-        self._seen[driver] = _Seen(balance, negative=before.negative or sign < 0)
-        while len(self._seen) > _MOST_DRIVERS:
-            del self._seen[next(iter(self._seen))]
-        if self.follows_abi(driver) != known:
-            self._save()
+        self._known[driver[:_LONGEST_KEY]] = None
+        while len(self._known) > _MOST_DRIVERS:
+            del self._known[next(iter(self._known))]
+        self._save()
 
     def _save(self) -> None:
         if self._file is None:
             return
-        known = [driver for driver in self._seen if self.follows_abi(driver)]
         unfinished = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         try:
-            unfinished.write_text(json.dumps(known))
+            unfinished.write_text(json.dumps(list(self._known)))
             unfinished.replace(self._file)
         except OSError:  # no room, no permission: it is known in this run
             with contextlib.suppress(OSError):

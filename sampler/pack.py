@@ -38,7 +38,10 @@ class Pack(NamedTuple):
     energy: Level | None = None
     """Wh"""
     doubt: str | None = None
-    """Why readings were left out, for a person; None where all that was readable was believed."""
+    """Why voltage, current and power were left out, for a person; None where all that was readable was
+    believed."""
+    pct_doubt: str | None = None
+    """The same of the percent, which says nothing of the others."""
     method: str | None = None
     """How power was got; None where there is none."""
     raw: dict[str, str] | None = None
@@ -46,11 +49,14 @@ class Pack(NamedTuple):
     health: Health | None = None
 
     @property
+    def tells_nothing(self) -> bool:
+        """No number could be read, or was believed."""
+        return all(value is None for value in (self.voltage, self.current, self.power, self.pct))
+
+    @property
     def silent(self) -> bool:
         """No number could be read, and none was refused: it may be an empty bay."""
-        return self.doubt is None and all(
-            value is None for value in (self.voltage, self.current, self.power, self.pct)
-        )
+        return self.tells_nothing and self.doubt is None and self.pct_doubt is None
 
 
 # Wider than any machine, narrower than the registers of a gauge that is not calibrated (65.535 V and
@@ -102,9 +108,8 @@ def parse_pack(name: str, given: Mapping[str, str], *, follows_abi: bool = False
     voltage, current, power, method = _completed(voltage, current, power, measured)
     if sign := _sign(status, current, power, follows_abi=follows_abi):
         current, power = _signed(current, sign), _signed(power, sign)
-    doubt = doubt or pct_doubt
-    raw = _as_given(given) if doubt or _refused(given) else None
-    return Pack(name, status, voltage, current, power, pct, charge, energy, doubt, method, raw)
+    raw = _as_given(given) if doubt or pct_doubt or _refused(given) else None
+    return Pack(name, status, voltage, current, power, pct, charge, energy, doubt, pct_doubt, method, raw)
 
 
 class Content(NamedTuple):

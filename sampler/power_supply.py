@@ -67,6 +67,17 @@ def read_wear(directory: Path) -> dict[str, str]:
     return _read(directory, _WEAR)
 
 
+def has_numbers(directory: Path) -> bool:
+    """Return whether the driver offers numbers at all, readable or not.
+
+    The charger chip bq24190 calls itself a battery, with a status, and measures nothing.
+    """
+    try:
+        return any(entry.name in NUMERIC for entry in directory.iterdir())
+    except OSError:
+        return False
+
+
 def read_driver(directory: Path) -> str:
     """Return what tells one driver and pack from another: the driver's name, maker and model; "" for none."""
     try:

@@ -93,6 +93,14 @@ def test_auto_where_there_is_nothing(tmp_path: Path) -> None:
     ]
 
 
+def test_each_doubt_has_a_line(tmp_path: Path) -> None:
+    pack(tmp_path, voltage_now=0, capacity=1536)
+    assert PowerSupplySensor(tmp_path).explain() == [
+        "BAT0: 0 V is outside what a machine can do (1 to 100)",
+        "BAT0: capacity 1536 is no percent",
+    ]
+
+
 def test_none_looks_at_nothing(tmp_path: Path) -> None:
     pack(tmp_path)
     assert read(tmp_path, "none") is None

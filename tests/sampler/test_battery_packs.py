@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sampler.battery import PowerSupplySensor
 from sampler.pack import Pack
 from sampler.packs import combine
 from telemetry.sample import Battery, BatteryPack, Health
@@ -21,6 +22,7 @@ def two(sysfs: Path, first: Attributes, second: Attributes) -> Battery:
 
 
 IDLE: Attributes = {"status": "Unknown", "power_now": 0}
+NUMBERS = ("power_now", "voltage_now", "capacity")
 DRAINED: Attributes = {"status": "Discharging", "power_now": 6000000, "voltage_now": 12000000}
 
 
@@ -74,6 +76,7 @@ def test_status_tells_who_carries_where_no_power_does(tmp_path: Path) -> None:
     ("other", "power"),
     [
         pytest.param({"status": "Full"}, -6, id="idle-without-power-is-no-hole"),
+        pytest.param({"status": "Full", "capacity": 1536}, -6, id="an-absurd-percent-is-no-hole-in-power"),
         pytest.param({"status": "Discharging"}, None, id="active-without-power-is-one"),
         pytest.param({"status": "Charging"}, None, id="charging-without-power-is-one"),
         pytest.param({"status": "Unknown", "power_now": 10**12}, None, id="absurd-is-one"),
@@ -181,6 +184,42 @@ def test_a_silent_pack_is_kept_too(tmp_path: Path) -> None:
     assert battery.name == "BAT1"
     assert battery.packs is not None
     assert [it.name for it in battery.packs] == ["BAT0", "BAT1"]
+
+
+@pytest.mark.parametrize("status", ["Discharging", "Charging"])
+def test_an_active_pack_that_tells_nothing_is_no_empty_bay(tmp_path: Path, status: str) -> None:
+    silent: Attributes = {"status": status, **dict.fromkeys(NUMBERS, "")}
+    battery = two(tmp_path, {**DRAINED, "capacity": 90}, silent)
+    assert (battery.power, battery.current, battery.pct) == (None, None, None)
+    assert battery.packs is not None
+    assert [it.power for it in battery.packs] == [-6, None]
+
+
+@pytest.mark.parametrize("gone", [("status",), ()], ids=["its-status-neither", "but-its-status"])
+def test_a_pack_that_falls_silent_is_no_empty_bay(tmp_path: Path, gone: tuple[str, ...]) -> None:
+    write_supply(tmp_path, "BAT0", **{**THINKPAD, **DRAINED, "capacity": 90})
+    other = write_supply(tmp_path, "BAT1", **{**THINKPAD, **IDLE, "capacity": 10})
+    sensor = PowerSupplySensor(tmp_path)
+
+    def told() -> tuple[float | None, float | None]:
+        battery = sensor.read()
+        assert battery is not None
+        return battery.power, battery.pct
+
+    assert told() == (-6, 50)
+    kept = {path: path.read_text() for path in (other / name for name in (*NUMBERS, *gone))}
+    for path in kept:
+        path.unlink()
+    assert told() == (None, None)
+    for path, text in kept.items():
+        path.write_text(text)
+    assert told() == (-6, 50)
+    (other / "present").write_text("0\n")
+    assert told() == (-6, 90)
+    for path in kept:
+        path.unlink()
+    (other / "present").write_text("1\n")
+    assert told() == (-6, 90)  # another may come, or none: nothing was told since it was taken out
 
 
 def test_packs_that_look_alike_as_text_have_names_of_their_own(tmp_path: Path) -> None:

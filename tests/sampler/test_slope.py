@@ -160,6 +160,14 @@ def test_the_slope_of_energy_is_power(tmp_path: Path) -> None:
     assert (last.method, last.voltage, last.pct, last.raw) == ("slope", 12, 50, None)
 
 
+def test_a_percent_that_is_absurd_stops_no_slope(tmp_path: Path) -> None:
+    last = run_down(tmp_path, "energy_now", -8e6, {"capacity": 1536})[-1]
+    assert last.power == pytest.approx(-8.0, rel=1e-3)
+    assert (last.method, last.pct) == ("slope", None)
+    assert last.raw is not None
+    assert last.raw["capacity"] == "1536"
+
+
 def test_the_slope_of_charge_times_volts_is_power(tmp_path: Path) -> None:
     last = run_down(tmp_path, "charge_now", 500_000, {"status": "Charging"})[-1]
     assert last.power == pytest.approx(6.0, rel=1e-3)

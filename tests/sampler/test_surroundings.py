@@ -138,6 +138,16 @@ def test_a_screen_that_comes_and_goes(tmp_path: Path) -> None:
     assert sensor.read() == 5
 
 
+def test_a_screen_that_gets_another_scale(tmp_path: Path) -> None:
+    screen = write_class(tmp_path, "backlight", "a", type="raw", brightness=5, max_brightness=10)
+    sensor = BrightnessSensor(tmp_path)
+    assert sensor.read() == 50
+    (screen / "brightness").write_text("102\n")
+    assert sensor.read() is None  # more than there is
+    (screen / "max_brightness").write_text("255\n")
+    assert sensor.read() == 40
+
+
 # --- radios ----------------------------------------------------------------------------------------
 
 
