@@ -13,6 +13,8 @@ _WINDOW: Final = 300.0
 """s that it spans at most where the counter goes on: it is a rate of now."""
 _OLDEST: Final = 1800.0
 """s that a counter with steps of a percent or so may take from step to step."""
+_MANY_POINTS: Final = 10
+"""Beside so many, one that is no whole step is an error of a ninth at most."""
 _MOST_POINTS: Final = 512
 
 
@@ -78,8 +80,8 @@ class Slope:
     def _now(self, awake: float) -> float | None:
         points = self._points
         # A first reading lies somewhere between two steps. Where they are coarse, that makes the first one
-        # look fast: then it is not counted from, unless several have followed.
-        start = 0 if self._first_is_a_step or not self._stood or len(points) > 3 else 1
+        # look fast: then it is not counted from, unless so many have followed that it makes little of them.
+        start = 0 if self._first_is_a_step or not self._stood or len(points) > _MANY_POINTS else 1
         steps = len(points) - 1 - start
         if steps < 1:
             return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sampler.battery import PowerSupplySensor
@@ -54,6 +55,23 @@ def test_a_coarse_counter_is_measured_from_step_to_step(unit: float) -> None:
     assert len(rates) > 500
     assert all(rate == pytest.approx(-6.0, rel=0.35) for rate in rates)
     assert sum(rates) / len(rates) == pytest.approx(-6.0, rel=0.05)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0.01, 1.0), st.floats(0.0, 1.0), st.floats(2.0, 30.0))
+@example(0.2, 5 / 120, 6.0)  # a pack of 20 Wh that counts percents, and steps 5 s after the first reading
+def test_where_between_two_steps_it_was_first_read_does_not_matter(
+    unit: float, phase: float, watts: float
+) -> None:
+    """A step is seen up to 5 s late, of 60 s and more; a step that was none is one of ten."""
+    watched = Watched()
+    rates = [
+        watched.see(unit * math.ceil(100 + phase - watts * second / 3600 / unit))
+        for second in range(0, 1800, 5)
+    ]
+    told = [rate for rate in rates if rate is not None]
+    assert len(told) > 100 or unit > 0.25 * watts * 1800 / 3600
+    assert all(rate == pytest.approx(-watts, rel=0.15) for rate in told)
 
 
 def test_a_single_step_tells_nothing() -> None:
