@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from sampler.clock import Clock, Moment
+from sampler.clock import DEFAULT_INTERVAL, Clock, Moment
 from sampler.driver_sign import DriverSigns
 from sampler.pack import (
     DIRECTION,
@@ -61,9 +61,9 @@ class NoSuchSupply(UserError):
 class _Kept:
     """What is remembered of one pack while it is there."""
 
-    def __init__(self, driver: str) -> None:
+    def __init__(self, driver: str, interval: float) -> None:
         self.driver = driver
-        self.slope = Slope()
+        self.slope = Slope(interval)
         self.told = False
         """Whether it ever told a number."""
         self.health: Health | None = None
@@ -74,8 +74,8 @@ class PowerSupplySensor:
     """The batteries under ``class/power_supply`` of ``sysfs``.
 
     ``choice`` is "auto" (all batteries of the machine), "none", or the name of one supply. Every read looks
-    anew, so packs may come and go. ``signs`` is what is known of drivers. Raises NoSuchSupply, at
-    construction only.
+    anew, so packs may come and go. ``signs`` is what is known of drivers, ``interval`` the time between two
+    reads, s. Raises NoSuchSupply, at construction only.
     """
 
     def __init__(
@@ -84,12 +84,15 @@ class PowerSupplySensor:
         choice: str = AUTO,
         clock: Clock | None = None,
         signs: DriverSigns | None = None,
+        *,
+        interval: float = DEFAULT_INTERVAL,
     ) -> None:
         self._root = sysfs / "class" / "power_supply"
         self._choice = choice
         self._forced = choice not in {AUTO, NONE}
         self._clock = clock or Clock()
         self._signs = signs or DriverSigns()
+        self._interval = interval
         self._kept: dict[str, _Kept] = {}
         if self._forced and choice not in (there := self._listed()):
             listed = f"there are {', '.join(map(_readable, there))}" if there else "there is none at all"
@@ -111,7 +114,7 @@ class PowerSupplySensor:
 
     def _meet(self, name: str) -> _Kept:
         # Where it is is a part of the key: another tree is another machine.
-        return _Kept(f"{self._root / _readable(name)}|{read_driver(self._root / name)}")
+        return _Kept(f"{self._root / _readable(name)}|{read_driver(self._root / name)}", self._interval)
 
     def _pack(self, name: str, attributes: dict[str, str], now: Moment) -> Pack:
         kept = self._kept[name]

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol, runtime_checkable
 from sampler import vcgencmd
 from sampler.background import Slowly
 from sampler.battery import AUTO, NONE, NoSuchSupply, PowerSupplySensor
-from sampler.clock import Clock
+from sampler.clock import DEFAULT_INTERVAL, Clock
 from sampler.driver_sign import DriverSigns
 from sampler.hwmon import RAIL_CHIP, Hwmon, HwmonBattery, RailSource
 from sampler.rapl import RaplSource
@@ -75,21 +75,28 @@ class AutoBattery:
 
 
 def make_battery(
-    sysfs: Path, name: str, clock: Clock, signs: DriverSigns, *, reverse: bool = False
+    sysfs: Path,
+    name: str,
+    clock: Clock,
+    signs: DriverSigns,
+    *,
+    interval: float = DEFAULT_INTERVAL,
+    reverse: bool = False,
 ) -> ExplainedBattery:
     """Return the sensor of the battery: auto, none, a power supply, or a chip of hwmon by name or directory.
 
-    Raises NoSuchSupply or NoSuchChip where there is no such thing; the text lists what there is.
+    ``interval``: s between two readings. Raises NoSuchSupply or NoSuchChip where there is no such thing; the
+    text lists what there is.
     """
     if name == AUTO:
         monitor = HwmonBattery(sysfs, reverse=reverse, monotonic=clock.monotonic)
-        return AutoBattery(PowerSupplySensor(sysfs, AUTO, clock, signs), monitor)
+        return AutoBattery(PowerSupplySensor(sysfs, AUTO, clock, signs, interval=interval), monitor)
     monitors = Hwmon(sysfs).monitors()
     is_chip = any(name in chip for chip in monitors) and not (sysfs / "class/power_supply" / name).exists()
     if name != NONE and is_chip:
         return HwmonBattery(sysfs, name, reverse=reverse, monotonic=clock.monotonic)
     try:
-        return PowerSupplySensor(sysfs, name, clock, signs)
+        return PowerSupplySensor(sysfs, name, clock, signs, interval=interval)
     except NoSuchSupply as error:
         chips = ", ".join(map(str, monitors)) or "none"
         raise NoSuchSupply(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+DEFAULT_INTERVAL: Final = 5.0
+"""s between two samples"""
 
 
 class Clock:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sampler.background import Background
 from sampler.choice import ExplainedBattery, choose
-from sampler.clock import Clock, next_deadline
+from sampler.clock import DEFAULT_INTERVAL, Clock, next_deadline
 from sampler.driver_sign import DriverSigns
 from sampler.tick import Sampler, Sensor, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from telemetry.sample import Battery
 
 PROGRAM = "telemetry-sampler"
-DEFAULT_INTERVAL = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

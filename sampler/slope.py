@@ -10,9 +10,11 @@ from sampler.clock import Moment
 SHORTEST: Final = 60.0
 """s awake that a slope spans at least: over less, the counter's steps (10 mWh, or a whole percent) show."""
 _WINDOW: Final = 300.0
-"""s that it spans at most where the counter goes on: it is a rate of now."""
+"""s that it spans at most where the counter goes on: it is a rate of now. One interval, if that is longer."""
 _OLDEST: Final = 1800.0
-"""s that a counter with steps of a percent or so may take from step to step."""
+"""s that a counter with steps of a percent may take from one to the next; three intervals, if longer."""
+_MANY_POINTS: Final = 10
+"""Beside so many, one that is no whole step is an error of a ninth at most."""
 _MOST_POINTS: Final = 512
 
 
@@ -22,9 +24,16 @@ class _Point(NamedTuple):
 
 
 class Slope:
-    """The slope of one counter. Begins anew where readings before and after would not make one slope."""
+    """The slope of one counter. Begins anew where readings before and after would not make one slope.
 
-    def __init__(self) -> None:
+    ``interval``: s between two readings, where all goes well.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._window = max(_WINDOW, interval)
+        self._oldest = max(_OLDEST, 3 * interval)
+        # One reading may be missed. After two in a row nobody knows what was between.
+        self._longest_gap = max(_WINDOW, 2 * interval) + SHORTEST
         self._points: deque[_Point] = deque(maxlen=_MOST_POINTS)
         """The first reading, and then those at which the counter had moved."""
         self._first_is_a_step = False
@@ -48,7 +57,7 @@ class Slope:
             self._last is None
             or regime != self._regime
             or now.asleep_since(self._last) >= 1.0
-            or now.awake_since(self._last) > _WINDOW + SHORTEST
+            or now.awake_since(self._last) > self._longest_gap
             or self._strays(now, level, direction, most)
         ):
             points.clear()
@@ -71,15 +80,15 @@ class Slope:
 
     def _is_old(self, now: Moment) -> bool:
         points = self._points
-        if len(points) > 2 and points[1].awake <= now.monotonic - _WINDOW:
+        if len(points) > 2 and points[1].awake <= now.monotonic - self._window:
             return True
-        return len(points) > 1 and points[0].awake <= now.monotonic - _OLDEST
+        return len(points) > 1 and points[0].awake <= now.monotonic - self._oldest
 
     def _now(self, awake: float) -> float | None:
         points = self._points
         # A first reading lies somewhere between two steps. Where they are coarse, that makes the first one
-        # look fast: then it is not counted from, unless several have followed.
-        start = 0 if self._first_is_a_step or not self._stood or len(points) > 3 else 1
+        # look fast: then it is not counted from, unless so many have followed that it makes little of them.
+        start = 0 if self._first_is_a_step or not self._stood or len(points) > _MANY_POINTS else 1
         steps = len(points) - 1 - start
         if steps < 1:
             return None

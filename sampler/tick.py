@@ -51,7 +51,12 @@ class Sensor(Protocol):
 def _battery(settings: Settings, clock: Clock) -> Sensor:
     signs = settings.signs or DriverSigns()
     sensor = make_battery(
-        settings.sysfs, settings.power.battery, clock, signs, reverse=settings.reverse_current
+        settings.sysfs,
+        settings.power.battery,
+        clock,
+        signs,
+        interval=settings.interval,
+        reverse=settings.reverse_current,
     )
     return Background(sensor, settings.interval)
 

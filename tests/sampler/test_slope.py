@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sampler.background import Background
 from sampler.battery import PowerSupplySensor
+from sampler.choice import Choice
 from sampler.slope import Slope
+from sampler.tick import SENSORS, Settings
 from telemetry.sample import Battery
 from tests.sampler.fakes import SetClock
 from tests.sampler.supplies import ABSENT, Attributes, over_the_wire, pack
@@ -22,7 +26,7 @@ class Watched:
 
     def __init__(self, step: float = 5.0, most: float = 500.0) -> None:
         self.clock = SetClock()
-        self.slope = Slope()
+        self.slope = Slope(step)
         self.step = step
         self.most = most
 
@@ -56,6 +60,23 @@ def test_a_coarse_counter_is_measured_from_step_to_step(unit: float) -> None:
     assert sum(rates) / len(rates) == pytest.approx(-6.0, rel=0.05)
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0.01, 1.0), st.floats(0.0, 1.0), st.floats(2.0, 30.0))
+@example(0.2, 5 / 120, 6.0)  # a pack of 20 Wh that counts percents, and steps 5 s after the first reading
+def test_where_between_two_steps_it_was_first_read_does_not_matter(
+    unit: float, phase: float, watts: float
+) -> None:
+    """A step is seen up to 5 s late, of 60 s and more; a step that was none is one of ten."""
+    watched = Watched()
+    rates = [
+        watched.see(unit * math.ceil(100 + phase - watts * second / 3600 / unit))
+        for second in range(0, 1800, 5)
+    ]
+    told = [rate for rate in rates if rate is not None]
+    assert len(told) > 100 or unit > 0.25 * watts * 1800 / 3600
+    assert all(rate == pytest.approx(-watts, rel=0.15) for rate in told)
+
+
 def test_a_single_step_tells_nothing() -> None:
     watched = Watched()
     assert [watched.see(50.0) for _ in range(40)] == [None] * 40
@@ -66,6 +87,29 @@ def test_two_readings_a_minute_apart_are_enough() -> None:
     watched = Watched(step=60.0)
     assert watched.see(50.0) is None
     assert watched.see(49.9) == pytest.approx(-6.0)
+
+
+LONG = pytest.mark.parametrize("interval", [360.0, 400.0, 600.0, 3600.0])
+
+
+@LONG
+def test_long_intervals(interval: float) -> None:
+    """Each slope is that of the last interval, as soon as there is one."""
+    watched = Watched(step=interval)
+    assert watched.fall(3 * interval, 6.0, 90.0) == [None, *[pytest.approx(-6.0, rel=1e-3)] * 3]
+    assert watched.see(90.0 - 6.0 * interval / 1200 - 15.0 * interval / 3600) == pytest.approx(
+        -15.0, rel=1e-3
+    )
+
+
+@LONG
+def test_a_long_interval_that_is_missed(interval: float) -> None:
+    watched = Watched(step=interval)
+    assert watched.fall(interval, 6.0, 90.0)[-1] is not None
+    watched.clock.go_on(interval)
+    assert watched.see(90.0 - 6.0 * interval / 1200) == pytest.approx(-6.0, rel=1e-3)
+    watched.clock.go_on(2 * interval)
+    assert watched.see(90.0 - 6.0 * interval / 600) is None
 
 
 def test_what_slows_down_is_seen() -> None:
@@ -158,6 +202,24 @@ def test_the_slope_of_energy_is_power(tmp_path: Path) -> None:
     assert last.power == pytest.approx(-6.0, rel=1e-3)
     assert last.current == pytest.approx(-0.5, rel=1e-3)
     assert (last.method, last.voltage, last.pct, last.raw) == ("slope", 12, 50, None)
+
+
+@LONG
+@pytest.mark.parametrize("choice", ["auto", "BAT0"])
+def test_the_slope_over_long_intervals(tmp_path: Path, interval: float, choice: str) -> None:
+    """From the setting of the interval to the pack."""
+    directory = pack(tmp_path, current_now=ABSENT, charge_now=ABSENT, energy_now=0)
+    clock = SetClock()
+    background = SENSORS["battery"](Settings(tmp_path, tmp_path, 0, interval, Choice(choice)), clock)
+    assert isinstance(background, Background)
+    readings = []
+    for number in range(3):
+        (directory / "energy_now").write_text(f"{round(50e6 - 6e6 * number * interval / 3600)}\n")
+        battery = background.sensor.read()
+        assert isinstance(battery, Battery)
+        readings.append(battery.power)
+        clock.go_on(interval)
+    assert readings == [None, *[pytest.approx(-6.0, rel=1e-3)] * 2]
 
 
 def test_a_percent_that_is_absurd_stops_no_slope(tmp_path: Path) -> None:
