@@ -123,6 +123,11 @@ class Retention:
     # --- rows ---
 
     def _drop_oldest(self, database: sqlite3.Connection, end: int) -> bool:
+        orphans = _orphans(database, end, self._samples)
+        if orphans:
+            self._emptying = floor(orphans[0], DAY) + DAY
+            self._drop(database, [ts for ts in orphans if ts < self._emptying], self._emptying)
+            return True
         rows = database.execute(
             "SELECT ts, time FROM system_sample WHERE time >= 0 AND time < ? "
             "AND ts <> (SELECT MAX(ts) FROM system_sample) ORDER BY time LIMIT ?",  # where the stream goes on
@@ -159,20 +164,39 @@ class Retention:
     def _drop(self, database: sqlite3.Connection, samples: Sequence[int], raw_since: int) -> None:
         """Drop samples with their rows, and let ``history`` say so."""
         keys = [(ts,) for ts in samples]
-        compact = compact_tables(database)
         begun = time.monotonic()
         with transaction(database):
             database.execute("UPDATE history SET raw_since = max(raw_since, ?)", (raw_since,))
             database.execute(_NOTE_SEQS, (str(list(samples)),))
-            for table in (
-                "core_row" if "core_row" in compact else "cpu_core",
-                "process_row" if "process_row" in compact else "process_sample",
-                "battery_pack",
-                "system_sample",
-            ):
+            for table in (*_children(database), "system_sample"):
                 database.executemany(f"DELETE FROM {table} WHERE ts = ?", keys)
             database.execute(_DROP_GAPS)
         self._samples = _adapted(self._samples, time.monotonic() - begun, 500)
+
+
+def _children(database: sqlite3.Connection) -> tuple[str, ...]:
+    compact = compact_tables(database)
+    return (
+        "core_row" if "core_row" in compact else "cpu_core",
+        "process_row" if "process_row" in compact else "process_sample",
+        "battery_pack",
+    )
+
+
+def _orphans(database: sqlite3.Connection, end: int, most: int) -> list[int]:
+    """The oldest ``ts`` that only cores, processes or packs have, older than all samples and than ``end``.
+
+    A copy of a damaged database has such rows, of samples that were lost.
+    """
+    found: set[int] = set()
+    for table in _children(database):
+        rows = database.execute(
+            f"SELECT DISTINCT ts FROM {table} WHERE ts < (SELECT MIN(ts) FROM system_sample) AND ts < ? "
+            "ORDER BY ts LIMIT ?",
+            (end, most),
+        )
+        found.update(ts for (ts,) in rows)
+    return sorted(found)[:most]
 
 
 _NOTE_SEQS = """

@@ -14,7 +14,7 @@ from collections.abc import Container, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from writer import rollup
+from writer import holes, rollup
 from writer.aside import delete_all_but_newest, todo_of
 from writer.belongings import Belongings
 from writer.catalogue import Object, columns, objects
@@ -27,8 +27,6 @@ _BUSY_TIMEOUT = 30.0
 _PAUSE = 0.01
 
 _CHILDREN = ("cpu_core", "process_sample", "battery_pack")
-
-_Row = dict[str, object]
 
 
 class Check(threading.Thread):
@@ -120,12 +118,6 @@ def _writable(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
 
 
-def _rows(source: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()) -> Iterator[_Row]:
-    cursor = source.execute(sql, parameters)
-    names = [name for name, *_ in cursor.description]
-    return (dict(zip(names, row, strict=True)) for row in cursor)
-
-
 class _Copy:
     """Puts rows of a damaged database into the fresh one; what is there already is left alone.
 
@@ -142,8 +134,6 @@ class _Copy:
         self._read_names_first()
         self._columns: dict[str, Container[str]] = {}
         self._runs: dict[object, object] = {}
-        self._is_holed = False
-        """Samples were lost: what is left of their cores and processes is worth a search of its own."""
 
     @property
     def failed(self) -> list[str]:
@@ -171,7 +161,8 @@ class _Copy:
         since = raw_since(self._source)
         for _ in inherit(self._source, self._target, self._name, since):
             yield samples, rows
-        for batch in self._batches("system_sample"):
+        lost: list[holes.Keys] = []
+        for batch in holes.batches(self._source, "system_sample", _BATCH, lost):
             with transaction(self._target):
                 copied: list[int] = []
                 for row in batch:
@@ -181,8 +172,9 @@ class _Copy:
                         samples, rows = samples + 1, rows + more
                 rollup.add_late(self._target, copied, since)
             yield samples, rows
-        for table in _CHILDREN if self._is_holed else ():
-            for batch in self._batches(table):
+        # What is left of the cores and processes of lost samples is worth a search of its own.
+        for table in _CHILDREN if lost else ():
+            for batch in holes.batches(self._source, table, _BATCH, []):
                 their = {int(str(row["ts"])) for row in batch}
                 with transaction(self._target), rollup.adding_children(self._target, their, since):
                     rows += sum(self._insert(table, row) for row in batch)
@@ -212,37 +204,11 @@ class _Copy:
         except sqlite3.Error:
             return []
 
-    def _batches(self, table: str) -> Iterator[list[_Row]]:
-        """Yield rows of ``table``: newest first down to a damaged page, then oldest first up to it."""
-        ends = {"DESC": 1 << 62, "ASC": -1}
-        for order in ends:
-            limit = _BATCH
-            while True:
-                try:
-                    keys = self._source.execute(
-                        f"SELECT DISTINCT ts FROM {table} WHERE ts > ? AND ts < ? "
-                        f"ORDER BY ts {order} LIMIT {limit}",
-                        (ends["ASC"], ends["DESC"]),
-                    ).fetchall()
-                    if not keys:
-                        return
-                    (first,), (last,) = min(keys), max(keys)
-                    all_of_them = f"SELECT * FROM {table} WHERE ts BETWEEN ? AND ? ORDER BY ts {order}"
-                    rows = list(_rows(self._source, all_of_them, (first, last)))
-                except sqlite3.Error:
-                    self._is_holed = True
-                    if limit == 1:
-                        break
-                    limit = 1  # row by row, as near to the damage as it goes
-                    continue
-                ends[order] = first if order == "DESC" else last
-                yield rows
-
-    def _readable(self, sql: str, parameters: tuple[object, ...] = ()) -> list[_Row]:
+    def _readable(self, sql: str, parameters: tuple[object, ...] = ()) -> list[holes.Row]:
         """Return the rows up to a damaged page."""
-        rows: list[_Row] = []
+        rows: list[holes.Row] = []
         with suppress(sqlite3.Error):
-            rows.extend(_rows(self._source, sql, parameters))
+            rows.extend(holes.rows(self._source, sql, parameters))
         return rows
 
     # --- writing ---
@@ -260,7 +226,7 @@ class _Copy:
     def _number(self, run: object) -> object:
         return self._target.execute("SELECT run_id FROM run WHERE run = ?", (run,)).fetchone()[0]
 
-    def _sample(self, row: _Row) -> int | None:
+    def _sample(self, row: holes.Row) -> int | None:
         """Copy a sample with its cores and processes; return how many of those, None where it is there."""
         old_ts = row["ts"]
         row.setdefault("time", old_ts)  # of the original logger, damaged before it was upgraded
@@ -291,7 +257,7 @@ class _Copy:
     def _finds(self, sql: str, *values: object) -> bool:
         return self._target.execute(sql, values).fetchone() is not None
 
-    def _insert(self, table: str, row: _Row) -> bool:
+    def _insert(self, table: str, row: holes.Row) -> bool:
         known = {name: value for name, value in row.items() if name in self._columns[table]}
         marks = ", ".join("?" * len(known))
         before = self._target.total_changes  # rowcount does not see what the trigger of a view inserts

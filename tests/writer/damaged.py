@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from writer.keeper import Keeper
@@ -24,6 +26,35 @@ def damage(path: Path, table: str, *, page: int) -> None:
     with path.open("r+b") as file:
         file.seek((root - 1 + page) * size)
         file.write(b"\xa5" * size)
+
+
+def leaves(path: Path, table: str) -> list[int]:
+    """The numbers of the leaf pages of ``table``, by its keys (sqlite.org/fileformat2.html, 1.6)."""
+    with closing(sqlite3.connect(path)) as database:
+        (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    content = path.read_bytes()
+
+    def below(number: int) -> Iterator[int]:
+        page = content[(number - 1) * size : number * size]
+        if page[0] not in {0x02, 0x05}:
+            yield number
+            return
+        cells = [int.from_bytes(page[12 + 2 * at :][:2]) for at in range(int.from_bytes(page[3:5]))]
+        for at in (*cells, 8):  # the last child stands in the header
+            yield from below(int.from_bytes(page[at : at + 4]))
+
+    return list(below(root))
+
+
+def overwrite(path: Path, pages: list[int]) -> None:
+    """Overwrite pages by their numbers, which begin at 1."""
+    with closing(sqlite3.connect(path)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
 
 
 def asides(path: Path) -> list[Path]:

@@ -173,6 +173,37 @@ def test_gaps_of_what_is_dropped_go_and_runs_stay(store: Store) -> None:
     assert rows(store.path, "SELECT run, last_seq FROM run JOIN dropped USING (run_id)") == [("run-a", 200)]
 
 
+def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) -> None:
+    """They are copied out of a damaged database, and no sample tells of them."""
+    fill(store, 4, each=720)
+    sampled = MIDNIGHT + 2 * DAY
+    with changing(store.path) as database:
+        database.execute("DELETE FROM system_sample WHERE time < ?", (sampled,))
+        database.execute(
+            "DELETE FROM system_sample WHERE ts BETWEEN ? AND ?", (sampled + 9000, sampled + 9999)
+        )
+    orphans = "SELECT COUNT(*) FROM {} WHERE ts NOT IN (SELECT ts FROM system_sample)"
+    counts = [value(store.path, orphans.format(table)) for table in ("cpu_core", "process_sample")]
+    assert min(counts) > 2 * 1440
+    before = rolled_up(store.path)
+    # As long as there is room they stay.
+    assert drop(store, Retention(LARGE, lambda: ROOMY)) == []
+    # One step takes no more than a few, and of one day; samples go when there are no more.
+    retention = Retention(Limits(1), lambda: ROOMY)
+    while store.tend(retention.step) != "--max-size":
+        pass
+    assert 0 < counts[0] - value(store.path, orphans.format("cpu_core")) <= 2 * 100
+    assert marks(store.path)["raw_since"] == MIDNIGHT + DAY
+    limit = used(store) * 95 // 100
+    drop(store, Retention(Limits(limit), lambda: ROOMY))
+    assert used(store) <= limit
+    assert value(store.path, "SELECT MIN(ts) FROM cpu_core") >= sampled
+    assert value(store.path, "SELECT MIN(ts) FROM system_sample") == sampled
+    drop(store, Retention(Limits(1), lambda: ROOMY))
+    assert_no_orphans(store.path)
+    assert rolled_up(store.path) == before
+
+
 # --- by room ---
 
 
