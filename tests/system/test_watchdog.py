@@ -104,6 +104,7 @@ def test_a_sampler_that_hangs_in_a_file_is_not(system: System, manager: Manager,
     assert not manager.is_fed()
 
 
+@pytest.mark.slow
 def test_a_sampler_whose_battery_hangs_is_alive(system: System, manager: Manager, tmp_path: Path) -> None:
     sysfs = tmp_path / "sys"
     shutil.copytree(BATTERY, sysfs)

@@ -133,6 +133,7 @@ def kill_at_random(directory: Path, span: Span, kills: int) -> Iterator[int]:
         yield version
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_the_old_database_or_the_new_one(tmp_path: Path) -> None:
     span = measure(tmp_path, 10_000)
     for number in range(20):

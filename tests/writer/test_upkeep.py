@@ -171,6 +171,7 @@ def test_samples_are_stored_while_a_debt_is_paid(system: System) -> None:
         assert value(system.database, "SELECT COUNT(*) FROM system_sample WHERE run_id = 2") == newest
 
 
+@pytest.mark.slow
 def test_room_is_made_before_the_disk_is_full(system: System, make_disk: MakeDisk, tmp_path: Path) -> None:
     pristine = debtor(tmp_path / "pristine.db")
     disk = make_disk(LEAST_FREE + pristine.stat().st_size)  # and the WAL, and the roll-ups
@@ -207,6 +208,7 @@ def kill_again_and_again(system: System, pristine: Path, moments: random.Random,
     assert len(seen) > 2, "nothing was killed in its middle"
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_costs_nothing(system: System, tmp_path: Path) -> None:
     kill_again_and_again(system, debtor(tmp_path / "pristine.db"), random.Random(5), 6)
 
