@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from writer import ladder, schema
 from writer.catalogue import Object, columns, objects, quoted
+from writer.transaction import transaction
 
 _TABLES = ("system_sample", "cpu_core", "process_sample", "run", "gap")
 
@@ -51,13 +52,13 @@ class Belongings:
 
     def _copy(self, table: Object) -> None:
         """In one transaction: a table that is there was copied, whatever interrupted the rest."""
-        self._target.execute("BEGIN IMMEDIATE")
-        if self._make(f"table {table.name}", table.sql):
+        with transaction(self._target):
+            if not self._make(f"table {table.name}", table.sql):
+                return
             for row in self._readable_rows(table.name):
                 marks = ", ".join("?" * len(row))
                 with suppress(sqlite3.Error):  # a row that breaks a rule of its own table: damage
                     self._target.execute(f"INSERT OR IGNORE INTO {quoted(table.name)} VALUES ({marks})", row)
-        self._target.execute("COMMIT")
 
     def _readable_rows(self, table: str) -> Iterator[tuple[object, ...]]:
         with suppress(sqlite3.Error):

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from writer.aggregates import TABLES, Table
 from writer.rollup import DAY, next_step, read_marks, write_step
+from writer.rows import number_of_name
 from writer.transaction import transaction
 
 _BATCH = 1000
@@ -97,11 +98,4 @@ def _names(source: sqlite3.Connection) -> dict[object, str]:
 
 def _number(target: sqlite3.Connection, name: str | None) -> int:
     """Return the name's number in the fresh database; 0 for none."""
-    if name is None:
-        return 0
-    find = "SELECT name_id FROM process_name WHERE name = ?"
-    row = target.execute(find, (name,)).fetchone()
-    if row is None:
-        target.execute("INSERT INTO process_name (name) VALUES (?)", (name,))
-        row = target.execute(find, (name,)).fetchone()
-    return int(row[0])
+    return 0 if name is None else number_of_name(target, name)

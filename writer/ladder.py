@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from writer import schema
 from writer.catalogue import attached, columns, objects, quoted
+from writer.transaction import transaction
 
 
 def names_in_the_way(database: sqlite3.Connection, known: Container[str]) -> list[str]:
@@ -64,8 +65,7 @@ def replacing_views(
     Indexes and triggers on ``tables`` are dropped and made again as well: those are a user's own. ``known``
     are the columns of each table that are ours already; others of a name that we need are renamed.
     """
-    try:
-        database.execute("BEGIN IMMEDIATE")
+    with transaction(database):
         _rename_users_columns(database, known)
         own = attached(database, tables)
         for it in own:
@@ -75,11 +75,6 @@ def replacing_views(
         schema.make_views(database)
         for it in own:
             database.execute(it.sql)
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
 
 
 def _rename_users_columns(database: sqlite3.Connection, known: Mapping[str, Container[str]]) -> None:

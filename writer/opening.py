@@ -14,6 +14,7 @@ from writer import ladder, original, schema
 from writer.catalogue import objects, user_version
 from writer.disk import disk_of
 from writer.salvage import is_damage, result_code
+from writer.transaction import transaction
 
 _BUSY_TIMEOUT = 1.0
 """s to wait for another program's lock. A batch that could not be written is kept and tried again."""
@@ -126,9 +127,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
     database.execute("PRAGMA synchronous = NORMAL")
     if not names:
-        database.execute("BEGIN IMMEDIATE")
-        schema.fresh(database)
-        database.execute("COMMIT")
+        with transaction(database):
+            schema.fresh(database)
     elif is_original:
         # What the last logger left in the WAL goes to the file first: the room is reckoned from its size.
         database.execute("PRAGMA wal_checkpoint(PASSIVE)")

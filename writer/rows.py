@@ -132,18 +132,22 @@ class Rows:
         self._processes.clear()
 
     def _number(self, name: str) -> int:
-        """Return the name's number in process_name, which is given to it now if it has none."""
         number = self._names.get(name)
         if number is None:
-            find = "SELECT name_id FROM process_name WHERE name = ?"
-            row = self._database.execute(find, (name,)).fetchone()
-            if row is None:
-                self._database.execute("INSERT INTO process_name (name) VALUES (?)", (name,))
-                row = self._database.execute(find, (name,)).fetchone()
             if len(self._names) >= _MOST_NAMES:
                 self._names.clear()
-            number = self._names[name] = int(row[0])
+            number = self._names[name] = number_of_name(self._database, name)
         return number
+
+
+def number_of_name(database: sqlite3.Connection, name: str) -> int:
+    """Return the name's number in process_name, which is given to it now if it has none."""
+    find = "SELECT name_id FROM process_name WHERE name = ?"
+    row = database.execute(find, (name,)).fetchone()
+    if row is None:
+        database.execute("INSERT INTO process_name (name) VALUES (?)", (name,))
+        row = database.execute(find, (name,)).fetchone()
+    return int(row[0])
 
 
 def _whole(percent: float | None, scale: int) -> float | None:
