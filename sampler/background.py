@@ -29,7 +29,7 @@ def patience(interval: float) -> float:
     return min(max(0.25, interval / 20), 3.0)
 
 
-class Source(Protocol[T_co]):
+class Readable(Protocol[T_co]):
     """What is read."""
 
     def read(self) -> T_co: ...
@@ -51,7 +51,7 @@ class Background(Generic[T]):
     next sample covers.
     """
 
-    def __init__(self, sensor: Source[T], interval: float, clock: Callable[[], float] = _boottime) -> None:
+    def __init__(self, sensor: Readable[T], interval: float, clock: Callable[[], float] = _boottime) -> None:
         self.sensor = sensor
         self._patience = patience(interval)
         self._fresh = min(interval, _FRESH)
@@ -128,7 +128,7 @@ class Slowly(Generic[T]):
     """
 
     def __init__(
-        self, sensor: Source[T], seconds: float, clock: Callable[[], float], *, hold: bool = True
+        self, sensor: Readable[T], seconds: float, clock: Callable[[], float], *, hold: bool = True
     ) -> None:
         self._sensor = sensor
         self._seconds = seconds

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sampler.clock import DEFAULT_INTERVAL, Clock, Moment
+from sampler.combined import combine
 from sampler.driver_sign import DriverSigns
 from sampler.pack import (
     DIRECTION,
@@ -22,7 +23,6 @@ from sampler.pack import (
     parse_health,
     parse_pack,
 )
-from sampler.packs import combine
 from sampler.power_supply import (
     has_numbers,
     no_gauge,

@@ -17,7 +17,7 @@ from sampler.background import Background
 from sampler.choice import ExplainedBattery, choose
 from sampler.clock import DEFAULT_INTERVAL, Clock, next_deadline
 from sampler.driver_sign import DriverSigns
-from sampler.tick import Sampler, Sensor, Settings, make_sensors, read_boot_id
+from sampler.sensors import Sampler, Sensor, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
 from telemetry.command import ArgumentParser, run
 from telemetry.errors import UserError

@@ -27,8 +27,15 @@ KEPT = {"sqlite3": {"writer", "query"}}
 
 
 def rooms() -> list[tuple[str, Path]]:
-    found = [(place, path) for place in ALLOWED for path in sorted((ROOT / place).glob("*.py"))]
-    return found + [("writer", path) for path in sorted((ROOT / "writer" / "schema").glob("*.py"))]
+    """Each module of the product with the place whose rules it follows: the deepest one that holds it."""
+    found = []
+    for top in ("telemetry", "sampler", "writer", "query"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            place = path.parent.relative_to(ROOT)
+            while str(place) not in ALLOWED:
+                place = place.parent
+            found.append((str(place), path))
+    return found
 
 
 def imports(path: Path) -> set[str]:

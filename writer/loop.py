@@ -11,9 +11,9 @@ from telemetry.service import RateLimited, StopSignal
 from telemetry.stream.control_server import ControlServer
 from telemetry.stream.subscriber import Subscriber
 from writer.ingest import Batch
-from writer.keeper import Keeper
+from writer.maintenance import Maintenance
+from writer.recovery.guarded_store import GuardedStore
 from writer.store import CannotWrite
-from writer.upkeep import Upkeep
 
 _LONGEST_WAIT = 60.0
 _ALONE = 10.0
@@ -29,32 +29,32 @@ class Loop:
 
     def __init__(
         self,
-        keeper: Keeper,
+        guarded: GuardedStore,
         subscriber: Subscriber,
         control: ControlServer,
-        upkeep: Upkeep,
+        maintenance: Maintenance,
         commit_interval: float,
         *,
         log: logging.Logger,
     ) -> None:
-        self._keeper = keeper
+        self._guarded = guarded
         self._subscriber = subscriber
         self._control = control
-        self._upkeep = upkeep
+        self._maintenance = maintenance
         self._batch = Batch(commit_interval)
         self._log = log
         self._unreachable = RateLimited(log)
         self._busy_at = time.monotonic()
         self._trouble: str | None = None
         self._retry_at = 0.0
-        self._upkeep_at = 0.0
+        self._maintenance_at = 0.0
 
     def run(self, stop: StopSignal, supervisor: Supervisor) -> None:
         """Run until ``stop``; then commit what is left."""
         supervisor.ready(self._state())
         while not stop.requested:
             now = time.monotonic()
-            due = min(self._due_in(now), self._upkeep_at - now)
+            due = min(self._due_in(now), self._maintenance_at - now)
             wait = max(0.0, min(_LONGEST_WAIT, supervisor.beat, max(due, self._retry_at - now)))
             if self._batch.full:  # the ring keeps what follows
                 stop.wait(wait)
@@ -69,7 +69,7 @@ class Loop:
             self._log.error("%d samples are not stored; the ring has them", len(self._batch.items))
 
     def _state(self) -> str:
-        path = self._keeper.store.path
+        path = self._guarded.store.path
         return f"cannot write {path}: {self._trouble}" if self._trouble else f"storing into {path}"
 
     def _receive(self, wait: float, stop: StopSignal) -> None:
@@ -86,7 +86,7 @@ class Loop:
 
     def _serve(self) -> None:
         try:
-            self._keeper.tend(self._has_caught_up)
+            self._guarded.step(self._has_caught_up)
         except CannotWrite as error:
             self._note_trouble(error)
         requests = self._control.requests()
@@ -96,18 +96,18 @@ class Loop:
             self._control.answer(route, self._report() if done else {"ok": False, "error": self._trouble})
 
     def _due_in(self, now: float) -> float:
-        return self._batch.due_in(now, _SPARING if self._upkeep.is_sparing else 0.0)
+        return self._batch.due_in(now, _SPARING if self._maintenance.is_sparing else 0.0)
 
     def _keep_up(self) -> None:
         """Do a step of what need not be done now; samples go first."""
         now = time.monotonic()
-        if now < max(self._upkeep_at, self._retry_at) or self._due_in(now) <= 0:
+        if now < max(self._maintenance_at, self._retry_at) or self._due_in(now) <= 0:
             return
         try:
-            self._upkeep_at = now + self._upkeep.turn(self._keeper.store)
+            self._maintenance_at = now + self._maintenance.turn(self._guarded.store)
         except CannotWrite as error:
-            self._log.debug("upkeep has to wait: %s", error)
-            self._upkeep_at = now + _LONGEST_WAIT
+            self._log.debug("maintenance has to wait: %s", error)
+            self._maintenance_at = now + _LONGEST_WAIT
 
     def _has_caught_up(self) -> bool:
         """Whether all that the ring has is stored; without a sampler there is nothing to wait for."""
@@ -115,8 +115,8 @@ class Loop:
         return (self._subscriber.caught_up or is_alone) and self._commit()
 
     def _report(self) -> dict[str, object]:
-        device, inode = self._keeper.store.identity
-        return {"ok": True, "dev": device, "ino": inode, "newest": self._keeper.store.position}
+        device, inode = self._guarded.store.identity
+        return {"ok": True, "dev": device, "ino": inode, "newest": self._guarded.store.position}
 
     def _commit(self) -> bool:
         """Commit what is pending; return whether nothing is pending any more."""
@@ -124,7 +124,7 @@ class Loop:
             return True
         if time.monotonic() < self._retry_at:
             return False
-        store = self._keeper.store
+        store = self._guarded.store
         file = store.identity
         try:
             store.append(self._batch.items, time.time(), durable=self._batch.urgent)
@@ -134,18 +134,18 @@ class Loop:
         if store.identity != file and self._trouble is None:
             self._log.error("%s was moved or deleted: storing into a new one", store.path)
         if self._trouble is not None:
-            self._log.warning("%s can be written again", self._keeper.store.path)
+            self._log.warning("%s can be written again", self._guarded.store.path)
             self._trouble = None
         self._log.debug("committed %d samples", len(self._batch.items))
         self._batch.clear()
-        self._upkeep_at = 0.0  # what was stored may have completed more than its transaction rolled up
+        self._maintenance_at = 0.0  # what was stored may have completed more than its transaction rolled up
         return True
 
     def _note_trouble(self, error: CannotWrite) -> None:
         """Say once that the database cannot be written; then be silent until it can."""
         if self._trouble is None:
             self._log.error(
-                "cannot write %s: %s; keeping the samples and trying again", self._keeper.store.path, error
+                "cannot write %s: %s; keeping the samples and trying again", self._guarded.store.path, error
             )
         self._trouble = str(error)
         self._retry_at = time.monotonic() + _RETRY

@@ -143,10 +143,10 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     from telemetry.stream.control_server import ControlServer  # noqa: PLC0415
     from telemetry.stream.joiner import Start  # noqa: PLC0415
     from telemetry.stream.subscriber import Subscriber  # noqa: PLC0415
-    from writer.keeper import Keeper  # noqa: PLC0415
     from writer.loop import Loop  # noqa: PLC0415
-    from writer.retention import Limits  # noqa: PLC0415
-    from writer.upkeep import Upkeep  # noqa: PLC0415
+    from writer.maintenance import Maintenance  # noqa: PLC0415
+    from writer.recovery.guarded_store import GuardedStore  # noqa: PLC0415
+    from writer.rollups.retention import Limits  # noqa: PLC0415
 
     refused = RateLimited(log)
 
@@ -157,7 +157,7 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     with (
         StopSignal() as stop,
         closing(Supervisor()) as supervisor,
-        Keeper(options.db or places.default_database(), log) as keeper,
+        GuardedStore(options.db or places.default_database(), log) as guarded,
     ):
         control = ControlServer(options.control or places.control_endpoint(directory))
         with (
@@ -165,13 +165,15 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
             Subscriber(
                 options.subscribe or places.publish_endpoint(directory),
                 options.replay or places.replay_endpoint(directory),
-                keeper.store.position or Start.OLDEST,
+                guarded.store.position or Start.OLDEST,
                 on_invalid=skip,
             ) as subscriber,
         ):
-            log.info("storing into %s", keeper.store.path)
-            upkeep = Upkeep(Limits(options.max_size, options.retain), log)
-            Loop(keeper, subscriber, control, upkeep, options.commit_interval, log=log).run(stop, supervisor)
+            log.info("storing into %s", guarded.store.path)
+            maintenance = Maintenance(Limits(options.max_size, options.retain), log)
+            Loop(guarded, subscriber, control, maintenance, options.commit_interval, log=log).run(
+                stop, supervisor
+            )
     if refused.count:
         log.info("%d messages were no samples and were skipped", refused.count)
     return 0

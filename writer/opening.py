@@ -10,11 +10,12 @@ from pathlib import Path
 
 from telemetry.errors import UserError
 from telemetry.lock import open_locked
-from writer import ladder, original, schema
+from writer import schema
 from writer.catalogue import objects, user_version
 from writer.disk import disk_of
-from writer.salvage import is_damage, result_code
+from writer.result_codes import is_damage, result_code
 from writer.transaction import transaction
+from writer.upgrade import ladder, original
 
 _BUSY_TIMEOUT = 1.0
 """s to wait for another program's lock. A batch that could not be written is kept and tried again."""

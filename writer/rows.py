@@ -83,7 +83,7 @@ class Rows:
             names = {it.name for it in triggers}
             self._direct = {view: f"{view}_insert" in names and not self._one_by_one for view in COMPACT}
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """After a rollback: names that were numbered meanwhile are not there."""
         self._names.clear()
 

@@ -13,13 +13,13 @@ from typing import NamedTuple, Self, TypeVar
 from telemetry.errors import UserError
 from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
-from writer import rollup
-from writer.aside import set_aside
 from writer.gaps import fill_gap, has_gaps, note_gap
 from writer.ingest import Item
 from writer.opening import Damaged, explained, is_known, open_database, take_lock
+from writer.recovery.aside import set_aside
+from writer.result_codes import is_damage
+from writer.rollups import rollup
 from writer.rows import Rows
-from writer.salvage import is_damage
 from writer.transaction import empty_wal, transaction
 
 
@@ -220,8 +220,8 @@ class Store:
         self._runs = runs or self._runs  # those of the newest batch: a handful, never all
         return Stored(stored, known)
 
-    def tend(self, step: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Do a step of upkeep in the database, and return what it returns; None while there is none open.
+    def apply(self, step: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Do ``step`` in the database and return what it returns; None while none is open.
 
         Raises CannotWrite.
         """
@@ -240,11 +240,11 @@ class Store:
 
     def empty_wal(self) -> bool:
         """Put all of the WAL into the database and cut it; return False where a reader is in the way."""
-        return bool(self.tend(empty_wal))
+        return bool(self.apply(empty_wal))
 
     def roll_up(self) -> bool:
         """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
-        return bool(self.tend(rollup.roll_up))
+        return bool(self.apply(rollup.roll_up))
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -252,21 +252,21 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            self.forget()
+            self.invalidate()
             if is_damage(error) and self._on_damage:
                 self.replace(str(error))
             elif isinstance(error, sqlite3.IntegrityError):
                 self._newest_ts = _newest_ts(self._database)  # samples were copied in that are newer
             raise CannotWrite(str(error)) from None
         except BaseException:
-            self.forget()
+            self.invalidate()
             raise
 
-    def forget(self) -> None:
-        """Forget what was remembered of rows: it may have been undone, or dropped."""
+    def invalidate(self) -> None:
+        """Drop the caches of what rows there are: it may have been undone, or dropped."""
         self._taken = range(0)
         self._runs = {}
-        self._rows.forget()
+        self._rows.invalidate()
 
     def _run(self, sample: Sample, ts: int, *, imported: bool, runs: dict[str, _Run]) -> _Run:
         run = runs.get(sample.run) or self._runs.get(sample.run)

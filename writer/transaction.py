@@ -21,10 +21,13 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def empty_wal(database: sqlite3.Connection) -> bool:
-    """Put all of the WAL into the database and cut it, now; return False where a reader is in the way."""
+def empty_wal(database: sqlite3.Connection, *, wait: bool = False) -> bool:
+    """Put all of the WAL into the database and cut it; return False where a reader is in the way.
+
+    ``wait``: give readers the connection's busy timeout to end. Raises sqlite3.Error.
+    """
     (timeout,) = database.execute("PRAGMA busy_timeout").fetchone()
-    database.execute("PRAGMA busy_timeout = 0")
+    database.execute(f"PRAGMA busy_timeout = {timeout if wait else 0}")
     try:
         (is_busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import writer.rollup
+import writer.rollups.rollup
 from query.answer import ask
 from query.render import rendered
 from query.reports import REPORTS, Report, Variant, variant_of
@@ -197,7 +197,7 @@ def test_the_writers_own_roll_ups_say_the_same(
 ) -> None:
     with database_of(rows) as raw, copy_of(raw) as rolled_up:
         rolled_up.isolation_level = None
-        while writer.rollup.roll_up(rolled_up):
+        while writer.rollups.rollup.roll_up(rolled_up):
             pass
         times = [time for (time,) in raw.execute("SELECT time FROM system_sample ORDER BY ts")]
         window = data.draw(windows(times))

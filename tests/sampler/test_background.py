@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from sampler.background import Background, Slowly, patience
-from sampler.tick import Sampler
+from sampler.sensors import Sampler
 from telemetry.sample import Battery
 from tests.sampler.fakes import Fixed, SetClock
-from tests.sampler.test_tick import sensors
+from tests.sampler.test_sensors import sensors
 
 BATTERY = Battery("BAT0", "Discharging", 7.5, -1.0, -7.5, 50.0)
 

@@ -15,7 +15,7 @@ import pytest
 
 from sampler.clock import Clock
 from sampler.processes import ProcessSensor
-from sampler.tick import Sampler, Settings, make_sensors
+from sampler.sensors import Sampler, Settings, make_sensors
 
 
 def cpu_seconds(what: Callable[[], object], times: int = 15) -> float:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sampler.background import Background
 from sampler.battery import PowerSupplySensor
 from sampler.choice import Choice
+from sampler.sensors import SENSORS, Settings
 from sampler.slope import Slope
-from sampler.tick import SENSORS, Settings
 from telemetry.sample import Battery
 from tests.sampler.fakes import SetClock
 from tests.sampler.supplies import ABSENT, Attributes, over_the_wire, pack

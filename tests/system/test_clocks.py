@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sampler.processes import Processes
-from sampler.tick import Sampler, Sensor
+from sampler.sensors import Sampler, Sensor
 from telemetry.sample import Battery, Cpu, Sample
 from tests.sampler.fakes import Fixed, SetClock
 from tests.system.processes import System, stop, wait_until

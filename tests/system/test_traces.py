@@ -14,7 +14,7 @@ from sampler.battery import PowerSupplySensor
 from sampler.cpu import CpuSensor
 from sampler.load import LoadSensor
 from sampler.processes import ProcessSensor
-from sampler.tick import Sampler, Sensor
+from sampler.sensors import Sampler, Sensor
 from telemetry.sample import encode
 from tests.sampler.fakes import SetClock
 from tests.system.processes import DATA, System

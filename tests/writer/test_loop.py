@@ -18,9 +18,9 @@ from tests.writer.reading import rows, value
 from tests.writer.samples import BATTERY, row_of, sample
 from writer.ingest import Item
 from writer.loop import Loop
-from writer.retention import Limits
+from writer.maintenance import Maintenance
+from writer.rollups.retention import Limits
 from writer.store import Store, Stored
-from writer.upkeep import Upkeep
 
 
 def count(feed: Feed) -> int:
@@ -62,16 +62,16 @@ class Noting(Store):
 
 
 class Kept(NamedTuple):
-    """A keeper whose store is never damaged."""
+    """A guarded whose store is never damaged."""
 
     store: Store
 
 
 def test_only_a_battery_at_its_end_is_worth_a_sync(tmp_path: Path) -> None:
     low = BATTERY._replace(pct=10.0)
-    upkeep = Upkeep(Limits(1 << 30), logging.getLogger())
+    maintenance = Maintenance(Limits(1 << 30), logging.getLogger())
     with Noting(tmp_path / "t.db") as store:
-        loop = Loop(Kept(store), None, None, upkeep, 60.0, log=logging.getLogger())  # type: ignore[arg-type]
+        loop = Loop(Kept(store), None, None, maintenance, 60.0, log=logging.getLogger())  # type: ignore[arg-type]
         for battery in (BATTERY, low, low._replace(power=2.0, status="Charging"), None, low):
             loop._batch.add([sample(len(store.durable) + 1)._replace(battery=battery)], 0.0)
             assert loop._commit()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sampler.battery import PowerSupplySensor
+from sampler.combined import combine
 from sampler.pack import Pack
-from sampler.packs import combine
 from telemetry.sample import Battery, BatteryPack, Health
 from tests.sampler.supplies import ABSENT, Attributes, pack, plain, read, reading, write_supply
 

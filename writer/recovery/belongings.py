@@ -10,9 +10,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 
-from writer import ladder, schema
+from writer import schema
 from writer.catalogue import Object, columns, objects, quoted
 from writer.transaction import transaction
+from writer.upgrade import ladder
 
 _TABLES = ("system_sample", "cpu_core", "process_sample", "run", "gap")
 

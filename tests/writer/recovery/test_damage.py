@@ -10,13 +10,14 @@ import pytest
 
 from telemetry.errors import UserError
 from tests.system.processes import System, stop, wait_until
-from tests.writer.damaged import LOG, PAGE, asides, damage, wait_for_salvage
-from tests.writer.originals import build, measured
 from tests.writer.reading import catalogue, changing, is_whole, rows, value
+from tests.writer.recovery.damaged import LOG, PAGE, asides, damage, wait_for_salvage
 from tests.writer.samples import NOW, row_of, sample
-from writer.aside import set_aside, was_left_unclean
-from writer.keeper import Keeper
-from writer.salvage import Check, is_damage
+from tests.writer.upgrade.originals import build, measured
+from writer.recovery.aside import set_aside, was_left_unclean
+from writer.recovery.guarded_store import GuardedStore
+from writer.recovery.salvage import Check
+from writer.result_codes import is_damage
 from writer.store import CannotWrite, Store
 
 
@@ -52,9 +53,9 @@ def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
 @pytest.mark.parametrize("page", [60, 240, 500, 700])
 def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
     damage(recorded, "run", page=page)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        wait_for_salvage(keeper)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
     assert is_whole(recorded)
     assert len(asides(recorded)) == 1
     # One page holds 20 samples of the widest table, or the index of some hundred.
@@ -68,9 +69,9 @@ def test_an_undamaged_database_is_copied_whole(recorded: Path) -> None:
     before = {
         table: rows(recorded, f"SELECT * FROM {table}") for table in ("run", "cpu_core", "process_sample")
     }
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        wait_for_salvage(keeper)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
     for table, content in before.items():
         assert rows(recorded, f"SELECT * FROM {table}") == content
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
@@ -94,11 +95,11 @@ def test_what_a_user_made_is_made_again(recorded: Path) -> None:
         ):
             database.execute(sql)
     before = {key: sql for key, sql in catalogue(recorded).items() if key[1].startswith("own_")}
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        wait_for_salvage(keeper)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
         assert rows(recorded, "SELECT text FROM own_note") == [("first",), ("second",)]  # and nothing fired
-        keeper.store.append([sample(5000)], NOW)
+        guarded.store.append([sample(5000)], NOW)
     assert {key: sql for key, sql in catalogue(recorded).items() if key[1].startswith("own_")} == before
     assert rows(recorded, "SELECT seq FROM system_sample WHERE room = 'kitchen'") == [(7,)]
     assert value(recorded, "SELECT COUNT(*) FROM own_note") == 3
@@ -114,9 +115,9 @@ def test_what_cannot_be_made_again_is_said(recorded: Path, caplog: pytest.LogCap
         database.execute(
             "UPDATE sqlite_master SET sql = 'CREATE VIEW own_view AS SELECT' WHERE name = 'own_view'"
         )
-    with caplog.at_level(logging.WARNING), Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        wait_for_salvage(keeper)
+    with caplog.at_level(logging.WARNING), GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
     assert rows(recorded, "SELECT x FROM own_table") == [(1,), (2,)]
     assert "view own_view: incomplete input" in caplog.text
@@ -127,24 +128,24 @@ def test_a_name_that_is_lost_costs_no_row(recorded: Path) -> None:
     assert names
     before = value(recorded, "SELECT COUNT(*) FROM process_sample")
     damage(recorded, "process_name", page=0)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        wait_for_salvage(keeper)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
     assert value(recorded, "SELECT COUNT(*) FROM process_sample") == before
     assert value(recorded, "SELECT COUNT(*) FROM process_sample WHERE name IS NULL") == before
 
 
 def test_what_the_ring_gives_again_meanwhile_is_there_once(recorded: Path) -> None:
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        keeper.tend(lambda: True)
-        while keeper._salvage is not None and keeper._salvage.is_alive():
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        guarded.step(lambda: True)
+        while guarded._salvage is not None and guarded._salvage.is_alive():
             try:
-                keeper.store.append([*row_of(2900, 3005), sample(1, "run-b", ts=NOW + 5 * 10)], NOW)
+                guarded.store.append([*row_of(2900, 3005), sample(1, "run-b", ts=NOW + 5 * 10)], NOW)
             except CannotWrite:  # the copy's turn
                 continue
-        wait_for_salvage(keeper)
-        keeper.store.append(row_of(2900, 3005), NOW)
+        wait_for_salvage(guarded)
+        guarded.store.append(row_of(2900, 3005), NOW)
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3006
     assert value(recorded, "SELECT COUNT(*) FROM (SELECT DISTINCT run_id, seq FROM system_sample)") == 3006
 
@@ -154,12 +155,12 @@ def test_damage_at_an_append_sets_the_file_aside_and_keeps_the_batch(recorded: P
     with recorded.open("r+b") as file:  # all but the catalogue's page
         file.seek(PAGE)
         file.write(b"\xa5" * (size - PAGE))
-    with Keeper(recorded, LOG) as keeper:
+    with GuardedStore(recorded, LOG) as guarded:
         try:
-            keeper.store.append([sample(3001)], NOW)
+            guarded.store.append([sample(3001)], NOW)
         except CannotWrite:
-            keeper.store.append([sample(3001)], NOW)
-        wait_for_salvage(keeper)
+            guarded.store.append([sample(3001)], NOW)
+        wait_for_salvage(guarded)
     assert is_whole(recorded)
     assert value(recorded, "SELECT MAX(seq) FROM system_sample") == 3001
     assert len(asides(recorded)) == 1
@@ -168,8 +169,8 @@ def test_damage_at_an_append_sets_the_file_aside_and_keeps_the_batch(recorded: P
 def test_a_file_that_was_ours_and_is_garbage_is_set_aside(recorded: Path) -> None:
     garbage = b"garbage, not a database" * 1000
     recorded.write_bytes(garbage)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.append([sample(1)], NOW)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.append([sample(1)], NOW)
     (aside,) = asides(recorded)
     assert aside.read_bytes() == garbage
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 1
@@ -178,7 +179,7 @@ def test_a_file_that_was_ours_and_is_garbage_is_set_aside(recorded: Path) -> Non
 def test_a_file_that_was_never_ours_is_not_touched(path: Path) -> None:
     path.write_bytes(b"dear diary" * 1000)
     with pytest.raises(UserError, match="name another --db"):
-        Keeper(path, LOG)
+        GuardedStore(path, LOG)
     assert path.read_bytes() == b"dear diary" * 1000
 
 
@@ -189,8 +190,8 @@ def test_a_torn_database_of_the_original_is_set_aside(path: Path) -> None:
         file.seek(4096)
         file.write(b"\xa5" * (size - 4096))
     torn = path.read_bytes()
-    with Keeper(path, LOG) as keeper:
-        keeper.store.append([sample(1)], NOW)
+    with GuardedStore(path, LOG) as guarded:
+        guarded.store.append([sample(1)], NOW)
     (aside,) = asides(path)
     assert aside.read_bytes() == torn
     assert value(path, "SELECT COUNT(*) FROM system_sample") == 1
@@ -246,16 +247,16 @@ def test_a_killed_writer_checks_and_replaces_in_the_real_process(system: System)
 
 
 def test_a_copy_that_was_interrupted_goes_on_at_the_next_start(recorded: Path) -> None:
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")  # and stopped before anything was copied
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")  # and stopped before anything was copied
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 0
-    with Keeper(recorded, LOG) as keeper:
-        wait_for_salvage(keeper)
+    with GuardedStore(recorded, LOG) as guarded:
+        wait_for_salvage(guarded)
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
     assert list(recorded.parent.glob("*.todo")) == []
-    with Keeper(recorded, LOG) as keeper:
-        keeper.tend(lambda: True)
-        assert keeper._salvage is None
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.step(lambda: True)
+        assert guarded._salvage is None
 
 
 def test_two_files_of_one_second_are_both_kept(recorded: Path) -> None:
@@ -271,10 +272,10 @@ def test_a_lost_run_row_makes_no_sample_twice(recorded: Path) -> None:
     """The ring gives the samples again under their run; the damaged file knows only its number."""
     with changing(recorded) as database:
         database.execute("DELETE FROM run")
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        keeper.store.append(row_of(1001, 3000), NOW)
-        wait_for_salvage(keeper)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        guarded.store.append(row_of(1001, 3000), NOW)
+        wait_for_salvage(guarded)
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
     assert value(recorded, "SELECT COUNT(DISTINCT seq) FROM system_sample") == 3000
     assert value(recorded, "SELECT COUNT(*) FROM system_sample WHERE run_id IS NULL") == 0
@@ -283,9 +284,9 @@ def test_a_lost_run_row_makes_no_sample_twice(recorded: Path) -> None:
 
 def test_cores_and_processes_of_lost_samples_are_copied_all_the_same(recorded: Path) -> None:
     damage(recorded, "system_sample", page=0)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        wait_for_salvage(keeper)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
     assert value(recorded, "SELECT COUNT(*) FROM process_sample") == 6000
     assert value(recorded, "SELECT COUNT(*) FROM cpu_core") == 6000
 
@@ -296,12 +297,12 @@ def test_a_directory_that_cannot_be_written_is_waited_for(
     def refuse(path: Path, now: float) -> Path:
         raise PermissionError(13, "Permission denied")
 
-    with Keeper(recorded, LOG) as keeper:
+    with GuardedStore(recorded, LOG) as guarded:
         with monkeypatch.context() as patch:
             patch.setattr("writer.store.set_aside", refuse)
             with pytest.raises(CannotWrite, match="Permission denied"):
-                keeper.store.replace("for the test")
-        keeper.store.append([sample(3001)], NOW)
+                guarded.store.replace("for the test")
+        guarded.store.append([sample(3001)], NOW)
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3001
 
 

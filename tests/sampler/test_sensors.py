@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sampler.choice import Choice
 from sampler.processes import Processes
-from sampler.tick import SENSORS, Sampler, Sensor, Settings, make_sensors, read_boot_id
+from sampler.sensors import SENSORS, Sampler, Sensor, Settings, make_sensors, read_boot_id
 from telemetry.sample import Battery, Cpu, PowerSource, Process, Sample, decode, encode
 from tests.sampler.fakes import Fixed, SetClock
 from tests.sampler.monitors import write_chip, write_class

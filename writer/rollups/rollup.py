@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from telemetry import END_OF_TIME
-from writer.aggregates import (
+from writer.rollups.aggregates import (
     CORE_HOUR,
     IN_SPAN,
     LATE,

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.strategies import QUICK
-from tests.writer.originals import LAST_VERSION, START, Layout, Old, build, upgrade
 from tests.writer.reading import Rows, rows
-from writer.original import directions
+from tests.writer.upgrade.originals import LAST_VERSION, START, Layout, Old, build, upgrade
+from writer.upgrade.original import directions
 
 WAYS = [pytest.param(True, id="full"), pytest.param(False, id="cheap")]
 

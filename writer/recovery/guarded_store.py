@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from writer.aside import not_copied_yet, was_left_unclean
-from writer.salvage import Check, Salvage
+from writer.recovery.aside import not_copied_yet, was_left_unclean
+from writer.recovery.salvage import Check, Salvage
 from writer.store import Store
 
 
-class Keeper:
+class GuardedStore:
     """Keeps ``store`` a sound one: after a writer that was not stopped cleanly a check runs beside it.
 
     A damaged file is set aside as ``<name>.corrupt.<time>``, a fresh one is started, and what can be read of
@@ -40,7 +40,7 @@ class Keeper:
             self._salvage.stop()
         self.store.close()
 
-    def tend(self, has_caught_up: Callable[[], bool]) -> None:
+    def step(self, has_caught_up: Callable[[], bool]) -> None:
         """Look at what the check found; copy out of damaged files when live samples have been caught up with.
 
         Not before: the ring gives again what it holds, in order, and copied rows would come in between.

@@ -8,9 +8,9 @@ import sqlite3
 import time
 from pathlib import Path
 
-from writer import rollup
 from writer.disk import disk_of
-from writer.retention import HOUSEKEEPING, Limits, Retention, day, note_limits
+from writer.rollups import rollup
+from writer.rollups.retention import HOUSEKEEPING, Limits, Retention, day, note_limits
 from writer.store import Store
 
 LONGEST_WAL = 64 << 20
@@ -21,7 +21,7 @@ _WORTH_TELLING = 5.0
 """s of rolling up before the log tells of it, and between two lines"""
 
 
-class Upkeep:
+class Maintenance:
     """Keeps ``store``'s database rolled up and bounded, a short step at a turn."""
 
     def __init__(self, limits: Limits, log: logging.Logger) -> None:
@@ -47,9 +47,9 @@ class Upkeep:
             return _EVERY
         has_more = self._roll_up(store)
         if begun >= self._look_at:
-            dropping = store.tend(self._retention.step)
+            dropping = store.apply(self._retention.step)
             if dropping:
-                store.forget()
+                store.invalidate()
                 has_more = True
             else:
                 self._look_at = begun + _EVERY
@@ -62,7 +62,7 @@ class Upkeep:
         self._retention = Retention(self._limits, lambda: disk_of(where))
         self._look_at = 0.0
         self._progress = None
-        store.tend(lambda database: note_limits(database, self._limits))
+        store.apply(lambda database: note_limits(database, self._limits))
         self._file = store.identity  # at last: a database that was busy is begun with again
 
     # --- the WAL ---
@@ -88,7 +88,7 @@ class Upkeep:
     def _roll_up(self, store: Store) -> bool:
         has_more = store.roll_up()
         if has_more and self._progress is None:
-            self._progress = store.tend(_Progress.begin)
+            self._progress = store.apply(_Progress.begin)
         if self._progress:
             self._progress.tell(self._log, store, ended=not has_more)
         if self._progress and not has_more:
@@ -103,7 +103,7 @@ class Upkeep:
         if dropping not in {"", *HOUSEKEEPING}:
             self._dropping = dropping
         elif self._dropping and not dropping:
-            marks = store.tend(rollup.read_marks)
+            marks = store.apply(rollup.read_marks)
             if marks:
                 since, why = day(marks.raw_since), self._dropping
                 self._log.info("dropped raw samples up to %s (%s); their roll-ups stay", since, why)
@@ -136,7 +136,7 @@ class _Progress:
         now = time.monotonic()
         if now < self._told_at + _WORTH_TELLING and not ended:
             return
-        marks = store.tend(rollup.read_marks)
+        marks = store.apply(rollup.read_marks)
         if marks is None:
             return
         done = min(99, 100 * (marks.minute - self._first) // max(1, self._end - self._first))

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from telemetry.sample import Battery, Cpu, Process, Sample
 from tests.strategies import DEEP, QUICK, numbers, or_none
-from tests.writer.originals import build, measured
 from tests.writer.reading import changing, rows, value
-from tests.writer.recomputed import marks, recomputed, rolled_up
+from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, ORDINARY, row_of, sample
-from writer import rollup
+from tests.writer.upgrade.originals import build, measured
 from writer.disk import Disk
-from writer.retention import Limits, Retention
+from writer.rollups import rollup
+from writer.rollups.retention import Limits, Retention
 from writer.store import Store
 from writer.transaction import transaction
 
@@ -333,8 +333,8 @@ def check_anything(deeds: list[tuple[str, list[tuple[Sample, float, float]]]]) -
                     assert store.append(sent[-20:], NOW).stored == 0
                 elif deed == "drop":
                     for _ in range(len(readings)):
-                        store.tend(retention.step)
-                        store.forget()
+                        store.apply(retention.step)
+                        store.invalidate()
                 else:
                     store.close()
                     store = Store(path)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from telemetry.errors import UserError
-from tests.writer.originals import START, Old, assert_kept, build, contents, measured, upgrade
 from tests.writer.reading import Rows, catalogue, changing, column_names, fresh_catalogue, rows, value
 from tests.writer.samples import NOW, sample
+from tests.writer.upgrade.originals import START, Old, assert_kept, build, contents, measured, upgrade
 from writer import schema
 from writer.store import CannotWrite, Store
 

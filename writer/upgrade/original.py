@@ -19,8 +19,9 @@ from contextlib import suppress
 
 from writer import schema
 from writer.catalogue import columns, objects, quoted, user_version
-from writer.ladder import replacing_views
-from writer.salvage import result_code
+from writer.result_codes import result_code
+from writer.transaction import empty_wal
+from writer.upgrade.ladder import replacing_views
 
 _ORIGINAL_COLUMNS = {
     "system_sample": "ts voltage current power battery_pct cpu_total cpu_freq load1 load5 load15",
@@ -64,7 +65,7 @@ def take_over(database: sqlite3.Connection, *, has_room: bool) -> None:
             _in_one_transaction(database, _add_columns)
     finally:
         database.execute("PRAGMA legacy_alter_table = OFF")
-    _empty_wal(database)
+    _give_room_back(database)
 
 
 def _copied(database: sqlite3.Connection) -> bool:
@@ -77,15 +78,15 @@ def _copied(database: sqlite3.Connection) -> bool:
     except sqlite3.OperationalError as error:
         if result_code(error) == sqlite3.SQLITE_BUSY:
             raise
-        _empty_wal(database)  # the room was not enough after all, and the cheap way needs some
+        _give_room_back(database)  # the room was not enough after all, and the cheap way needs some
         return False
     return True
 
 
-def _empty_wal(database: sqlite3.Connection) -> None:
-    """Give the room of the WAL back: it has the size of all that was rewritten, and would keep it."""
+def _give_room_back(database: sqlite3.Connection) -> None:
+    """Empty the WAL: it has the size of all that was rewritten, and would keep it."""
     with suppress(sqlite3.OperationalError):  # no room to put it into the database now: at a later commit
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        empty_wal(database, wait=True)
 
 
 def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Connection], None]) -> None:

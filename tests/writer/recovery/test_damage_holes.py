@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.writer.damaged import LOG, leaves, overwrite
 from tests.writer.reading import is_whole, rows
+from tests.writer.recovery.damaged import LOG, leaves, overwrite
 from tests.writer.samples import NOW, sample
-from writer import holes
-from writer.aside import set_aside
-from writer.salvage import Salvage
+from writer.recovery import damaged_pages
+from writer.recovery.aside import set_aside
+from writer.recovery.salvage import Salvage
 from writer.store import Store
 
 KEYS = range(NOW, NOW + 5 * 3001 + 1)
@@ -93,8 +93,10 @@ def test_pages_between_years_without_a_sample(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         look_ups: list[str] = []
         database.set_trace_callback(look_ups.append)
-        lost: list[holes.Keys] = []
-        copied = {row["ts"] for rows in holes.batches(database, "system_sample", 200, lost) for row in rows}
+        lost: list[damaged_pages.Keys] = []
+        copied = {
+            row["ts"] for rows in damaged_pages.batches(database, "system_sample", 200, lost) for row in rows
+        }
         database.set_trace_callback(None)
         expected = set()
         for ts in (NOW + number * year + at for number in range(10) for at in range(1, 51)):

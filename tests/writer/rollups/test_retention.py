@@ -8,13 +8,13 @@ import pytest
 
 from telemetry.errors import UsageError
 from telemetry.stream.joiner import Gap
-from tests.writer.originals import build, measured
 from tests.writer.reading import changing, reading, rows, value
-from tests.writer.recomputed import marks, rolled_up
+from tests.writer.rollups.recomputed import marks, rolled_up
 from tests.writer.samples import NOW, sample
+from tests.writer.upgrade.originals import build, measured
 from writer.disk import Disk
 from writer.main import parser
-from writer.retention import Limits, Retention, note_limits, trusted_time
+from writer.rollups.retention import Limits, Retention, note_limits, trusted_time
 from writer.store import Store
 
 DAY = 86400
@@ -37,9 +37,9 @@ def fill(store: Store, days: int, *, each: int = 100, first_day: int = 0, run: s
 def drop(store: Store, retention: Retention) -> list[str]:
     """Take steps until there is nothing to do."""
     done = []
-    while what := store.tend(retention.step):
+    while what := store.apply(retention.step):
         done.append(what)
-        store.forget()
+        store.invalidate()
     return done
 
 
@@ -104,7 +104,7 @@ def test_a_reader_never_sees_a_part_of_a_day_as_a_whole(store: Store) -> None:
     fill(store, 5, each=720)
     retention = Retention(Limits(1), lambda: ROOMY)
     steps = 0
-    while store.tend(retention.step):
+    while store.apply(retention.step):
         steps += 1
         since = marks(store.path)["raw_since"]
         whole = [count for day, count in per_day(store.path) if MIDNIGHT + day * DAY >= since]
@@ -190,7 +190,7 @@ def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) ->
     assert drop(store, Retention(LARGE, lambda: ROOMY)) == []
     # One step takes no more than a few, and of one day; samples go when there are no more.
     retention = Retention(Limits(1), lambda: ROOMY)
-    while store.tend(retention.step) != "--max-size":
+    while store.apply(retention.step) != "--max-size":
         pass
     assert 0 < counts[0] - value(store.path, orphans.format("cpu_core")) <= 2 * 100
     assert marks(store.path)["raw_since"] == MIDNIGHT + DAY
@@ -230,7 +230,7 @@ def test_a_file_that_cannot_shrink_loses_no_more_than_it_needs(tmp_path: Path) -
         assert value(path, "PRAGMA auto_vacuum") == 0
         fill(store, 20, each=400)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("writer.retention._ROOM_TO_GO_ON", 1 << 20)
+            patch.setattr("writer.rollups.retention._ROOM_TO_GO_ON", 1 << 20)
             drop(store, Retention(LARGE, lambda: Disk(0, 1 << 40)))
         assert value(path, "PRAGMA freelist_count") * value(path, "PRAGMA page_size") < 3 << 20
         assert len(per_day(path)) > 5
@@ -266,7 +266,7 @@ def test_rows_are_dropped_by_age_but_those_of_imports_and_of_the_original(tmp_pa
 
 
 def test_more_rows_than_a_step_looks_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("writer.retention._MOST_READ", 20)
+    monkeypatch.setattr("writer.rollups.retention._MOST_READ", 20)
     store.import_samples([sample(seq, "imported", ts=MIDNIGHT + seq) for seq in range(1, 100)])
     fill(store, 10)
     drop(store, Retention(Limits(1 << 40, 3.0 * DAY), lambda: ROOMY))
@@ -321,9 +321,9 @@ def test_an_empty_database_has_nothing_to_drop(store: Store) -> None:
 
 
 def test_reports_find_the_limits(store: Store) -> None:
-    store.tend(lambda database: note_limits(database, Limits(1 << 30, 90.0 * DAY)))
+    store.apply(lambda database: note_limits(database, Limits(1 << 30, 90.0 * DAY)))
     assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 30, "retain": 90 * DAY}
-    store.tend(lambda database: note_limits(database, Limits(1 << 20)))
+    store.apply(lambda database: note_limits(database, Limits(1 << 20)))
     assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 20}
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.writer.damaged import LOG, asides, damage, wait_for_salvage, work_off
 from tests.writer.reading import rows, value
-from tests.writer.recomputed import marks, recomputed, rolled_up
+from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage, work_off
+from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
-from writer.aside import delete_all_but_newest, todo_of
 from writer.disk import Disk
-from writer.inherited import inherit
-from writer.keeper import Keeper
-from writer.retention import Limits, Retention
+from writer.recovery.aside import delete_all_but_newest, todo_of
+from writer.recovery.guarded_store import GuardedStore
+from writer.recovery.inherited_rollups import inherit
+from writer.rollups.retention import Limits, Retention
 from writer.store import Store
 
 
@@ -26,13 +26,13 @@ from writer.store import Store
 def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
     if page is not None:
         damage(recorded, "run", page=page)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
         if is_live:  # what is copied comes late then
-            keeper.store.append([sample(1, "live", ts=NOW + 20_000)], NOW)
-            work_off(keeper.store)
-        wait_for_salvage(keeper)
-        work_off(keeper.store)
+            guarded.store.append([sample(1, "live", ts=NOW + 20_000)], NOW)
+            work_off(guarded.store)
+        wait_for_salvage(guarded)
+        work_off(guarded.store)
     assert rolled_up(recorded) == recomputed(recorded)
     assert value(recorded, "SELECT SUM(samples) FROM system_minute") > 2000
 
@@ -40,10 +40,10 @@ def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: 
 def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path) -> None:
     """Nothing tells any more which pages were its own."""
     damage(recorded, "system_sample", page=0)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        wait_for_salvage(keeper)
-        assert keeper.store.append([sample(1, "live", ts=NOW + 20_000)], NOW) == (1, 0)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
+        assert guarded.store.append([sample(1, "live", ts=NOW + 20_000)], NOW) == (1, 0)
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 1
     assert value(recorded, "SELECT COUNT(*) FROM process_sample WHERE ts < ?", NOW + 20_000) == 6000
     assert value(recorded, "SELECT COUNT(*) FROM cpu_core WHERE ts < ?", NOW + 20_000) == 6000
@@ -51,12 +51,12 @@ def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path)
 
 def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Path) -> None:
     damage(recorded, "core_row", page=0)
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
-        keeper.store.append([sample(1, "live", ts=NOW + 20_000), *row_of(1, 50)], NOW)
-        work_off(keeper.store)
-        wait_for_salvage(keeper)
-        work_off(keeper.store)
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        guarded.store.append([sample(1, "live", ts=NOW + 20_000), *row_of(1, 50)], NOW)
+        work_off(guarded.store)
+        wait_for_salvage(guarded)
+        work_off(guarded.store)
     assert rolled_up(recorded) == recomputed(recorded)
 
 
@@ -69,21 +69,21 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
         store.append(many, NOW)
         work_off(store)
         retention = Retention(Limits(1 << 40, 3.0 * day), lambda: Disk(1 << 40, 1 << 41))
-        while store.tend(retention.step):
+        while store.apply(retention.step):
             pass
         store.import_samples([sample(1, "imported", ts=NOW + 100)])
         before, since = rolled_up(recorded), marks(recorded)["raw_since"]
     assert since > NOW
-    with Keeper(recorded, LOG) as keeper:
-        keeper.store.replace("for the test")
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
         (aside,) = asides(recorded)
         with closing(sqlite3.connect(aside)) as source, closing(sqlite3.connect(recorded)) as target:
             target.isolation_level = None
             copying = inherit(source, target, aside.name, since)
             for _ in range(stops):  # and killed
                 next(copying)
-        wait_for_salvage(keeper)
-        work_off(keeper.store)
+        wait_for_salvage(guarded)
+        work_off(guarded.store)
     assert rolled_up(recorded) == before
     assert marks(recorded)["raw_since"] == since
     assert rows(recorded, "SELECT * FROM setting") == []
@@ -92,9 +92,9 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
 
 def test_of_copied_files_the_newest_two_are_kept(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(4):
-        with Keeper(recorded, LOG) as keeper:
-            keeper.store.replace("for the test")
-            wait_for_salvage(keeper)
+        with GuardedStore(recorded, LOG) as guarded:
+            guarded.store.replace("for the test")
+            wait_for_salvage(guarded)
     assert len(asides(recorded)) == 2
     deleted = [it.getMessage() for it in caplog.records if it.getMessage().startswith("deleting ")]
     assert len(deleted) == 2

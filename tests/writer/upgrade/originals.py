@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.writer.reading import changing, column_names, rows
-from writer import original
+from writer.upgrade import original
 
-GOLDEN: Final = Path(__file__).parent.parent / "data" / "original" / "telemetry.sql"
+GOLDEN: Final = Path(__file__).parents[2] / "data" / "original" / "telemetry.sql"
 
 START: Final = 1_730_000_000
 

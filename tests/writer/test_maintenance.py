@@ -14,14 +14,14 @@ from tests.system.processes import System, stop, wait_until
 from tests.writer.conftest import MakeDisk
 from tests.writer.fake_sampler import Feed
 from tests.writer.reading import changing, is_whole, reading, rows, value
-from tests.writer.recomputed import marks, recomputed, rolled_up
+from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
-from writer import upkeep
+from writer import maintenance
 from writer.disk import disk_of
 from writer.ingest import Batch
-from writer.retention import LEAST_FREE, Limits
+from writer.maintenance import Maintenance
+from writer.rollups.retention import LEAST_FREE, Limits
 from writer.store import Store
-from writer.upkeep import Upkeep
 
 LOG = logging.getLogger("test")
 LARGE = Limits(1 << 40)
@@ -29,7 +29,7 @@ DAY = 86400
 MIDNIGHT = NOW - NOW % DAY
 
 
-def work_off(keeping: Upkeep, store: Store) -> int:
+def work_off(keeping: Maintenance, store: Store) -> int:
     """Take turns until there is nothing to do; return how many."""
     turns = 1
     while keeping.turn(store) < 50:
@@ -40,11 +40,11 @@ def work_off(keeping: Upkeep, store: Store) -> int:
 def test_a_debt_is_paid_and_told_of(
     store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "_WORTH_TELLING", 0.0)
+    monkeypatch.setattr(maintenance, "_WORTH_TELLING", 0.0)
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
     assert marks(store.path)["minute_until"] == 0
-    assert work_off(Upkeep(LARGE, LOG), store) > 100
+    assert work_off(Maintenance(LARGE, LOG), store) > 100
     assert rolled_up(store.path) == recomputed(store.path)
     told = [record.getMessage() for record in caplog.records]
     assert 5 <= len(told) <= 11
@@ -55,7 +55,7 @@ def test_a_debt_is_paid_and_told_of(
 def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
-    keeping = Upkeep(Limits(1 << 40, 3.0 * DAY), LOG)
+    keeping = Maintenance(Limits(1 << 40, 3.0 * DAY), LOG)
     work_off(keeping, store)
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == "dropped raw samples up to 2027-01-25 (--retain); their roll-ups stay"
@@ -65,7 +65,7 @@ def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFix
 def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
-    work_off(Upkeep(Limits(1), LOG), store)
+    work_off(Maintenance(Limits(1), LOG), store)
     told = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
     assert told == ["dropped raw samples up to 2027-01-28 (--max-size); their roll-ups stay"]
 
@@ -73,16 +73,16 @@ def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCa
 def test_rows_that_were_looked_at_and_stay_are_not_told(
     store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("writer.retention._MOST_READ", 20)
+    monkeypatch.setattr("writer.rollups.retention._MOST_READ", 20)
     caplog.set_level(logging.INFO)
     store.import_samples([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)])
-    work_off(Upkeep(Limits(1 << 40, 3.0 * DAY), LOG), store)
+    work_off(Maintenance(Limits(1 << 40, 3.0 * DAY), LOG), store)
     assert caplog.records == []
 
 
 def test_no_day_to_drop_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     store.append(row_of(1, 10), NOW)
-    keeping = Upkeep(Limits(1), LOG)
+    keeping = Maintenance(Limits(1), LOG)
     for _ in range(3):
         work_off(keeping, store)
         keeping._look_at = 0.0
@@ -108,8 +108,8 @@ def test_a_reader_that_stays_open(
 ) -> None:
     """SQLite cannot reuse a WAL that somebody reads: what can be done is to write less."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(upkeep, "LONGEST_WAL", 8 << 20)
-    keeping = Upkeep(LARGE, LOG)
+    monkeypatch.setattr(maintenance, "LONGEST_WAL", 8 << 20)
+    keeping = Maintenance(LARGE, LOG)
     store.append(row_of(1, 1000), NOW)
     work_off(keeping, store)
     with reading(store.path) as reader:

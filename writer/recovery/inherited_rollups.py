@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 
-from writer.aggregates import TABLES, Table
-from writer.rollup import DAY, next_step, read_marks, write_step
+from writer.rollups.aggregates import TABLES, Table
+from writer.rollups.rollup import DAY, next_step, read_marks, write_step
 from writer.rows import number_of_name
 from writer.transaction import transaction
 
@@ -40,8 +40,8 @@ def inherit(source: sqlite3.Connection, target: sqlite3.Connection, name: str, u
             yield
 
 
-def forget(target: sqlite3.Connection, name: str) -> None:
-    """The file ``name`` was copied to its end: nobody asks how far any more."""
+def delete_notes(target: sqlite3.Connection, name: str) -> None:
+    """Delete the notes of how far ``name`` was copied: it was copied to its end."""
     target.execute("DELETE FROM setting WHERE name LIKE ? || '%'", (f"copied {name} ",))
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.writer.originals import (
+from tests.writer.reading import catalogue, columns, fresh_catalogue, is_whole, rows, stored_rows, value
+from tests.writer.samples import NOW, sample
+from tests.writer.upgrade.originals import (
     LAST_VERSION,
     START,
     Contents,
@@ -21,8 +23,6 @@ from tests.writer.originals import (
     measured,
     upgrade,
 )
-from tests.writer.reading import catalogue, columns, fresh_catalogue, is_whole, rows, stored_rows, value
-from tests.writer.samples import NOW, sample
 from writer import schema
 from writer.store import Store
 

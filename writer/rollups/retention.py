@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from telemetry import END_OF_TIME
 from writer.disk import Disk
-from writer.rollup import DAY, compact_tables, floor, read_marks
+from writer.rollups.rollup import DAY, compact_tables, floor, read_marks
 from writer.transaction import empty_wal, transaction
 
 LEAST_FREE = 256 << 20

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from writer.keeper import Keeper
+from writer.recovery.guarded_store import GuardedStore
 from writer.store import Store
 
 LOG = logging.getLogger("test")
@@ -62,10 +62,10 @@ def asides(path: Path) -> list[Path]:
     return [found for found in path.parent.glob("*.corrupt.*") if not found.name.endswith(beside)]
 
 
-def wait_for_salvage(keeper: Keeper) -> None:
-    keeper.tend(lambda: True)
-    assert keeper._salvage is not None
-    keeper._salvage.join()
+def wait_for_salvage(guarded: GuardedStore) -> None:
+    guarded.step(lambda: True)
+    assert guarded._salvage is not None
+    guarded._salvage.join()
 
 
 def work_off(store: Store) -> None:

@@ -14,11 +14,13 @@ from collections.abc import Container, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from writer import holes, rollup
-from writer.aside import delete_all_but_newest, todo_of
-from writer.belongings import Belongings
 from writer.catalogue import Object, columns, objects
-from writer.inherited import forget, inherit, raw_since
+from writer.recovery import damaged_pages
+from writer.recovery.aside import delete_all_but_newest, todo_of
+from writer.recovery.belongings import Belongings
+from writer.recovery.inherited_rollups import delete_notes, inherit, raw_since
+from writer.result_codes import is_damage
+from writer.rollups import rollup
 from writer.transaction import transaction
 
 _BATCH = 200
@@ -47,16 +49,6 @@ class Check(threading.Thread):
         except sqlite3.Error as error:
             if is_damage(error):
                 self.found = str(error)
-
-
-def result_code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code; 0 for an error that is not SQLite's own."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether SQLite says that the file itself is bad, and not that it cannot be had now."""
-    return result_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class Salvage(threading.Thread):
@@ -161,8 +153,8 @@ class _Copy:
         since = raw_since(self._source)
         for _ in inherit(self._source, self._target, self._name, since):
             yield samples, rows
-        lost: list[holes.Keys] = []
-        for batch in holes.batches(self._source, "system_sample", _BATCH, lost):
+        lost: list[damaged_pages.Keys] = []
+        for batch in damaged_pages.batches(self._source, "system_sample", _BATCH, lost):
             with transaction(self._target):
                 copied: list[int] = []
                 for row in batch:
@@ -174,12 +166,12 @@ class _Copy:
             yield samples, rows
         # What is left of the cores and processes of lost samples is worth a search of its own.
         for table in _CHILDREN if lost else ():
-            for batch in holes.batches(self._source, table, _BATCH, []):
+            for batch in damaged_pages.batches(self._source, table, _BATCH, []):
                 their = {int(str(row["ts"])) for row in batch}
                 with transaction(self._target), rollup.adding_children(self._target, their, since):
                     rows += sum(self._insert(table, row) for row in batch)
                 yield samples, rows
-        forget(self._target, self._name)
+        delete_notes(self._target, self._name)
         self._own.make_the_rest()
 
     # --- reading what is damaged ---
@@ -204,11 +196,11 @@ class _Copy:
         except sqlite3.Error:
             return []
 
-    def _readable(self, sql: str, parameters: tuple[object, ...] = ()) -> list[holes.Row]:
+    def _readable(self, sql: str, parameters: tuple[object, ...] = ()) -> list[damaged_pages.Row]:
         """Return the rows up to a damaged page."""
-        rows: list[holes.Row] = []
+        rows: list[damaged_pages.Row] = []
         with suppress(sqlite3.Error):
-            rows.extend(holes.rows(self._source, sql, parameters))
+            rows.extend(damaged_pages.rows(self._source, sql, parameters))
         return rows
 
     # --- writing ---
@@ -226,7 +218,7 @@ class _Copy:
     def _number(self, run: object) -> object:
         return self._target.execute("SELECT run_id FROM run WHERE run = ?", (run,)).fetchone()[0]
 
-    def _sample(self, row: holes.Row) -> int | None:
+    def _sample(self, row: damaged_pages.Row) -> int | None:
         """Copy a sample with its cores and processes; return how many of those, None where it is there."""
         old_ts = row["ts"]
         row.setdefault("time", old_ts)  # of the original logger, damaged before it was upgraded
@@ -257,7 +249,7 @@ class _Copy:
     def _finds(self, sql: str, *values: object) -> bool:
         return self._target.execute(sql, values).fetchone() is not None
 
-    def _insert(self, table: str, row: holes.Row) -> bool:
+    def _insert(self, table: str, row: damaged_pages.Row) -> bool:
         known = {name: value for name, value in row.items() if name in self._columns[table]}
         marks = ", ".join("?" * len(known))
         before = self._target.total_changes  # rowcount does not see what the trigger of a view inserts
