@@ -144,8 +144,8 @@ class Process(NamedTuple):
     name: str
     cpu: float
     """Percent of one core over the interval: may pass 100."""
-    mem: float
-    """Resident memory, percent of RAM."""
+    mem: float | None
+    """Resident memory, percent of RAM; None where the amount of RAM is not known."""
     children: float | None = None
     """Percent of one core burned by children that it reaped and nobody saw."""
 
@@ -351,7 +351,7 @@ def _process(value: object) -> Process:
         integer(wire["start"], "processes.start"),
         text(wire["name"], "processes.name"),
         number(wire["cpu"], "processes.cpu", 0.0),
-        number(wire["mem"], "processes.mem", 0.0),
+        number_or_none(wire["mem"], "processes.mem", 0.0),
         number_or_none(wire.get("children"), "processes.children", 0.0),
     )
 

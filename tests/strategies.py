@@ -107,7 +107,7 @@ processes: Final = st.builds(
     start=counts,
     name=texts(),
     cpu=shares,
-    mem=shares,
+    mem=or_none(shares),
     children=or_none(shares),
 )
 samples: Final = st.builds(

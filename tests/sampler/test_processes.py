@@ -188,6 +188,7 @@ def test_this_machine(tmp_path: Path) -> None:
     assert process.name == shell.name
     assert process.cpu == pytest.approx(used / elapsed * 100, rel=0.2)
     assert process.start > found[os.getpid()].start
+    assert process.mem is not None
     assert 0 < process.mem < 100
 
 

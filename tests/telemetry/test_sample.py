@@ -74,7 +74,6 @@ NUMBERS: Final = [
     ("interval",),
     ("suspended",),
     ("processes", 0, "cpu"),
-    ("processes", 0, "mem"),
     ("source", "power"),
 ]
 NUMBERS_OR_NONE: Final[list[Place]] = [
@@ -88,6 +87,7 @@ NUMBERS_OR_NONE: Final[list[Place]] = [
     *(("cpu", name) for name in ("total", "freq", "temp", "unowned")),
     ("cpu", "cores", 1),
     ("load", 2),
+    ("processes", 0, "mem"),
     ("processes", 0, "children"),
 ]
 LISTS: Final = [("cpu", "cores"), ("load",), ("processes",)]
