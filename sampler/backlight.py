@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from sampler.power_supply import number
-from sampler.sysfs import read_attribute
+from sampler.sysfs import read_attribute, read_number
 
 _PREFERENCE: Final = ("firmware", "platform", "raw")
 """Of `type`, as the kernel's document has it: a laptop may have the same screen under two."""
@@ -30,11 +29,11 @@ class BrightnessSensor:
         # Not actual_brightness: amdgpu has told it on another scale than max_brightness.
         if self._chosen is None or level is None or not 0 <= level <= self._most:
             return None
-        off = _number(self._chosen, "bl_power") or 0.0
+        off = read_number(f"{self._chosen}/bl_power") or 0.0
         return 0.0 if off > 0 else 100.0 * level / self._most
 
     def _level(self) -> float | None:
-        return None if self._chosen is None else _number(self._chosen, "brightness")
+        return None if self._chosen is None else read_number(f"{self._chosen}/brightness")
 
     def _choose(self) -> None:
         self._chosen = None
@@ -43,16 +42,11 @@ class BrightnessSensor:
         except OSError:
             return
         for name in sorted(names, key=self._rank):
-            most = _number(self._root / name, "max_brightness")
-            if most is not None and most > 0 and _number(self._root / name, "brightness") is not None:
+            most = read_number(f"{self._root}/{name}/max_brightness")
+            if most is not None and most > 0 and read_number(f"{self._root}/{name}/brightness") is not None:
                 self._chosen, self._most = self._root / name, most
                 return
 
     def _rank(self, name: str) -> int:
         kind = read_attribute(f"{self._root}/{name}/type")
         return _PREFERENCE.index(kind) if kind in _PREFERENCE else len(_PREFERENCE)
-
-
-def _number(directory: Path, name: str) -> float | None:
-    text = read_attribute(f"{directory}/{name}")
-    return None if text is None else number({name: text}, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from sampler.clock import DEFAULT_INTERVAL, Clock, Moment
 from sampler.combined import combine
@@ -23,17 +23,9 @@ from sampler.pack import (
     parse_health,
     parse_pack,
 )
-from sampler.power_supply import (
-    has_numbers,
-    no_gauge,
-    number,
-    read_driver,
-    read_levels,
-    read_supply,
-    read_wear,
-    refusal,
-)
+from sampler.power_supply import has_numbers, read_driver, read_levels, read_supply, read_wear
 from sampler.slope import Slope
+from sampler.supply import Supply, no_gauge, refusal
 from telemetry.errors import UserError
 from telemetry.sample import Battery, Health
 
@@ -45,13 +37,6 @@ _WEAR_EVERY: Final = 600.0
 """s between two looks at what changes in months."""
 _WEAR_AGAIN: Final = 60.0
 """s after one that found nothing: after a resume a gauge may not answer yet."""
-
-
-class BatterySensor(Protocol):
-    """Whatever can tell the state of the battery."""
-
-    def read(self) -> Battery | None:
-        """Return the battery now, None where the machine has none."""
 
 
 class NoSuchSupply(UserError):
@@ -104,38 +89,40 @@ class PowerSupplySensor:
     def read(self) -> Battery | None:
         """Return the reading of all batteries together, None where there is none. Never raises."""
         now = self._clock.now()
-        found = [(name, attributes) for name, attributes, reason in self._examined() if not reason]
+        found = {name: supply for name, supply, reason in self._examined() if not reason}
         if len(found) > 1:  # their levels make one percent of several packs
-            for name, attributes in found:
-                if number(attributes, "capacity") is not None:  # else they have been read
-                    attributes.update(read_levels(self._root / name))
-        self._kept = {name: self._kept.get(name) or self._meet(name) for name, _ in found}
-        return combine(_distinct([self._pack(name, attributes, now) for name, attributes in found]))
+            found = {name: self._with_levels(name, supply) for name, supply in found.items()}
+        self._kept = {name: self._kept.get(name) or self._meet(name) for name in found}
+        return combine(_distinct([self._pack(name, supply, now) for name, supply in found.items()]))
+
+    def _with_levels(self, name: str, supply: Supply) -> Supply:
+        # Without a percent they have been read.
+        return supply if supply.capacity is None else read_levels(self._root / name, supply)
 
     def _meet(self, name: str) -> _Kept:
         # Where it is is a part of the key: another tree is another machine.
         return _Kept(f"{self._root / _readable(name)}|{read_driver(self._root / name)}", self._interval)
 
-    def _pack(self, name: str, attributes: dict[str, str], now: Moment) -> Pack:
+    def _pack(self, name: str, supply: Supply, now: Moment) -> Pack:
         kept = self._kept[name]
-        pack = parse_pack(_readable(name), attributes, follows_abi=self._signs.follows_abi(kept.driver))
+        pack = parse_pack(_readable(name), supply, follows_abi=self._signs.follows_abi(kept.driver))
         if pack.power is not None or pack.current is not None:
-            self._signs.learn(kept.driver, discharge_sign(attributes))
+            self._signs.learn(kept.driver, discharge_sign(supply))
         if pack.power is None and pack.doubt is None:
-            pack = self._with_slope(pack, name, attributes, now)
+            pack = self._with_slope(pack, name, supply, now)
         if not pack.tells_nothing:
             kept.told = True
         elif pack.silent and (kept.told or (pack.status in DIRECTION and has_numbers(self._root / name))):
             pack = pack._replace(doubt="none of its numbers can be read")  # no empty bay
         if now.monotonic >= kept.health_due:
             directory = self._root / name
-            kept.health = parse_health(attributes | read_levels(directory) | read_wear(directory))
+            kept.health = parse_health(read_wear(directory, read_levels(directory, supply)))
             kept.health_due = now.monotonic + (_WEAR_EVERY if kept.health else _WEAR_AGAIN)
         return pack._replace(health=kept.health)
 
-    def _with_slope(self, pack: Pack, name: str, attributes: dict[str, str], now: Moment) -> Pack:
+    def _with_slope(self, pack: Pack, name: str, supply: Supply, now: Moment) -> Pack:
         """The pack with the power that the slope of what is in it tells, once it is known."""
-        content = parse_content(attributes | read_levels(self._root / name), pack.voltage)
+        content = parse_content(read_levels(self._root / name, supply), pack.voltage)
         if content is None:
             return pack
         rate = self._kept[name].slope.per_hour(
@@ -161,17 +148,17 @@ class PowerSupplySensor:
             return [f"battery: {absent} in {self._root}"]
         doubts = [
             (name, doubt)
-            for name, attributes, reason in examined
-            for doubt in ([reason] if reason else _doubts(parse_pack(name, attributes)))
+            for name, supply, reason in examined
+            for doubt in ([reason] if reason else _doubts(parse_pack(name, supply)))
         ]
         return [f"{_readable(name)}: {doubt}" for name, doubt in doubts]
 
-    def _examined(self) -> Iterator[tuple[str, dict[str, str], str | None]]:
-        """Yield name, attributes and the reason why it is no battery of each supply looked at."""
+    def _examined(self) -> Iterator[tuple[str, Supply, str | None]]:
+        """Yield name, record and the reason why it is no battery of each supply looked at."""
         for name in self._names():
-            attributes = read_supply(self._root / name, forced=self._forced)
-            reason = refusal(attributes, forced=self._forced)
-            yield name, attributes, reason or (None if self._forced else no_gauge(attributes))
+            supply = read_supply(self._root / name, forced=self._forced)
+            reason = refusal(supply, forced=self._forced)
+            yield name, supply, reason or (None if self._forced else no_gauge(supply))
 
     def _names(self) -> list[str]:
         if self._choice == NONE:

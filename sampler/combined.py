@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sampler.pack import Level, Pack, in_power_range, percent_of
-from telemetry.sample import Battery, BatteryPack, Health
+from telemetry.sample import Battery, Health
 
 
 def combine(packs: Sequence[Pack]) -> Battery | None:
@@ -21,9 +21,9 @@ def combine(packs: Sequence[Pack]) -> Battery | None:
     telling = [pack for pack in packs if not pack.silent] or list(packs)
     carrier = min(telling, key=_load_order)
     health = _total_health([pack.health for pack in packs if pack.health is not None])
-    each = tuple([BatteryPack(*pack[:6], pack.raw) for pack in packs]) if len(packs) > 1 else None
+    each = tuple([pack.as_one_of_several() for pack in packs]) if len(packs) > 1 else None
     if len(telling) == 1:
-        return Battery(*carrier[:6], carrier.method, carrier.raw, each, health)
+        return carrier.as_battery(each, health)
     power = _total_power(packs)
     current = None if power is None or carrier.voltage is None else power / carrier.voltage
     percent = _total_percent(telling)

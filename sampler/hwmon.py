@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sampler.pack import parse_pack
-from sampler.power_supply import number
-from sampler.sysfs import read_attribute
+from sampler.supply import Supply
+from sampler.sysfs import number, read_attribute
 from telemetry.errors import UserError
 from telemetry.sample import Battery, PowerSource
 
@@ -140,20 +140,22 @@ class HwmonBattery:
         return found[0] if len(found) == 1 else None
 
 
-def parse_monitor(name: str, given: dict[str, str], sign: float = 1.0) -> Battery:
+def parse_monitor(name: str, given: Mapping[str, str], sign: float = 1.0) -> Battery:
     """Return what a power monitor says, by the rules of a pack; ``sign`` -1 turns its current round. Pure."""
-    volts, amps, watts = (number(given, attribute) for attribute in _INPUTS)
-    scaled = {
-        "voltage_now": None if volts is None else volts * 1e3,
-        "current_now": None if amps is None else amps * sign * 1e3,
+    volts, amps, watts = (number(given.get(attribute)) for attribute in _INPUTS)
+    supply = Supply(
+        voltage_now=None if volts is None else volts / 1e3,
+        current_now=None if amps is None else amps * sign / 1e3 + 0.0,
         # The chip multiplies without the sign: which way power goes, only the current tells.
-        "power_now": None if watts is None or amps is None else abs(watts) * (-1 if amps * sign < 0 else 1),
-    }
-    pack = parse_pack(name, {key: f"{value:.0f}" for key, value in scaled.items() if value is not None})
-    refused = pack.doubt or any(number(given, attribute) is None for attribute in given)
-    raw = {key: text[:100] for key, text in given.items()} if refused else None
+        power_now=None
+        if watts is None or amps is None
+        else abs(watts) / 1e6 * (-1 if amps * sign < 0 else 1),
+        given=given,
+        refused=any(number(text) is None for text in given.values()),
+    )
+    pack = parse_pack(name, supply)
     method = "power1_input" if pack.method == "power_now" else pack.method
-    return Battery(*pack[:6], method, raw)
+    return pack._replace(method=method).as_battery()
 
 
 class RailSource:

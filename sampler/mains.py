@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampler.power_supply import SOURCES, number
-from sampler.sysfs import read_attribute
+from sampler.supply import SOURCES
+from sampler.sysfs import read_attribute, read_number
 
 
 class MainsSensor:
@@ -28,7 +28,7 @@ class MainsSensor:
             for name in names
             if (feeds := known[name] if name in known else self._feeds(name)) is not None
         }
-        told = [self._online(name) for name, feeds in self._sources.items() if feeds]
+        told = [read_number(f"{self._root}/{name}/online") for name, feeds in self._sources.items() if feeds]
         # `online` is 0, 1, or 2 for a source whose voltage can be programmed (USB PD PPS).
         return any(told_ >= 1 for told_ in told if told_ is not None) if set(told) - {None} else None
 
@@ -38,7 +38,3 @@ class MainsSensor:
             return None
         # A pad that charges a mouse feeds no machine.
         return kind.startswith(SOURCES) and read_attribute(f"{self._root}/{name}/scope") != "Device"
-
-    def _online(self, name: str) -> float | None:
-        text = read_attribute(f"{self._root}/{name}/online")
-        return None if text is None else number({"online": text}, "online")

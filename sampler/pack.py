@@ -1,4 +1,4 @@
-"""What a battery's attributes say of it at one instant. Pure.
+"""What a battery's record says of it at one instant. Pure.
 
 Where drivers stray from the kernel's document, the machine that showed it is named, and recorded under
 tests/data/power_supply. docs/battery.md tells a user the same rules.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from sampler.power_supply import CHARGE, CURRENT, ENERGY, NUMERIC, POWER, VOLTAGE, first, number
-from telemetry.sample import Health
+from sampler.supply import Supply
+from telemetry.sample import Battery, BatteryPack, Health
 
 
 class Level(NamedTuple):
@@ -58,6 +58,35 @@ class Pack(NamedTuple):
         """No number could be read, and none was refused: it may be an empty bay."""
         return self.tells_nothing and self.doubt is None and self.pct_doubt is None
 
+    def as_one_of_several(self) -> BatteryPack:
+        """Return the pack as a sample lists it."""
+        return BatteryPack(
+            name=self.name,
+            status=self.status,
+            voltage=self.voltage,
+            current=self.current,
+            power=self.power,
+            pct=self.pct,
+            raw=self.raw,
+        )
+
+    def as_battery(
+        self, packs: tuple[BatteryPack, ...] | None = None, health: Health | None = None
+    ) -> Battery:
+        """Return the machine's battery, where this is the only pack that tells anything."""
+        return Battery(
+            name=self.name,
+            status=self.status,
+            voltage=self.voltage,
+            current=self.current,
+            power=self.power,
+            pct=self.pct,
+            method=self.method,
+            raw=self.raw,
+            packs=packs,
+            health=health,
+        )
+
 
 # Wider than any machine, narrower than the registers of a gauge that is not calibrated (65.535 V and
 # 11.7 A of gta04-bq27000-uncalibrated) or firmware's nonsense (upower's list: 0xFFFF, over 300 W).
@@ -75,40 +104,32 @@ DIRECTION: Final = {"Discharging": -1.0, "Charging": 1.0}
 Android's gauges the opposite one (retroid-flip2-charging), axp20x changed in 2022: status is asked first."""
 
 
-def _base_unit(attributes: Mapping[str, str], names: Iterable[str]) -> float | None:
-    """V, A, W, Ah or Wh: the ABI has all of these in millionths."""
-    value = first(attributes, names)
-    return None if value is None else value / 1e6
-
-
-def parse_pack(name: str, given: Mapping[str, str], *, follows_abi: bool = False) -> Pack:
-    """Return what a battery's attributes say; what is missing, unreadable or absurd is None.
+def parse_pack(name: str, supply: Supply, *, follows_abi: bool = False) -> Pack:
+    """Return what a battery's record says; what is missing, unreadable or absurd is None.
 
     ``follows_abi``: this driver has shown that its sign is the kernel's, and is believed while charging too.
     """
-    attributes = _without_derived_energy(given)
-    status = attributes.get("status")
-    if status is not None and not status.isprintable():
-        status = None
-    voltage, current, power = (_base_unit(attributes, names) for names in (VOLTAGE, CURRENT, POWER))
-    capacity = number(attributes, "capacity")
-    fill = (capacity,) if capacity is not None else (first(attributes, CHARGE), first(attributes, ENERGY))
+    given = supply.given
+    supply = _without_derived_energy(supply)
+    status, capacity = supply.status, supply.capacity
+    voltage, current, power = supply.voltage, supply.current, supply.power
+    fill = (capacity,) if capacity is not None else (supply.charge, supply.energy)
     if _timed_out((voltage, current, power), fill):
         silence = "all its readings are 0: no answer of the gauge"
         return Pack(name, status, None, None, None, None, doubt=silence, raw=_as_given(given))
 
-    charge = _level(attributes, CHARGE, "charge_full")
-    energy = _level(attributes, ENERGY, "energy_full")
+    charge = _level(supply.charge, supply.charge_full)
+    energy = _level(supply.energy, supply.energy_full)
     pct, pct_doubt = _percent(capacity, charge or energy)
     doubt = _absurd(voltage, current, power)
     if doubt:
         # They come from one conversation with one gauge: where one is nonsense the others are no better.
         voltage = current = power = None
-    measured = next((kind for kind in POWER if number(attributes, kind) is not None), None)
+    measured = "power_avg" if supply.power_now is None else "power_now"
     voltage, current, power, method = _completed(voltage, current, power, measured)
     if sign := _sign(status, current, power, follows_abi=follows_abi):
         current, power = _signed(current, sign), _signed(power, sign)
-    raw = _as_given(given) if doubt or pct_doubt or _refused(given) else None
+    raw = _as_given(given) if doubt or pct_doubt or supply.refused else None
     return Pack(name, status, voltage, current, power, pct, charge, energy, doubt, pct_doubt, method, raw)
 
 
@@ -122,22 +143,21 @@ class Content(NamedTuple):
     """Of one unit, now"""
 
 
-def parse_content(given: Mapping[str, str], voltage: float | None) -> Content | None:
+def parse_content(supply: Supply, voltage: float | None) -> Content | None:
     """Return what is in the pack in the unit that its gauge counts, None where it does not tell."""
-    attributes = _without_derived_energy(given)
-    energy, charge = _base_unit(attributes, ENERGY), _base_unit(attributes, CHARGE)
-    if energy is not None and 0 <= energy <= _LARGEST_LEVEL:
-        return Content("Wh", energy, 1.0)
-    if charge is not None and voltage is not None and 0 <= charge <= _LARGEST_LEVEL:
-        return Content("Ah", charge, voltage)
+    supply = _without_derived_energy(supply)
+    if supply.energy is not None and 0 <= supply.energy <= _LARGEST_LEVEL:
+        return Content("Wh", supply.energy, 1.0)
+    if supply.charge is not None and voltage is not None and 0 <= supply.charge <= _LARGEST_LEVEL:
+        return Content("Ah", supply.charge, voltage)
     return None
 
 
-def discharge_sign(given: Mapping[str, str]) -> float:
+def discharge_sign(supply: Supply) -> float:
     """Return the sign that the driver gives to a discharge: -1 is the kernel's; 0: this is none."""
-    if given.get("status") != "Discharging":
+    if supply.status != "Discharging":
         return 0.0
-    flows = [value for names in (CURRENT, POWER) if (value := first(given, names))]
+    flows = [value for value in (supply.current, supply.power) if value]
     return 0.0 if not flows else -1.0 if min(flows) < 0 else 1.0
 
 
@@ -149,38 +169,32 @@ def _sign(status: str | None, current: float | None, power: float | None, *, fol
     return DIRECTION.get(status or "", 0.0)
 
 
-def _without_derived_energy(given: Mapping[str, str]) -> Mapping[str, str]:
-    """What was given, less an energy that the kernel made up.
+def _without_derived_energy(supply: Supply) -> Supply:
+    """The record, less an energy that the kernel made up.
 
     uConsole's CM4 kernels make energy_now from the percent and a pack of 8 Wh, whatever pack is in it.
     """
-    capacity, now = number(given, "capacity"), number(given, "energy_now")
-    if capacity is None or now is None or number(given, "energy_full") != 8e6:
-        return given
-    if now != min(max((capacity - 10) * 1e5, 0.0), 8e6):
-        return given
-    return {name: text for name, text in given.items() if not name.startswith("energy_")}
-
-
-def _refused(given: Mapping[str, str]) -> bool:
-    """Whether a text stands where a number should, or in the status what no terminal should see."""
-    if not given.get("status", "").isprintable():
-        return True
-    return any(number(given, name) is None for name in given.keys() & NUMERIC)
+    capacity, now = supply.capacity, supply.energy_now
+    if capacity is None or now is None or supply.energy_full != 8.0:
+        return supply
+    made_up = min(max((capacity - 10) / 10, 0.0), 8.0)
+    if abs(now - made_up) > 0.5e-6:  # the kernel counts whole µWh
+        return supply
+    return supply._replace(energy_now=None, energy_avg=None, energy_full=None, energy_full_design=None)
 
 
 def _as_given(given: Mapping[str, str]) -> dict[str, str]:
     return {name: text[:_LONGEST_RAW] for name, text in given.items()}
 
 
-def parse_health(given: Mapping[str, str]) -> Health | None:
+def parse_health(supply: Supply) -> Health | None:
     """Return how worn a pack is, None where nothing is told. Ah and Wh are never mixed."""
-    given = _without_derived_energy(given)
-    cycles = number(given, "cycle_count")
+    supply = _without_derived_energy(supply)
+    cycles = supply.cycle_count
     told = int(cycles) if cycles is not None and 0 < cycles < _MOST_CYCLES else None  # 0: "not available"
     pairs: list[tuple[str, float | None, float | None]] = [
-        (unit, _content(given, f"{family}_full"), _content(given, f"{family}_full_design"))
-        for unit, family in (("Ah", "charge"), ("Wh", "energy"))
+        ("Ah", _content(supply.charge_full), _content(supply.charge_full_design)),
+        ("Wh", _content(supply.energy_full), _content(supply.energy_full_design)),
     ]
     unit, full, design = max(pairs, key=lambda pair: sum(value is not None for value in pair[1:]))
     if full is None and design is None:
@@ -188,8 +202,7 @@ def parse_health(given: Mapping[str, str]) -> Health | None:
     return Health(full, design, unit, told)
 
 
-def _content(given: Mapping[str, str], name: str) -> float | None:
-    value = _base_unit(given, (name,))
+def _content(value: float | None) -> float | None:
     return value if value is not None and 0 < value <= _LARGEST_LEVEL else None
 
 
@@ -199,9 +212,8 @@ def _timed_out(electrical: Iterable[float | None], fill: Iterable[float | None])
     return bool(measured) and not any(measured) and not any(fill)
 
 
-def _level(attributes: Mapping[str, str], names: tuple[str, ...], full_name: str) -> Level | None:
+def _level(now: float | None, full: float | None) -> Level | None:
     # Never the design value: a worn pack never gets there.
-    now, full = _base_unit(attributes, names), _base_unit(attributes, (full_name,))
     if now is None or full is None or now < 0 or not 0 < full <= _LARGEST_LEVEL or now > _LARGEST_LEVEL:
         return None
     return Level(now, full)
@@ -236,7 +248,7 @@ def _absurd(voltage: float | None, current: float | None, power: float | None) -
 
 
 def _completed(
-    voltage: float | None, current: float | None, power: float | None, measured: str | None
+    voltage: float | None, current: float | None, power: float | None, measured: str
 ) -> tuple[float | None, float | None, float | None, str | None]:
     """Return the three, a missing current or power made from the other two, and how power was got."""
     method = None if power is None else measured

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Final
 
 PAGE: Final = 4096
 """No attribute is longer: the kernel prints each into one page."""
+
+_NUMBER: Final = re.compile(r"-?[0-9]{1,40}")
+"""The kernel prints integers; 40 digits is far past any of them and far inside a float."""
 
 
 def read_attribute(path: str) -> str | None:
@@ -25,3 +29,13 @@ def read_attribute(path: str) -> str | None:
         return (content.decode().strip() or None) if len(content) <= PAGE else None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def number(text: str | None) -> float | None:
+    """Return the number that the kernel printed, None for any other text and for none."""
+    return float(text) + 0.0 if text and _NUMBER.fullmatch(text) else None  # + 0.0: no negative zero
+
+
+def read_number(path: str) -> float | None:
+    """Return the number in an attribute file, None where there is none."""
+    return number(read_attribute(path))

@@ -74,7 +74,7 @@ def process_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
 def pack_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
     """Return a row of ``PACK_COLUMNS`` for each of several packs."""
     packs = (sample.battery and sample.battery.packs) or ()
-    return [(ts, *pack[:6]) for pack in packs]
+    return [(ts, p.name, p.status, p.voltage, p.current, p.power, p.pct) for p in packs]
 
 
 def health_row(sample: Sample) -> tuple[object, ...] | None:

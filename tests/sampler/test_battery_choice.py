@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sampler.battery import BatterySensor, NoSuchSupply, PowerSupplySensor
+from sampler.battery import NoSuchSupply, PowerSupplySensor
 from telemetry.errors import UserError
 from tests.sampler.supplies import ABSENT, Attributes, pack, read, reading, write_supply
 
@@ -86,7 +86,7 @@ def test_a_file_among_the_supplies(tmp_path: Path) -> None:
 
 
 def test_auto_where_there_is_nothing(tmp_path: Path) -> None:
-    sensor: BatterySensor = PowerSupplySensor(tmp_path)
+    sensor = PowerSupplySensor(tmp_path)
     assert sensor.read() is None
     assert PowerSupplySensor(tmp_path).explain() == [
         f"battery: there is no power supply in {tmp_path}/class/power_supply"

@@ -34,7 +34,8 @@ def check_every_value(sent: Sample) -> None:
         ts = max(sent.ts, 1)
         assert stored_rows(store.path, ts) == expected_rows(sent, ts)
         assert rows(store.path, "SELECT * FROM battery_pack ORDER BY name") == sorted(
-            (ts, *pack[:6]) for pack in (sent.battery and sent.battery.packs) or ()
+            (ts, p.name, p.status, p.voltage, p.current, p.power, p.pct)
+            for p in (sent.battery and sent.battery.packs) or ()
         )
         assert value(store.path, "SELECT COUNT(*) FROM cpu_core WHERE ts <> ?", ts) == 0
         assert value(store.path, "SELECT COUNT(*) FROM process_sample WHERE ts <> ?", ts) == 0
