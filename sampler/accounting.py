@@ -24,17 +24,18 @@ from typing import NamedTuple
 
 from sampler.process_stat import Stat
 from sampler.sweep import Changes
+from sampler.ticks import advanced, believed
 
 Find = Callable[[int], Stat | None]
 """From a pid to the process that has it now."""
 
 
 class Use(NamedTuple):
-    """What one process used between two sweeps: clock ticks, never negative."""
+    """What one process used between two sweeps: clock ticks, never negative; None where it is not known."""
 
     stat: Stat
-    own: int
-    children: int
+    own: int | None
+    children: int | None
 
 
 class Debt(NamedTuple):
@@ -55,7 +56,7 @@ def settle(
 
     ``find`` knows the processes that are there; ``waiting`` are the debts that the sweep before left. A
     process that was not seen before is credited all of its life where it began at ``born_after`` (ticks since
-    boot) or later, and nothing where it had been hidden.
+    boot) or later; of one that had been hidden it is not known what it used since.
     """
     used = [Use(now, *_gained(before, now, born_after)) for before, now in changes.ran]
     gains = {use.stat.pid: use.children for use in used if use.children}
@@ -69,11 +70,28 @@ def settle(
     return [use._replace(children=gains[use.stat.pid]) if use.children else use for use in used], left
 
 
-def _gained(before: Stat | None, now: Stat, born_after: int) -> tuple[int, int]:
+def bounded(used: Iterable[Use], most: int) -> list[Use]:
+    """Return ``used`` with nothing past ``most``, the ticks that all cores had between the sweeps. Pure.
+
+    A process whose own counter gained what it cannot have has used an unknown amount; so has one that reaped
+    more than there was: a child had been hidden (hidepid of proc(5)), and used it before.
+    """
+    return [_bounded(use, most) for use in used]
+
+
+def _bounded(use: Use, most: int) -> Use:
+    own, children = believed(use.own, most), believed(use.children, most)
+    if own is not None and children is not None and own + children > most:
+        together = believed(own + children, most)
+        children = None if together is None else together - own
+    return Use(use.stat, own, children)
+
+
+def _gained(before: Stat | None, now: Stat, born_after: int) -> tuple[int | None, int | None]:
     """Return the ticks that a process used itself and reaped since ``before``."""
     if before is not None:
-        return max(now.used - before.used, 0), max(now.reaped - before.reaped, 0)
-    return (now.used, now.reaped) if now.start >= born_after else (0, 0)
+        return advanced(now.used - before.used), advanced(now.reaped - before.reaped)
+    return (now.used, now.reaped) if now.start >= born_after else (None, None)
 
 
 def _passed_on(waiting: Iterable[Debt], gone: Mapping[int, Stat], find: Find) -> Iterator[Debt]:

@@ -7,15 +7,16 @@ offline, psutil's list moves up and core 2 reads as core 1.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 
 from sampler.frequency import FrequencySensor
+from sampler.sysfs import read_whole
 from sampler.thermal import TemperatureSensor
-from telemetry.sample import Cpu
+from sampler.ticks import TICKS_A_SECOND, advanced, believed
+from telemetry.sample import MAX_LIST, Cpu
 
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _BUSY_FIELDS = (0, 1, 2, 5, 6)
 """user nice system idle iowait irq softirq steal guest guest_nice"""
 
@@ -38,10 +39,10 @@ class CpuSensor:
         busy = read_busy_ticks(self._stat)
         now = self._monotonic()
         cores = core_usage(self._before, busy, now - self._read_at)
+        counted = self._before.keys() & busy.keys()
         self._before, self._read_at = busy, now
-        online = [usage for usage in cores if usage is not None]
         return Cpu(
-            total=round(sum(online) / len(online), 2) if online else None,
+            total=mean_usage(cores, len(counted)),
             cores=cores,
             freq=frequency,
             temp=temperature,
@@ -62,10 +63,7 @@ def unowned_share(cpu: Cpu, owned: float | None) -> float | None:
 
 def read_busy_ticks(stat: Path) -> dict[int, int]:
     """Return the ticks that each online core was busy since boot, by core; empty where it is not told."""
-    try:
-        return parse_busy_ticks(stat.read_text(errors="replace"))
-    except OSError:
-        return {}
+    return parse_busy_ticks(read_whole(str(stat)).decode(errors="replace"))
 
 
 def parse_busy_ticks(text: str) -> dict[int, int]:
@@ -79,21 +77,34 @@ def parse_busy_ticks(text: str) -> dict[int, int]:
             continue
         try:
             core = int(label[3:])
-            busy[core] = sum(int(fields[index]) for index in _BUSY_FIELDS)
+            ticks = [int(fields[index]) for index in _BUSY_FIELDS]
         except (ValueError, IndexError):  # the sum of all, "cpu"; or damage
             continue
+        # A core past any that a sample can list is damage.
+        if 0 <= core < MAX_LIST and min(ticks) >= 0:
+            busy[core] = sum(ticks)
     return busy
 
 
 def core_usage(before: dict[int, int], after: dict[int, int], elapsed: float) -> tuple[float | None, ...]:
-    """Return the use of cores 0, 1, 2 … in percent; None for one that was not there at both times."""
+    """Return the use of cores 0, 1, 2 … in percent, at most 100 each.
+
+    None for a core that was not there at both times, and for one whose counter gained what it cannot have.
+    """
     if elapsed <= 0:
         return ()
+    most = elapsed * TICKS_A_SECOND
 
     def usage(core: int) -> float | None:
         if core not in before or core not in after:
             return None
-        share = (after[core] - before[core]) / _TICKS_A_SECOND / elapsed * 100.0
-        return round(min(max(share, 0.0), 100.0), 2)
+        ticks = believed(advanced(after[core] - before[core]), ceil(most))
+        return None if ticks is None else min(round(ticks / most * 100.0, 2), 100.0)
 
     return tuple(usage(core) for core in range(max(after, default=-1) + 1) if before)
+
+
+def mean_usage(cores: tuple[float | None, ...], counted: int) -> float | None:
+    """Return the mean of the ``counted`` cores there at both times, None where one tells nothing."""
+    known = [usage for usage in cores if usage is not None]
+    return round(sum(known) / counted, 2) if known and len(known) == counted else None

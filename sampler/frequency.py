@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from sampler.sysfs import read_attribute
+from sampler.sysfs import read_attribute, read_text, read_whole
 
 _CURRENT: Final = ("scaling_cur_freq", "cpuinfo_cur_freq")
 """kHz. The second asks the hardware, only for root, and stands in where the governor tells none. Not
@@ -18,7 +17,6 @@ _POLICY: Final = re.compile(r"policy\d+")
 _CPU: Final = re.compile(r"cpu\d+")
 _KILOHERTZ: Final = re.compile(r"[0-9]{1,9}")
 _CPUINFO_MHZ: Final = re.compile(rb"^cpu MHz[ \t]*:[ \t]*([0-9]{1,6}(?:\.[0-9]{1,9})?)[ \t]*$", re.MULTILINE)
-_CPUINFO_LIMIT: Final = 8 << 20
 _HIGHEST: Final = 20_000.0
 """MHz; the record of any CPU is half of it."""
 
@@ -28,7 +26,7 @@ class FrequencySensor:
 
     def __init__(self, sysfs: Path, procfs: Path) -> None:
         self._cpus = sysfs / "devices" / "system" / "cpu"
-        self._cpuinfo = procfs / "cpuinfo"
+        self._cpuinfo = f"{procfs}/cpuinfo"
 
     def read(self) -> float | None:
         """Return MHz, None where the machine tells none (a guest, often). Never raises."""
@@ -41,20 +39,20 @@ class FrequencySensor:
 
     def _of_policies(self) -> Iterator[tuple[float, int]]:
         """Cores that share a clock share a policy: a big.LITTLE chip has two, with four cores each."""
-        policies = _entries(self._cpus / "cpufreq", _POLICY)
-        for policy in policies:
+        for policy in _entries(self._cpus / "cpufreq", _POLICY):
             directory = f"{self._cpus}/cpufreq/{policy}"
             if (megahertz := _current(directory)) is not None:
-                affected = read_attribute(f"{directory}/affected_cpus") if len(policies) > 1 else None
-                yield megahertz, 1 if affected is None else count_cpus(affected)
+                yield megahertz, _online_cpus(directory)
 
     def _of_cores(self) -> Iterator[tuple[float, int]]:
         for cpu in _entries(self._cpus, _CPU):
-            if (megahertz := _current(f"{self._cpus}/{cpu}/cpufreq")) is not None:
+            directory = f"{self._cpus}/{cpu}/cpufreq"
+            is_offline = read_attribute(f"{self._cpus}/{cpu}/online") == "0" or not _online_cpus(directory)
+            if not is_offline and (megahertz := _current(directory)) is not None:
                 yield megahertz, 1
 
     def _of_cpuinfo(self) -> Iterator[tuple[float, int]]:
-        for megahertz in parse_cpuinfo(_read_whole(self._cpuinfo)):
+        for megahertz in parse_cpuinfo(read_whole(self._cpuinfo)):
             yield megahertz, 1
 
 
@@ -86,6 +84,15 @@ def parse_cpuinfo(content: bytes) -> list[float]:
     return [megahertz for megahertz in frequencies if 0 < megahertz <= _HIGHEST]
 
 
+def _online_cpus(directory: str) -> int:
+    """Return how many CPUs of a policy are online, 1 where it does not say.
+
+    Of a cluster that is offline the list is there and empty, and some drivers still tell a frequency.
+    """
+    affected = read_text(f"{directory}/affected_cpus")
+    return 1 if affected is None else count_cpus(affected)
+
+
 def _current(directory: str) -> float | None:
     for name in _CURRENT:
         if (megahertz := parse_frequency(read_attribute(f"{directory}/{name}"))) is not None:
@@ -98,20 +105,3 @@ def _entries(directory: Path, numbered: re.Pattern[str]) -> list[str]:
         return [entry.name for entry in directory.iterdir() if numbered.fullmatch(entry.name)]
     except OSError:
         return []
-
-
-def _read_whole(path: Path) -> bytes:
-    """Return a file of /proc, nothing where it cannot be read or never ends. Never blocks on a FIFO."""
-    content = bytearray()
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        try:
-            while chunk := os.read(descriptor, 1 << 16):
-                content += chunk
-                if len(content) > _CPUINFO_LIMIT:
-                    return b""
-        finally:
-            os.close(descriptor)
-    except OSError:
-        return b""
-    return bytes(content)

@@ -190,7 +190,7 @@ class RailSource:
             f"{self._chip.name}:{self._rail}",
             abs(battery.power),
             battery.voltage,
-            abs(battery.current or 0.0),
+            None if battery.current is None else abs(battery.current),
         )
 
 

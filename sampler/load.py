@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sampler.sysfs import read_attribute
+
 Load = tuple[float | None, float | None, float | None]
 
 
@@ -11,14 +13,11 @@ class LoadSensor:
     """Load over 1, 5 and 15 minutes."""
 
     def __init__(self, procfs: Path) -> None:
-        self._loadavg = procfs / "loadavg"
+        self._loadavg = f"{procfs}/loadavg"
 
     def read(self) -> Load:
         """Return the three averages, each None where it is not told."""
-        try:
-            return parse_load(self._loadavg.read_text(errors="replace"))
-        except OSError:
-            return None, None, None
+        return parse_load(read_attribute(self._loadavg) or "")
 
 
 def parse_load(text: str) -> Load:

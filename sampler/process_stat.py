@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_MOST: Final = 1 << 63
 
 
 class Stat(NamedTuple):
@@ -34,7 +36,7 @@ def parse_stat(line: bytes) -> Stat | None:
     opening, closing = line.find(b"("), line.rfind(b")")
     fields = line[closing + 2 :].split(b" ", 22)  # the thirty behind rss are not wanted
     try:
-        return Stat(
+        stat = Stat(
             pid=int(line[:opening]),
             start=int(fields[19]),
             comm=line[opening + 1 : closing],
@@ -47,3 +49,10 @@ def parse_stat(line: bytes) -> Stat | None:
         )
     except (ValueError, IndexError):
         return None
+    return stat if _is_sound(stat) else None
+
+
+def _is_sound(stat: Stat) -> bool:
+    """Whether all of it is what the kernel can have printed: counts of at most 63 bits."""
+    _, start, _, _, parent, used, reaped, _, rss = stat
+    return min(start, parent, used, reaped, rss) >= 0 and start < _MOST and 0 < stat.pid < _MOST

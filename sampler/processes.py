@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
 from collections.abc import Callable
-from contextlib import suppress
 from heapq import nlargest
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import psutil
-
-from sampler.accounting import Debt, Use, settle
+from sampler.accounting import Debt, Use, bounded, settle
+from sampler.cpu import read_busy_ticks
 from sampler.process_stat import Stat
 from sampler.sweep import Sweep
+from sampler.sysfs import PAGE, read_start, read_whole
+from sampler.ticks import TICKS_A_SECOND
 from telemetry.sample import Process
 
-_TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _COMM_LENGTH: Final = 15
 """The kernel cuts a process's name to so many bytes (TASK_COMM_LEN less the zero)."""
 _NAME_LENGTH: Final = 255
+_MEMORY_TOTAL: Final = re.compile(rb"^MemTotal:[ \t]*([0-9]{1,15}) kB[ \t]*$", re.MULTILINE)
 
 
 class Processes(NamedTuple):
@@ -39,6 +39,7 @@ class ProcessSensor:
     def __init__(
         self, procfs: Path, count: int, monotonic: Callable[[], float], boottime: Callable[[], float]
     ):
+        self._procfs = procfs
         self._count = count
         self._monotonic = monotonic
         self._boottime = boottime
@@ -48,8 +49,8 @@ class ProcessSensor:
         self._born_after = 0
         self._names: dict[tuple[int, int, bytes], str] = {}
         """Of the last read's top."""
-        psutil.PROCFS_PATH = str(procfs)
-        self._memory = read_memory_total(procfs)
+        self._cores = count_cores(procfs)
+        self._memory: int | None = None
 
     def read(self) -> Processes:
         """Return what was used since the read before.
@@ -59,36 +60,50 @@ class ProcessSensor:
         if self._count == 0:
             return Processes((), None)
         # A fork in progress at the last listing may have begun in the tick before it.
-        born_after, self._born_after = self._born_after, int(self._boottime() * _TICKS_A_SECOND) - 1
+        born_after, self._born_after = self._born_after, int(self._boottime() * TICKS_A_SECOND) - 1
         changes = self._sweep.read()
         used, self._owed = settle(changes, self._sweep.find, self._owed, born_after)
         now, before = self._monotonic(), self._read_at
         self._read_at = now
         if before is None or now <= before:
             return Processes((), None)
-        ticks = (now - before) * _TICKS_A_SECOND
-        used = _bounded(used, int(ticks * (os.cpu_count() or 1)))
+        ticks = (now - before) * TICKS_A_SECOND
+        used = self._bounded(used, ticks)
         top = self._choose(used)
         self._names = {_program(use.stat): self._full_name(use.stat) for use in top}
+        self._memory = self._memory or read_memory_total(self._procfs)
         return Processes(
             top=tuple(self._process(use, ticks) for use in top),
-            owned=sum(use.own + use.children for use in used) / ticks * 100.0,
+            owned=_owned(used, ticks) if self._sweep.stats() else None,
         )
 
     def close(self) -> None:
         """Let go of the descriptors that are kept."""
         self._sweep.close()
 
+    def _bounded(self, used: list[Use], ticks: float) -> list[Use]:
+        """Return ``used`` with nothing that the cores cannot have given; ``ticks`` is what one core had."""
+        within = bounded(used, int(ticks * self._cores))
+        if within != used:  # cores may have come online since they were counted
+            self._cores = count_cores(self._procfs)
+            within = bounded(used, int(ticks * self._cores))
+        return within
+
     def _choose(self, used: list[Use]) -> list[Use]:
-        """Return the top: by CPU, and where that is equal by memory; those that did not run fill it up."""
-        active = [use for use in used if use.own or use.children]
+        """Return the top: by CPU, and where that is equal by memory; those that did not run fill it up.
+
+        One of which it is not known what it used has no place in this order.
+        """
+        active = [use for use in used if use.own is not None and _together(use)]
         if len(active) < self._count:
-            others = {use.stat.pid for use in active}
-            idle = [stat for stat in self._sweep.stats() if stat.pid not in others]
+            placed = {use.stat.pid for use in used if use.own is None or _together(use)}
+            idle = [stat for stat in self._sweep.stats() if stat.pid not in placed]
             largest = nlargest(self._count - len(active), idle, key=lambda stat: stat.rss)
-            now = [stat._replace(rss=self._sweep.resident(stat)) for stat in largest]
-            active.extend(Use(stat, 0, 0) for stat in now)
-        return nlargest(self._count, active, key=lambda use: (use.own + use.children, use.stat.rss))
+            children = {use.stat.pid: use.children for use in used}
+            for stat in largest:
+                now = stat._replace(rss=self._sweep.resident(stat))
+                active.append(Use(now, 0, children.get(stat.pid, 0)))
+        return nlargest(self._count, active, key=lambda use: (_together(use), use.stat.rss))
 
     def _process(self, use: Use, ticks: float) -> Process:
         stat = use.stat
@@ -96,22 +111,35 @@ class ProcessSensor:
             pid=stat.pid,
             start=stat.start,
             name=self._names[_program(stat)],
-            cpu=round(use.own / ticks * 100.0, 2),
-            mem=round(stat.rss * _PAGE / self._memory * 100.0, 3),
-            children=round(use.children / ticks * 100.0, 2),
+            cpu=round((use.own or 0) / ticks * 100.0, 2),
+            mem=memory_share(stat.rss, self._memory),
+            children=None if use.children is None else round(use.children / ticks * 100.0, 2),
         )
 
     def _full_name(self, stat: Stat) -> str:
-        """The name, whole where the kernel cut it: psutil finds the rest in the command line."""
+        """The name, whole where the kernel cut it: the rest is in the command line."""
         known = self._names.get(_program(stat))
         if known is not None:
             return known
         name = stat.comm
         if len(name) == _COMM_LENGTH:  # a kernel thread's is longer, and whole
-            with suppress(psutil.Error):  # it ended just now
-                whole = os.fsencode(psutil.Process(stat.pid).name())
-                name = whole if whole.startswith(name) else name
+            name = whole_name(name, read_start(f"{self._procfs}/{stat.pid}/cmdline", PAGE) or b"")
         return name.decode(errors="replace")[:_NAME_LENGTH]
+
+
+def whole_name(name: bytes, command_line: bytes) -> bytes:
+    """Return the name that the kernel cut to ``name``, from /proc/PID/cmdline; else ``name``.
+
+    A program may have written one text with spaces over its arguments, as Chromium does: the name is before
+    the first space then, unless it has spaces of its own. Pure.
+    """
+    program, _, arguments = command_line.partition(b"\0")
+    first_word = program.partition(b" ")[0]
+    for path in (program, first_word) if arguments.strip(b"\0") else (first_word, program):
+        base = path.rpartition(b"/")[2]
+        if base.startswith(name):
+            return base
+    return name
 
 
 def _program(stat: Stat) -> tuple[int, int, bytes]:
@@ -119,18 +147,33 @@ def _program(stat: Stat) -> tuple[int, int, bytes]:
     return stat.pid, stat.start, stat.comm
 
 
-def _bounded(used: list[Use], most: int) -> list[Use]:
-    """Return ``used`` with no more ``children`` than the cores had ticks.
+def _together(use: Use) -> int:
+    return (use.own or 0) + (use.children or 0)
 
-    What is over was used before: by a child that had been hidden, hidepid of proc(5).
+
+def _owned(used: list[Use], ticks: float) -> float | None:
+    """Return what all of them used, percent of one core; None where a term of the sum is not known."""
+    if any(use.own is None or use.children is None for use in used):
+        return None
+    return sum(map(_together, used)) / ticks * 100.0
+
+
+def count_cores(procfs: Path) -> int:
+    """Return how many cores are online, by the same procfs as the processes."""
+    return len(read_busy_ticks(procfs / "stat")) or os.cpu_count() or 1
+
+
+def memory_share(pages: int, memory: int | None) -> float | None:
+    """Return the percent of ``memory`` (bytes) that ``pages`` are, None where it is not known. Pure.
+
+    More than all of it is no reading.
     """
-    return [use if use.children <= most else use._replace(children=most) for use in used]
+    if memory is None or pages * _PAGE > memory:
+        return None
+    return round(pages * _PAGE / memory * 100.0, 3)
 
 
-def read_memory_total(procfs: Path) -> float:
-    """Return the bytes of RAM; infinity, so that every share of it is 0, where they are not told."""
-    try:
-        label, kibibytes, *_ = (procfs / "meminfo").read_text(errors="replace").split(maxsplit=2)
-        return int(kibibytes) * 1024.0 if label == "MemTotal:" else math.inf
-    except (OSError, ValueError):
-        return math.inf
+def read_memory_total(procfs: Path) -> int | None:
+    """Return the bytes of RAM; None where they are not told (subset=pid of proc(5)), or told as 0."""
+    told = _MEMORY_TOTAL.search(read_whole(f"{procfs}/meminfo"))
+    return int(told[1]) * 1024 or None if told else None

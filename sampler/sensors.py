@@ -23,6 +23,7 @@ from sampler.load import LoadSensor
 from sampler.mains import MainsSensor
 from sampler.processes import Processes, ProcessSensor
 from sampler.rfkill import RadioSensor
+from sampler.sysfs import read_attribute
 from sampler.throttling import ThrottlingSensor
 from telemetry.sample import Cpu, Sample
 
@@ -154,7 +155,4 @@ def make_sensors(settings: Settings, clock: Clock) -> dict[str, Sensor]:
 
 def read_boot_id(procfs: Path) -> str:
     """Return the kernel's boot id, ``unknown`` where it does not tell."""
-    try:
-        return (procfs / "sys/kernel/random/boot_id").read_text(errors="replace").strip()
-    except OSError:
-        return "unknown"
+    return read_attribute(f"{procfs}/sys/kernel/random/boot_id") or "unknown"

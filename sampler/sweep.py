@@ -109,7 +109,7 @@ class Sweep:
     def resident(self, stat: Stat) -> int:
         """Return the pages that a process holds now: they are taken from those that do not run, too."""
         try:
-            now = _parse(self._read_kept(self._known[stat.pid], "stat"))
+            now = _parse(self._read_kept(self._known[stat.pid], "stat"), stat.pid)
         except OSError:
             return stat.rss
         return now.rss if now.start == stat.start else stat.rss
@@ -126,9 +126,9 @@ class Sweep:
             said = self._read_kept(known, self._witness_of(known.stat))
         # The witness was read before stat: what the process does in between shows at the next sweep.
         if self._witness_of(known.stat) == "stat":
-            stat = _parse(said)
+            stat = _parse(said, pid)
         elif known.said:
-            stat = _parse(self._read_kept(known, "stat"))
+            stat = _parse(self._read_kept(known, "stat"), pid)
         else:  # most that ran once do not run again soon: no second descriptor for them
             stat = self._read_stat(pid)
         if stat.start != start:
@@ -175,7 +175,7 @@ class Sweep:
         return met
 
     def _read_stat(self, pid: int) -> Stat:
-        return _parse(_read(f"{self._root}/{pid}/stat"))
+        return _parse(_read(f"{self._root}/{pid}/stat"), pid)
 
 
 class _Listing:
@@ -195,8 +195,8 @@ class _Listing:
         if not last or self._recent != (last, last):
             try:
                 entries = os.listdir(self._root)  # noqa: PTH208 names are enough; iterdir makes a Path of each
-            except OSError:
-                entries = []
+            except OSError:  # out of memory, say: those that are gone are found so when they are read
+                return set(self._pids)
             self._pids = {0, *(int(entry) for entry in entries if entry.isdecimal())}
         self._recent = self._recent[1], last
         return self._pids
@@ -238,9 +238,9 @@ def _make_room() -> int:
     return max(min(soft - _SPARE, _MOST_KEPT), 0)
 
 
-def _parse(line: bytes) -> Stat:
+def _parse(line: bytes, pid: int) -> Stat:
     stat = parse_stat(line)
-    if stat is None:
+    if stat is None or stat.pid != pid:
         raise FileNotFoundError  # there is no such process in it
     return stat
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +38,34 @@ def test_a_core_that_came_online_has_nothing_to_count_from() -> None:
 
 
 def test_a_counter_that_steps_back_is_no_negative_use() -> None:
-    assert core_usage({0: 500}, {0: 400}, 1.0) == (0.0,)
+    """By a tick it is rounding; by more it began anew, and what it counted meanwhile is not known."""
+    assert core_usage({0: 500}, {0: 499}, 1.0) == (0.0,)
+    assert core_usage({0: 500}, {0: 400}, 1.0) == (None,)
+
+
+@pytest.mark.parametrize("gain", [5_000_000, 2**63, 2 * HZ, -5_000_000])
+def test_a_core_cannot_gain_more_than_the_time_elapsed(gain: int) -> None:
+    assert core_usage({0: 10**7, 1: 0}, {0: 10**7 + gain, 1: HZ // 2}, 1.0) == (None, 50.0)
+
+
+def test_a_core_that_was_busy_all_the_time_is_at_100_percent() -> None:
+    """The reader was held up: counter and clock are not read at one instant."""
+    assert core_usage({0: 0, 1: 0}, {0: HZ + 1, 1: HZ * 5 // 4}, 1.0) == (100.0, 100.0)
+
+
+def test_a_mean_without_one_of_the_cores_is_not_the_machines(tmp_path: Path) -> None:
+    times = iter([10.0, 11.0, 12.0])
+    sensor = CpuSensor(tmp_path / "sys", tmp_path, lambda: next(times))
+    machine(tmp_path, 0)
+    sensor.read()
+    machine(tmp_path, 5_000_000)
+    assert sensor.read()[:2] == (None, (None, 0.0))
+    machine(tmp_path, 5_000_000 + HZ)
+    assert sensor.read()[:2] == (50.0, (100.0, 0.0))
+
+
+def test_lines_that_no_kernel_prints_are_left_out() -> None:
+    assert parse_busy_ticks("cpu0 1 -2 3 4 5 6 7\ncpu-1 1 2 3 4 5 6 7\ncpu4096 1 2 3 4 5 6 7\n") == {}
 
 
 def test_a_first_read_has_no_use() -> None:

@@ -51,6 +51,29 @@ def test_one_policy_of_all_cores(tmp_path: Path) -> None:
     assert read(tmp_path) == 1500
 
 
+@pytest.mark.parametrize("text", ["", "\n", " \n"])
+def test_a_cluster_that_is_offline_has_no_frequency(tmp_path: Path, text: str) -> None:
+    """Its list of online CPUs is there and empty; the file of its frequency still says something."""
+    write_policy(tmp_path, 0, "0 1 2 3", scaling_cur_freq=600000)
+    offline = write_policy(tmp_path, 4, None, scaling_cur_freq=2400000)
+    (offline / "affected_cpus").write_text(text)
+    assert read(tmp_path) == 600
+
+
+def test_an_only_cluster_that_is_offline(tmp_path: Path) -> None:
+    offline = write_policy(tmp_path, 4, None, scaling_cur_freq=2400000)
+    (offline / "affected_cpus").write_text("\n")
+    assert read(tmp_path) is None
+
+
+def test_a_core_that_is_offline_has_no_frequency(tmp_path: Path) -> None:
+    write_cpufreq(tmp_path, "cpu0/cpufreq", scaling_cur_freq=600000)
+    write_cpufreq(tmp_path, "cpu1/cpufreq", scaling_cur_freq=2400000)
+    write_cpufreq(tmp_path, "cpu2/cpufreq", scaling_cur_freq=2400000, affected_cpus="")
+    (tmp_path / "devices/system/cpu/cpu1/online").write_text("0\n")
+    assert read(tmp_path) == 600
+
+
 def test_a_policy_that_does_not_say_how_many(tmp_path: Path) -> None:
     write_policy(tmp_path, 0, None, scaling_cur_freq=1000000)
     write_policy(tmp_path, 1, "1 2 3", scaling_cur_freq=2000000)
@@ -94,7 +117,7 @@ def test_policies_come_before_cores_and_cores_before_cpuinfo(tmp_path: Path) -> 
 
 def test_cpuinfo_is_not_read_where_it_is_not_needed(tmp_path: Path) -> None:
     write_policy(tmp_path, 0, "0", scaling_cur_freq=1000000)
-    with mock.patch.object(frequency, "_read_whole", side_effect=AssertionError):
+    with mock.patch.object(frequency, "read_whole", side_effect=AssertionError):
         assert read(tmp_path) == 1000
 
 

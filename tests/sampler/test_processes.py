@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sampler.processes import ProcessSensor
+from sampler.processes import ProcessSensor, whole_name
 from tests.sampler.proc import Tree
 
 
@@ -31,7 +31,6 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     yield machine
     for sensor in machine.sensors:
         sensor.close()
-    psutil.PROCFS_PATH = "/proc"
 
 
 def test_use_is_counted_from_read_to_read(machine: Machine) -> None:
@@ -67,12 +66,18 @@ def test_a_process_born_since_is_credited_from_birth(machine: Machine) -> None:
 
 
 def test_a_process_that_was_hidden_before_is_not_credited_its_past(machine: Machine) -> None:
+    """What it used since is not known: it is told from the next sample on."""
     sensor = machine.sensor()
     machine.process(1)
     sensor.read()
     machine.now += 2
     machine.process(2, used=5000, born=3)
-    assert {process.cpu for process in sensor.read().top} == {0.0}
+    reading = sensor.read()
+    assert [(process.pid, process.cpu) for process in reading.top] == [(1, 0.0)]
+    assert reading.owned is None
+    machine.now += 2
+    machine.process(2, used=5001, born=3)
+    assert {process.pid: process.cpu for process in sensor.read().top} == {1: 0.0, 2: 50.0}
 
 
 def test_a_pid_that_is_used_again_is_another_process(machine: Machine) -> None:
@@ -145,23 +150,119 @@ def test_those_that_are_not_shown_count_too(machine: Machine) -> None:
     assert reading.owned == pytest.approx(150.0)
 
 
-def test_nobody_reaps_more_than_the_cores_gave(machine: Machine) -> None:
-    """The child was hidden (hidepid), so what it had used before is not known."""
+@pytest.mark.parametrize("seconds", [50_000, 10**9, 10**16])
+@pytest.mark.parametrize("counter", ["used", "reaped"])
+def test_a_gain_that_the_cores_cannot_have_given_is_not_known(
+    machine: Machine, counter: str, seconds: int
+) -> None:
+    """A process in the order of use needs a use of its own; what it reaped may be not available.
+
+    With one term missing, the sum of all is none.
+    """
+    (machine.root / "stat").write_text("".join(f"cpu{core} 1 2 3 4 5 6 7 8 9 10\n" for core in range(4)))
+    sensor = machine.sensor()
+
+    def spend(seconds: int) -> None:
+        used, reaped = (seconds, 0) if counter == "used" else (0, seconds)
+        machine.process(1, b"init", used=used, reaped=reaped)
+
+    spend(0)
+    machine.process(2, b"other")
+    sensor.read()
+    machine.now += 1
+    spend(seconds)
+    machine.process(2, b"other", used=0.5)
+    reading = sensor.read()
+    told = {process.name: (process.cpu, process.children) for process in reading.top}
+    assert told == {"other": (50.0, 0.0)} | ({"init": (0.0, None)} if counter == "reaped" else {})
+    assert reading.owned is None
+    machine.now += 1
+    spend(seconds + 1)
+    reading = sensor.read()
+    assert {process.cpu + (process.children or 0) for process in reading.top} == {100.0, 0.0}
+    assert reading.owned == 100.0
+
+
+def test_cores_that_come_online_are_counted(machine: Machine) -> None:
+    """What seems to be more than all cores gave is looked at twice."""
+    stat = machine.root / "stat"
+    stat.write_text("cpu0 1 2 3 4 5 6 7 8 9 10\n")
     sensor = machine.sensor()
     machine.process(1)
     sensor.read()
-    machine.now += 2
-    machine.process(1, reaped=100_000)
+    stat.write_text("".join(f"cpu{core} 1 2 3 4 5 6 7 8 9 10\n" for core in range(8)))
+    machine.now += 1
+    machine.process(1, used=7.5)
     (process,) = sensor.read().top
-    cores = os.cpu_count()
-    assert cores is not None
-    assert process.children == 100.0 * cores
+    assert process.cpu == 750.0
+
+
+@pytest.mark.parametrize(
+    "meminfo",
+    [
+        None,
+        "",
+        "MemFree: 5 kB\n",
+        "MemTotal: 0 kB\n",
+        "MemTotal: -4 kB\n",
+        "MemTotal: much\n",
+        "Huge: " * 9**6,
+    ],
+    ids=lambda text: "missing" if text is None else text[:12],
+)
+def test_without_the_amount_of_memory_there_is_no_share_of_it(machine: Machine, meminfo: str | None) -> None:
+    (machine.root / "meminfo").unlink()
+    if meminfo is not None:
+        (machine.root / "meminfo").write_text(meminfo)
+    sensor = machine.sensor()
+    machine.process(1, rss=256)
+    sensor.read()
+    machine.now += 1
+    (process,) = sensor.read().top
+    assert process.mem is None
+
+
+def test_the_amount_of_memory_is_found_in_any_line(machine: Machine) -> None:
+    (machine.root / "meminfo").write_text("MemFree:  1 kB\nMemTotal:\t  4096 kB\nSwapTotal: 7 kB\n")
+    sensor = machine.sensor()
+    machine.process(1, rss=256)
+    machine.process(2, rss=2**40)
+    sensor.read()
+    machine.now += 1
+    shares = {process.pid: process.mem for process in sensor.read().top}
+    assert shares == {1: 256 * os.sysconf("SC_PAGE_SIZE") / (4096 * 1024) * 100, 2: None}
+
+
+def test_a_name_of_fifteen_bytes_and_nothing_but_its_stat(machine: Machine) -> None:
+    sensor = machine.sensor()
+    machine.process(1, b"fifteen-bytes-x")
+    sensor.read()
+    machine.now += 1
+    (process,) = sensor.read().top
+    assert process.name == "fifteen-bytes-x"
+
+
+@pytest.mark.parametrize(
+    ("command_line", "name"),
+    [
+        (b"/usr/bin/fifteen-bytes-xyz\0--flag\0", b"fifteen-bytes-xyz"),
+        (b"fifteen-bytes-xyz\0", b"fifteen-bytes-xyz"),
+        (b"/opt/a/fifteen-bytes-xyz --type=renderer /tmp/x\0\0\0", b"fifteen-bytes-xyz"),
+        (b"/opt/My App/fifteen-bytes-xyz\0", b"fifteen-bytes-xyz"),
+        (b"python3\0fifteen-bytes-xyz\0", b"fifteen-bytes-x"),
+        (b"", b"fifteen-bytes-x"),
+        (b"\0\0", b"fifteen-bytes-x"),
+        (b"\xff/\xfe", b"fifteen-bytes-x"),
+    ],
+)
+def test_the_whole_name_is_in_the_command_line(command_line: bytes, name: bytes) -> None:
+    assert whole_name(b"fifteen-bytes-x", command_line) == name
 
 
 def test_a_tree_that_is_gone_gives_none(tmp_path: Path) -> None:
     sensor = ProcessSensor(tmp_path / "gone", 10, iter([1.0, 2.0]).__next__, lambda: 1.0)
     assert sensor.read().top == ()
-    assert sensor.read() == ((), 0.0)
+    assert sensor.read() == ((), None)
 
 
 def test_this_machine(tmp_path: Path) -> None:
