@@ -32,6 +32,12 @@ QUICK: Final = settings(
 )
 DEEP: Final = settings(max_examples=1500, deadline=None, suppress_health_check=_SLOW_TO_DRAW)
 
+
+def times(factor: int) -> settings:
+    """Draw ``factor`` times the examples of the profile (tests/conftest.py): for values that cost little."""
+    return settings(max_examples=factor * settings().max_examples)
+
+
 BIGGEST: Final = (1 << 63) - 1
 
 

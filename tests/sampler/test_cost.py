@@ -29,6 +29,7 @@ def cpu_seconds(what: Callable[[], object], times: int = 15) -> float:
     return min(spent)
 
 
+@pytest.mark.alone
 def test_a_sweep_costs_a_fraction_of_psutils() -> None:
     """At 330 processes once a second it is 1.7 ms where this loop takes 25."""
     sensor = ProcessSensor(Path("/proc"), 10, time.monotonic, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
