@@ -119,7 +119,7 @@ def _process_count(text: str) -> int:
 
 def _make_sampler(
     options: argparse.Namespace, clock: Clock, interval: float, signs: DriverSigns
-) -> tuple[Sampler, Sensor]:
+) -> tuple[Sampler, Sensor | None]:
     for root in (options.sysfs, options.procfs):
         if not root.is_dir():
             raise UserError(f"{root} is no directory")
@@ -133,7 +133,7 @@ def _make_sampler(
         signs,
     )
     sensors = make_sensors(settings, clock)
-    return Sampler(sensors, clock, os.uname().nodename, read_boot_id(options.procfs)), sensors["battery"]
+    return Sampler(sensors, clock, os.uname().nodename, read_boot_id(options.procfs)), sensors.get("battery")
 
 
 def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:

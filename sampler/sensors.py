@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -19,6 +20,7 @@ from sampler.clock import Clock, next_ts
 from sampler.cpu import CpuSensor, unowned_share
 from sampler.driver_sign import DriverSigns
 from sampler.governor import GovernorSensor
+from sampler.guard import Guard
 from sampler.load import LoadSensor
 from sampler.mains import MainsSensor
 from sampler.processes import Processes, ProcessSensor
@@ -44,7 +46,7 @@ class Settings(NamedTuple):
 
 
 class Sensor(Protocol):
-    """Reads one field of a sample. Never raises for what it finds: what is not available is None."""
+    """Reads one field of a sample. Raises nothing for what it finds: what is not available is None."""
 
     def read(self) -> object: ...
 
@@ -98,6 +100,15 @@ SENSORS: Final[Mapping[str, Callable[[Settings, Clock], Sensor | None]]] = {
 this machine has nothing for it."""
 
 
+NOTHING: Final[Mapping[str, object]] = {
+    "battery": None,
+    "cpu": Cpu(None, ()),
+    "load": (None, None, None),
+    "processes": Processes((), None),
+}
+"""What the fields that every sample has hold where their sensors fail; the others are None then."""
+
+
 class Sampler:
     """One run: takes samples with seq 1, 2, 3 …, each over the time since the one before it."""
 
@@ -105,7 +116,8 @@ class Sampler:
         """Read every sensor once, so that the first sample covers a whole interval."""
         self.run = os.urandom(8).hex()  # the module secrets brings OpenSSL with it: 4 MB
         self._sensors = sensors
-        self._slow = [sensor for sensor in sensors.values() if isinstance(sensor, Background)]
+        self._slow = {field: it for field, it in sensors.items() if isinstance(it, Background)}
+        self._guards = {field: Guard(field, NOTHING.get(field)) for field in (*sensors, *NOTHING)}
         self._clock = clock
         self._host = host
         self._boot_id = boot_id
@@ -134,9 +146,10 @@ class Sampler:
         )
 
     def _read(self) -> dict[str, Any]:
-        for slow in self._slow:
-            slow.start()
-        return {field: sensor.read() for field, sensor in self._sensors.items()}
+        guards = self._guards
+        for field, slow in self._slow.items():
+            guards[field].call(slow.start)
+        return {**NOTHING} | {field: guards[field].call(it.read) for field, it in self._sensors.items()}
 
 
 def with_unowned(readings: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,8 +161,8 @@ def with_unowned(readings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_sensors(settings: Settings, clock: Clock) -> dict[str, Sensor]:
-    """Return the sensors by the field that each fills."""
-    made = {field: make(settings, clock) for field, make in SENSORS.items()}
+    """Return the sensors by the field that each fills. Raises UserError where one asked for is not there."""
+    made = {field: Guard(field).call(partial(make, settings, clock)) for field, make in SENSORS.items()}
     return {field: sensor for field, sensor in made.items() if sensor is not None}
 
 

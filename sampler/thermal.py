@@ -41,10 +41,13 @@ class TemperatureSensor:
     def read(self) -> float | None:
         """Return the temperature in °C, None where there is none to read. Never raises."""
         # The type is read each time: a zone's number may belong to another after a driver is loaded again.
-        if self._chosen is None or self._attribute(self._chosen[0], "type") != self._chosen[1]:
-            self._chosen = self._best_zone()
+        kind = None if self._chosen is None else self._attribute(self._chosen[0], "type")
         # A zone that is there and gives an error now (EAGAIN while suspended) is kept: another zone's
         # temperature would show as a jump.
+        if self._chosen is not None and kind is None and (self._root / self._chosen[0]).is_dir():
+            return None
+        if self._chosen is None or kind != self._chosen[1]:
+            self._chosen = self._best_zone()
         return None if self._chosen is None else self._temperature(self._chosen[0])
 
     def _best_zone(self) -> tuple[str, str] | None:
