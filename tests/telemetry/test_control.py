@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from telemetry.errors import UserError
 from telemetry.stream.control import is_commit, request_commit
 from telemetry.stream.control_server import ControlServer
-from tests.strategies import QUICK
 from tests.telemetry.messages import json_values, to_bytes
 from tests.telemetry.streams import PATIENCE, Context, until
 
@@ -90,7 +89,7 @@ def stranger(directory: Path, *frames: bytes) -> Iterator[None]:
             yield
 
 
-def timed(directory: Path, database: Path, timeout: float = 0.5) -> tuple[bool, float]:
+def timed(directory: Path, database: Path, timeout: float) -> tuple[bool, float]:
     before = time.monotonic()
     committed = request_commit(endpoint(directory), database, timeout)
     return committed, time.monotonic() - before
@@ -113,24 +112,22 @@ def test_a_writer_on_tcp_is_asked_as_well(database: Path) -> None:
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     with writer(address, identity(database)):
         assert request_commit(address, database, PATIENCE)
-    before = time.monotonic()
     assert not request_commit(address, database, 0.1)
-    assert time.monotonic() - before < 0.5
 
 
 def test_no_writer_costs_nothing(tmp_path: Path, database: Path) -> None:
-    fastest = min(timed(tmp_path, database)[1] for _ in range(5))
-    assert not request_commit(endpoint(tmp_path), database)
-    assert fastest < 0.005
+    committed, seconds = timed(tmp_path, database, PATIENCE)
+    assert not committed
+    assert seconds < PATIENCE / 2, "it does not wait"
 
 
 def test_a_stale_socket_costs_nothing(tmp_path: Path, database: Path) -> None:
     ControlServer(endpoint(tmp_path)).close()
     assert (tmp_path / "writer").is_socket()
     until(lambda: not listens(tmp_path / "writer"))  # ZeroMQ closes it in a thread of its own
-    fastest = min(timed(tmp_path, database)[1] for _ in range(5))
-    assert not request_commit(endpoint(tmp_path), database)
-    assert fastest < 0.005
+    committed, seconds = timed(tmp_path, database, PATIENCE)
+    assert not committed
+    assert seconds < PATIENCE / 2, "it does not wait"
 
 
 def listens(path: Path) -> bool:
@@ -144,7 +141,8 @@ def test_a_writer_that_is_silent_is_waited_for_no_longer_than_said(tmp_path: Pat
             committed, seconds = timed(tmp_path, database, timeout)
             assert not committed
             assert timeout <= seconds + 0.001
-            assert seconds < timeout + 0.3
+        shortest = min(timed(tmp_path, database, 0.02)[1] for _ in range(3))
+        assert shortest < timed(tmp_path, database, 0.5)[1]
 
 
 @pytest.mark.parametrize("accepts", [True, False])
@@ -166,7 +164,7 @@ def test_a_socket_that_does_not_speak_zeromq(tmp_path: Path, database: Path, acc
         with in_background(work):
             committed, seconds = timed(tmp_path, database, 0.1)
     assert not committed
-    assert seconds < 0.5
+    assert seconds < PATIENCE
 
 
 def test_a_writer_that_takes_no_more_connections(tmp_path: Path, database: Path) -> None:
@@ -179,7 +177,7 @@ def test_a_writer_that_takes_no_more_connections(tmp_path: Path, database: Path)
             client.connect_ex(str(tmp_path / "writer"))
         committed, seconds = timed(tmp_path, database, 0.1)
     assert not committed
-    assert seconds < 0.5
+    assert seconds < PATIENCE
 
 
 def test_a_writer_of_another_file_is_not_meant(tmp_path: Path, database: Path) -> None:
@@ -316,7 +314,6 @@ def test_a_deleted_socket_is_made_anew(tmp_path: Path, database: Path) -> None:
         until(lambda: request_commit(endpoint(tmp_path), database))
 
 
-@QUICK
 @given(st.binary(max_size=40) | json_values.map(to_bytes))
 def test_nothing_but_a_commit_is_one(frame: bytes) -> None:
     assert not is_commit(frame)

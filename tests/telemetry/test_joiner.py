@@ -5,15 +5,14 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Final
 
-import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from telemetry.sample import InvalidSample, encode
 from telemetry.stream.joiner import Gap, Joiner, Position, Question, Start
 from telemetry.stream.replay import Reply
 from telemetry.stream.ring import Held
-from tests.strategies import DEEP, QUICK, sample
+from tests.strategies import sample, times
 from tests.telemetry.world import World
 
 BODY: Final = len(encode(sample()))
@@ -89,7 +88,7 @@ WHATEVER: Final = actions(*ANYTHING, "answer") | actions(*ANYTHING, least=30)
 WITHOUT_REPLAY: Final = actions(*ANYTHING, "give up") | actions(*ANYTHING, "give up", least=30)
 
 
-@settings(QUICK, max_examples=600)
+@times(4)
 @given(st.data(), PRELUDE, WHATEVER, CAPACITIES, PAGES)
 def test_any_interleaving(
     data: st.DataObject, before: list[Action], after: list[Action], capacity: int, page: int
@@ -97,27 +96,9 @@ def test_any_interleaving(
     play(data, before, after, capacity, page)
 
 
-@pytest.mark.slow
-@DEEP
-@given(st.data(), PRELUDE, WHATEVER, CAPACITIES, PAGES)
-def test_any_interleaving_deep(
-    data: st.DataObject, before: list[Action], after: list[Action], capacity: int, page: int
-) -> None:
-    play(data, before, after, capacity, page)
-
-
-@settings(QUICK, max_examples=600)
+@times(4)
 @given(st.data(), PRELUDE, WITHOUT_REPLAY, CAPACITIES, PAGES)
 def test_any_interleaving_where_questions_may_stay_unanswered(
-    data: st.DataObject, before: list[Action], after: list[Action], capacity: int, page: int
-) -> None:
-    play(data, before, after, capacity, page)
-
-
-@pytest.mark.slow
-@DEEP
-@given(st.data(), PRELUDE, WITHOUT_REPLAY, CAPACITIES, PAGES)
-def test_any_interleaving_where_questions_may_stay_unanswered_deep(
     data: st.DataObject, before: list[Action], after: list[Action], capacity: int, page: int
 ) -> None:
     play(data, before, after, capacity, page)

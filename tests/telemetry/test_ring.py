@@ -17,12 +17,12 @@ from typing import Final
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.errors import UserError
 from telemetry.stream.ring import DEFAULT_CAPACITY, Held, Ring
-from tests.strategies import DEEP, QUICK
+from tests.strategies import times
 
 HEADER: Final = 30
 """Bytes of a record beside run and body."""
@@ -203,26 +203,19 @@ KILLS: Final = actions("append", "append", "append", "append", "run", "reopen", 
 DAMAGES: Final = actions("append", "append", "append", "append", "run", "die", "resize", "damage")
 
 
-@settings(QUICK, max_examples=300)
+@times(4)
 @given(CAPACITIES, KILLS)
 def test_no_kill_costs_more_than_its_own_record(capacity: int, actions: list[Action]) -> None:
     play(capacity, actions)
 
 
-@settings(QUICK, max_examples=300)
+@times(4)
 @given(CAPACITIES, DAMAGES)
 def test_a_damaged_file_yields_no_wrong_body(capacity: int, actions: list[Action]) -> None:
     play(capacity, actions)
 
 
-@pytest.mark.slow
-@settings(DEEP, max_examples=5_000)
-@given(CAPACITIES, KILLS | DAMAGES)
-def test_any_ring_deep(capacity: int, actions: list[Action]) -> None:
-    play(capacity, actions)
-
-
-@pytest.mark.parametrize("capacity", [400, 604])
+@pytest.mark.parametrize("capacity", [400, pytest.param(604, marks=pytest.mark.slow)])
 def test_torn_at_every_byte(tmp_path: Path, capacity: int) -> None:
     """After each number of records, so that every way to lie around the end of the file is met."""
     for count in range(16):
@@ -240,7 +233,6 @@ def test_torn_at_every_byte(tmp_path: Path, capacity: int) -> None:
             model.ring.close()
 
 
-@settings(QUICK, max_examples=200)
 @given(st.lists(st.integers(12, 200), max_size=60), st.integers(600, 3000))
 def test_no_more_is_thrown_away_than_has_to_make_room(sizes: list[int], capacity: int) -> None:
     with closing(Ring(None, capacity)) as ring:
@@ -254,7 +246,7 @@ def test_no_more_is_thrown_away_than_has_to_make_room(sizes: list[int], capacity
                 assert sum(map(size_of, held)) > capacity - 2 * max(map(size_of, appended))
 
 
-@settings(QUICK, max_examples=300)
+@times(4)
 @given(
     st.lists(
         st.binary(max_size=300)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +23,8 @@ from telemetry.sample import (
     decode,
     encode,
 )
-from tests.strategies import QUICK, sample, samples
-from tests.telemetry.messages import BODY, SURROGATE, replaced, to_bytes, wire, without
+from tests.strategies import sample, samples
+from tests.telemetry.messages import BODY, SURROGATE, Wire, replaced, to_bytes, wire, without
 
 WIRE: Final = Path(__file__).parent.parent / "data" / "wire"
 
@@ -110,20 +111,110 @@ NO_NUMBER: Final[tuple[Any, ...]] = (
 NO_TEXT: Final[tuple[Any, ...]] = (True, 1, 0.5, [], {}, "x" * 4097)
 
 
+OUT_OF_RANGE: Final[list[tuple[Place, object]]] = [
+    (("host",), ""),
+    (("battery", "packs", 0, "voltage"), 1e6 + 1),
+    (("battery", "packs", 0, "pct"), 100.1),
+    (("battery", "packs", 1, "name"), "a"),
+    (("battery", "packs"), [{"name": str(number)} for number in range(4097)]),
+    (("battery", "health", "full"), -0.1),
+    (("battery", "health", "design"), 1e6 + 1),
+    (("battery", "health", "cycles"), -1),
+    (("battery", "health", "cycles"), 1.0),
+    (("source", "power"), 1e6 + 1),
+    (("brightness",), -0.1),
+    (("brightness",), 100.1),
+    (("throttled",), ["a"] * 4097),
+    (("run",), ""),
+    (("seq",), 0),
+    (("ts",), 253402300800),
+    (("time",), -0.5),
+    (("time",), 253402300799.5),
+    (("interval",), 0),
+    (("interval",), 9e-7),
+    (("interval",), 1e6 + 1),
+    (("suspended",), -1e-9),
+    (("suspended",), 253402300801),
+    (("battery", "voltage"), 1e6 + 1),
+    (("battery", "current"), -1e6 - 1),
+    (("battery", "power"), 1.1e6),
+    (("battery", "pct"), -0.1),
+    (("battery", "pct"), 100.1),
+    (("cpu", "total"), -0.1),
+    (("cpu", "cores", 0), -0.1),
+    (("cpu", "freq"), -1),
+    (("cpu", "temp"), 1.1e12),
+    (("load",), [1, 2]),
+    (("load",), [1, 2, 3, 4]),
+    (("load", 0), -1),
+    (("processes", 0, "cpu"), -1),
+    (("processes", 0, "mem"), -1),
+    (("processes", 0, "children"), -1),
+    (("processes", 1, "pid"), 1),
+]
+VERSIONS: Final = (0, 2, -1, 10**30, "1", None, True, 1.0, [1], {"v": 1})
+SURROGATES: Final[list[Place]] = [
+    ("host",),
+    ("boot_id",),
+    ("processes", 0, "name"),
+    ("battery", "status"),
+    ("x",),
+]
+NO_SAMPLE: Final = (
+    b"",
+    b" ",
+    b"\xff",
+    b"\xed\xb2\x80",  # a lone surrogate as bytes
+    b"\xef\xbb\xbf" + BODY,
+    BODY.decode().encode("utf-16"),
+    BODY.decode().encode("utf-32"),
+    BODY + b"\x00",
+    BODY + BODY,
+    BODY[:-1],
+    BODY[1:],
+    b"null",
+    b"true",
+    b"1",
+    b"1e999",
+    b"NaN",
+    b"-Infinity",
+    b'"text"',
+    b"[]",
+    b"[" + BODY + b"]",
+    b"{}",
+    b"{" * 1000,
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b'{"v":1,"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+    b"9" * 5000,
+    BODY.replace(b'"seq":1', b'"seq":' + b"9" * 5000),
+    BODY.replace(b'"seq":1', b'"seq":' + b"9" * 4000),
+    BODY.replace(b'"seq":1', b'"seq":1' + b"0" * 19),
+    BODY.replace(b'"interval":5.0', b'"interval":NaN'),
+    BODY.replace(b'"interval":5.0', b'"interval":Infinity'),
+    BODY.replace(b'"interval":5.0', b'"interval":1e999'),
+    BODY.replace(b'"interval":5.0', b'"interval":5.0,"x":NaN'),
+    BODY.replace(b'"interval":5.0', b'"interval":5.0,"interval":true'),
+    BODY.replace(b'"pi4"', b"'pi4'"),
+)
+
+
+def refuses(invalid: InvalidSample, says: str) -> bool:
+    """Whether it is a line for a log, whatever a stranger sent, and says that."""
+    text = str(invalid)
+    return type(invalid) is InvalidSample and len(text) < 300 and text.isprintable() and says in text
+
+
 def refusal(body: bytes) -> str:
     with pytest.raises(InvalidSample) as caught:
         decode(body)
-    assert type(caught.value) is InvalidSample
-    text = str(caught.value)
-    assert len(text) < 300, "a line of a log, whatever a stranger sent"
-    assert text.isprintable()
-    return text
+    assert refuses(caught.value, "")
+    return str(caught.value)
 
 
 # --- taken -----------------------------------------------------------------------------------------
 
 
-@QUICK
 @given(samples)
 def test_decode_gives_back_what_encode_took(it: Sample) -> None:
     body = encode(it)
@@ -173,27 +264,38 @@ def test_a_sample_without_what_is_optional_says_nothing_of_it() -> None:
     assert list(fields["battery"]) == ["name", "status", "voltage", "current", "power", "pct"]
 
 
-@pytest.mark.parametrize("path", OPTIONAL)
-def test_no_optional_field_is_missed(path: Place) -> None:
-    assert decode(to_bytes(without(wire(), path))) == decode(to_bytes(replaced(wire(), path, None)))
+def as_if() -> Iterator[tuple[str, Wire, Wire]]:
+    """Yield what it is, and two objects that are the same sample to a reader."""
+    for path in OPTIONAL:
+        yield f"no {path}", without(wire(), path), replaced(wire(), path, None)
+    for inside in ((), ("battery",), ("cpu",), ("processes", 0), ("processes", 1)):
+        for value in (None, True, 10**30, 1e300, "text", [[1]], {"v": 2}, [0] * 5000):
+            path = (*inside, "not known")
+            yield f"{path} is {value!r:.40}", replaced(wire(), path, value), wire()
+    for path in (*NUMBERS, *NUMBERS_OR_NONE):
+        yield f"{path} is a whole number", replaced(wire(), path, 1), replaced(wire(), path, 1.0)
 
 
-@pytest.mark.parametrize("inside", [(), ("battery",), ("cpu",), ("processes", 0), ("processes", 1)])
-@pytest.mark.parametrize("value", [None, True, 10**30, 1e300, "text", [[1]], {"v": 2}, [0] * 5000])
-def test_unknown_fields_are_ignored(inside: Place, value: object) -> None:
-    assert decode(to_bytes(replaced(wire(), (*inside, "not known"), value))) == decode(to_bytes(wire()))
+def test_what_is_the_same_sample() -> None:
+    """Optional fields left out, fields that are not known, whole numbers."""
+    for what, fields, same in as_if():
+        assert decode(to_bytes(fields)) == decode(to_bytes(same)), what
 
 
-@pytest.mark.parametrize("path", [*NUMBERS, *NUMBERS_OR_NONE])
-def test_a_whole_number_is_a_number(path: Place) -> None:
-    it = decode(to_bytes(replaced(wire(), path, 1)))
-    assert it == decode(to_bytes(replaced(wire(), path, 1.0)))
+def test_a_whole_number_becomes_a_float() -> None:
+    fields = wire()
+    for path in (*NUMBERS, *NUMBERS_OR_NONE):
+        fields = replaced(fields, path, 1)
+    it = decode(to_bytes(fields))
     assert not any(type(value) is int for value in (it.time, it.interval, it.suspended, *it.load))
 
 
-@pytest.mark.parametrize("path", [*NUMBERS_OR_NONE, *TEXTS_OR_NONE, ("battery",)])
-def test_null_is_not_available_where_it_may_be(path: Place) -> None:
-    decode(to_bytes(replaced(wire(), path, None)))
+def test_null_is_not_available_where_it_may_be() -> None:
+    for path in (*NUMBERS_OR_NONE, *TEXTS_OR_NONE, ("battery",)):
+        found: Any = json.loads(encode(decode(to_bytes(replaced(wire(), path, None)))))
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else found[key]
+        assert found is None, path
 
 
 def test_a_pair_of_surrogates_is_a_character() -> None:
@@ -209,57 +311,58 @@ def test_a_topic_is_one_word_of_the_host() -> None:
 # --- refused ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [(*inside, name) for inside, names in REQUIRED.items() for name in names])
-def test_each_required_field_is_required(path: Place) -> None:
-    assert str(path[-1]) in refusal(to_bytes(without(wire(), path)))
+Case = tuple[str, bytes, str]
+"""What it is, the message, and what the refusal says."""
 
 
-@pytest.mark.parametrize("path", [("load",), ("processes",)])
-def test_each_required_list_is_required(path: Place) -> None:
-    assert str(path[-1]) in refusal(to_bytes(without(wire(), path)))
+def at(path: Place, values: Iterable[object], says: str = "") -> Iterator[Case]:
+    for value in values:
+        yield f"{path} is {value!r:.40}", to_bytes(replaced(wire(), path, value)), says
 
 
-@pytest.mark.parametrize("path", [*NUMBERS, *NUMBERS_OR_NONE, *INTEGERS])
-@pytest.mark.parametrize("value", NO_NUMBER)
-def test_no_number(path: Place, value: object) -> None:
-    refusal(to_bytes(replaced(wire(), path, value)))
+def cases() -> Iterator[Case]:
+    required: list[Place] = [(*inside, name) for inside, names in REQUIRED.items() for name in names]
+    for path in (*required, ("load",), ("processes",)):
+        yield f"no {path}", to_bytes(without(wire(), path)), str(path[-1])
+    for path in (*NUMBERS, *NUMBERS_OR_NONE, *INTEGERS):
+        yield from at(path, NO_NUMBER)
+    for path in INTEGERS:
+        yield from at(path, (None, 1.0, 0.5, -1, 1 << 63))
+    for path in (*TEXTS, *TEXTS_OR_NONE):
+        yield from at(path, NO_TEXT)
+    for path in (*TEXTS, *NUMBERS, *INTEGERS, *LISTS, *OBJECTS):
+        yield from at(path, (None,))
+    for path in (*LISTS, *OBJECTS, ("battery",)):
+        yield from at(path, (1, True, "text", ["1"], {"0": 1}, [[]], {}))
+    for path in (*OBJECTS_OR_NONE, *LISTS_OR_NONE):
+        unknown_field = [{"0": 1}] if path != ("battery", "health") else []
+        yield from at(path, (1, True, "text", [1], [[]], *unknown_field))
+    for path in TRUTHS:
+        yield from at(path, (1, 0, 1.0, "true", [], {}))
+    for path, value in OUT_OF_RANGE:
+        yield from at(path, (value,), str(path[0]))
+    for path in SURROGATES:
+        yield from at(path, (SURROGATE, "a\ud800", "\udfff\ud800", ["\ud83d"], {SURROGATE: 1}))
+    yield from at(("v",), VERSIONS, "v: this reader knows version 1")
+    for number, body in enumerate(NO_SAMPLE):
+        yield f"NO_SAMPLE[{number}]", body, ""
 
 
-@pytest.mark.parametrize("path", INTEGERS)
-@pytest.mark.parametrize("value", [None, 1.0, 0.5, -1, 1 << 63])
-def test_no_integer(path: Place, value: object) -> None:
-    refusal(to_bytes(replaced(wire(), path, value)))
-
-
-@pytest.mark.parametrize("path", [*TEXTS, *TEXTS_OR_NONE])
-@pytest.mark.parametrize("value", NO_TEXT)
-def test_no_text(path: Place, value: object) -> None:
-    refusal(to_bytes(replaced(wire(), path, value)))
-
-
-@pytest.mark.parametrize("path", [*TEXTS, *NUMBERS, *INTEGERS, *LISTS, *OBJECTS])
-def test_null_where_it_may_not_be(path: Place) -> None:
-    refusal(to_bytes(replaced(wire(), path, None)))
-
-
-@pytest.mark.parametrize("path", [*LISTS, *OBJECTS, ("battery",)])
-@pytest.mark.parametrize("value", [1, True, "text", ["1"], {"0": 1}, [[]], {}])
-def test_no_list_or_object(path: Place, value: object) -> None:
-    refusal(to_bytes(replaced(wire(), path, value)))
-
-
-@pytest.mark.parametrize("path", [*OBJECTS_OR_NONE, *LISTS_OR_NONE])
-@pytest.mark.parametrize("value", [1, True, "text", [1], {"0": 1}, [[]]])
-def test_no_optional_list_or_object(path: Place, value: object) -> None:
-    unknown_field = isinstance(value, dict) and path == ("battery", "health")
-    if not unknown_field:
-        refusal(to_bytes(replaced(wire(), path, value)))
-
-
-@pytest.mark.parametrize("path", TRUTHS)
-@pytest.mark.parametrize("value", [1, 0, 1.0, "true", [], {}])
-def test_neither_true_nor_false(path: Place, value: object) -> None:
-    refusal(to_bytes(replaced(wire(), path, value)))
+def test_decode_refuses_what_is_not_a_sample() -> None:
+    """One table, and every case of it that fails is told."""
+    wrong = []
+    for what, body, says in cases():
+        try:
+            decode(body)
+        except InvalidSample as invalid:
+            if not refuses(invalid, says):
+                wrong.append(f"{what}: {invalid}")
+        except Exception as error:  # noqa: BLE001 nothing else may come out
+            wrong.append(f"{what}: {error!r}")
+        else:
+            wrong.append(f"{what}: taken")
+    assert wrong == []
+    assert len(list(cases())) > 500
 
 
 @pytest.mark.parametrize("path", [("battery", "raw"), ("radios",)])
@@ -272,59 +375,6 @@ def test_objects_whose_names_are_data_are_bounded_too(path: Place, size: int) ->
         refusal(to_bytes(replaced(wire(), path, {"x" * 4097: value})))
     else:
         assert "more than 4096" in refusal(body)
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (("host",), ""),
-        (("battery", "packs", 0, "voltage"), 1e6 + 1),
-        (("battery", "packs", 0, "pct"), 100.1),
-        (("battery", "packs", 1, "name"), "a"),
-        (("battery", "packs"), [{"name": str(number)} for number in range(4097)]),
-        (("battery", "health", "full"), -0.1),
-        (("battery", "health", "design"), 1e6 + 1),
-        (("battery", "health", "cycles"), -1),
-        (("battery", "health", "cycles"), 1.0),
-        (("source", "power"), 1e6 + 1),
-        (("brightness",), -0.1),
-        (("brightness",), 100.1),
-        (("throttled",), ["a"] * 4097),
-        (("run",), ""),
-        (("seq",), 0),
-        (("ts",), 253402300800),
-        (("time",), -0.5),
-        (("time",), 253402300799.5),
-        (("interval",), 0),
-        (("interval",), 9e-7),
-        (("interval",), 1e6 + 1),
-        (("suspended",), -1e-9),
-        (("suspended",), 253402300801),
-        (("battery", "voltage"), 1e6 + 1),
-        (("battery", "current"), -1e6 - 1),
-        (("battery", "power"), 1.1e6),
-        (("battery", "pct"), -0.1),
-        (("battery", "pct"), 100.1),
-        (("cpu", "total"), -0.1),
-        (("cpu", "cores", 0), -0.1),
-        (("cpu", "freq"), -1),
-        (("cpu", "temp"), 1.1e12),
-        (("load",), [1, 2]),
-        (("load",), [1, 2, 3, 4]),
-        (("load", 0), -1),
-        (("processes", 0, "cpu"), -1),
-        (("processes", 0, "mem"), -1),
-        (("processes", 0, "children"), -1),
-        (("processes", 1, "pid"), 1),
-    ],
-)
-def test_out_of_range(path: Place, value: object) -> None:
-    assert str(path[0]) in refusal(to_bytes(replaced(wire(), path, value)))
-
-
-@pytest.mark.parametrize("version", [0, 2, -1, 10**30, "1", None, True, 1.0, [1], {"v": 1}])
-def test_a_version_that_this_reader_does_not_know(version: object) -> None:
-    assert refusal(to_bytes(replaced(wire(), ("v",), version))).startswith("v: this reader knows version 1")
 
 
 def test_lists_of_at_most_4096() -> None:
@@ -343,66 +393,12 @@ def test_at_most_a_mebibyte() -> None:
     assert "more than" in refusal(b"\x00" * (100 << 20))
 
 
-@pytest.mark.parametrize(
-    "path", [("host",), ("boot_id",), ("processes", 0, "name"), ("battery", "status"), ("x",)]
-)
-@pytest.mark.parametrize("text", [SURROGATE, "a\ud800", "\udfff\ud800", ["\ud83d"], {SURROGATE: 1}])
-def test_a_lone_surrogate_cannot_be_stored(path: Place, text: object) -> None:
-    refusal(to_bytes(replaced(wire(), path, text)))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b" ",
-        b"\xff",
-        b"\xed\xb2\x80",  # a lone surrogate as bytes
-        b"\xef\xbb\xbf" + BODY,
-        BODY.decode().encode("utf-16"),
-        BODY.decode().encode("utf-32"),
-        BODY + b"\x00",
-        BODY + BODY,
-        BODY[:-1],
-        BODY[1:],
-        b"null",
-        b"true",
-        b"1",
-        b"1e999",
-        b"NaN",
-        b"-Infinity",
-        b'"text"',
-        b"[]",
-        b"[" + BODY + b"]",
-        b"{}",
-        b"{" * 1000,
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
-        b'{"v":1,"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
-        b"9" * 5000,
-        BODY.replace(b'"seq":1', b'"seq":' + b"9" * 5000),
-        BODY.replace(b'"seq":1', b'"seq":' + b"9" * 4000),
-        BODY.replace(b'"seq":1', b'"seq":1' + b"0" * 19),
-        BODY.replace(b'"interval":5.0', b'"interval":NaN'),
-        BODY.replace(b'"interval":5.0', b'"interval":Infinity'),
-        BODY.replace(b'"interval":5.0', b'"interval":1e999'),
-        BODY.replace(b'"interval":5.0', b'"interval":5.0,"x":NaN'),
-        BODY.replace(b'"interval":5.0', b'"interval":5.0,"interval":true'),
-        BODY.replace(b'"pi4"', b"'pi4'"),
-    ],
-    ids=range(35),
-)
-def test_what_is_no_sample_at_all(body: bytes) -> None:
-    assert body != BODY
-    refusal(body)
-
-
-@pytest.mark.parametrize("field", ["time", "interval", "suspended"])
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_encode_refuses_what_no_reader_would_take(field: str, value: float) -> None:
-    changed: dict[str, Any] = {field: value}
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        encode(sample()._replace(**changed))
+def test_encode_refuses_what_no_reader_would_take() -> None:
+    for field in ("time", "interval", "suspended"):
+        for value in (math.nan, math.inf, -math.inf):
+            changed: dict[str, Any] = {field: value}
+            with pytest.raises(ValueError, match="not JSON compliant"):
+                encode(sample()._replace(**changed))
 
 
 def test_encode_refuses_a_lone_surrogate() -> None:
@@ -410,7 +406,6 @@ def test_encode_refuses_a_lone_surrogate() -> None:
         encode(sample(name=SURROGATE))
 
 
-@QUICK
 @given(st.lists(st.integers(), max_size=3), st.text(max_size=3))
 def test_what_is_no_object_is_no_sample(numbers: list[int], text: str) -> None:
     for value in (numbers, text, len(numbers)):

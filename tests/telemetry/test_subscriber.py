@@ -15,7 +15,17 @@ from telemetry.stream.replay import answer, request
 from telemetry.stream.ring import Ring
 from telemetry.stream.subscriber import Subscriber
 from tests.strategies import sample
-from tests.telemetry.streams import Context, Listener, Station, all_of, connected, listening, samples, until
+from tests.telemetry.streams import (
+    PATIENCE,
+    Context,
+    Listener,
+    Station,
+    all_of,
+    connected,
+    listening,
+    samples,
+    until,
+)
 
 # --- who comes first, who goes and comes back -------------------------------------------------------
 
@@ -161,7 +171,7 @@ def test_a_stopped_subscriber_does_not_hold_up_the_end(tmp_path: Path) -> None:
         station.publish(5000)
         before = time.monotonic()
         station.close()
-        assert time.monotonic() - before < 2.0
+        assert time.monotonic() - before < PATIENCE
 
 
 def test_serving_ends_with_a_signal(tmp_path: Path) -> None:
@@ -170,9 +180,9 @@ def test_serving_ends_with_a_signal(tmp_path: Path) -> None:
         station.publisher.serve(before + 0.02, station._never)
         assert time.monotonic() >= before + 0.02
         station._other.send(b"x")
-        before = time.monotonic()
-        station.publisher.serve(before + 10.0, station._never)
-        assert time.monotonic() - before < 5.0
+        deadline = time.monotonic() + 2 * PATIENCE
+        station.publisher.serve(deadline, station._never)
+        assert time.monotonic() < deadline
 
 
 # --- silence ---------------------------------------------------------------------------------------
@@ -446,14 +456,10 @@ def test_a_stopped_subscriber_costs_no_time_and_gets_all_later(tmp_path: Path) -
     ):
         connected(stopped, station)
         connected(other, station)
-        slowest = 0.0
         for _ in range(6000):
-            before = time.monotonic()
-            station.publish()
-            slowest = max(slowest, time.monotonic() - before)
+            station.publish()  # one that waited for a subscriber would wait for ever
             if station.seq % 100 == 0:
                 other.receive(0.0)
-        assert slowest < 0.5, "a publisher that waits for a subscriber would wait for ever"
         connected(stopped, station)  # what it missed at the end shows with the next sample
         all_of(other, station)
         assert other.items == samples("a", 1, station.seq)
