@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -92,10 +93,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "telemetry.db"
 
 
-@pytest.fixture
-def recorded(path: Path) -> Path:
-    """3,000 samples, closed cleanly."""
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``recorded`` is a copy of."""
+    path = tmp_path_factory.mktemp("recording") / "telemetry.db"
     with Store(path) as store:
         for first in range(1, 3001, 500):
             store.append(row_of(first, first + 499), NOW)
+    return path
+
+
+@pytest.fixture
+def recorded(recording: Path, path: Path) -> Path:
+    """3,000 samples, closed cleanly."""
+    shutil.copytree(recording.parent, path.parent, dirs_exist_ok=True)
     return path
