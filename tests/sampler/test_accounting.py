@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sampler.accounting import Debt, Use, bounded, settle
 from sampler.process_stat import Stat
 from sampler.sweep import Changes
-from tests.strategies import DEEP, QUICK
 
 INIT = 1
 
@@ -286,7 +285,11 @@ steps = st.builds(
 intervals = st.lists(st.lists(steps, max_size=25), max_size=8)
 
 
-def check_every_tick_has_one_owner(intervals: list[list[Step]], pids: int) -> None:
+few_pids = st.integers(2, 12)
+
+
+@given(intervals, few_pids)
+def test_every_tick_has_one_owner(intervals: list[list[Step]], pids: int) -> None:
     """All that was used in an interval is credited in it, once: to who used it, or to who reaped it."""
     kernel = Kernel(pids=pids, deaf=False)
     watcher = Watcher(kernel)
@@ -301,7 +304,8 @@ def check_every_tick_has_one_owner(intervals: list[list[Step]], pids: int) -> No
         assert watcher.owed == []
 
 
-def check_no_tick_is_credited_twice(intervals: list[list[Step]], meanwhile: list[Step], pids: int) -> None:
+@given(intervals, st.lists(steps, max_size=60), few_pids)
+def test_no_tick_is_credited_twice(intervals: list[list[Step]], meanwhile: list[Step], pids: int) -> None:
     """Also where sweeps take time, and where parents ignore SIGCHLD: what is left over is unowned."""
     kernel = Kernel(pids=pids, deaf=True)
     watcher = Watcher(kernel)
@@ -314,34 +318,3 @@ def check_no_tick_is_credited_twice(intervals: list[list[Step]], meanwhile: list
         assert min(ticks(used), default=0) >= 0
         credited += sum(ticks(used))
         assert credited <= kernel.busy
-
-
-few_pids = st.integers(2, 12)
-
-
-@QUICK
-@given(intervals, few_pids)
-def test_every_tick_has_one_owner(intervals: list[list[Step]], pids: int) -> None:
-    check_every_tick_has_one_owner(intervals, pids)
-
-
-@pytest.mark.slow
-@DEEP
-@given(intervals, few_pids)
-def test_every_tick_has_one_owner_deep(intervals: list[list[Step]], pids: int) -> None:
-    check_every_tick_has_one_owner(intervals, pids)
-
-
-@QUICK
-@given(intervals, st.lists(steps, max_size=60), few_pids)
-def test_no_tick_is_credited_twice(intervals: list[list[Step]], meanwhile: list[Step], pids: int) -> None:
-    check_no_tick_is_credited_twice(intervals, meanwhile, pids)
-
-
-@pytest.mark.slow
-@DEEP
-@given(intervals, st.lists(steps, max_size=60), few_pids)
-def test_no_tick_is_credited_twice_deep(
-    intervals: list[list[Step]], meanwhile: list[Step], pids: int
-) -> None:
-    check_no_tick_is_credited_twice(intervals, meanwhile, pids)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.backlight import BrightnessSensor
@@ -143,7 +143,6 @@ def readings(kind: Kind, sysfs: Path, later: Files) -> list[Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=name)
-@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_any_content_makes_what_readers_accept(kind: Kind, data: st.DataObject) -> None:
     strategy = kind.files(with_numbers=True)
@@ -154,7 +153,6 @@ def test_any_content_makes_what_readers_accept(kind: Kind, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("kind", KINDS[:-1], ids=name)
-@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_no_number_comes_from_nothing(kind: Kind, data: st.DataObject) -> None:
     strategy = kind.files(with_numbers=False)

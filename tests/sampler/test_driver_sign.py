@@ -166,7 +166,7 @@ def test_a_fifo_and_a_link_in_its_place(tmp_path: Path) -> None:
         assert not DriverSigns(tmp_path / name).follows_abi("a")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.binary(max_size=50)
     | st.sampled_from([b"[" * 100_000, b'{"a":1}', b'[1,null,["a"],"a"]', b"NaN"])

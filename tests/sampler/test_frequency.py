@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler import frequency
@@ -184,7 +184,6 @@ def test_affected_cpus(text: str, count: int) -> None:
 anything = st.binary(max_size=30) | st.integers(-5, 1 << 70).map(lambda number: b"%d\n" % number)
 
 
-@settings(max_examples=200, deadline=None)
 @given(policies=st.lists(st.tuples(anything, anything, anything), max_size=3), cpuinfo=anything)
 def test_any_content_makes_a_frequency_that_readers_accept(
     policies: list[tuple[bytes, bytes, bytes]], cpuinfo: bytes

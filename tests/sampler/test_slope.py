@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sampler.background import Background
@@ -60,7 +60,6 @@ def test_a_coarse_counter_is_measured_from_step_to_step(unit: float) -> None:
     assert sum(rates) / len(rates) == pytest.approx(-6.0, rel=0.05)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.floats(0.01, 1.0), st.floats(0.0, 1.0), st.floats(2.0, 30.0))
 @example(0.2, 5 / 120, 6.0)  # a pack of 20 Wh that counts percents, and steps 5 s after the first reading
 def test_where_between_two_steps_it_was_first_read_does_not_matter(
@@ -164,7 +163,6 @@ def test_memory_is_bounded() -> None:
     assert len(watched.slope._points) <= 512
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.01, 4000), st.floats(0, 100), st.sampled_from("abc")), max_size=60))
 def test_whatever_is_seen_a_slope_is_within_the_bounds(seen: list[tuple[float, float, str]]) -> None:
     watched = Watched()

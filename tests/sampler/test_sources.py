@@ -16,7 +16,6 @@ from sampler.throttling import ThrottlingSensor
 from sampler.vcgencmd import NoFirmware, PmicSource, parse_rails, parse_throttled
 from tests.sampler.fakes import SetClock
 from tests.sampler.monitors import write_chip, write_class
-from tests.strategies import QUICK
 
 # --- RAPL ------------------------------------------------------------------------------------------
 
@@ -139,7 +138,6 @@ def test_a_counter_that_is_no_number(tmp_path: Path, text: str) -> None:
     assert sensor.read() is None  # the difference would be over a span that nobody measured
 
 
-@QUICK
 @given(
     st.integers(-(1 << 64), 1 << 64),
     st.none() | st.integers(0, 1 << 64),
@@ -202,7 +200,6 @@ def test_no_sum_of_a_part(text: str) -> None:
     assert parse_rails(text) is None
 
 
-@QUICK
 @given(st.text(max_size=200) | st.sampled_from(RAILS.splitlines()).map(lambda line: line * 3))
 def test_whatever_the_firmware_says(text: str) -> None:
     for parsed in (parse_rails(text), parse_rails(RAILS + text)):

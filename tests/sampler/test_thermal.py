@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.thermal import TemperatureSensor, parse_temperature
@@ -155,7 +155,6 @@ def test_a_fifo_does_not_block(tmp_path: Path) -> None:
     assert TemperatureSensor(tmp_path).read() is None
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     kind=st.sampled_from([b"cpu-thermal\n", b"acpitz\n"]) | st.binary(max_size=20),
     temp=st.integers(-(1 << 70), 1 << 70).map(lambda number: b"%d" % number) | st.binary(max_size=20),

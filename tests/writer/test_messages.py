@@ -6,12 +6,11 @@ import json
 import signal
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.sample import MAX_BYTES, InvalidSample, Sample, decode, encode
-from tests.strategies import DEEP, QUICK, samples
+from tests.strategies import samples
 from tests.writer.fake_sampler import TOPIC, Feed, skipped
 from tests.writer.reading import expected_rows, is_whole, rows, stored_rows, value
 from tests.writer.samples import NOW, sample
@@ -183,25 +182,15 @@ class Fuzzed:
         assert is_whole(database)
 
 
-def fuzz(feed: Feed, how_long: settings) -> None:
+def test_anything(feed: Feed) -> None:
     fuzzed = Fuzzed(feed)
     before = feed.resident()
 
-    @settings(how_long, max_examples=how_long.max_examples)
     @given(bursts)
     def each(burst: tuple[list[list[bytes]], Sample]) -> None:
         fuzzed.burst(*burst)
 
     each()
-    assert fuzzed.bad > how_long.max_examples // 2
+    assert fuzzed.bad > settings().max_examples // 2
     assert feed.resident() < before + 30_000
     fuzzed.end()
-
-
-def test_anything(feed: Feed) -> None:
-    fuzz(feed, QUICK)
-
-
-@pytest.mark.slow
-def test_anything_for_long(feed: Feed) -> None:
-    fuzz(feed, DEEP)

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.stream.joiner import Gap
-from tests.strategies import DEEP, QUICK
 from tests.writer.reading import rows
 from tests.writer.samples import NOW, row_of, sample
 from writer.ingest import Item
@@ -103,7 +102,8 @@ histories = st.lists(
 )
 
 
-def check_history(history: list[Step], reopen: bool) -> None:
+@given(histories, st.booleans())
+def test_gaps_against_a_set(history: list[Step], reopen: bool) -> None:
     """Lost is what was said to be lost and never came; no second says it twice."""
     have: set[tuple[str, int]] = set()
     lost: set[tuple[str, int]] = set()
@@ -133,16 +133,3 @@ def check_history(history: list[Step], reopen: bool) -> None:
                 store = Store(path)
         assert set(rows(path, "SELECT run, seq FROM system_sample JOIN run USING (run_id)")) == have
         store.close()
-
-
-@settings(QUICK, max_examples=60)
-@given(histories, st.booleans())
-def test_gaps_against_a_set(history: list[Step], reopen: bool) -> None:
-    check_history(history, reopen)
-
-
-@pytest.mark.slow
-@settings(DEEP, max_examples=1500)
-@given(histories, st.booleans())
-def test_gaps_against_a_set_deeply(history: list[Step], reopen: bool) -> None:
-    check_history(history, reopen)

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.sample import END_OF_TIME, Health, Sample, decode, encode
-from tests.strategies import DEEP, QUICK, samples
+from tests.strategies import samples
 from tests.writer.reading import expected_rows, rows, stored, stored_rows, value
 from tests.writer.samples import BATTERY, NOW, sample
 from writer.store import Store
@@ -28,7 +28,9 @@ def fresh_store() -> Iterator[Store]:
 # --- every value ---
 
 
-def check_every_value(sent: Sample) -> None:
+@given(samples)
+def test_every_stored_value_is_the_messages(sampled: Sample) -> None:
+    sent = decode(encode(sampled))
     with fresh_store() as store:
         assert store.append([sent], NOW) == (1, 0)
         ts = max(sent.ts, 1)
@@ -39,19 +41,6 @@ def check_every_value(sent: Sample) -> None:
         )
         assert value(store.path, "SELECT COUNT(*) FROM cpu_core WHERE ts <> ?", ts) == 0
         assert value(store.path, "SELECT COUNT(*) FROM process_sample WHERE ts <> ?", ts) == 0
-
-
-@settings(QUICK, max_examples=60)
-@given(samples)
-def test_every_stored_value_is_the_messages(sent: Sample) -> None:
-    check_every_value(decode(encode(sent)))
-
-
-@pytest.mark.slow
-@settings(DEEP, max_examples=2000)
-@given(samples)
-def test_every_stored_value_is_the_messages_deeply(sent: Sample) -> None:
-    check_every_value(decode(encode(sent)))
 
 
 def test_health_is_stored_where_it_changed_and_once_an_hour_at_most(store: Store) -> None:
@@ -108,7 +97,8 @@ clocks = st.integers(0, int(END_OF_TIME) - 1) | st.integers(NOW - 3, NOW + 3)
 batches = st.lists(st.lists(clocks, min_size=1, max_size=4), max_size=5)
 
 
-def check_rising(batches: list[list[int]], reopen: bool) -> None:
+@given(batches, st.booleans())
+def test_ts_rises_whatever_the_clock_does(batches: list[list[int]], reopen: bool) -> None:
     """Whatever the clock does; across batches and across restarts of the writer."""
     expected: list[tuple[str, int, int]] = []
     newest = seq = 0
@@ -129,19 +119,6 @@ def check_rising(batches: list[list[int]], reopen: bool) -> None:
                 store = Store(path)
         assert stored(store) == expected
         store.close()
-
-
-@settings(QUICK, max_examples=60)
-@given(batches, st.booleans())
-def test_ts_rises_whatever_the_clock_does(batches: list[list[int]], reopen: bool) -> None:
-    check_rising(batches, reopen)
-
-
-@pytest.mark.slow
-@settings(DEEP, max_examples=1000)
-@given(batches, st.booleans())
-def test_ts_rises_whatever_the_clock_does_deeply(batches: list[list[int]], reopen: bool) -> None:
-    check_rising(batches, reopen)
 
 
 def test_time_is_the_clock_as_it_was_read(store: Store) -> None:
@@ -174,7 +151,6 @@ steps = st.lists(
 )
 
 
-@settings(QUICK, max_examples=60)
 @given(steps)
 def test_keys_against_a_model(steps: list[tuple[bool, list[int]]]) -> None:
     """Live samples behind the newest row, imported ones at their ts or the next free second."""

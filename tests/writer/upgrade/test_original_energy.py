@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import QUICK
 from tests.writer.reading import Rows, rows
 from tests.writer.upgrade.originals import LAST_VERSION, START, Layout, Old, build, upgrade
 from writer.upgrade.original import directions
@@ -51,7 +50,6 @@ def direction(given: Sequence[Reading], at: int) -> int | None:
     return votes.pop() if len(votes) == 1 else None
 
 
-@QUICK
 @given(readings)
 def test_directions_are_those_of_the_slow_model(given: list[Reading]) -> None:
     stretches = list(directions(given))
@@ -141,7 +139,6 @@ def test_without_a_percent_nothing_tells(has_room: bool) -> None:
         assert [energy for *_, energy in found] == [None] * 3
 
 
-@settings(QUICK, max_examples=40)
 @given(readings, st.booleans(), st.lists(st.floats(0.0, 30.0), min_size=14, max_size=14))
 def test_else_the_percents_trend_tells(given: list[Reading], has_room: bool, watts: list[float]) -> None:
     samples = [Old(ts, power=watts[i], current=0.5, battery_pct=pct) for i, (ts, pct) in enumerate(given)]
