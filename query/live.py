@@ -25,6 +25,7 @@ from query.columns import (
 )
 from query.render import rendered
 from query.values import cell, shown_time
+from query.width import cut
 from telemetry.command import printable
 from telemetry.sample import Battery, Sample, decode
 from telemetry.service import StopSignal
@@ -82,7 +83,7 @@ def _text(item: Sample | Gap, form: str, limit: int, *, in_place: bool) -> str:
         # Another program's message may be laid out for people: a line end is never inside a text.
         return item.body.decode().replace("\r", " ").replace("\n", " ") + "\n"
     size = shutil.get_terminal_size()
-    lines = [line[: size.columns] for line in _lines(item, limit, size.columns)]
+    lines = [cut(line, size.columns) for line in _lines(item, limit, size.columns)]
     if in_place:
         return _HOME_AND_CLEAR + "\n".join(lines[: size.lines - 1]) + "\n"
     return "\n".join(lines) + "\n\n"

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from query.columns import Column
 from query.values import cell, plain
+from query.width import cut, display_width, padded, widest
 from telemetry.command import printable
 from telemetry.errors import UsageError, UserError
 
@@ -136,15 +137,19 @@ def _table(
 
 
 def _shortened(texts: list[str]) -> list[str]:
-    if max(map(len, texts)) <= _LONGEST_TEXT:
+    if widest(texts) <= _LONGEST_TEXT:
         return texts
-    return [text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…" for text in texts]
+    return [
+        text if display_width(text) <= _LONGEST_TEXT else cut(text, _LONGEST_TEXT - 1) + "…" for text in texts
+    ]
 
 
 def _tabulated(names: list[str], cells: list[list[str]], right: list[bool], form: str) -> str:
     import tabulate  # noqa: PLC0415
 
     tabulate.MIN_PADDING = 0  # else each header asks for two columns more than it has letters
+    # It asks wcwidth where that is installed, and else takes each character for one column.
+    vars(tabulate).update(wcwidth=_Measure, WIDE_CHARS_MODE=True)
     # disable_numparse: else a process named 1e5 is shown as 100000. colalign: else it decides by the content.
     text = tabulate.tabulate(
         cells,
@@ -156,20 +161,33 @@ def _tabulated(names: list[str], cells: list[list[str]], right: list[bool], form
     return text + "\n"
 
 
+class _Measure:
+    """What tabulate uses of the module wcwidth."""
+
+    wcswidth = staticmethod(display_width)
+    wcwidth = staticmethod(display_width)
+
+
 def _laid_out(names: list[str], cells: list[list[str]], right: list[bool]) -> str:
     """What tabulate calls simple: names, of several lines from the top, a dashed line, and the rows."""
-    rooms = [_needed(name, max(len(row[index]) for row in cells)) for index, name in enumerate(names)]
+    rooms = [_needed(name, widest([row[index] for row in cells])) for index, name in enumerate(names)]
     line = "  ".join(
         f"{{:{'>' if is_right else '<'}{room}}}" for is_right, room in zip(right, rooms, strict=True)
     )
     heads = zip_longest(*(name.split("\n") for name in names), fillvalue="")
     rows = chain(heads, [["-" * room for room in rooms]], cells)
-    return "".join([f"{line.format(*row).rstrip()}\n" for row in rows])
+    return "".join([f"{_line(line, row, rooms, right).rstrip()}\n" for row in rows])
+
+
+def _line(line: str, row: Sequence[str], rooms: list[int], right: list[bool]) -> str:
+    if "".join(row).isascii():  # most rows, and str.format is fast, but it takes a character for a column
+        return line.format(*row)
+    return "  ".join([padded(*of) for of in zip(row, rooms, right, strict=True)])
 
 
 def _fitted(names: list[str], cells: list[list[str]], width: int) -> list[str]:
     """The names; where the table would be wider than ``width``, some broken at underscores, longest first."""
-    rooms = [max(len(row[index]) for row in cells) for index in range(len(names))]
+    rooms = [widest([row[index] for row in cells]) for index in range(len(names))]
     broken = [_broken(name, max(_NARROW, room)) for name, room in zip(names, rooms, strict=True)]
     fitted = list(names)
 
