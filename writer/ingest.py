@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from telemetry.sample import Battery, Sample
+from telemetry.steady import SteadyPercent
 from telemetry.stream.joiner import Gap
 
 Item = Sample | Gap
@@ -78,11 +80,31 @@ def pack_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
 
 
 def health_row(sample: Sample) -> tuple[object, ...] | None:
-    """Return the values of ``HEALTH_COLUMNS``, None where the sample tells nothing of a battery's health."""
+    """Return the values of ``HEALTH_COLUMNS``, None where the sample tells nothing of a battery's health.
+
+    Several packs go by all their names: the battery's own is that of the pack that carries the load now.
+    """
     battery = sample.battery
     if battery is None or battery.health is None:
         return None
-    return (sample.time, battery.name or "", *battery.health)
+    name = "+".join(pack.name for pack in battery.packs) if battery.packs else battery.name
+    it = battery.health
+    return (sample.time, name or "", it.full, it.design, it.unit, it.cycles)
+
+
+def is_another_pack(stored: Sequence[Any], row: Sequence[Any]) -> bool:
+    """Return whether two rows of ``HEALTH_COLUMNS`` are of two packs, as far as that shows.
+
+    A pack keeps its name, unit and design, counts its cycles upward, and loses little in an hour.
+    """
+    _, name, full, design, unit, cycles = stored
+    _, name_now, full_now, design_now, unit_now, cycles_now = row
+    if (name, design, unit) != (name_now, design_now, unit_now):
+        return True
+    if cycles is not None and cycles_now is not None and cycles_now < cycles:
+        return True
+    both = full is not None and full_now is not None
+    return both and abs(full - full_now) > 0.05 * max(full, full_now)
 
 
 def energy_uj(power: float | None, interval: float) -> int | None:
@@ -109,6 +131,7 @@ class Batch:
         self.urgent = False
         """Commit at once, and through to the disk."""
         self._commit_interval = commit_interval
+        self._percent = SteadyPercent()
         self._since = 0.0
 
     @property
@@ -121,7 +144,8 @@ class Batch:
                 self._since = now
             self.items.append(item)
             if isinstance(item, Sample):
-                self.urgent = is_urgent(item)
+                steady = self._percent.take(item)
+                self.urgent = steady and is_urgent(item)
 
     def due_in(self, now: float, least: float = 0.0) -> float:
         """Return the seconds until the batch must be committed; infinity while it is empty.
