@@ -7,6 +7,7 @@ Settings come from the environment: RUN_SECONDS (until Ctrl-C), INTERVAL (5), DB
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -52,11 +53,24 @@ def main() -> int:
         _show_live(directory, children, stop, time.monotonic() + seconds)
         print(flush=True)
         for report in REPORTS:
-            print(f"$ telemetry-query --db {database} {report}", flush=True)
-            query = [sys.executable, "-m", "query.main", "--db", database, report]
-            subprocess.run(query, env=environ, check=False)
+            query = ["-m", "query.main", "--db", database, report]
+            print(f"$ {typed(query)}", flush=True)
+            subprocess.run([sys.executable, *query], env=environ, check=False)
             print(flush=True)
     return 0
+
+
+def typed(arguments: Sequence[str]) -> str:
+    """Return the command as it can be typed into the shell that ``make run`` was typed into.
+
+    The product is not installed, so there is no telemetry-query; its modules are found from the checkout.
+    """
+    here = Path(os.environ.get("PWD") or Path.cwd())
+    python = Path(sys.executable)
+    if python.is_relative_to(ROOT):
+        python = python.relative_to(ROOT)
+    command = shlex.join([str(python), *arguments])
+    return command if here.resolve() == ROOT.resolve() else f"cd {shlex.quote(str(ROOT))} && {command}"
 
 
 @contextmanager

@@ -84,6 +84,16 @@ place_documents() {
     rm -r "$made"
 }
 
+# With the directory of the modules in them, as it is in no path of Python's.
+place_examples() {
+    for example in "$source"/examples/*.py; do
+        placed=$root$prefix/share/doc/telemetry-logger/examples/$(basename "$example")
+        install -D -m 0644 "$example" "$placed"
+        grep -q '^import sys' "$example" && import_sys='' || import_sys='import sys\n\n'
+        sed -i "0,/^from telemetry/s|^from telemetry|${import_sys}sys.path.insert(0, \"$modules\")\n\n&|" "$placed"
+    done
+}
+
 place_units() {
     install -d "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/default"
     for unit in $units; do
@@ -125,6 +135,7 @@ install_here() {
     need_modules
     place_program
     place_documents
+    place_examples
     place_units
     systemd-sysusers telemetry-logger.conf
     systemctl daemon-reload
@@ -150,7 +161,7 @@ uninstall_here() {
             "$prefix/share/zsh/vendor-completions/_$command" \
             "$prefix/share/fish/vendor_completions.d/$command.fish"
     done
-    rm -rf "$modules" /run/telemetry-logger /etc/sysusers.d/telemetry-logger.conf
+    rm -rf "$modules" "$prefix/share/doc/telemetry-logger" /run/telemetry-logger /etc/sysusers.d/telemetry-logger.conf
     systemctl daemon-reload
     if [ -e "$record" ]; then
         give_back
@@ -168,6 +179,7 @@ uninstall_here() {
 if [ -n "$root" ]; then
     place_program
     place_documents
+    place_examples
     [ "$prefix" = /usr ] || place_units # the package brings its own
 elif [ "$action" = install ]; then
     install_here

@@ -66,6 +66,24 @@ def test_a_command_runs_from_its_own_directory(root: Path, command: str) -> None
     assert ran.stdout.split()[-1] == __version__
 
 
+@pytest.mark.parametrize("name", ["every_sample.py", "low_battery.py", "bare_pyzmq.py"])
+def test_an_example_finds_the_modules(root: Path, name: str, tmp_path: Path) -> None:
+    """Where the directory of the stream belongs to somebody else, it has got as far as to say so."""
+    example = (root / "usr/local/share/doc/telemetry-logger/examples" / name).read_text()
+    there = tmp_path / name
+    there.write_text(example.replace('"/usr/local', f'"{root}/usr/local'))  # as it lies under --root
+    environ = {"PATH": "/usr/bin:/bin", "TELEMETRY_RUNTIME_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(there)], env=environ, stderr=subprocess.PIPE, cwd="/"
+    )
+    try:
+        process.wait(timeout=3)
+    except subprocess.TimeoutExpired:  # it listens
+        process.kill()
+    _, error = process.communicate()
+    assert error == b""
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_has_a_man_page_and_completions(root: Path, command: str) -> None:
     share = root / "usr/local/share"
