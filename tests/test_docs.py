@@ -12,6 +12,7 @@ import pytest
 
 import query.arguments
 import sampler.main
+import scripts.sample_schema
 import writer.main
 from writer import schema
 
@@ -83,11 +84,16 @@ def test_every_field_of_the_wire_format_is_described() -> None:
     table = STREAM.split("## The message")[1].split("\n## ")[0]
     fields = wire["properties"]
     names = [*fields, *(f"cpu.{name}" for name in fields["cpu"]["properties"])]
-    names += [f"battery.{name}" for name in fields["battery"]["oneOf"][1]["properties"]]
+    names += [f"battery.{name}" for name in fields["battery"]["properties"]]
     names.remove("cpu")
     names += [f"processes[].{name}" for name in fields["processes"]["items"]["properties"] if name != "start"]
     for name in names:
         assert f"| `{name}`" in table, name
+
+
+def test_the_json_schema_follows_from_the_declaration() -> None:
+    path = scripts.sample_schema.PATH
+    assert path.read_text(encoding="utf-8") == scripts.sample_schema.text(), "run: make generated"
 
 
 def test_every_module_that_is_shown_is_there() -> None:

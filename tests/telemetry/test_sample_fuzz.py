@@ -76,7 +76,7 @@ def store(database: sqlite3.Connection, it: Sample) -> None:
             run,
         )
         for table, columns, rows in (
-            ("system_sample", ingest.SYSTEM_COLUMNS, [ingest.system_row(it, it.ts, 7)]),
+            ("system_sample", ingest.SYSTEM_COLUMNS, [tuple(ingest.system_row(it, it.ts, 7))]),
             ("cpu_core", ingest.CORE_COLUMNS, ingest.core_rows(it, it.ts)),
             ("process_sample", ingest.PROCESS_COLUMNS, ingest.process_rows(it, it.ts)),
             ("battery_pack", ingest.PACK_COLUMNS, ingest.pack_rows(it, it.ts)),
