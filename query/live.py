@@ -15,6 +15,7 @@ from query.columns import (
     CHILDREN,
     CPU,
     CPU_FREQ,
+    CPU_TEMP,
     CPU_TOTAL,
     LOAD1,
     MEM,
@@ -36,7 +37,6 @@ FORMATS = ("table", "json")
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _LOOK_AT_OUTPUT = 1.0
 """s; a reader that has gone is noticed so soon, and not at the next sample"""
-_TEMPERATURE = Column("temp", "°C", "", 1)
 
 
 class _Published(Sample):
@@ -94,7 +94,7 @@ def _lines(sample: Sample, limit: int, width: int) -> Iterator[str]:
     yield f"{printable(sample.host)}  {shown_time(sample.time)}  sample {sample.seq}"
     yield "  ".join(filter(None, ["battery", _battery(sample.battery), _supply(sample)]))
     cpu = sample.cpu
-    figures = [_figure(cpu.total, CPU_TOTAL), _figure(cpu.freq, CPU_FREQ), _figure(cpu.temp, _TEMPERATURE)]
+    figures = [_figure(cpu.total, CPU_TOTAL), _figure(cpu.freq, CPU_FREQ), _figure(cpu.temp, CPU_TEMP)]
     load = " ".join(cell(average, LOAD1) for average in sample.load)
     held_back = f"held back: {', '.join(map(printable, sample.throttled))}" if sample.throttled else ""
     yield "  ".join(filter(None, ["cpu     ", *figures, f"load {load}", held_back]))

@@ -29,13 +29,17 @@ from typing import Any, Final, NamedTuple
 
 from query.columns import (
     BATTERY_PCT,
+    BRIGHTNESS,
     CHARGE,
     CHILDREN,
     COVERED,
     CPU,
     CPU_FREQ,
+    CPU_TEMP,
     CPU_TOTAL,
     DRAIN,
+    GOVERNOR,
+    INTERVAL,
     LOAD1,
     LOAD5,
     LOAD15,
@@ -48,6 +52,7 @@ from query.columns import (
     UNIX,
     WATTS,
     Column,
+    exported,
 )
 from query.spans import CORE, PROCESS, SYSTEM, Source
 
@@ -250,13 +255,10 @@ REPORTS: Final = (
         "every sample as a row of features and targets, oldest first",
         (
             *(TS, BATTERY_PCT, CPU_TOTAL, CPU_FREQ, LOAD1, LOAD5, LOAD15, WATTS, DRAIN, CHARGE, TIME),
-            Column("interval", "s", "time awake that the sample covers", 1),
-            STATUS,
-            Column("cpu_temp", "°C", "temperature of the CPU", 1),
-            Column("governor", "", "frequency governor of the kernel", kind="text", in_table=False),
-            Column("brightness", "%", "of the screen", in_table=False),
+            *(INTERVAL, STATUS, CPU_TEMP, GOVERNOR, BRIGHTNESS),
             Column("radios", "", "kinds that are on", kind="text", in_table=False),
             Column("on_ac", "", "1: a supply from outside is online", in_table=False),
+            *exported(),
         ),
         format="csv",
         in_pages=True,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from telemetry.sample import Battery, Sample
-from telemetry.steady import SteadyPercent
+from telemetry.records import IN_SYSTEM_SAMPLE, BatteryPack, Health, Process
+from telemetry.sample import Sample
 from telemetry.stream.joiner import Gap
+from writer.columns import Columns, listed
 
 Item = Sample | Gap
 
@@ -18,49 +18,34 @@ BATCH = 100
 MOST_PENDING = 5000
 """While the database cannot be written no more are taken in; the ring keeps those that follow."""
 
-SYSTEM_COLUMNS = (
-    "ts, voltage, current, power, battery_pct, cpu_total, cpu_freq, load1, load5, load15, "
-    "time, interval, suspended, status, cpu_temp, energy_uj, run_id, seq, "
-    "method, cpu_unowned, on_ac, governor, brightness, radios, throttled, source, source_power"
+_SAMPLE, _BATTERY, _CPU, _SOURCE = map(Columns, IN_SYSTEM_SAMPLE)
+_PROCESS, _PACK, _HEALTH = Columns(Process), Columns(BatteryPack), Columns(Health)
+
+SYSTEM_COLUMNS = listed(
+    "ts", "run_id", "energy_uj", *_SAMPLE.names, *_BATTERY.names, *_CPU.names, *_SOURCE.names
 )
-CORE_COLUMNS = "ts, core, usage"
-PROCESS_COLUMNS = "ts, pid, name, cpu, mem, start, children"
-PACK_COLUMNS = "ts, name, status, voltage, current, power, pct"
-HEALTH_COLUMNS = "time, name, full, design, unit, cycles"
+CORE_COLUMNS = listed("ts", "core", "usage")
+PROCESS_COLUMNS = listed("ts", *_PROCESS.names)
+PACK_COLUMNS = listed("ts", *_PACK.names)
+HEALTH_COLUMNS = listed("time", "name", *_HEALTH.names)
 
-_NO_BATTERY = Battery(None, None, None, None, None, None)
+PROCESS_SCALES = (None, *(field.wire.scale for field in _PROCESS.fields))
+"""Of each of ``PROCESS_COLUMNS``: a compact table holds whole numbers of 1/scale."""
+CORE_SCALE = 100
 
 
-def system_row(sample: Sample, ts: int, run_id: int) -> tuple[object, ...]:
+def system_row(sample: Sample, ts: int, run_id: int) -> list[object]:
     """Return the values of ``SYSTEM_COLUMNS``."""
-    battery, cpu, source = sample.battery or _NO_BATTERY, sample.cpu, sample.source
-    return (
+    battery = sample.battery
+    return [
         ts,
-        battery.voltage,
-        battery.current,
-        battery.power,
-        battery.pct,
-        cpu.total,
-        cpu.freq,
-        *sample.load,
-        sample.time,
-        sample.interval,
-        sample.suspended,
-        battery.status,
-        cpu.temp,
-        energy_uj(battery.power, sample.interval),
         run_id,
-        sample.seq,
-        battery.method,
-        cpu.unowned,
-        sample.on_ac,
-        sample.governor,
-        sample.brightness,
-        None if sample.radios is None else " ".join(sorted(kind for kind, on in sample.radios.items() if on)),
-        None if sample.throttled is None else " ".join(sample.throttled),
-        source and source.name,
-        source and source.power,
-    )
+        None if battery is None else energy_uj(battery.power, sample.interval),
+        *_SAMPLE.of(sample),
+        *_BATTERY.of(battery),
+        *_CPU.of(sample.cpu),
+        *_SOURCE.of(sample.source),
+    ]
 
 
 def core_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
@@ -70,41 +55,21 @@ def core_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
 
 def process_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
     """Return a row of ``PROCESS_COLUMNS`` for each process."""
-    return [(ts, p.pid, p.name, p.cpu, p.mem, p.start, p.children) for p in sample.processes]
+    return [(ts, *_PROCESS.of(process)) for process in sample.processes]
 
 
 def pack_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
     """Return a row of ``PACK_COLUMNS`` for each of several packs."""
     packs = (sample.battery and sample.battery.packs) or ()
-    return [(ts, p.name, p.status, p.voltage, p.current, p.power, p.pct) for p in packs]
+    return [(ts, *_PACK.of(pack)) for pack in packs]
 
 
 def health_row(sample: Sample) -> tuple[object, ...] | None:
-    """Return the values of ``HEALTH_COLUMNS``, None where the sample tells nothing of a battery's health.
-
-    Several packs go by all their names: the battery's own is that of the pack that carries the load now.
-    """
+    """Return the values of ``HEALTH_COLUMNS``, None where the sample tells nothing of a battery's health."""
     battery = sample.battery
     if battery is None or battery.health is None:
         return None
-    name = "+".join(pack.name for pack in battery.packs) if battery.packs else battery.name
-    it = battery.health
-    return (sample.time, name or "", it.full, it.design, it.unit, it.cycles)
-
-
-def is_another_pack(stored: Sequence[Any], row: Sequence[Any]) -> bool:
-    """Return whether two rows of ``HEALTH_COLUMNS`` are of two packs, as far as that shows.
-
-    A pack keeps its name, unit and design, counts its cycles upward, and loses little in an hour.
-    """
-    _, name, full, design, unit, cycles = stored
-    _, name_now, full_now, design_now, unit_now, cycles_now = row
-    if (name, design, unit) != (name_now, design_now, unit_now):
-        return True
-    if cycles is not None and cycles_now is not None and cycles_now < cycles:
-        return True
-    both = full is not None and full_now is not None
-    return both and abs(full - full_now) > 0.05 * max(full, full_now)
+    return (sample.time, battery.name or "", *_HEALTH.of(battery.health))
 
 
 def energy_uj(power: float | None, interval: float) -> int | None:
@@ -131,7 +96,6 @@ class Batch:
         self.urgent = False
         """Commit at once, and through to the disk."""
         self._commit_interval = commit_interval
-        self._percent = SteadyPercent()
         self._since = 0.0
 
     @property
@@ -144,8 +108,7 @@ class Batch:
                 self._since = now
             self.items.append(item)
             if isinstance(item, Sample):
-                steady = self._percent.take(item)
-                self.urgent = steady and is_urgent(item)
+                self.urgent = is_urgent(item)
 
     def due_in(self, now: float, least: float = 0.0) -> float:
         """Return the seconds until the batch must be committed; infinity while it is empty.

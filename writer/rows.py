@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 from telemetry.sample import Sample
 from writer.catalogue import attached
+from writer.columns import listed
 from writer.ingest import (
     CORE_COLUMNS,
+    CORE_SCALE,
     HEALTH_COLUMNS,
     PACK_COLUMNS,
     PROCESS_COLUMNS,
+    PROCESS_SCALES,
     SYSTEM_COLUMNS,
     core_rows,
     health_row,
-    is_another_pack,
     pack_rows,
     process_rows,
     system_row,
@@ -37,14 +41,24 @@ _INSERT_SYSTEM = (
 _INSERT_CORE = _insert("cpu_core", CORE_COLUMNS)
 _INSERT_CORE_ROW = _insert("core_row", CORE_COLUMNS)
 _INSERT_PROCESS = _insert("process_sample", PROCESS_COLUMNS)
-_INSERT_PROCESS_ROW = _insert("process_row", PROCESS_COLUMNS.replace("name", "name_id"))
+_PROCESS_NAMES = PROCESS_COLUMNS.split(", ")
+_INSERT_PROCESS_ROW = _insert(
+    "process_row", listed(*("name_id" if name == "name" else name for name in _PROCESS_NAMES))
+)
 _INSERT_PACK = _insert("battery_pack", PACK_COLUMNS)
-_INSERT_HEALTH = _insert("battery_health", HEALTH_COLUMNS).replace("INSERT", "INSERT OR IGNORE", 1)
-_NEWEST_HEALTH = f"SELECT {HEALTH_COLUMNS} FROM battery_health WHERE time <= ? ORDER BY time DESC LIMIT 1"
-_DROP_HEALTH = "DELETE FROM battery_health WHERE time = ? AND name = ?"
-_COUNT_HEALTH = "SELECT count(*) FROM battery_health WHERE time > ? - 3600 AND time <= ?"
-_MOST_HEALTH = 12
-"""Rows of battery_health an hour: packs that cannot make up their mind fill no database."""
+# Where it differs from the newest row of that battery, and that is an hour old: a gauge that cannot make up
+# its mind fills no database.
+_HEALTH = {name: f"?{place}" for place, name in enumerate(HEALTH_COLUMNS.split(", "), 1)}
+_INSERT_HEALTH = f"""
+INSERT OR IGNORE INTO battery_health ({HEALTH_COLUMNS})
+SELECT {", ".join(_HEALTH.values())}
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM (SELECT * FROM battery_health WHERE name = {_HEALTH["name"]} AND time <= {_HEALTH["time"]}
+          ORDER BY time DESC LIMIT 1)
+    WHERE {" AND ".join(f"{name} IS {_HEALTH[name]}" for name in _HEALTH if name not in ("time", "name"))}
+       OR time > {_HEALTH["time"]} - 3600
+)"""
 
 _TABLES = {"system_sample", "cpu_core", "core_row", "process_sample", "process_row", "battery_pack"}
 _OUR_TRIGGERS = {f"{view}_{event}" for view in COMPACT for event in ("insert", "delete")}
@@ -62,8 +76,6 @@ class Rows:
         self._names: dict[str, int] = {}
         self._cores: list[tuple[Any, ...]] = []
         self._processes: list[tuple[Any, ...]] = []
-        self._health: tuple[Any, ...] | None = None
-        """What was last told of health: the same again needs no look."""
         self._version = -1
         self._one_by_one = False
         self._direct: dict[str, bool] = {}
@@ -85,7 +97,6 @@ class Rows:
     def invalidate(self) -> None:
         """After a rollback: names that were numbered meanwhile are not there."""
         self._names.clear()
-        self._health = None
 
     def add(self, sample: Sample, ts: int, run_id: int) -> bool:
         """Insert a sample; return False, with nothing done, where it is already there."""
@@ -97,60 +108,37 @@ class Rows:
         if packs := pack_rows(sample, ts):
             database.executemany(_INSERT_PACK, packs)
         if health := health_row(sample):
-            self._add_health(health)
+            database.execute(_INSERT_HEALTH, health)
         if self._one_by_one:
             self.flush()
         return True
-
-    def _add_health(self, row: tuple[Any, ...]) -> None:
-        """Insert what is told of health where it differs from the newest row: that is of the pack that is in.
-
-        Of one pack a row an hour is enough. Another one has a row at once; beyond ``_MOST_HEALTH`` rows an
-        hour it takes the place of the newest.
-        """
-        time, *told = row
-        if self._health is not None and time >= self._health[0] and told == list(self._health[1:]):
-            return
-        database = self._database
-        newest = database.execute(_NEWEST_HEALTH, (time,)).fetchone()
-        if newest is not None and told != list(newest[1:]):
-            if not is_another_pack(newest, row) and newest[0] > time - 3600:
-                return
-            (count,) = database.execute(_COUNT_HEALTH, (time, time)).fetchone()
-            if count >= _MOST_HEALTH:
-                database.execute(_DROP_HEALTH, newest[:2])
-        if newest is None or told != list(newest[1:]):
-            database.execute(_INSERT_HEALTH, row)
-        self._health = row
 
     def flush(self) -> None:
         """Insert the rows of cores and processes, of all samples at once."""
         if self._direct["cpu_core"]:
             self._database.executemany(
-                _INSERT_CORE_ROW, [(ts, core, _whole(usage, 100)) for ts, core, usage in self._cores]
+                _INSERT_CORE_ROW, [(ts, core, _whole(usage, CORE_SCALE)) for ts, core, usage in self._cores]
             )
         else:
             self._database.executemany(_INSERT_CORE, self._cores)
         if self._direct["process_sample"]:
-            self._database.executemany(
-                _INSERT_PROCESS_ROW,
-                [
-                    (
-                        ts,
-                        pid,
-                        self._number(name),
-                        _whole(cpu, 100),
-                        _whole(mem, 1000),
-                        start,
-                        _whole(children, 100),
-                    )
-                    for ts, pid, name, cpu, mem, start, children in sorted(self._processes)
-                ],
-            )
+            self._database.executemany(_INSERT_PROCESS_ROW, self._compact(sorted(self._processes)))
         else:
             self._database.executemany(_INSERT_PROCESS, self._processes)
         self._cores.clear()
         self._processes.clear()
+
+    def _compact(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Rows of process_sample as process_row has them: percentages as whole numbers, names as numbers."""
+        if not rows:
+            return []
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for place, (name, scale) in enumerate(zip(_PROCESS_NAMES, PROCESS_SCALES, strict=True)):
+            if name == "name":
+                columns[place] = map(self._number, columns[place])
+            elif scale is not None:
+                columns[place] = map(_whole, columns[place], repeat(scale))
+        return list(zip(*columns, strict=True))  # made before the insert: numbering a name inserts as well
 
     def _number(self, name: str) -> int:
         number = self._names.get(name)

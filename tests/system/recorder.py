@@ -12,7 +12,7 @@ from telemetry.sample import Sample
 from telemetry.stream.joiner import Gap, Start
 from telemetry.stream.subscriber import Subscriber
 from tests.system.processes import System
-from writer.ingest import core_rows, process_rows, system_row
+from writer.ingest import CORE_COLUMNS, PROCESS_COLUMNS, SYSTEM_COLUMNS, core_rows, process_rows, system_row
 
 Identity = tuple[str, int]
 
@@ -81,12 +81,13 @@ def _is_stored(connection: sqlite3.Connection, sample: Sample) -> bool:
     if found is None:
         return False
     ts, run_id = found
-    wanted: dict[str, Sequence[tuple[object, ...]]] = {
-        "system_sample": [system_row(sample, ts, run_id)],
-        "cpu_core": core_rows(sample, ts),
-        "process_sample": sorted(process_rows(sample, ts)),
+    wanted: dict[tuple[str, str], Sequence[Sequence[object]]] = {
+        ("system_sample", SYSTEM_COLUMNS): [tuple(system_row(sample, ts, run_id))],
+        ("cpu_core", CORE_COLUMNS): core_rows(sample, ts),
+        ("process_sample", PROCESS_COLUMNS): sorted(process_rows(sample, ts)),
     }
     return all(
-        connection.execute(f"SELECT * FROM {table} WHERE ts = ? ORDER BY 1, 2", (ts,)).fetchall() == rows
-        for table, rows in wanted.items()
+        connection.execute(f"SELECT {columns} FROM {table} WHERE ts = ? ORDER BY 1, 2", (ts,)).fetchall()
+        == rows
+        for (table, columns), rows in wanted.items()
     )

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from writer.columns import exported
+
 _DIRECTORY = Path(__file__).parent
 MIGRATIONS = sorted(_DIRECTORY.glob("[0-9]*.sql"))
+_EXPORTED = "\n       -- and the columns that telemetry.records declares as exported"
 LATEST = len(MIGRATIONS)
 """The schema's version, ``PRAGMA user_version``."""
 
@@ -20,7 +23,8 @@ def migration(number: int) -> Iterator[str]:
 
 def views() -> Iterator[str]:
     """Yield the statements that make the views."""
-    return statements((_DIRECTORY / "views.sql").read_text(encoding="utf-8"))
+    text = (_DIRECTORY / "views.sql").read_text(encoding="utf-8")
+    return statements(text.replace(_EXPORTED, "".join(f"\n       , {name}" for name in exported()), 1))
 
 
 COMPACT = ("cpu_core", "process_sample")

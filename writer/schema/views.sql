@@ -25,4 +25,5 @@ SELECT ts,
        brightness,
        radios,
        on_ac
+       -- and the columns that telemetry.records declares as exported
 FROM system_sample;
