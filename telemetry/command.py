@@ -8,13 +8,19 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
+import resource
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from telemetry.errors import UsageError, UserError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+LEAST_OPEN_FILES = 32
+"""Files that a command may open beside those that it starts with. The writer with its sockets and its
+database takes 24; ZeroMQ ends the process with SIGABRT where it gets no file."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -43,12 +49,29 @@ def run(program: str, main: Callable[[], int]) -> int:
         forget_output()
         return 0
     except OSError as error:
+        if error.errno in {errno.EMFILE, errno.ENFILE}:
+            say(program, f"{error.strerror}: raise the limit (ulimit -n 1024; LimitNOFILE= in a unit)")
+            return 1
         if error.errno not in _NO_ROOM or error.filename is not None:
             raise
         forget_output()
         say(program, f"cannot write standard output: {error.strerror}")
         return 1
     return status
+
+
+def check_open_files() -> None:
+    """Raise UserError where this process may open fewer than ``LEAST_OPEN_FILES`` more files."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        is_open = sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1  # one is the directory that is read
+    except OSError:  # no file is left, or there is no /proc
+        is_open = 3
+    if limit != resource.RLIM_INFINITY and limit < is_open + LEAST_OPEN_FILES:
+        raise UserError(
+            f"only {limit} files may be open at a time, and {is_open + LEAST_OPEN_FILES} are needed: "
+            "raise the limit (ulimit -n 1024; LimitNOFILE= in a unit)"
+        )
 
 
 def say(program: str, text: str) -> None:
@@ -76,3 +99,8 @@ def printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def without_surrogates(text: str) -> str:
+    """Return ``text`` with U+FFFD for each byte that is not UTF-8 (PEP 383): the rest can be encoded."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)

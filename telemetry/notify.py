@@ -14,6 +14,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from telemetry.command import without_surrogates
+
 _BEATS = 4
 """Signs of life in the time that the watchdog allows for one: three may come late or be lost."""
 _SEND_TIMEOUT = 1.0
@@ -64,7 +66,7 @@ class Supervisor:
         """Return whether the datagram was taken: a manager that is gone or busy is no reason to fail."""
         if self._address is not None:
             with suppress(OSError):
-                self._socket.sendto(text.encode(), self._address)
+                self._socket.sendto(without_surrogates(text).encode(), self._address)
                 return True
         return False
 

@@ -12,15 +12,22 @@ import time
 from types import FrameType, TracebackType
 from typing import Self
 
+from telemetry.command import without_surrogates
+
 
 class StopSignal:
-    """SIGTERM and SIGINT as a flag and as something to poll: a context manager of the main thread.
+    """SIGTERM, SIGINT and SIGHUP as a flag and as something to poll: a context manager of the main thread.
 
-    A handler that only sets a flag does not wake a poller, so the signal also makes ``fileno()`` readable.
+    SIGHUP is the end of the terminal or of the session. Under nohup it is ignored when the process starts,
+    and stays ignored. A handler that only sets a flag does not wake a poller, so the signal also makes
+    ``fileno()`` readable.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._signals = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            self._signals.append(signal.SIGHUP)
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -35,7 +42,7 @@ class StopSignal:
 
     def __enter__(self) -> Self:
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in self._signals:
             signal.signal(number, self._note)
         return self
 
@@ -43,7 +50,7 @@ class StopSignal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # What comes from now on must not interrupt the closing of a database: it is ignored.
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in self._signals:
             signal.signal(number, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
         self._reader.close()
@@ -76,7 +83,14 @@ class RateLimited:
         self._silent = 0
 
 
-class _JournalFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """One line for each record, whatever bytes a file name in it has."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_surrogates(super().format(record))
+
+
+class _JournalFormatter(_Formatter):
     """Lines with the priority that the journal reads (sd-daemon(3)): ``<4>text``."""
 
     PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
@@ -90,7 +104,7 @@ def start_log(program: str, verbose: bool) -> logging.Logger:
     """Return the program's log, on standard error: with priorities for the journal, else with its name."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _JournalFormatter("%(message)s") if _to_journal() else logging.Formatter(f"{program}: %(message)s")
+        _JournalFormatter("%(message)s") if _to_journal() else _Formatter(f"{program}: %(message)s")
     )
     log = logging.getLogger(program)
     log.handlers[:] = [handler]
