@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 
 from query.columns import (
@@ -27,7 +28,7 @@ from query.columns import (
 from query.render import rendered
 from query.values import cell, shown_time
 from query.width import cut
-from telemetry.command import printable
+from telemetry.command import printable, say
 from telemetry.sample import Battery, Sample, decode
 from telemetry.service import StopSignal
 from telemetry.stream.joiner import Gap, Start
@@ -35,6 +36,8 @@ from telemetry.stream.subscriber import Subscriber
 
 FORMATS = ("table", "json")
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
+_SAY_THAT_IT_WAITS = 3.0
+"""s without a sample after which standard error says so, where there is no screen to say it on"""
 _LOOK_AT_OUTPUT = 1.0
 """s; a reader that has gone is noticed so soon, and not at the next sample"""
 
@@ -52,17 +55,24 @@ def _published(body: bytes) -> _Published:
 
 
 def show(subscribe: str, replay: str, form: str, limit: int) -> None:
-    """Show samples until SIGINT, SIGTERM, or until nobody reads; ``limit`` processes of each.
+    """Show samples until SIGINT, SIGTERM or SIGHUP, or until nobody reads; ``limit`` processes of each.
 
     Raises UserError where this user may not read the stream, BrokenPipeError where the reader has gone.
     """
     in_place = form == "table" and sys.stdout.isatty()
+    begun = time.monotonic()
     with StopSignal() as stop, Subscriber(subscribe, replay, Start.NEWEST, decode=_published) as subscriber:
         if in_place:
             sys.stdout.write(f"{_HOME_AND_CLEAR}Waiting for the sampler at {printable(subscribe)}\n")
             sys.stdout.flush()
+        is_told = in_place
         while not stop.requested:
-            for item in subscriber.receive(_LOOK_AT_OUTPUT, [stop]):
+            items = subscriber.receive(_LOOK_AT_OUTPUT, [stop])
+            if not (items or is_told) and time.monotonic() - begun >= _SAY_THAT_IT_WAITS:
+                say("telemetry-query", f"waiting for the sampler at {subscribe}")
+                is_told = True
+            is_told = is_told or bool(items)
+            for item in items:
                 sys.stdout.write(_text(item, form, limit, in_place=in_place))
                 sys.stdout.flush()
             if _nobody_reads():

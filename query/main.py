@@ -6,18 +6,21 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from query import arguments, database, render
 from query.answer import ask
 from query.reports import BY_NAME, variant_of
 from query.windows import InvalidTimeError, Window, parse_time, through
-from telemetry.command import forget_output, run, say
+from telemetry.command import check_open_files, forget_output, run, say
 from telemetry.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    from telemetry.stream.control import Committed
 
 PROGRAM: Final = "telemetry-query"
 _PIECE: Final = 1 << 20
@@ -47,6 +50,7 @@ def _main(argv: Sequence[str], now: float) -> int:
 
 def _run(argv: Sequence[str], now: float) -> None:
     given = vars(arguments.parser().parse_args(argv))
+    check_open_files()
     if given["report"] == "live":
         _show_live(given)
     else:
@@ -60,7 +64,7 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     window = _window(given, now)
     path: Path = given["db"] or _default_database()
 
-    _ask_for_commit(given["control"], path)
+    committed = _ask_for_commit(given["control"], path)
     with database.reading(path) as connection:
         limits = database.limits(connection, path)
         parameters = {
@@ -78,9 +82,8 @@ def _report(given: Mapping[str, Any], now: float) -> None:
         )
         rest = _write_in_megabytes(pieces)
     sys.stdout.write(rest)
-    if answer.remarks:
-        sys.stdout.flush()
-    for remark in answer.remarks:
+    sys.stdout.flush()  # remarks come behind the rows
+    for remark in (*answer.remarks, *_silence(committed)):
         say(PROGRAM, remark)
 
 
@@ -91,13 +94,25 @@ def _show_live(given: Mapping[str, Any]) -> None:
     live.show(given["subscribe"] or subscribe, given["replay"] or replay, given["format"], given["limit"])
 
 
-def _ask_for_commit(endpoint: str | None, path: Path) -> None:
+def _ask_for_commit(endpoint: str | None, path: Path) -> Committed | None:
     """Let the writer commit what it has, so that every report has the newest sample; no writer, no wait."""
     from telemetry import places  # noqa: PLC0415
     from telemetry.stream.control import request_commit  # noqa: PLC0415
 
     with suppress(UserError):  # somebody else's directory: no writer of ours is there, and reports need none
-        request_commit(endpoint or places.control_endpoint(places.readers_directory()), path)
+        return request_commit(endpoint or places.control_endpoint(places.readers_directory()), path)
+    return None
+
+
+def _silence(committed: Committed | None) -> Iterator[str]:
+    """Say that the writer runs and gets nothing: the newest rows are old."""
+    if committed is None or not committed.silent:
+        return
+    since = "since it started" if committed.received is None else f"for {committed.received:.0f} s"
+    yield (
+        f"telemetry-writer runs and has received nothing {since}: is telemetry-sampler running, "
+        "with the same TELEMETRY_RUNTIME_DIR?"
+    )
 
 
 def _default_database() -> Path:

@@ -19,7 +19,7 @@ from sampler.clock import DEFAULT_INTERVAL, Clock, next_deadline
 from sampler.driver_sign import DriverSigns
 from sampler.sensors import Sampler, Sensor, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, run
+from telemetry.command import ArgumentParser, check_open_files, run
 from telemetry.errors import UserError
 from telemetry.notify import Supervisor
 from telemetry.sample import encode
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
+    check_open_files()
     try:
         options.power = choose(options.sysfs, options.power_supply or ["auto"])
     except ValueError as error:
@@ -177,8 +178,9 @@ def _runtime_directory(options: argparse.Namespace, log: logging.Logger) -> Path
 
 
 def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Publish samples until SIGTERM or SIGINT."""
+    """Publish samples until SIGTERM, SIGINT or SIGHUP."""
     # Late, so that --once does not load ZeroMQ.
+    from telemetry.stream.presence import LOOK_AGAIN, Presence  # noqa: PLC0415
     from telemetry.stream.publisher import Publisher  # noqa: PLC0415
     from telemetry.stream.ring import Ring  # noqa: PLC0415
 
@@ -192,6 +194,7 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
         sampler, _ = _make_sampler(options, clock, interval, signs)
         publish = options.publish or [places.publish_endpoint(directory)]
         replay = options.replay or places.replay_endpoint(directory)
+        presence = Presence(own, log, make=places.make_runtime_directory, what=", with what the ring held")
         with closing(Publisher(publish, replay, ring, sampler.run)) as publisher:
             log.info("run %s: a sample every %g s", sampler.run, interval)
             supervisor.ready(f"a sample every {interval:g} s")
@@ -199,11 +202,14 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
             while True:
                 deadline = next_deadline(deadline, interval, clock.monotonic())
                 while not stop.requested and (now := clock.monotonic()) < deadline:
-                    publisher.serve(min(deadline, now + supervisor.beat), stop)
+                    presence.keep(publisher.parts)
+                    publisher.serve(min(deadline, now + min(supervisor.beat, LOOK_AGAIN)), stop)
                     supervisor.alive()
                 if stop.requested:
                     supervisor.stopping()
                     return 0
+                # Before there is a sample: one that cannot be published must not use up a seq.
+                presence.keep(publisher.parts)
                 sample = sampler.sample()
                 body = encode(sample)
                 publisher.publish(sample.topic, sample.seq, body)

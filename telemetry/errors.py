@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class UsageError(UserError):
     """An argument that makes no sense. Exit status 2."""
+
+
+class TakenOver(UserError):
+    """Another process holds the lock of what this one wants to use."""

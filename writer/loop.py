@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import time
 
-from telemetry.errors import UserError
+from telemetry.errors import TakenOver, UserError
 from telemetry.notify import Supervisor
 from telemetry.service import RateLimited, StopSignal
 from telemetry.stream.control_server import ControlServer
+from telemetry.stream.presence import LOOK_AGAIN
+from telemetry.stream.publisher import Readable
 from telemetry.stream.subscriber import Subscriber
+from writer.contact import Contact
 from writer.ingest import Batch
 from writer.maintenance import Maintenance
 from writer.recovery.guarded_store import GuardedStore
+from writer.requests import Requests
 from writer.store import CannotWrite
 
 _LONGEST_WAIT = 60.0
@@ -48,20 +52,27 @@ class Loop:
         self._trouble: str | None = None
         self._retry_at = 0.0
         self._maintenance_at = 0.0
+        self._requests = Requests()
+        self._contact = Contact(time.monotonic(), log, "")
+        self._is_taken_over = False
 
     def run(self, stop: StopSignal, supervisor: Supervisor) -> None:
         """Run until ``stop``; then commit what is left."""
         supervisor.ready(self._state())
+        self._contact = Contact(time.monotonic(), self._log, self._subscriber.where)
         while not stop.requested:
             now = time.monotonic()
             due = min(self._due_in(now), self._maintenance_at - now)
-            wait = max(0.0, min(_LONGEST_WAIT, supervisor.beat, max(due, self._retry_at - now)))
+            due = min(max(due, self._retry_at - now), self._requests.due_in(now))
+            wait = max(0.0, min(LOOK_AGAIN, supervisor.beat, due))
             if self._batch.full:  # the ring keeps what follows
                 stop.wait(wait)
             else:
                 self._receive(wait, stop)
             self._serve()
             self._keep_up()
+            self._keep_socket()
+            self._contact.look(time.monotonic(), self._subscriber.quiet_for)
             supervisor.alive(self._state())
         supervisor.stopping()
         self._retry_at = 0.0
@@ -73,8 +84,10 @@ class Loop:
         return f"cannot write {path}: {self._trouble}" if self._trouble else f"storing into {path}"
 
     def _receive(self, wait: float, stop: StopSignal) -> None:
+        closed = self._control.ready_in(time.monotonic())
+        others: list[Readable] = [stop] if closed > 0 else [stop, self._control.socket]
         try:
-            items = self._subscriber.receive(wait, [stop, self._control.socket])
+            items = self._subscriber.receive(min(wait, closed or wait), others)
         except UserError as error:  # a sampler came back with sockets that are not for this user
             self._unreachable.warning(str(error))
             stop.wait(min(wait, _RETRY))
@@ -89,11 +102,41 @@ class Loop:
             self._guarded.step(self._has_caught_up)
         except CannotWrite as error:
             self._note_trouble(error)
-        requests = self._control.requests()
         now = time.monotonic()
-        done = self._commit() if requests or self._due_in(now) <= 0 else False
-        for route in requests:
-            self._control.answer(route, self._report() if done else {"ok": False, "error": self._trouble})
+        for route in self._requests.add(self._control.requests(), now):
+            self._control.answer(route, {"ok": False, "error": "too many requests at a time"})
+        if self._due_in(now) <= 0:
+            self._commit()
+        elif self._batch.items and now >= self._retry_at and self._requests.may_commit(now):
+            self._requests.note_commit(now)
+            self._commit()
+        self._answer(now)
+
+    def _answer(self, now: float) -> None:
+        """Answer the requests that were served by a commit, or cannot be, or have waited long enough."""
+        if not self._batch.items:
+            routes, answer = self._requests.take_all(), self._report(now)
+        elif self._trouble is not None:
+            routes, answer = self._requests.take_all(), {"ok": False, "error": self._trouble}
+        else:
+            pending = len(self._batch.items)
+            routes = self._requests.take_late(now)
+            answer = self._report(now) | {
+                "ok": False,
+                "error": f"asked too often: {pending} samples wait for a later commit",
+            }
+        for route in routes:
+            self._control.answer(route, answer)
+
+    def _keep_socket(self) -> None:
+        """Make the control socket anew where it was removed; without it reports are a little older."""
+        if self._is_taken_over:
+            return
+        try:
+            self._control.keep()
+        except TakenOver as error:
+            self._is_taken_over = True
+            self._log.error("no report can ask for a commit any more: %s", error)
 
     def _due_in(self, now: float) -> float:
         return self._batch.due_in(now, _SPARING if self._maintenance.is_sparing else 0.0)
@@ -114,9 +157,17 @@ class Loop:
         is_alone = time.monotonic() - self._busy_at >= _ALONE
         return (self._subscriber.caught_up or is_alone) and self._commit()
 
-    def _report(self) -> dict[str, object]:
+    def _report(self, now: float) -> dict[str, object]:
         device, inode = self._guarded.store.identity
-        return {"ok": True, "dev": device, "ino": inode, "newest": self._guarded.store.position}
+        quiet_for = self._subscriber.quiet_for
+        return {
+            "ok": True,
+            "dev": device,
+            "ino": inode,
+            "newest": self._guarded.store.position,
+            "received": quiet_for and round(quiet_for, 3),
+            "silent": self._contact.is_silent(now, quiet_for, self._subscriber.interval),
+        }
 
     def _commit(self) -> bool:
         """Commit what is pending; return whether nothing is pending any more."""

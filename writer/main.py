@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, run
+from telemetry.command import ArgumentParser, check_open_files, run
 from telemetry.notify import Supervisor
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
+    check_open_files()
     command = import_samples if options.source is not None else store_stream
     return command(options, start_log(PROGRAM, options.verbose))
 
@@ -138,10 +139,11 @@ def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
 
 
 def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Store the stream until SIGTERM or SIGINT; what was received is committed before the end."""
+    """Store the stream until SIGTERM, SIGINT or SIGHUP; what was received is committed before the end."""
     # Late, so that --import does not load ZeroMQ.
     from telemetry.stream.control_server import ControlServer  # noqa: PLC0415
     from telemetry.stream.joiner import Start  # noqa: PLC0415
+    from telemetry.stream.presence import Presence  # noqa: PLC0415
     from telemetry.stream.subscriber import Subscriber  # noqa: PLC0415
     from writer.loop import Loop  # noqa: PLC0415
     from writer.maintenance import Maintenance  # noqa: PLC0415
@@ -159,7 +161,8 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
         closing(Supervisor()) as supervisor,
         GuardedStore(options.db or places.default_database(), log) as guarded,
     ):
-        control = ControlServer(options.control or places.control_endpoint(directory))
+        presence = Presence(directory, log, make=places.make_runtime_directory)
+        control = ControlServer(options.control or places.control_endpoint(directory), presence)
         with (
             closing(control),
             Subscriber(

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 from contextlib import suppress
 from typing import Any
 
 import zmq
 
+from telemetry.stream.budget import READS, Budget
 from telemetry.stream.control import VERSION, is_commit
 from telemetry.stream.endpoints import BoundSocket
+from telemetry.stream.presence import Presence
 
+OWNER = "telemetry-writer"
 _REQUESTS_IN_A_ROW = 50
 
 
 class ControlServer:
     """Poll ``socket``; take ``requests``; commit; ``answer`` each."""
 
-    def __init__(self, endpoint: str) -> None:
-        """Bind; raises UserError where the endpoint is taken."""
+    def __init__(self, endpoint: str, presence: Presence | None = None) -> None:
+        """Bind; raises UserError where the endpoint is taken. ``presence`` is of the runtime directory."""
+        self._presence = presence or Presence(None, logging.getLogger(OWNER))
+        self._reads = Budget(READS)
         self._context = zmq.Context[zmq.Socket[bytes]]()
         try:
-            self._bound = BoundSocket(self._context, zmq.ROUTER, endpoint, "telemetry-writer")
+            self._bound = BoundSocket(self._context, zmq.ROUTER, endpoint, OWNER)
         except BaseException:
-            self._context.term()
+            self._context.destroy(linger=0)  # term() would wait for any socket that is still open
             raise
 
     @property
@@ -31,15 +38,28 @@ class ControlServer:
         """What to poll."""
         return self._bound.socket
 
+    def keep(self) -> None:
+        """Make the socket anew where somebody removed it.
+
+        Raises TakenOver where another writer has it now.
+        """
+        self._presence.keep([self._bound])
+
+    def ready_in(self, now: float) -> float:
+        """Return the s until requests are read again; 0, except in a flood of them."""
+        return self._reads.ready_in(now)
+
     def requests(self) -> list[list[bytes]]:
         """Return the routes of those that wait for a commit; anything else is answered with an error."""
-        self._bound.renew_if_unlinked()
         routes: list[list[bytes]] = []
         for _ in range(_REQUESTS_IN_A_ROW):
+            if self._reads.ready_in(time.monotonic()) > 0:
+                break
             try:
                 *route, frame = self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 break
+            self._reads.take(1)
             if is_commit(frame):
                 routes.append(route)
             else:

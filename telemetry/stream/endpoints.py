@@ -14,12 +14,18 @@ from pathlib import Path
 
 import zmq
 
-from telemetry.errors import UsageError, UserError
-from telemetry.lock import open_locked
+from telemetry.errors import TakenOver, UsageError, UserError
+from telemetry.lock import is_same_file, open_locked
 from telemetry.places import ipc_path
+from telemetry.stream import addresses
 
 _GROUP_UMASK = 0o007
 """Owner and group may connect, others may not."""
+
+_REQUESTS_KEPT = 16
+"""Messages of each peer that wait to be read; the others stay with the peer."""
+_LONGEST_REQUEST = 256 << 10
+"""Bytes; who sends more is disconnected, before it is kept in memory."""
 
 
 class BoundSocket:
@@ -37,27 +43,33 @@ class BoundSocket:
         """Bind. ``owner`` is who else would hold the endpoint, for the error text.
 
         ``high_water``: messages kept for each peer that does not read them.
-        Raises UserError where the endpoint is taken or not ours to bind, UsageError for what is none.
+        Raises TakenOver where another process has the endpoint, UserError where it cannot be bound,
+        UsageError where it is malformed.
         """
         self.endpoint = endpoint
+        self._owner = owner
         self._path = ipc_path(endpoint)
-        self._lock = _lock_beside(self._path, owner) if self._path else None
+        self._lock: int | None = None
         self.socket = context.socket(kind)
-        self.socket.setsockopt(zmq.LINGER, 100)  # ms, for the last sample to a subscriber that keeps up
-        self.socket.setsockopt(zmq.SNDHWM, high_water)  # after bind it would be ignored
         try:
+            self._lock = _lock_beside(self._path, owner) if self._path else None
+            self.socket.setsockopt(zmq.LINGER, 100)  # ms, for the last sample to a subscriber that keeps up
+            # Before bind: afterwards these would be ignored.
+            self.socket.setsockopt(zmq.SNDHWM, high_water)
+            self.socket.setsockopt(zmq.RCVHWM, _REQUESTS_KEPT)
+            self.socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_REQUEST)
             with endpoint_errors(f"cannot bind {endpoint}"):
                 self._bind()
-        except UserError:
+        except BaseException:  # an open socket would hold up the end of its context, and of the process
             self.close()
             raise
 
     def _bind(self) -> None:
         if self._path and self._path.exists() and not self._path.is_socket():
-            raise UserError(f"{self._path} is in the way: it is no socket; move it, or bind elsewhere")
+            raise UserError(f"{self._path} is in the way: it is not a socket; move it, or bind elsewhere")
         before = os.umask(_GROUP_UMASK)
         try:
-            self.socket.bind(self.endpoint)
+            addresses.bind(self.socket, self.endpoint)
         finally:
             os.umask(before)
         self._inode = self._found_inode()
@@ -68,25 +80,35 @@ class BoundSocket:
         except OSError:
             return None
 
-    def renew_if_unlinked(self) -> bool:
-        """Bind anew where somebody removed the socket's file; return whether that was needed.
+    def renew(self) -> bool:
+        """Lock and bind anew where somebody removed the files; return whether that was needed.
 
         Connected peers keep their connection until then, new ones could not have come.
+        Raises TakenOver where another process has bound the endpoint meanwhile, UserError where it cannot be
+        bound now.
         """
-        if self._path is None or self._found_inode() == self._inode:
+        if self._path is None or self._lock is None:
             return False
+        lock_is_there = is_same_file(self._lock, f"{self._path}.lock")
+        if lock_is_there and self._found_inode() == self._inode:
+            return False
+        if not lock_is_there:  # the lock first: without it the socket there may be another process's
+            lock = _lock_beside(self._path, self._owner)
+            os.close(self._lock)
+            self._lock = lock
+            if self._found_inode() == self._inode:
+                return True
         with suppress(zmq.ZMQError):  # already unbound at an earlier try, whose bind failed
-            self.socket.unbind(self.endpoint)
-        try:
+            self.socket.unbind(addresses.raw_address(self.endpoint))
+        with endpoint_errors(f"cannot bind {self.endpoint}"):
             self._bind()
-        except (zmq.ZMQError, UserError):  # the directory is gone as well: tried again at the next sample
-            return False
         return True
 
     def close(self) -> None:
         self.socket.close()
         if self._lock is not None:
             os.close(self._lock)
+            self._lock = None
 
 
 def _lock_beside(path: Path, owner: str) -> int:
@@ -95,7 +117,7 @@ def _lock_beside(path: Path, owner: str) -> int:
     try:
         return open_locked(f"{path}.lock")
     except BlockingIOError:
-        raise UserError(
+        raise TakenOver(
             f"{path} belongs to another {owner} that runs; stop that one, "
             "or give this one a directory of its own in TELEMETRY_RUNTIME_DIR"
         ) from None
@@ -133,7 +155,7 @@ def endpoint_errors(what: str) -> Iterator[None]:
     try:
         yield
     except zmq.ZMQError as error:
-        text = f"{what}: {error.strerror}"
+        text = f"{what}: {zmq.strerror(error.errno or 0)}"  # pyzmq's own text repeats the address
         if error.errno in {zmq.EINVAL, zmq.EPROTONOSUPPORT, zmq.ENOCOMPATPROTO}:
-            raise UsageError(f"{text}; an endpoint looks like ipc:///path or tcp://127.0.0.1:5555") from None
+            raise UsageError(f"{text}; {addresses.LOOKS_LIKE}") from None
         raise UserError(text) from None

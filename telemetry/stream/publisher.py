@@ -8,7 +8,9 @@ from typing import Protocol
 
 import zmq
 
+from telemetry.stream.budget import READS, Budget, FairQueue, PeerBudgets, Rate
 from telemetry.stream.endpoints import BoundSocket
+from telemetry.stream.presence import Renewable
 from telemetry.stream.replay import answer
 from telemetry.stream.ring import Ring
 
@@ -17,7 +19,13 @@ _HIGH_WATER = 1000
 _REPLIES_KEPT = 4
 """Replies kept for a client that asks and does not read: each is a page, 256 KiB."""
 _REQUESTS_IN_A_ROW = 50
-"""After so many answers the clock is looked at: a flood of requests must not delay the next sample."""
+"""After so many the stop signal is looked at."""
+EACH = Rate(2 << 20, 16 << 20)
+"""Bytes of replies for each peer: the whole ring twice at once, then 2 MiB a second."""
+TOTAL = Rate(8 << 20, 64 << 20)
+"""Bytes of replies for all peers"""
+LEAST_COST = 16 << 10
+"""What a reply costs beside its bytes"""
 
 
 class Readable(Protocol):
@@ -33,6 +41,9 @@ class Publisher:
         """Bind every endpoint; raises UserError where one cannot be bound."""
         self._ring = ring
         self._run = run
+        self._reads = Budget(READS)
+        self._budgets = PeerBudgets(EACH, TOTAL)
+        self._waiting = FairQueue(self._budgets)
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._publish: list[BoundSocket] = []
         try:
@@ -44,42 +55,64 @@ class Publisher:
                 self._context, zmq.ROUTER, replay, "telemetry-sampler", high_water=_REPLIES_KEPT
             )
         except BaseException:
+            self._context.destroy(linger=0)  # term() would wait for any socket that is still open
             for bound in self._publish:
                 bound.close()
-            self._context.term()
             raise
 
     def publish(self, topic: str, seq: int, body: bytes) -> None:
         """Keep the sample in the ring, then send it: what was seen can always be asked for again."""
         self._ring.append(self._run, seq, body)
-        for bound in (*self._publish, self._replay):
-            bound.renew_if_unlinked()
         for bound in self._publish:
             bound.socket.send_multipart([topic.encode(), body])
 
+    @property
+    def parts(self) -> tuple[Renewable, ...]:
+        """What lies in the runtime directory, in the order in which it is to be made anew.
+
+        The ring first: who has its lock owns the directory.
+        """
+        return (self._ring, *self._publish, self._replay)
+
     def serve(self, deadline: float, stop: Readable) -> None:
         """Answer replay requests until ``deadline`` (monotonic) or until ``stop`` is readable."""
-        poller = zmq.Poller()
-        poller.register(self._replay.socket, zmq.POLLIN)
-        poller.register(stop.fileno(), zmq.POLLIN)
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - (now := time.monotonic())) > 0:
+            poller = zmq.Poller()
+            poller.register(stop.fileno(), zmq.POLLIN)
+            closed = self._reads.ready_in(now)
+            if closed <= 0:
+                poller.register(self._replay.socket, zmq.POLLIN)
+            wait = min(left, closed or left, self._waiting.ready_in(now))
             # Rounded up: poll() counts whole milliseconds, and 0 would spin through the last one.
-            ready = dict(poller.poll(int(left * 1000) + 1))
+            ready = dict(poller.poll(int(wait * 1000) + 1 if wait > 0 else 0))
             if stop.fileno() in ready:
                 return
             if self._replay.socket in ready:
-                self._answer_some()
+                self._read_some()
+            self._answer_some(deadline)
 
-    def _answer_some(self) -> None:
-        socket = self._replay.socket
+    def _read_some(self) -> None:
         for _ in range(_REQUESTS_IN_A_ROW):
             try:
-                *route, request = socket.recv_multipart(zmq.DONTWAIT)
-                socket.send_multipart([*route, *answer(request, self._ring, self._run)], zmq.DONTWAIT)
-            except zmq.Again:  # no request left, or a client that does not read its replies
+                peer, *request = self._replay.socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
                 return
-            except zmq.ZMQError as error:
-                if error.errno != zmq.EHOSTUNREACH:
+            self._reads.take(1)
+            self._waiting.add(peer, request)
+
+    def _answer_some(self, deadline: float) -> None:
+        """Answer those whose turn it is; a flood of requests must not delay the next sample."""
+        for _ in range(_REQUESTS_IN_A_ROW):
+            now = time.monotonic()
+            if now >= deadline or (taken := self._waiting.take(now)) is None:
+                return
+            peer, (*route, request) = taken
+            frames = answer(request, self._ring, self._run)
+            self._budgets.take(peer, sum(map(len, frames), LEAST_COST), now)
+            try:
+                self._replay.socket.send_multipart([peer, *route, *frames], zmq.DONTWAIT)
+            except zmq.ZMQError as error:  # a client that does not read its replies, or has gone
+                if error.errno not in {zmq.EAGAIN, zmq.EHOSTUNREACH}:
                     raise
 
     def close(self) -> None:

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from telemetry.errors import UserError
-from telemetry.lock import open_locked
+from telemetry.errors import TakenOver, UserError
+from telemetry.lock import is_same_file, open_locked
 
 DEFAULT_CAPACITY = 8 << 20
 """6 h at 5 s are 4,320 samples; with 10 processes and 8 cores one takes 1.3 KB: 5.6 MB."""
@@ -55,9 +55,10 @@ class Ring:
     def __init__(self, path: Path | None, capacity: int = DEFAULT_CAPACITY) -> None:
         """Open the ring at ``path`` with what an earlier process left in it, or one in memory.
 
-        Raises UserError where another process has it open, or where there is no room for ``capacity``.
+        Raises TakenOver where another process has it open, UserError where there is no room for ``capacity``.
         """
         self.capacity = capacity
+        self._path = path
         self._file = _open(path, capacity)
         self._offsets: deque[int] = deque()
         """Of the records; their sizes stand in their headers. Thousands of samples cost little memory."""
@@ -69,6 +70,24 @@ class Ring:
     def close(self) -> None:
         """Let go of the file; what it holds stays for the next process."""
         os.close(self._file)
+
+    def renew(self) -> bool:
+        """Make the file anew, with all that is held, where it was removed; return whether that was needed.
+
+        Raises TakenOver where another process has made it meanwhile, UserError where it cannot be made now:
+        then the removed file is used as before, and nobody else can open it.
+        """
+        if self._path is None or is_same_file(self._file, self._path):
+            return False
+        file = _open(self._path, self.capacity)
+        try:
+            os.pwrite(file, os.pread(self._file, self.capacity, 0), 0)
+        except OSError as error:
+            os.close(file)
+            raise UserError(f"cannot write the replay ring {self._path}: {error.strerror}") from None
+        os.close(self._file)
+        self._file = file
+        return True
 
     # --- writing ---
 
@@ -129,6 +148,10 @@ class Ring:
             self._runs.append(Held(run, seq, seq))
 
     # --- reading ---
+
+    def __len__(self) -> int:
+        """Return the number of samples that are held."""
+        return len(self._offsets)
 
     @property
     def runs(self) -> list[Held]:
@@ -209,7 +232,7 @@ def _open(path: Path | None, capacity: int) -> int:
     try:
         file = open_locked(path)
     except BlockingIOError:
-        raise UserError(
+        raise TakenOver(
             f"another telemetry-sampler uses {path.parent}; stop it, "
             "or give this one a directory of its own in TELEMETRY_RUNTIME_DIR"
         ) from None

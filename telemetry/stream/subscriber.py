@@ -15,6 +15,7 @@ from typing import Self
 import zmq
 
 from telemetry.sample import TOPIC_PREFIX, InvalidSample, Sample, decode
+from telemetry.stream import addresses
 from telemetry.stream.endpoints import check_reachable, endpoint_errors
 from telemetry.stream.joiner import Gap, Joiner, Position, Question, Start
 from telemetry.stream.publisher import Readable
@@ -75,6 +76,7 @@ class Subscriber:
             self._context.destroy(linger=0)
             raise
         self._heard = clock()
+        self._contact: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +94,21 @@ class Subscriber:
     def caught_up(self) -> bool:
         """Whether all that was published is yielded, as far as it is known: nothing is being asked for."""
         return self._joiner.question is None
+
+    @property
+    def where(self) -> str:
+        """The endpoints, for people."""
+        return f"{self._subscribe_endpoint} and {self._replay_endpoint}"
+
+    @property
+    def quiet_for(self) -> float | None:
+        """s since a sample or an answer came from a sampler; None: never since the start."""
+        return None if self._contact is None else self._clock() - self._contact
+
+    @property
+    def interval(self) -> float:
+        """s between two samples, as the newest one says."""
+        return self._interval
 
     def close(self) -> None:
         """Close the sockets."""
@@ -144,7 +161,7 @@ class Subscriber:
         return False
 
     def _note_alive(self, sample: Sample) -> None:
-        self._heard = self._clock()
+        self._heard = self._contact = self._clock()
         self._interval = min(sample.interval, _LONGEST_INTERVAL)
         if sample.run != self._live_run:  # a new process: what the old one was asked may have died with it
             self._live_run = sample.run
@@ -165,6 +182,7 @@ class Subscriber:
             if reply is None or self._asked is None or reply.id != self._question_id:
                 continue  # late, or a stranger's
             self._asked = None
+            self._contact = self._clock()
             out += (joined := self._joiner.reply(reply))
             if joined and isinstance(joined[-1], Sample):
                 self._interval = min(joined[-1].interval, _LONGEST_INTERVAL)
@@ -235,5 +253,5 @@ class Subscriber:
         if kind == zmq.SUB:
             socket.setsockopt(zmq.SUBSCRIBE, self._topic.encode())
         with endpoint_errors(f"cannot connect to {option} {endpoint}"):
-            socket.connect(endpoint)
+            addresses.connect(socket, endpoint)
         return socket

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ import zmq
 
 from telemetry.sample import InvalidSample, Sample, encode
 from telemetry.stream.joiner import Gap, Position, Start
+from telemetry.stream.presence import Presence
 from telemetry.stream.publisher import Publisher
 from telemetry.stream.ring import Ring
 from telemetry.stream.subscriber import Subscriber
@@ -56,6 +58,7 @@ class Station:
         except BaseException:
             self.ring.close()
             raise
+        self.presence = Presence(None, logging.getLogger("telemetry-sampler"))
         self._never, self._other = socket.socketpair()
 
     def __enter__(self) -> Self:
@@ -75,6 +78,7 @@ class Station:
         for _ in range(count):
             self.seq += 1
             it = sample(self.run, self.seq, interval=interval)
+            self.presence.keep(self.publisher.parts)
             self.publisher.publish(it.topic, it.seq, encode(it))
 
     def serve(self, seconds: float = _SLICE) -> None:
@@ -155,3 +159,13 @@ def connected(listener: Listener, station: Station) -> None:
         return not listener.waits and listener.last == (station.run, station.seq)
 
     until(heard, [listener], station)
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

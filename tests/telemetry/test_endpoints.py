@@ -64,7 +64,7 @@ def test_something_else_in_the_place_of_a_deleted_socket_stays(tmp_path: Path) -
 
 def test_a_plain_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "samples").write_bytes(b"mine")
-    with pytest.raises(UserError, match=r"samples is in the way: it is no socket"):
+    with pytest.raises(UserError, match=r"samples is in the way: it is not a socket"):
         Station(tmp_path, "a")
     assert (tmp_path / "samples").read_bytes() == b"mine"
     (tmp_path / "samples").unlink()

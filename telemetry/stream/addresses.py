@@ -1,0 +1,111 @@
+"""Endpoints as text: which ones a socket can use, and what the socket must be told first.
+
+ZeroMQ takes a port of 99999 modulo 65536, waits for ever for an IPv6 address without its ``IPV6`` option, and
+fails at an address without brackets in a way that depends on that option. All of this is decided here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+from typing import Final
+
+import zmq
+
+from telemetry.errors import UsageError, UserError
+
+_TCP: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<name>[^\[\]]*)):(?P<port>[0-9]+|\*)")
+LOOKS_LIKE: Final = "an endpoint looks like ipc:///path or tcp://127.0.0.1:5555 or tcp://[::1]:5555"
+
+
+def raw_address(endpoint: str) -> str | bytes:
+    """Return ``endpoint`` as ZeroMQ must get it: a path has the bytes that the file system knows.
+
+    pyzmq would encode the text as UTF-8, which fails for bytes that are not UTF-8 and names another file
+    where the locale is not UTF-8.
+    """
+    raw = os.fsencode(endpoint)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def connect(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Connect. Raises UsageError where ``endpoint`` is malformed, UserError or ZMQError where it fails."""
+    _prepare(zmq_socket, endpoint, binds=False)
+    zmq_socket.connect(raw_address(endpoint))  # type: ignore[arg-type]  # bytes are passed on as they are
+
+
+def bind(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Bind. Raises as ``connect`` does."""
+    _prepare(zmq_socket, endpoint, binds=True)
+    try:
+        zmq_socket.bind(raw_address(endpoint))  # type: ignore[arg-type]
+    except TypeError:  # pyzmq's text for ENOENT is made for str alone
+        raise zmq.ZMQError(errno.ENOENT) from None
+
+
+def _prepare(zmq_socket: zmq.Socket[bytes], endpoint: str, *, binds: bool) -> None:
+    if needs_ipv6(endpoint, binds=binds):
+        zmq_socket.setsockopt(zmq.IPV6, 1)
+
+
+def needs_ipv6(endpoint: str, *, binds: bool) -> bool:
+    """Return whether a socket needs ZeroMQ's ``IPV6`` option for ``endpoint``.
+
+    It is set for IPv6 alone: with it, ``localhost`` would be ``::1`` and miss a sampler at 127.0.0.1. So a
+    host name is IPv6 where it has no IPv4 address. ``tcp://*`` stays IPv4; ``tcp://[::]`` takes both.
+    Raises UsageError where ``endpoint`` is malformed, UserError where this machine has no IPv6.
+    """
+    scheme, separator, rest = endpoint.partition("://")
+    if "\0" in endpoint:
+        raise UsageError(f"{endpoint!r} is not an endpoint; {LOOKS_LIKE}")
+    if separator and scheme == "inproc":
+        raise UsageError(f"{endpoint} reaches only the process itself; {LOOKS_LIKE}")
+    if scheme != "tcp" or not separator:
+        return False  # ZeroMQ refuses what it does not know
+    match = _TCP.fullmatch(rest.rpartition(";")[2])  # tcp://SOURCE;DESTINATION
+    if match is None or match["name"] == "" or not _is_port(match["port"], binds=binds):
+        raise UsageError(f"{endpoint} is not an endpoint; {LOOKS_LIKE}")
+    if match["ipv6"] is not None:
+        _check_ipv6(endpoint, match["ipv6"])
+        return True
+    if ":" in match["name"]:
+        raise UsageError(f"{endpoint}: write an IPv6 address in brackets, as in tcp://[::1]:{match['port']}")
+    return _is_ipv6_name(match["name"])
+
+
+def _is_port(text: str, *, binds: bool) -> bool:
+    """A socket that binds may leave the choice to the kernel (``*`` or 0); one that connects may not."""
+    least = 0 if binds else 1
+    return binds if text == "*" else len(text) <= 5 and least <= int(text) <= 65535
+
+
+def _check_ipv6(endpoint: str, address: str) -> None:
+    host, has_scope, scope = address.partition("%")
+    try:
+        socket.inet_pton(socket.AF_INET6, host)
+        if has_scope:
+            socket.if_nametoindex(scope)
+    except OSError:
+        raise UsageError(
+            f"{endpoint}: {address!r} is not an IPv6 address, or names a network interface that is not there"
+        ) from None
+    try:
+        socket.socket(socket.AF_INET6, socket.SOCK_STREAM).close()
+    except OSError as error:
+        raise UserError(f"cannot use {endpoint}: this machine has no IPv6 ({error.strerror})") from None
+
+
+def _is_ipv6_name(name: str) -> bool:
+    """Whether a host name has IPv6 addresses alone; one that is not known (yet) is ZeroMQ's to look up."""
+    if name == "*" or re.fullmatch(r"[0-9.]+", name) or name in {nic for _, nic in socket.if_nameindex()}:
+        return False
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return {family for family, *_ in found} == {socket.AF_INET6}

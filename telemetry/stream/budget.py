@@ -1,0 +1,112 @@
+"""Bounds on what peers may cost: so much at once, then so much a second, for each of them and for all.
+
+Pure: time (monotonic, s) is passed in. A cost is taken after it is known, so a budget may go below zero, and
+is closed until it is above zero again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from typing import NamedTuple
+
+_PEERS = 1024
+"""Peers that are remembered; of more, those that asked longest ago are forgotten."""
+
+
+class Rate(NamedTuple):
+    """``burst`` at once, then ``rate`` a second; ``pause``: s to wait for more where nothing is left."""
+
+    rate: float
+    burst: float
+    pause: float = 0.0
+
+
+READS = Rate(500.0, 1000.0, pause=0.02)
+"""Requests that a socket reads, of all peers; ZeroMQ takes one of each peer in turn."""
+
+
+class Budget:
+    """What is left of a ``Rate``."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._left = rate.burst
+        self._at: float | None = None
+
+    def ready_in(self, now: float) -> float:
+        """Return the s until something is left; 0 where there is."""
+        last = now if self._at is None else self._at
+        self._left = min(self._rate.burst, self._left + max(0.0, now - last) * self._rate.rate)
+        self._at = max(last, now)
+        if self._left > 0:
+            return 0.0
+        return self._rate.pause + max(0.001, -self._left / self._rate.rate)  # it may be at 0 exactly
+
+    def take(self, cost: float) -> None:
+        """Take ``cost`` from it."""
+        self._left -= cost
+
+
+class PeerBudgets:
+    """A ``Budget`` for each peer, and one for all of them together."""
+
+    def __init__(self, each: Rate, total: Rate) -> None:
+        self._each = each
+        self._total = Budget(total)
+        self._peers: OrderedDict[bytes, Budget] = OrderedDict()
+
+    def ready_in(self, peer: bytes, now: float) -> float:
+        """Return the s until ``peer`` may cost something."""
+        known = self._peers.get(peer)
+        return max(known.ready_in(now) if known else 0.0, self._total.ready_in(now))
+
+    def take(self, peer: bytes, cost: float, now: float) -> None:
+        """Take ``cost`` from the peer's budget and from that of all."""
+        self.take_alone(peer, cost, now)
+        self._total.take(cost)
+
+    def take_alone(self, peer: bytes, cost: float, now: float) -> None:
+        """Take ``cost`` from the peer's budget."""
+        budget = self._peers.pop(peer, None) or Budget(self._each)
+        self._peers[peer] = budget  # the newest is last
+        budget.ready_in(now)
+        budget.take(cost)
+        while len(self._peers) > _PEERS:
+            self._peers.popitem(last=False)
+
+
+class FairQueue:
+    """Requests that wait, served one of each peer in turn, within budgets. A request is its frames."""
+
+    def __init__(self, budgets: PeerBudgets, *, each: int = 4, peers: int = 256) -> None:
+        """``each``: requests of a peer that wait at most; ``peers`` of them. Those over it are not kept."""
+        self._budgets = budgets
+        self._each = each
+        self._most_peers = peers
+        self._waiting: OrderedDict[bytes, deque[list[bytes]]] = OrderedDict()
+
+    def add(self, peer: bytes, request: list[bytes]) -> bool:
+        """Return whether it was kept."""
+        if peer not in self._waiting and len(self._waiting) >= self._most_peers:
+            return False
+        queue = self._waiting.setdefault(peer, deque())
+        if len(queue) >= self._each:
+            return False
+        queue.append(request)
+        return True
+
+    def ready_in(self, now: float) -> float:
+        """Return the s until a request may be served; infinity while none waits."""
+        return min((self._budgets.ready_in(peer, now) for peer in self._waiting), default=math.inf)
+
+    def take(self, now: float) -> tuple[bytes, list[bytes]] | None:
+        """Return the next peer and its request, None while none may be served."""
+        for peer in self._waiting:
+            if self._budgets.ready_in(peer, now) <= 0:
+                queue = self._waiting.pop(peer)
+                request = queue.popleft()
+                if queue:
+                    self._waiting[peer] = queue  # behind the others
+                return peer, request
+        return None
