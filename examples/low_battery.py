@@ -4,14 +4,19 @@ import sys
 
 from telemetry import places
 from telemetry.sample import Sample
+from telemetry.steady import SteadyPercent
 from telemetry.stream.subscriber import Subscriber
 
 low = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
 directory = places.runtime_directory()
 warned = False
+steady = SteadyPercent()
 with Subscriber(places.publish_endpoint(directory), places.replay_endpoint(directory)) as subscriber:
     for item in subscriber:
-        battery = item.battery if isinstance(item, Sample) else None
+        # A gauge that says 0 % for a moment is no reason to warn.
+        if not isinstance(item, Sample) or not steady.take(item):
+            continue
+        battery = item.battery
         if battery is None or battery.pct is None:
             continue
         discharging = battery.power < 0 if battery.power is not None else battery.status == "Discharging"

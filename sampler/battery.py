@@ -1,6 +1,6 @@
 """The battery sensor: finds the machine's batteries among its power supplies and makes one reading of them.
 
-What is remembered from one reading to the next is here: the slopes, the drivers' signs, the wear.
+What is remembered of a pack from one reading to the next is in watched.py.
 """
 
 from __future__ import annotations
@@ -10,49 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sampler.clock import DEFAULT_INTERVAL, Clock, Moment
+from sampler.clock import DEFAULT_INTERVAL, Clock
 from sampler.combined import combine
 from sampler.driver_sign import DriverSigns
-from sampler.pack import (
-    DIRECTION,
-    MOST_WATTS,
-    Pack,
-    discharge_sign,
-    in_power_range,
-    parse_content,
-    parse_health,
-    parse_pack,
-)
-from sampler.power_supply import has_numbers, read_driver, read_levels, read_supply, read_wear
-from sampler.slope import Slope
+from sampler.pack import Pack
+from sampler.power_supply import read_supply
 from sampler.supply import Supply, no_gauge, refusal
+from sampler.watched import WatchedPack
 from telemetry.errors import UserError
-from telemetry.sample import Battery, Health
+from telemetry.sample import Battery
 
 AUTO: Final = "auto"
 NONE: Final = "none"
 
 
-_WEAR_EVERY: Final = 600.0
-"""s between two looks at what changes in months."""
-_WEAR_AGAIN: Final = 60.0
-"""s after one that found nothing: after a resume a gauge may not answer yet."""
-
-
 class NoSuchSupply(UserError):
     """The power supply that was asked for by name is not there; the text lists those that are."""
-
-
-class _Kept:
-    """What is remembered of one pack while it is there."""
-
-    def __init__(self, driver: str, interval: float) -> None:
-        self.driver = driver
-        self.slope = Slope(interval)
-        self.told = False
-        """Whether it ever told a number."""
-        self.health: Health | None = None
-        self.health_due = float("-inf")
 
 
 class PowerSupplySensor:
@@ -78,7 +51,7 @@ class PowerSupplySensor:
         self._clock = clock or Clock()
         self._signs = signs or DriverSigns()
         self._interval = interval
-        self._kept: dict[str, _Kept] = {}
+        self._watched: dict[str, WatchedPack] = {}
         if self._forced and choice not in (there := self._listed()):
             listed = f"there are {', '.join(map(_readable, there))}" if there else "there is none at all"
             raise NoSuchSupply(
@@ -90,53 +63,22 @@ class PowerSupplySensor:
         """Return the reading of all batteries together, None where there is none. Never raises."""
         now = self._clock.now()
         found = {name: supply for name, supply, reason in self._examined() if not reason}
-        if len(found) > 1:  # their levels make one percent of several packs
-            found = {name: self._with_levels(name, supply) for name, supply in found.items()}
-        self._kept = {name: self._kept.get(name) or self._meet(name) for name in found}
-        return combine(_distinct([self._pack(name, supply, now) for name, supply in found.items()]))
+        self._watched = {name: self._watch(name) for name in found}
+        several = len(found) > 1  # their levels make one percent of all
+        for name, pack in self._watched.items():
+            found[name] = pack.read_on(found[name], now, levels=several)
+        parsed = {name: pack.parse(found[name]) for name, pack in self._watched.items()}
+        carried = any(pack.power is not None and pack.power < 0 for pack in parsed.values())
+        completed = [
+            pack.complete(parsed[name], found[name], now, carried=carried)
+            for name, pack in self._watched.items()
+        ]
+        return combine(_distinct(completed))
 
-    def _with_levels(self, name: str, supply: Supply) -> Supply:
-        # Without a percent they have been read.
-        return supply if supply.capacity is None else read_levels(self._root / name, supply)
-
-    def _meet(self, name: str) -> _Kept:
-        # Where it is is a part of the key: another tree is another machine.
-        return _Kept(f"{self._root / _readable(name)}|{read_driver(self._root / name)}", self._interval)
-
-    def _pack(self, name: str, supply: Supply, now: Moment) -> Pack:
-        kept = self._kept[name]
-        pack = parse_pack(_readable(name), supply, follows_abi=self._signs.follows_abi(kept.driver))
-        if pack.power is not None or pack.current is not None:
-            self._signs.learn(kept.driver, discharge_sign(supply))
-        if pack.power is None and pack.doubt is None:
-            pack = self._with_slope(pack, name, supply, now)
-        if not pack.tells_nothing:
-            kept.told = True
-        elif pack.silent and (kept.told or (pack.status in DIRECTION and has_numbers(self._root / name))):
-            pack = pack._replace(doubt="none of its numbers can be read")  # no empty bay
-        if now.monotonic >= kept.health_due:
-            directory = self._root / name
-            kept.health = parse_health(read_wear(directory, read_levels(directory, supply)))
-            kept.health_due = now.monotonic + (_WEAR_EVERY if kept.health else _WEAR_AGAIN)
-        return pack._replace(health=kept.health)
-
-    def _with_slope(self, pack: Pack, name: str, supply: Supply, now: Moment) -> Pack:
-        """The pack with the power that the slope of what is in it tells, once it is known."""
-        content = parse_content(read_levels(self._root / name, supply), pack.voltage)
-        if content is None:
-            return pack
-        rate = self._kept[name].slope.per_hour(
-            now,
-            content.level,
-            regime=(pack.status, content.unit),
-            direction=DIRECTION.get(pack.status or "", 0.0),
-            most=MOST_WATTS / content.watt_hours,
-        )
-        power = None if rate is None else rate * content.watt_hours
-        if power is None or not in_power_range(power):
-            return pack
-        current = power / pack.voltage if pack.current is None and pack.voltage else pack.current
-        return pack._replace(power=power, current=current, method="slope")
+    def _watch(self, name: str) -> WatchedPack:
+        if name in self._watched:
+            return self._watched[name]
+        return WatchedPack(self._root / name, _readable(name), self._signs, self._interval)
 
     def explain(self) -> list[str]:
         """Return a line for each supply that is no battery, or is one whose readings are not believed."""
@@ -149,7 +91,7 @@ class PowerSupplySensor:
         doubts = [
             (name, doubt)
             for name, supply, reason in examined
-            for doubt in ([reason] if reason else _doubts(parse_pack(name, supply)))
+            for doubt in ([reason] if reason else self._watch(name).parse(supply).doubts)
         ]
         return [f"{_readable(name)}: {doubt}" for name, doubt in doubts]
 
@@ -170,10 +112,6 @@ class PowerSupplySensor:
             return sorted(entry.name for entry in self._root.iterdir())
         except OSError:
             return []
-
-
-def _doubts(pack: Pack) -> list[str]:
-    return [doubt for doubt in (pack.doubt, pack.pct_doubt) if doubt]
 
 
 def _readable(name: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sampler.pack import Level, Pack, in_power_range, percent_of
+from sampler.pack import Pack
+from sampler.percent import Level, percent_of
+from sampler.rate import in_power_range
 from telemetry.sample import Battery, Health
 
 
@@ -18,22 +20,24 @@ def combine(packs: Sequence[Pack]) -> Battery | None:
     """
     if not packs:
         return None
-    telling = [pack for pack in packs if not pack.silent] or list(packs)
+    packs = [pack for pack in packs if not pack.empty_bay] or packs
+    telling = [pack for pack in packs if not pack.silent] or packs
     carrier = min(telling, key=_load_order)
     health = _total_health([pack.health for pack in packs if pack.health is not None])
     each = tuple([pack.as_one_of_several() for pack in packs]) if len(packs) > 1 else None
     if len(telling) == 1:
         return carrier.as_battery(each, health)
-    power = _total_power(packs)
+    power = _total_power(telling)
     current = None if power is None or carrier.voltage is None else power / carrier.voltage
     percent = _total_percent(telling)
-    method = None if power is None else _methods(packs)
+    method = None if power is None else _methods(telling)
     return Battery(
         carrier.name, carrier.status, carrier.voltage, current, power, percent, method, None, each, health
     )
 
 
 _ACTIVE: Final = ("Discharging", "Charging")
+_AT_REST: Final = ("Full", "Not charging")
 
 
 def _load_order(pack: Pack) -> tuple[float, int, str]:
@@ -48,10 +52,17 @@ def _total_power(packs: Sequence[Pack]) -> float | None:
     says it is active, or whose reading was refused, is: a sum without it would be a number from nothing.
     """
     known = [pack.power for pack in packs if pack.power is not None]
-    missing = any(pack.power is None and (pack.doubt or pack.status in _ACTIVE) for pack in packs)
-    if not known or missing or not in_power_range(total := sum(known)):
+    if not known or any(map(_lacks_power, packs)) or not in_power_range(total := sum(known)):
         return None
     return total
+
+
+def _lacks_power(pack: Pack) -> bool:
+    if pack.power is not None:
+        return False
+    # Where the status says that it rests, a rate without a direction is left over from before.
+    refused = pack.doubt or (pack.rate_doubt and pack.status not in _AT_REST)
+    return bool(refused) or pack.status in _ACTIVE
 
 
 def _total_percent(packs: Sequence[Pack]) -> float | None:

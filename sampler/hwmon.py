@@ -153,7 +153,7 @@ def parse_monitor(name: str, given: Mapping[str, str], sign: float = 1.0) -> Bat
         given=given,
         refused=any(number(text) is None for text in given.values()),
     )
-    pack = parse_pack(name, supply)
+    pack = parse_pack(name, supply, follows_abi=True)  # the sign is the user's to set
     method = "power1_input" if pack.method == "power_now" else pack.method
     return pack._replace(method=method).as_battery()
 

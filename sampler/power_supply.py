@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from sampler.percent import MOST_PERCENT
 from sampler.supply import NOTHING, NUMERIC, Supply, refusal
 from sampler.sysfs import number, read_attribute
 
@@ -19,29 +20,37 @@ _LEVELS: Final = (
     *(("charge_now", "charge_avg"), ("charge_full",)),
     *(("energy_now", "energy_avg"), ("energy_full",)),
 )
-_WEAR: Final = tuple(
-    (name,)
-    for name in ("charge_full", "charge_full_design", "energy_full", "energy_full_design", "cycle_count")
-)
+_WEAR: Final = tuple((name,) for name in ("charge_full_design", "energy_full_design", "cycle_count"))
 
 
 def read_supply(directory: Path, *, forced: bool) -> Supply:
     """Return what tells whether this is a battery, and then what it measures.
 
     Stops where the answer is no: the gauge of a mouse answers over its radio, and an adapter's `online`
-    runs firmware. Levels are read only where there is no percent (see ``read_levels``).
+    runs firmware. Levels are read only where the percent needs them.
     """
     supply = _read(directory, _IDENTITY, NOTHING)
     if refusal(supply, forced=forced):
         return supply
     measured = (*_SOURCE_LOOK, *_MEASURED) if supply.type == "Unknown" else _MEASURED
     supply = _read(directory, measured, supply)
-    return read_levels(directory, supply) if supply.capacity is None else supply
+    if supply.capacity is None or supply.capacity == 0:
+        return read_levels(directory, supply)
+    if supply.capacity > MOST_PERCENT:  # of the design, perhaps
+        return read_wear(directory, read_levels(directory, supply))
+    return supply
 
 
 def read_levels(directory: Path, supply: Supply) -> Supply:
     """Return the record with what is in the pack and what fits in."""
-    return _read(directory, _LEVELS, supply)
+    if supply.has_levels:
+        return supply
+    return _read(directory, _LEVELS, supply)._replace(has_levels=True)
+
+
+def read_level(directory: Path, supply: Supply, name: str) -> Supply:
+    """Return the record with what is in the pack, which the attribute ``name`` tells."""
+    return supply if supply.has_levels else _read(directory, ((name,),), supply)
 
 
 def read_wear(directory: Path, supply: Supply) -> Supply:

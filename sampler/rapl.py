@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from sampler.clock import Clock, Moment
-from sampler.pack import in_power_range
+from sampler.rate import in_power_range
 from sampler.sysfs import read_attribute
 from telemetry.errors import UserError
 from telemetry.sample import PowerSource

@@ -63,6 +63,8 @@ class Supply(NamedTuple):
     """The texts of all attributes that were read, as the driver gave them."""
     refused: bool = False
     """A text stands where a number should, or in the status what no terminal should see."""
+    has_levels: bool = False
+    """What is in the pack and what fits in was looked for."""
 
     # Each quantity in the order of preference. Only PMU_battery of the iBook has nothing but averages.
 

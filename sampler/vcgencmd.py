@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from sampler.pack import in_power_range
+from sampler.rate import in_power_range
 from telemetry.errors import UserError
 from telemetry.sample import PowerSource
 

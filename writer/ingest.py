@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from telemetry.records import IN_SYSTEM_SAMPLE, BatteryPack, Health, Process
 from telemetry.sample import Sample
+from telemetry.steady import SteadyPercent
 from telemetry.stream.joiner import Gap
 from writer.columns import Columns, listed
 
@@ -65,11 +67,30 @@ def pack_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
 
 
 def health_row(sample: Sample) -> tuple[object, ...] | None:
-    """Return the values of ``HEALTH_COLUMNS``, None where the sample tells nothing of a battery's health."""
+    """Return the values of ``HEALTH_COLUMNS``, None where the sample tells nothing of a battery's health.
+
+    Several packs go by all their names: the battery's own is that of the pack that carries the load now.
+    """
     battery = sample.battery
     if battery is None or battery.health is None:
         return None
-    return (sample.time, battery.name or "", *_HEALTH.of(battery.health))
+    name = "+".join(pack.name for pack in battery.packs) if battery.packs else battery.name
+    return (sample.time, name or "", *_HEALTH.of(battery.health))
+
+
+def is_another_pack(stored: Sequence[Any], row: Sequence[Any]) -> bool:
+    """Return whether two rows of ``HEALTH_COLUMNS`` are of two packs, as far as that shows.
+
+    A pack keeps its name, unit and design, counts its cycles upward, and loses little in an hour.
+    """
+    _, name, full, design, unit, cycles, *_ = stored
+    _, name_now, full_now, design_now, unit_now, cycles_now, *_ = row
+    if (name, design, unit) != (name_now, design_now, unit_now):
+        return True
+    if cycles is not None and cycles_now is not None and cycles_now < cycles:
+        return True
+    both = full is not None and full_now is not None
+    return both and abs(full - full_now) > 0.05 * max(full, full_now)
 
 
 def energy_uj(power: float | None, interval: float) -> int | None:
@@ -96,6 +117,7 @@ class Batch:
         self.urgent = False
         """Commit at once, and through to the disk."""
         self._commit_interval = commit_interval
+        self._percent = SteadyPercent()
         self._since = 0.0
 
     @property
@@ -108,7 +130,8 @@ class Batch:
                 self._since = now
             self.items.append(item)
             if isinstance(item, Sample):
-                self.urgent = is_urgent(item)
+                steady = self._percent.take(item)
+                self.urgent = steady and is_urgent(item)
 
     def due_in(self, now: float, least: float = 0.0) -> float:
         """Return the seconds until the batch must be committed; infinity while it is empty.

@@ -20,6 +20,7 @@ from writer.ingest import (
     SYSTEM_COLUMNS,
     core_rows,
     health_row,
+    is_another_pack,
     pack_rows,
     process_rows,
     system_row,
@@ -46,19 +47,12 @@ _INSERT_PROCESS_ROW = _insert(
     "process_row", listed(*("name_id" if name == "name" else name for name in _PROCESS_NAMES))
 )
 _INSERT_PACK = _insert("battery_pack", PACK_COLUMNS)
-# Where it differs from the newest row of that battery, and that is an hour old: a gauge that cannot make up
-# its mind fills no database.
-_HEALTH = {name: f"?{place}" for place, name in enumerate(HEALTH_COLUMNS.split(", "), 1)}
-_INSERT_HEALTH = f"""
-INSERT OR IGNORE INTO battery_health ({HEALTH_COLUMNS})
-SELECT {", ".join(_HEALTH.values())}
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM (SELECT * FROM battery_health WHERE name = {_HEALTH["name"]} AND time <= {_HEALTH["time"]}
-          ORDER BY time DESC LIMIT 1)
-    WHERE {" AND ".join(f"{name} IS {_HEALTH[name]}" for name in _HEALTH if name not in ("time", "name"))}
-       OR time > {_HEALTH["time"]} - 3600
-)"""
+_INSERT_HEALTH = _insert("battery_health", HEALTH_COLUMNS).replace("INSERT", "INSERT OR IGNORE", 1)
+_NEWEST_HEALTH = f"SELECT {HEALTH_COLUMNS} FROM battery_health WHERE time <= ? ORDER BY time DESC LIMIT 1"
+_DROP_HEALTH = "DELETE FROM battery_health WHERE time = ? AND name = ?"
+_COUNT_HEALTH = "SELECT count(*) FROM battery_health WHERE time > ? - 3600 AND time <= ?"
+_MOST_HEALTH = 12
+"""Rows of battery_health an hour: packs that cannot make up their mind fill no database."""
 
 _TABLES = {"system_sample", "cpu_core", "core_row", "process_sample", "process_row", "battery_pack"}
 _OUR_TRIGGERS = {f"{view}_{event}" for view in COMPACT for event in ("insert", "delete")}
@@ -76,6 +70,8 @@ class Rows:
         self._names: dict[str, int] = {}
         self._cores: list[tuple[Any, ...]] = []
         self._processes: list[tuple[Any, ...]] = []
+        self._health: tuple[Any, ...] | None = None
+        """What was last told of health: the same again needs no look."""
         self._version = -1
         self._one_by_one = False
         self._direct: dict[str, bool] = {}
@@ -97,6 +93,7 @@ class Rows:
     def invalidate(self) -> None:
         """After a rollback: names that were numbered meanwhile are not there."""
         self._names.clear()
+        self._health = None
 
     def add(self, sample: Sample, ts: int, run_id: int) -> bool:
         """Insert a sample; return False, with nothing done, where it is already there."""
@@ -108,10 +105,31 @@ class Rows:
         if packs := pack_rows(sample, ts):
             database.executemany(_INSERT_PACK, packs)
         if health := health_row(sample):
-            database.execute(_INSERT_HEALTH, health)
+            self._add_health(health)
         if self._one_by_one:
             self.flush()
         return True
+
+    def _add_health(self, row: tuple[Any, ...]) -> None:
+        """Insert what is told of health where it differs from the newest row: that is of the pack that is in.
+
+        Of one pack a row an hour is enough. Another one has a row at once; beyond ``_MOST_HEALTH`` rows an
+        hour it takes the place of the newest.
+        """
+        time, *told = row
+        if self._health is not None and time >= self._health[0] and told == list(self._health[1:]):
+            return
+        database = self._database
+        newest = database.execute(_NEWEST_HEALTH, (time,)).fetchone()
+        if newest is not None and told != list(newest[1:]):
+            if not is_another_pack(newest, row) and newest[0] > time - 3600:
+                return
+            (count,) = database.execute(_COUNT_HEALTH, (time, time)).fetchone()
+            if count >= _MOST_HEALTH:
+                database.execute(_DROP_HEALTH, newest[:2])
+        if newest is None or told != list(newest[1:]):
+            database.execute(_INSERT_HEALTH, row)
+        self._health = row
 
     def flush(self) -> None:
         """Insert the rows of cores and processes, of all samples at once."""

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
+from query.main import main
+from telemetry.sample import Health
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
+from tests.writer.samples import BATTERY, NOW, sample
+from writer.store import Store
 
 # --- battery ---------------------------------------------------------------------------------------
 
@@ -44,6 +53,22 @@ def test_each_pack_has_a_row(recording: Recording, query: Query) -> None:
         ("BAT0", "Unknown", 0, 80, None),
         ("BAT1", "Discharging", 6, 20, None),
     ]
+
+
+@pytest.mark.parametrize("name", ["BAT0", "BAT1"])
+def test_battery_is_the_pack_that_is_in_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """A, B, A: ten samples of each, imported; in one bay and in two."""
+    a, b = Health(40.0, 50.0, "Wh", 210), Health(60.0, 64.0, "Wh", 12)
+    with Store(tmp_path / "telemetry.db") as store:
+        for number, (bay, health) in enumerate([("BAT0", a)] * 10 + [(name, b)] * 10 + [("BAT0", a)] * 10):
+            one = sample(number + 1)
+            store.append([one._replace(battery=BATTERY._replace(name=bay, health=health))], NOW)
+    argv = ["--db", str(tmp_path / "telemetry.db"), "battery", "--format", "json"]
+    assert main(argv, lambda: NOW + 200.0) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["full"], row["design"], row["cycles"]) == ("BAT0", 40, 50, 210)
 
 
 def test_a_battery_without_health(recording: Recording, query: Query) -> None:

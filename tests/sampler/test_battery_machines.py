@@ -21,10 +21,19 @@ NO_BATTERY = {
     "xiaomi-mi6-bms": "type",
 }
 """The machines without, and the attribute that says so."""
+DOUBTED = {
+    "gta04-bq27000-capacity-1536": "bq27000-battery: capacity 1536 is no percent",
+    "gta04-bq27000-uncalibrated": "bq27000-battery: -766.628 W (voltage × current) is outside",
+    "odin3-power-now-68w": "battery: power 68 W is not voltage × current (2.09575 W)",
+    "surface-go3-full-6w": "BAT1: 6.26671 W while Full: the driver has not shown its sign",
+    "surface-pro7-not-charging-3w": "BAT1: 3.318 W while Not charging: the driver has not shown its sign",
+    "t480-phantom-second-pack": "BAT1: all its readings are 0",
+}
+"""The machines of whose battery something is refused, and the beginning of the line that says so."""
 
 
 def test_all_machines_are_here() -> None:
-    assert len(CASES) == 27
+    assert len(CASES) == 33
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -55,10 +64,7 @@ def test_a_machine_is_explained(case: str) -> None:
     supplies = sorted(path.name for path in (MACHINES / case / "sys/class/power_supply").iterdir())
     if case in NO_BATTERY:
         assert [line.partition(f": {NO_BATTERY[case]} is ")[0] for line in lines] == supplies
-    elif case.startswith("lenovo"):
-        assert lines == ["AC: type is 'Mains', not Battery"]
-    elif case.startswith("gta04"):
-        assert len(lines) == 1
-        assert lines[0].startswith("bq27000-battery: ")
     else:
-        assert lines == []
+        told = [line for line in lines if not line.endswith("type is 'Mains', not Battery")]
+        assert len(told) == (case in DOUBTED)
+        assert all(line.startswith(DOUBTED[case]) for line in told)

@@ -22,7 +22,7 @@ from tests.sampler.supplies import ABSENT, Attributes, pack, reading
         pytest.param({"power_avg": 11000000}, "power_avg", id="power_avg"),
         pytest.param({"power_now": "", "power_avg": 11000000}, "power_avg", id="power_avg-for-empty"),
         pytest.param({"power_now": 0}, "voltage*current", id="power_now-0-but-current"),
-        pytest.param({"power_now": 0, "current_now": 0}, "power_now", id="nothing-flows"),
+        pytest.param({"power_now": 0, "current_now": 0, "status": "Full"}, "power_now", id="nothing-flows"),
         pytest.param({"power_now": 0, "voltage_now": ABSENT}, None, id="0-W-without-volts"),
         pytest.param({"current_now": ABSENT}, None, id="no-power"),
         pytest.param({"power_now": 10**12}, None, id="refused"),

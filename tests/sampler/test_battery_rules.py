@@ -21,8 +21,10 @@ Electrical = tuple[float | None, float | None, float | None]
         pytest.param({}, (12, -1, -12), id="power-is-volts-times-amps"),
         pytest.param({"power_now": 11000000}, (12, -1, -11), id="power_now-first"),
         pytest.param({"power_now": 0}, (12, -1, -12), id="power_now-0-but-current"),
-        pytest.param({"power_now": 0, "current_now": 0}, (12, 0, 0), id="nothing-flows"),
-        pytest.param({"power_now": 0, "current_now": ABSENT}, (12, 0, 0), id="power_now-0-alone"),
+        pytest.param({"power_now": 0, "current_now": 0, "status": "Full"}, (12, 0, 0), id="nothing-flows"),
+        pytest.param(
+            {"power_now": 0, "current_now": ABSENT, "status": "Full"}, (12, 0, 0), id="power_now-0-alone"
+        ),
         pytest.param({"power_now": 0, "voltage_now": ABSENT}, (None, -1, None), id="0-W-without-volts"),
         pytest.param({"power_avg": 11000000}, (12, -1, -11), id="power_avg"),
         pytest.param({"power_avg": 1, "power_now": 9000000}, (12, -1, -9), id="power_now-before-avg"),
@@ -90,7 +92,7 @@ def test_one_absurd_value_takes_all_three(tmp_path: Path, changes: Attributes) -
     [
         pytest.param({"voltage_now": 1000000}, (1, -1, -1), id="1-V"),
         pytest.param({"voltage_now": 100000000}, (100, -1, -100), id="100-V"),
-        pytest.param({"power_now": 500000000}, (12, -1, -500), id="500-W"),
+        pytest.param({"power_now": 500000000, "current_now": 41666666}, (12, -41.666666, -500), id="500-W"),
     ],
 )
 def test_the_edges_are_believed(tmp_path: Path, changes: Attributes, expected: Electrical) -> None:
@@ -106,17 +108,22 @@ def test_the_edges_are_believed(tmp_path: Path, changes: Attributes, expected: E
         ("Discharging", -1, -1),
         ("Charging", 1, 1),
         ("Charging", -1, 1),  # Retroid Flip 2
-        ("Full", 1, 1),
+        ("Full", 1, None),  # no direction: see test_battery_direction
         ("Full", -1, -1),
+        ("Not charging", 1, None),
         ("Not charging", -1, -1),
         ("Unknown", -1, -1),
-        ("Unknown", 1, 1),
-        ("charging", -1, -1),  # no word of the kernel's
+        ("Unknown", 1, None),
+        ("charging", -1, -1),  # not a status of the kernel's
+        ("charging", 1, None),
         (ABSENT, -1, -1),
+        (ABSENT, 1, None),
     ],
 )
 @pytest.mark.parametrize("source", ["current", "power", "both"])
-def test_the_sign_is_the_status_s(tmp_path: Path, status: str, driver: int, sign: int, source: str) -> None:
+def test_the_sign_is_the_status_s(
+    tmp_path: Path, status: str, driver: int, sign: int | None, source: str
+) -> None:
     amps, watts = driver * 1000000, driver * 12000000
     given: dict[str, Attributes] = {
         "current": {"current_now": amps},
@@ -125,12 +132,12 @@ def test_the_sign_is_the_status_s(tmp_path: Path, status: str, driver: int, sign
     }
     pack(tmp_path, status=status, **given[source])
     battery = reading(tmp_path)
-    assert (battery.current, battery.power) == (sign, sign * 12)
+    assert (battery.current, battery.power) == ((None, None) if sign is None else (sign, sign * 12))
     assert battery.status == (None if status == ABSENT else status)
 
 
 @pytest.mark.parametrize("current", ["0", "-0"])
-@pytest.mark.parametrize("status", ["Charging", "Discharging", "Full"])
+@pytest.mark.parametrize("status", ["Charging", "Full", "Not charging", "Unknown"])
 def test_zero_has_no_sign(tmp_path: Path, status: str, current: str) -> None:
     pack(tmp_path, status=status, current_now=current)
     battery = reading(tmp_path)

@@ -42,7 +42,7 @@ def test_power_is_the_signed_sum(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("watts", "total"), [(250000000, 500), (-250000000, -500), (250000001, None)])
 def test_the_sum_has_the_bounds_of_one(tmp_path: Path, watts: int, total: float | None) -> None:
-    half: Attributes = {"status": "Unknown", "power_now": watts}
+    half: Attributes = {"status": "Charging" if watts > 0 else "Discharging", "power_now": watts}
     assert two(tmp_path, half, half).power == total
 
 

@@ -83,7 +83,7 @@ def test_an_attribute_that_cannot_be_read_is_none(tmp_path: Path, spoil: Callabl
 @pytest.mark.parametrize(
     ("attribute", "expected"),
     [
-        ("status", Battery("BAT0", None, 12, 1, 12, 50)),
+        ("status", Battery("BAT0", None, 12, None, None, 50)),
         ("present", Battery("BAT0", "Discharging", 12, -1, -12, 50)),
         ("scope", Battery("BAT0", "Discharging", 12, -1, -12, 50)),
         ("voltage_now", Battery("BAT0", "Discharging", None, -1, None, 50)),
@@ -138,7 +138,7 @@ def test_what_is_no_battery_is_not_measured(tmp_path: Path, other: dict[str, str
 
 def test_no_more_is_read_than_is_needed(tmp_path: Path) -> None:
     directory = write_supply(tmp_path, "BAT0", **LAPTOP)
-    assert _names_read(tmp_path) == IDENTITY + MEASURED
+    assert _names_read(tmp_path) == [*IDENTITY, *MEASURED, "charge_now"]
     (directory / "capacity").unlink()
     assert _names_read(tmp_path) == IDENTITY + MEASURED + LEVELS
     write_supply(tmp_path, "BAT1", **LAPTOP)

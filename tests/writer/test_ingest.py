@@ -107,6 +107,34 @@ def test_urgency_ends_with_the_charger_and_with_the_commit() -> None:
     assert not batch.urgent
 
 
+GLITCH = BATTERY._replace(pct=0.0)
+
+
+def urgencies(*batteries: Battery | None, interval: float = 5.0) -> list[bool]:
+    batch, seen = Batch(60.0), []
+    for seq, battery in enumerate(batteries, start=1):
+        batch.add([sample(seq)._replace(battery=battery, interval=interval)], 100.0)
+        seen.append(batch.urgent)
+        batch.clear()
+    return seen
+
+
+def test_a_percent_that_no_power_explains_is_not_urgent() -> None:
+    """0 between 57 and 57, for as long as some gauges say so after a resume."""
+    assert urgencies(BATTERY, GLITCH, BATTERY, *[GLITCH] * 5, BATTERY) == [False] * 9
+
+
+def test_a_percent_that_lasts_is_urgent() -> None:
+    assert urgencies(BATTERY, *[GLITCH] * 8) == [False] * 7 + [True] * 2
+    assert urgencies(BATTERY, *[GLITCH] * 2, interval=60.0) == [False, False, True]
+    assert urgencies(GLITCH) == [True]
+
+
+def test_a_discharge_to_the_end_is_urgent_at_each_percent() -> None:
+    falling = [BATTERY._replace(pct=float(percent)) for percent in range(12, -1, -1)]
+    assert urgencies(*falling) == [False] * 2 + [True] * 11
+
+
 def test_rows_have_a_value_for_each_column() -> None:
     one = sample(7)
     names = SYSTEM_COLUMNS.split(", ")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.sample import END_OF_TIME, Health, Sample, decode, encode
+from telemetry.sample import END_OF_TIME, BatteryPack, Health, Sample, decode, encode
 from tests.strategies import samples
 from tests.writer.reading import expected_rows, rows, stored, stored_rows, value
 from tests.writer.samples import BATTERY, NOW, sample
@@ -58,6 +58,51 @@ def test_health_is_stored_where_it_changed_and_once_an_hour_at_most(store: Store
         ("BAT1", NOW + 15.25, 40.0, 50.0, "Wh", 210),
         ("BAT0", NOW + 3700.25, 39.5, 50.0, "Wh", 210),
     ]
+
+
+def of_pack(at: int, name: str, health: Health) -> Sample:
+    return sample(at + 1, ts=NOW + at)._replace(battery=BATTERY._replace(name=name, health=health))
+
+
+A, B = Health(40.0, 50.0, "Wh", 210), Health(30.0, 48.0, "Wh", 12)
+
+
+@pytest.mark.parametrize("step", [5, 600, 4000])
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        pytest.param("BAT1", A, id="another-name"),
+        pytest.param("BAT0", B, id="another-pack-in-one-bay"),
+        pytest.param("BAT0", A._replace(full=30.0), id="another-full"),
+        pytest.param("BAT0", A._replace(design=None), id="no-design"),
+        pytest.param("BAT0", Health(3.0, 4.0, "Ah", 210), id="another-unit"),
+    ],
+)
+def test_the_newest_health_is_of_the_pack_that_is_in(
+    store: Store, step: int, name: str, other: Health
+) -> None:
+    """A, B, A: ten samples of each."""
+    packs = [("BAT0", A)] * 10 + [(name, other)] * 10 + [("BAT0", A)] * 10
+    store.append([of_pack(step * number, *it) for number, it in enumerate(packs)], NOW)
+    found = rows(store.path, "SELECT name, full, design, unit, cycles FROM battery_health ORDER BY time")
+    assert found == [("BAT0", *A), (name, *other), ("BAT0", *A)]
+
+
+def test_packs_that_change_all_the_time_fill_no_database(store: Store) -> None:
+    store.append([of_pack(5 * number, "BAT0", [A, B][number % 2]) for number in range(1440)], NOW)
+    found = rows(store.path, "SELECT full, time FROM battery_health ORDER BY time")
+    assert len(found) <= 2 * 12 + 2
+    assert found[-1][0] == B.full
+
+
+def test_several_packs_have_one_name(store: Store) -> None:
+    """Whichever of them carries the load."""
+    packs = tuple(BatteryPack(name, "Discharging", 12.0, None, None, 50.0) for name in ("BAT0", "BAT1"))
+    samples = [of_pack(5 * number, f"BAT{number % 2}", A) for number in range(20)]
+    store.append(
+        [it._replace(battery=it.battery and it.battery._replace(packs=packs)) for it in samples], NOW
+    )
+    assert rows(store.path, "SELECT name FROM battery_health") == [("BAT0+BAT1",)]
 
 
 def test_none_is_null_and_nothing_else(store: Store) -> None:

@@ -1,0 +1,133 @@
+"""One pack from one reading to the next: its sign, its slope, its counter against its power, its wear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sampler.clock import Moment
+from sampler.driver_sign import DriverSigns
+from sampler.pack import Content, Pack, as_given, counter, parse_content, parse_health, parse_pack
+from sampler.power_supply import has_numbers, read_driver, read_level, read_levels, read_wear
+from sampler.rate import DIRECTION, MOST_WATTS, Candidate, discharge_sign, in_power_range
+from sampler.slope import Slope
+from sampler.supply import Supply
+from sampler.witness import Witness
+from telemetry.sample import Health
+
+_LOOK_EVERY: Final = 600.0
+"""s between two looks at what changes in months, and at which counter the pack has."""
+_LOOK_AGAIN: Final = 60.0
+"""s after one that found nothing: after a resume a gauge may not answer yet."""
+
+
+class WatchedPack:
+    """What is remembered of one pack while it is there. ``interval``: s between two readings."""
+
+    def __init__(self, directory: Path, name: str, signs: DriverSigns, interval: float) -> None:
+        self._directory = directory
+        self._name = name
+        self._signs = signs
+        # Where it is is a part of the key: another tree is another machine.
+        self._driver = f"{directory.with_name(name)}|{read_driver(directory)}"
+        self._slope = Slope(interval)
+        self._witness = Witness(interval)
+        self._told = False
+        """Whether it ever told a number."""
+        self._inverted = False
+        """Whether it gave its newest discharge as positive."""
+        self._of_design = False
+        """Whether it was seen to give a percent of the design."""
+        self._health: Health | None = None
+        self._counter: str | None = None
+        """The attribute that tells what is in it."""
+        self._energy_full: float | None = None
+        """Wh, by the newest look"""
+        self._look_due = float("-inf")
+
+    def read_on(self, supply: Supply, now: Moment, *, levels: bool) -> Supply:
+        """Return the record with what is in the pack, and with all of ``levels`` where they are needed."""
+        if now.monotonic >= self._look_due:
+            supply = read_wear(self._directory, read_levels(self._directory, supply))
+            self._health, self._counter = parse_health(supply), counter(supply)
+            self._energy_full = supply.energy_full
+            found = self._health is not None and self._counter is not None
+            self._look_due = now.monotonic + (_LOOK_EVERY if found else _LOOK_AGAIN)
+        elif levels:
+            supply = read_levels(self._directory, supply)
+        elif self._of_design:
+            supply = read_wear(self._directory, read_levels(self._directory, supply))
+        elif self._counter is not None:
+            supply = read_level(self._directory, supply, self._counter)
+            if supply.energy_full is None:
+                supply = supply._replace(energy_full=self._energy_full)
+        return supply
+
+    def parse(self, supply: Supply) -> Pack:
+        """Return what the record says, by what is known of this driver and pack."""
+        pack = parse_pack(
+            self._name,
+            supply,
+            follows_abi=self._signs.follows_abi(self._driver),
+            inverted=self._inverted,
+            of_design=self._of_design,
+        )
+        self._of_design = self._of_design or pack.of_design
+        if pack.power is not None or pack.current is not None:
+            sign = discharge_sign(supply)
+            self._signs.learn(self._driver, sign)
+            self._inverted = sign > 0 if sign else self._inverted
+        return pack
+
+    def complete(self, pack: Pack, supply: Supply, now: Moment, *, carried: bool) -> Pack:
+        """Return the pack with what earlier readings tell of it.
+
+        ``carried``: some pack of the machine was read to carry its load.
+        """
+        is_nought = pack.current == 0 if pack.power is None else pack.power == 0
+        if pack.status == "Discharging" and is_nought and not carried:
+            pack = pack.without_rate("a rate of exactly 0 while it runs the machine", supply.given)
+        content = None if pack.doubt else parse_content(supply, pack.voltage)
+        if content is not None:
+            self._witness.see(now, content, (pack.status, content.unit), pack.candidates)
+            denied = [self._witness.denies(candidate.method) for candidate in pack.candidates]
+            pack = self._with_witness(pack, denied, supply)
+            pack = self._with_slope(pack, content, now, refuted=bool(denied) and all(denied))
+        if not pack.tells_nothing:
+            self._told = True
+        elif pack.silent and (self._told or self._claims_to_be_there(pack)):
+            pack = pack._replace(empty_bay=False, doubt=pack.doubt or "none of its numbers can be read")
+        return pack._replace(health=self._health)
+
+    def _claims_to_be_there(self, pack: Pack) -> bool:
+        return not pack.empty_bay and pack.status in DIRECTION and has_numbers(self._directory)
+
+    def _with_witness(self, pack: Pack, denied: Sequence[bool], supply: Supply) -> Pack:
+        """The pack with the first of its powers that its counter has not contradicted."""
+        if not denied or not denied[0]:
+            return pack
+        if all(denied):
+            return pack.without_rate("its power is not what its counter says", supply.given)
+        candidate = pack.candidates[denied.index(False)]
+        return pack.with_power(candidate)._replace(raw=as_given(supply.given))
+
+    def _with_slope(self, pack: Pack, content: Content, now: Moment, *, refuted: bool) -> Pack:
+        """The pack with the power that the slope of what is in it tells, where there is no other.
+
+        ``refuted``: its counter has contradicted the driver. A status that says Charging may be as wrong: a
+        charger too weak for the load drains the pack.
+        """
+        direction = DIRECTION.get(pack.status or "", 0.0)
+        rate = self._slope.per_hour(
+            now,
+            content.level,
+            regime=(pack.status, content.unit, refuted and direction > 0),
+            direction=0.0 if refuted and direction > 0 else direction,
+            most=MOST_WATTS / content.watt_hours,
+        )
+        power = None if rate is None else rate * content.watt_hours
+        if pack.power is not None or power is None or not in_power_range(power):
+            return pack
+        slope = Candidate("slope", power)
+        return pack.with_power(slope) if pack.current is None else pack._replace(power=power, method="slope")

@@ -1,0 +1,111 @@
+"""Steps of percent to act on, and those to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry.sample import Battery, Cpu, Health, Sample
+from telemetry.steady import SteadyPercent
+
+BATTERY = Battery("BAT0", "Discharging", 12.0, -1.0, -12.0, 66.0, health=Health(48.0, 50.0, "Wh"))
+"""A quarter of a percent a minute is 7.2 W of it."""
+
+
+def sample(seq: int, battery: Battery | None, interval: float = 5.0, run: str = "a") -> Sample:
+    return Sample(
+        "host", "boot", run, seq, seq, float(seq), interval, 0.0, battery, Cpu(None, ()), (None,) * 3, ()
+    )
+
+
+def steady(percents: Iterable[float | None], interval: float = 5.0, battery: Battery = BATTERY) -> list[bool]:
+    watch = SteadyPercent()
+    return [
+        watch.take(sample(seq, battery._replace(pct=percent), interval))
+        for seq, percent in enumerate(percents, start=1)
+    ]
+
+
+@pytest.mark.parametrize("glitch", [0.0, 10.0, 63.0, 69.0, 100.0])
+def test_a_step_that_goes_back(glitch: float) -> None:
+    assert steady([66, 66, glitch, 66, 65]) == [True, True, False, True, True]
+
+
+def test_a_step_that_lasts() -> None:
+    assert steady([66, *[0] * 8]) == [True, *[False] * 6, True, True]
+
+
+def test_a_step_that_flickers_does_not_last() -> None:
+    assert not any(steady([66, *[0, 90] * 20])[1:])
+
+
+def test_small_steps_are_a_gauge_s() -> None:
+    assert all(steady(range(66, -1, -2)))
+
+
+@pytest.mark.parametrize(
+    ("interval", "to", "acted_on"),
+    [
+        (5.0, 63, False),
+        (60.0, 64, True),
+        (600.0, 54, True),  # 12 W of 48 Wh are 4.2 % in 10 minutes, three times that is 12.5
+        (600.0, 53, False),
+        (3600.0, 0, True),
+    ],
+)
+def test_power_explains(interval: float, to: float, acted_on: bool) -> None:
+    assert steady([66, to], interval)[1] is acted_on
+
+
+def test_charge_is_counted_in_volts_too() -> None:
+    battery = BATTERY._replace(health=Health(4.0, 5.0, "Ah"))
+    assert [steady([66, to], 600.0, battery)[1] for to in (54, 53)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "battery", [BATTERY._replace(power=None), BATTERY._replace(health=None)], ids=["power", "health"]
+)
+def test_where_power_or_health_is_not_known(battery: Battery) -> None:
+    assert [steady([66, to], 60.0, battery)[1] for to in (60, 59)] == [True, False]
+
+
+def test_the_first_percent_of_a_run_is_one() -> None:
+    watch = SteadyPercent()
+    low = BATTERY._replace(pct=3.0)
+    assert watch.take(sample(9, BATTERY))
+    assert not watch.take(sample(10, low))
+    assert watch.take(sample(1, low, run="b"))
+
+
+def test_lost_samples_are_time_too() -> None:
+    watch = SteadyPercent()
+    assert watch.take(sample(1, BATTERY))
+    assert watch.take(sample(1000, BATTERY._replace(pct=20.0)))
+
+
+def test_without_a_percent_there_is_none() -> None:
+    watch = SteadyPercent()
+    assert not watch.take(sample(1, None))
+    assert not watch.take(sample(2, BATTERY._replace(pct=None)))
+    assert watch.take(sample(3, BATTERY))
+    assert not watch.take(sample(4, None))
+    assert not watch.take(sample(5, BATTERY._replace(pct=0.0)))
+
+
+@given(
+    st.lists(st.tuples(st.none() | st.floats(0, 100), st.none() | st.floats(-500, 500)), max_size=40),
+    st.floats(0.1, 4000),
+)
+def test_what_stays_where_it_is_becomes_steady(
+    seen: list[tuple[float | None, float | None]], interval: float
+) -> None:
+    watch = SteadyPercent()
+    for seq, (percent, watts) in enumerate(seen, start=1):
+        watch.take(sample(seq, BATTERY._replace(pct=percent, power=watts), interval))
+    later = [
+        watch.take(sample(len(seen) + seq, BATTERY, interval)) for seq in range(1, int(30 / interval) + 4)
+    ]
+    assert later[-1]
