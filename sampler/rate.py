@@ -73,7 +73,7 @@ def parse_rate(supply: Supply, *, follows_abi: bool = False, inverted: bool = Fa
 
     sign = _sign(supply.status, [current, power], follows_abi=follows_abi, inverted=inverted)
     if sign is None:
-        if not _is_token(current, candidates):
+        if not _is_rest(current, candidates, inverted=inverted):
             watts = f"{candidates[0].power:g} W" if candidates else f"{current:g} A"
             reason = f"{watts} while {supply.status or 'no status'}: the driver has not shown its sign"
             return Rate(voltage, None, (), None, reason)
@@ -149,10 +149,11 @@ def _sign(
     return 1.0 if follows_abi and not inverted else None
 
 
-def _is_token(current: float | None, candidates: list[Candidate]) -> bool:
-    if candidates:
-        return candidates[0].power < _TOKEN_WATTS
-    return current is None or current < _TOKEN_AMPERES
+def _is_rest(current: float | None, candidates: list[Candidate], *, inverted: bool) -> bool:
+    """Whether a rate is too small to have a direction; one of an inverted driver has it, however small."""
+    rate = candidates[0].power if candidates else current or 0.0
+    limit = _TOKEN_WATTS if candidates else _TOKEN_AMPERES
+    return rate == 0 or (rate < limit and not inverted)
 
 
 def _signed(value: float, sign: float) -> float:

@@ -40,6 +40,8 @@ class WatchedPack:
         self._of_design = False
         """Whether it was seen to give a percent of the design."""
         self._health: Health | None = None
+        self._look_failed = False
+        """Whether the newest look did not find what the one before it had."""
         self._counter: str | None = None
         """The attribute that tells what is in it."""
         self._energy_full: float | None = None
@@ -50,19 +52,27 @@ class WatchedPack:
         """Return the record with what is in the pack, and with all of ``levels`` where they are needed."""
         if now.monotonic >= self._look_due:
             supply = read_wear(self._directory, read_levels(self._directory, supply))
-            self._health, self._counter = parse_health(supply), counter(supply)
-            self._energy_full = supply.energy_full
-            found = self._health is not None and self._counter is not None
-            self._look_due = now.monotonic + (_LOOK_EVERY if found else _LOOK_AGAIN)
+            self._look(supply, now)
         elif levels:
             supply = read_levels(self._directory, supply)
         elif self._of_design:
             supply = read_wear(self._directory, read_levels(self._directory, supply))
-        elif self._counter is not None:
+        elif self._counter is not None and not supply.has_levels:
             supply = read_level(self._directory, supply, self._counter)
-            if supply.energy_full is None:
+            if self._energy_full is not None and self._counter.startswith("energy"):
                 supply = supply._replace(energy_full=self._energy_full)
         return supply
+
+    def _look(self, supply: Supply, now: Moment) -> None:
+        health, self._counter = parse_health(supply), counter(supply)
+        self._energy_full = supply.energy_full
+        forgot = self._health is not None and self._health.full and (health is None or not health.full)
+        # What fits in is not told for a moment after a resume: once is no news of a pack that told it.
+        if not forgot or self._look_failed:
+            self._health = health
+        self._look_failed = bool(forgot) and not self._look_failed
+        found = health is not None and self._counter is not None and not forgot
+        self._look_due = now.monotonic + (_LOOK_EVERY if found else _LOOK_AGAIN)
 
     def parse(self, supply: Supply) -> Pack:
         """Return what the record says, by what is known of this driver and pack."""
@@ -89,7 +99,7 @@ class WatchedPack:
         if pack.status == "Discharging" and is_nought and not carried:
             pack = pack.without_rate("a rate of exactly 0 while it runs the machine", supply.given)
         content = None if pack.doubt else parse_content(supply, pack.voltage)
-        if content is not None:
+        if content is not None and (content.level or pack.pct == 0):  # else a momentary nought
             self._witness.see(now, content, (pack.status, content.unit), pack.candidates)
             denied = [self._witness.denies(candidate.method) for candidate in pack.candidates]
             pack = self._with_witness(pack, denied, supply)

@@ -15,6 +15,8 @@ _LONGEST: Final = 3600.0
 """s awake after which a counter that has not moved enough tells nothing; eight intervals, if longer."""
 _STEPS: Final = 4.0
 """Steps of the counter that it must have moved: then the part of a step that does not show is a quarter."""
+_STEPS_OF_SIGN: Final = 2.0
+"""The same where power and counter differ in sign: no part of a step makes a fall of a rise."""
 _FACTOR: Final = 2.0
 _PARDON: Final = 2
 """Agreements in a row that clear a power that was once denied: one may be luck."""
@@ -72,7 +74,10 @@ class Witness:
             for method, total in self._sums.items()
             if method in told
         }
-        if self._seconds >= _SHORTEST and abs(self._moved) >= _STEPS * self._largest_step > 0:
+        steps = abs(self._moved) / self._largest_step if self._largest_step else 0.0
+        if self._seconds >= _SHORTEST and steps >= _STEPS_OF_SIGN:
+            self._denied |= {method: 0 for method, total in self._sums.items() if total * self._moved < 0}
+        if self._seconds >= _SHORTEST and steps >= _STEPS:
             self._judge()
             self._begin(content, regime, candidates)
         elif self._seconds > self._longest:

@@ -156,6 +156,8 @@ def test_a_driver_just_seen_to_count_discharge_as_positive_is_not(tmp_path: Path
     sensor = PowerSupplySensor(tmp_path, signs=DriverSigns(tmp_path / "signs"))
     states = [("Discharging", 900_000), (status, 900_000), ("Discharging", -900_000), (status, 900_000)]
     assert run(sensor, directory, *states) == pytest.approx([-10.8, None, -10.8, 10.8])
+    states = [("Discharging", 900_000), (status, 1_000), (status, 0), (status, -1_000)]
+    assert run(sensor, directory, *states) == pytest.approx([-10.8, None, 0, -0.012])
 
 
 @pytest.mark.parametrize(
@@ -361,6 +363,50 @@ def test_a_nought_for_a_second_after_a_resume(tmp_path: Path) -> None:
         return battery.pct
 
     assert [percent(66, 40_000_000), percent(0, 0), percent(66, 40_000_000)] == [66, None, 66]
+
+
+@pytest.mark.parametrize("interval", [5, 600])
+@pytest.mark.parametrize("nought", [("energy_now",), ("energy_now", "energy_full", "capacity")])
+def test_a_nought_enters_no_slope(tmp_path: Path, interval: int, nought: tuple[str, ...]) -> None:
+    directory = pack(
+        tmp_path, current_now=ABSENT, charge_now=ABSENT, charge_full=ABSENT, energy_full=50_000_000
+    )
+    clock = SetClock()
+    sensor = PowerSupplySensor(tmp_path, clock=clock, interval=interval)
+    seen = []
+    for number in range(40):
+        held = (
+            round(33e6 - 6e6 * number * interval / 3600) if interval == 5 else 33_000_000 - number * 500_000
+        )
+        texts = {"energy_now": held, "energy_full": 50_000_000, "capacity": 66}
+        if number == 30:
+            texts |= dict.fromkeys(nought, 0)
+        for name, value in texts.items():
+            (directory / name).write_text(f"{value}\n")
+        battery = sensor.read()
+        assert battery is not None
+        seen.append(battery.power)
+        clock.go_on(interval)
+    assert all(power is None or power > -7 for power in seen)
+    assert seen[29] is not None
+    assert seen[31] is not None
+
+
+def test_health_outlasts_one_look_that_finds_none(tmp_path: Path) -> None:
+    directory = pack(tmp_path, charge_full_design=5_000_000)
+    clock = SetClock()
+    sensor = PowerSupplySensor(tmp_path, clock=clock)
+
+    def full(text: str, seconds: float) -> float | None:
+        clock.go_on(seconds)
+        (directory / "charge_full").write_text(f"{text}\n")
+        battery = sensor.read()
+        assert battery is not None
+        assert battery.health is not None
+        return battery.health.full
+
+    assert [full("4000000", 0), full("0", 600), full("3900000", 60)] == [4, 4, 3.9]
+    assert [full("0", 600), full("0", 60)] == [3.9, None]
 
 
 def test_nothing_read_is_nothing_told() -> None:

@@ -111,6 +111,9 @@ def test_two_of_one_name_are_told_apart_by_their_directories(tmp_path: Path) -> 
         pytest.param({"curr1_input": 512}, False, (7.904, 0.512, 4.04, "power1_input"), id="charging"),
         pytest.param({"curr1_input": 512}, True, (7.904, -0.512, -4.04, "power1_input"), id="waveshare"),
         pytest.param({"power1_input": 0}, False, (7.904, -0.512, -4.046848, "voltage*current"), id="0-W"),
+        pytest.param(
+            {"power1_input": 68000000}, False, (7.904, -0.512, -4.046848, "voltage*current"), id="68-W"
+        ),
         pytest.param({"power1_input": ""}, False, (7.904, -0.512, -4.046848, "voltage*current"), id="no-W"),
         pytest.param({"curr1_input": ""}, False, (7.904, None, None, None), id="no-direction-no-power"),
         pytest.param({"in1_input": ""}, False, (None, -0.512, -4.04, "power1_input"), id="no-volts"),

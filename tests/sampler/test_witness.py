@@ -71,6 +71,14 @@ def test_a_charge_that_is_a_discharge(tmp_path: Path, counter: str) -> None:
     assert later[-1].raw is not None
 
 
+@pytest.mark.parametrize("every", [10, 60])
+def test_a_wrong_sign_shows_soon(tmp_path: Path, every: int) -> None:
+    """81 mAh of 15 V are lost at 30 W in two and a half minutes."""
+    readings = watch(tmp_path, lambda _: 30, -30, minutes=3, every=every, changes=CHARGING)
+    assert readings[-1].method != "power_now"
+    assert readings[-1].power is None or readings[-1].power < 0
+
+
 def test_a_power_that_is_noise(tmp_path: Path) -> None:
     """Between 0.5 and 60 W, while the counter says 5."""
     random_watts = random.Random(11)

@@ -144,7 +144,10 @@ def test_the_phone_takes_its_direction_from_the_status(tmp_path: Path) -> None:
     for before, row in pairwise(rows):
         watts = int(row["current_ua"]) * int(row["voltage_mv"]) / 1e9
         watt_hours = watts * (float(row["time"]) - float(before["time"])) / 3600
-        sign = {"DISCHARGING": -abs(watt_hours), "CHARGING": abs(watt_hours)}.get(row["status"], watt_hours)
+        # FULL gives no direction: a positive rate has none, a negative one is a discharge.
+        sign = {"DISCHARGING": -abs(watt_hours), "CHARGING": abs(watt_hours)}.get(
+            row["status"], min(watt_hours, 0.0)
+        )
         discharged -= min(sign, 0.0)
         charged += max(sign, 0.0)
     assert discharged > 3  # Wh
