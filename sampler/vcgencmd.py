@@ -36,15 +36,15 @@ class NoFirmware(UserError):
     """There is no vcgencmd to ask; the text says why."""
 
 
-def find(sysfs: Path) -> Ask:
+def find(sysfs: Path, mailbox: Path = _MAILBOX) -> Ask:
     """Return a way to ask the firmware. Raises NoFirmware where there is none, or ``sysfs`` is not /sys."""
     if sysfs != Path("/sys"):
         raise NoFirmware(f"vcgencmd tells of this machine, and not of {sysfs}")
     program = _on_path("vcgencmd")
     if program is None:
         raise NoFirmware("there is no vcgencmd here: no Raspberry Pi?")
-    if not _MAILBOX.exists():
-        raise NoFirmware(f"there is no {_MAILBOX} here: no Raspberry Pi, or a unit that may not see devices?")
+    if not mailbox.exists():
+        raise NoFirmware(f"there is no {mailbox} here: no Raspberry Pi, or a unit that may not see devices?")
     return lambda question: ask(program, question)
 
 
@@ -54,15 +54,15 @@ def _on_path(name: str) -> str | None:
     return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
-def ask(program: str, question: str) -> str | None:
-    """Return what the program says, None where it fails or takes too long (it is killed then)."""
+def ask(program: str, question: str, longest: float = _LONGEST) -> str | None:
+    """Return what the program says, None where it fails or takes over ``longest`` s (it is killed then)."""
     try:
         done = subprocess.run(
             [program, question],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=_LONGEST,
+            timeout=longest,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
