@@ -7,13 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pytest
-from hypothesis import settings
 
 from query.main import main
 from tests.query.recordings import NOON, Recording
-
-settings.register_profile("patient", deadline=None)  # a busy machine is no failure
-settings.load_profile("patient")
 
 
 class Ran(NamedTuple):

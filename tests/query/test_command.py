@@ -8,14 +8,16 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from query.main import main
 from query.reports import REPORTS
 from telemetry import __version__
+from tests.query.conftest import Ran
 from tests.query.recordings import NOON, Recording, example
 
 ROOT = Path(__file__).parents[2]
@@ -57,19 +59,35 @@ def run(directory: Path, *argv: str, **options: Any) -> subprocess.CompletedProc
 # --- done ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["table", "json", "csv", "github"])
+@pytest.fixture
+def inside(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ran]:
+    """The command in this process, where a process of its own shows nothing more."""
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("TELEMETRY_RUNTIME_DIR", str(directory / "nothing-runs-here"))
+
+    def run_inside(*argv: str) -> Ran:
+        return Ran(main([*argv]), *capsys.readouterr())
+
+    return run_inside
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_every_report_in_every_format(directory: Path, name: str, form: str) -> None:
-    ran = run(directory, "--db", "telemetry.db", name, "--format", form)
+def test_every_report_is_a_table_that_fits_a_small_screen(directory: Path, name: str) -> None:
+    ran = run(directory, "--db", "telemetry.db", name, "--format", "table")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_tables_fit_a_small_screen(directory: Path, name: str) -> None:
-    ran = run(directory, "--db", "telemetry.db", name, "--format", "table")
     widest = max(len(line) for line in ran.stdout.splitlines())
     assert widest <= (140 if name == "export" else 90)
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "github"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_report_in_every_format(inside: Callable[..., Ran], name: str, form: str) -> None:
+    ran = inside("--db", "telemetry.db", name, "--format", form)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out
 
 
 @pytest.mark.parametrize("argv", [["--db", "telemetry.db", "top"], ["top", "--db", "telemetry.db"]])
@@ -139,11 +157,18 @@ def test_a_path_of_any_bytes_can_be_told(directory: Path) -> None:
         (["recent", "--db"], "--db"),
     ],
 )
-def test_wrong_usage_is_one_line_and_2(directory: Path, argv: list[str], told: str) -> None:
-    ran = run(directory, *argv)
+def test_wrong_usage_is_one_line_and_2(inside: Callable[..., Ran], argv: list[str], told: str) -> None:
+    ran = inside(*argv)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("telemetry-query: ")
+    assert told in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_wrong_usage_is_the_status_of_the_process(directory: Path) -> None:
+    ran = run(directory, "nonsense")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("telemetry-query: ")
-    assert told in ran.stderr
     assert ran.stderr.count("\n") == 1
 
 

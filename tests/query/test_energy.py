@@ -137,7 +137,7 @@ samples = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(samples, st.sampled_from(["hour", "day"]))
 def test_buckets_add_up_to_the_total(
     recording: Recording, query: Query, rows: list[tuple[int, int, int | None]], by: str

@@ -10,7 +10,7 @@ from math import inf, nextafter
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import writer.rollups.rollup
@@ -175,7 +175,6 @@ def windows(times: list[float]) -> st.SearchStrategy[tuple[float | None, float |
     return st.tuples(edge, edge).filter(lambda window: None in window or window[0] < window[1])
 
 
-@settings(max_examples=150)
 @given(recorded, histories(), st.data())
 def test_rolled_up_or_not_the_answer_is_the_same(
     rows: list[tuple[float, dict[str, Any]]], history: History, data: st.DataObject
@@ -190,7 +189,6 @@ def test_rolled_up_or_not_the_answer_is_the_same(
             assert answer(rolled_up, report, variant, window, without=OF_HISTORY) == expected
 
 
-@settings(max_examples=50)
 @given(recorded, st.data())
 def test_the_writers_own_roll_ups_say_the_same(
     rows: list[tuple[float, dict[str, Any]]], data: st.DataObject
@@ -216,7 +214,6 @@ OF_ROWS = {
 """What single rows told, which may be gone."""
 
 
-@settings(max_examples=150)
 @given(recorded, histories(dropped=True), st.sampled_from([0, DAY]), st.data())
 def test_where_rows_are_gone_it_is_the_answer_for_whole_buckets(
     rows: list[tuple[float, dict[str, Any]]], history: History, kept: int, data: st.DataObject
