@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from query import arguments, database, render
 from query.answer import ask
 from query.reports import BY_NAME, variant_of
-from query.windows import InvalidTimeError, Window, parse_time, through
+from query.windows import InvalidTimeError, Window, between, parse_time, through
 from telemetry.command import check_open_files, forget_output, run, say
 from telemetry.errors import UsageError, UserError
 
@@ -122,18 +122,19 @@ def _default_database() -> Path:
 
 
 def _window(given: Mapping[str, Any], now: float) -> Window:
-    found: dict[str, float | None] = {}
+    found: dict[str, tuple[float, ...]] = {}
     for flag in ("since", "until", "at"):
         try:
-            found[flag] = parse_time(given[flag], now) if given.get(flag) is not None else None
+            found[flag] = parse_time(given[flag], now) if given.get(flag) is not None else ()
         except InvalidTimeError as error:
             raise UsageError(f"--{flag}: {error}") from None
-    since, until, at = found["since"], found["until"], found["at"]
-    if at is not None:
-        until = through(at)
-    if since is not None and until is not None and since >= until:
+    since, until = found["since"], found["until"] or tuple(map(through, found["at"]))
+    if not since or not until:
+        return Window(next(iter(since), None), next(iter(until), None))
+    window = between(since, until)
+    if window is None:
         raise UsageError("--since is not before the end of the window; give an earlier one")
-    return Window(since, until)
+    return window
 
 
 # --- output ----------------------------------------------------------------------------------------

@@ -13,13 +13,24 @@ from telemetry.command import printable
 
 
 def shown_time(moment: object) -> str:
-    """Return Unix time, s, as local date and time; what is none as it is."""
+    """Return Unix time, s, as local date and time; what is none as it is.
+
+    Where clocks showed that time twice, the offset from UTC is behind it.
+    """
     if isinstance(moment, (int, float)):
         try:
-            return datetime.fromtimestamp(moment).isoformat(" ", "seconds")
+            local = datetime.fromtimestamp(moment)
+            return (local.astimezone() if _comes_twice(local) else local).isoformat(" ", "seconds")
         except (ValueError, OverflowError, OSError):  # beyond the calendar, or of the C library
             return f"{moment:g}"
     return printable(str(plain(moment)))
+
+
+def _comes_twice(local: datetime) -> bool:
+    try:
+        return local.replace(fold=1 - local.fold).timestamp() != local.timestamp()
+    except (ValueError, OverflowError):  # the last day of the calendar: Python looks at the day behind it
+        return False
 
 
 def plain(value: Any) -> Any:

@@ -1,19 +1,21 @@
 """From what a user types to Unix time.
 
-Pure: ``now`` is given, no clock is read. Dates and times of day are in the process's own time zone.
+Pure: ``now`` is given, no clock is read. Dates and times of day are in the process's own time zone, unless
+they end in an offset from UTC. A time that clocks showed twice means the first of the two if it has a date,
+else the last one before now; one that they skipped means the moment at which they went forward.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nextafter
 from typing import Final, NamedTuple
 
 from telemetry import END_OF_TIME
 
 FORMS: Final = (
-    "2026-11-24, '2026-11-24 14:00', 14:00 (the last one), now, today, yesterday, "
+    "2026-11-24, '2026-11-24 14:00', 14:00 (the last one), 14:00+01:00, 14:00Z, now, today, yesterday, "
     "90s, 90m, 24h, 7d, 2w (ago) or Unix seconds"
 )
 """The accepted forms: for ``--help`` and for the text of each refusal."""
@@ -32,14 +34,23 @@ class Window(NamedTuple):
     until: float | None
 
 
-def parse_time(text: str, now: float) -> float:
-    """Return the Unix time, s, that ``text`` names. Raises InvalidTimeError."""
+def parse_time(text: str, now: float) -> tuple[float, ...]:
+    """Return the Unix times, s, that ``text`` can name, the one it means first. Raises InvalidTimeError.
+
+    There are two where clocks went back and showed the time twice.
+    """
     found = _parse(text.strip(), now)
-    if found is None:
+    if not found:
         raise InvalidTimeError(f"{text[:40]!r} is no time; give {FORMS}")
-    if not 0 <= found < END_OF_TIME:
+    if not all(0 <= moment < END_OF_TIME for moment in found):
         raise InvalidTimeError(f"{text[:40]!r} is outside the years 1970 to 9999; give {FORMS}")
-    return found
+    return tuple(found)
+
+
+def between(since: tuple[float, ...], until: tuple[float, ...]) -> Window | None:
+    """Return the window from one of ``since`` to one of ``until``; None where none begins before it ends."""
+    fitting = (Window(start, stop) for stop in until for start in since if start < stop)
+    return next(fitting, None)
 
 
 def through(moment: float) -> float:
@@ -50,45 +61,88 @@ def through(moment: float) -> float:
     return moment + 1 if moment.is_integer() else nextafter(moment, inf)
 
 
-def _parse(text: str, now: float) -> float | None:
+_CLOCK: Final = r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?"
+_OFFSET: Final = r"(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+
+
+def _parse(text: str, now: float) -> list[float]:
+    """The moments that it can mean; none where it means none."""
     if text == "now":
-        return now
+        return [now]
     if text in ("today", "yesterday"):
-        midnight = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        return (midnight - timedelta(days=text == "yesterday")).timestamp()
+        midnight = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
+        return moments(midnight - timedelta(days=text == "yesterday"))[:1]
     if ago := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhdw])", text):
-        return now - float(ago[1]) * _SECONDS[ago[2]]
+        return [now - float(ago[1]) * _SECONDS[ago[2]]]
     if re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", text):
-        return float(text)
-    if clock := re.fullmatch(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?", text):
-        return _last_time_of_day([int(part or 0) for part in clock.groups()], now)
-    date = r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[ T]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?)?"
-    if day := re.fullmatch(date, text):
-        return _local([int(part or 0) for part in day.groups()])
-    return None
-
-
-def _local(fields: list[int]) -> float | None:
-    """Year, month, day, hour, minute, second as Unix time; None where the calendar has no such time."""
-    year, month, day, hour, minute, second = fields
+        return [float(text)]
     try:
-        found = datetime(year, month, day, hour, minute, second).timestamp()
+        if clock := re.fullmatch(_CLOCK + _OFFSET, text):
+            *fields, offset = clock.groups()
+            return _last_time_of_day([int(part or 0) for part in fields], _zone(offset), now)
+        if day := re.fullmatch(
+            rf"([0-9]{{4}})-([0-9]{{1,2}})-([0-9]{{1,2}})(?:[ T]{_CLOCK}{_OFFSET})?", text
+        ):
+            *fields, offset = day.groups()
+            return _dated([int(part or 0) for part in fields], _zone(offset))
     except (ValueError, OverflowError):  # OverflowError: the years 1 and 9999, west and east of Greenwich
+        pass
+    return []
+
+
+def _zone(offset: str | None) -> timezone | None:
+    """The zone of an offset; None, the local one, for none. Raises ValueError for one that no zone has."""
+    if offset is None:
         return None
-    return max(found, 0.0) if year >= 1970 else found
+    if offset == "Z":
+        return UTC
+    digits = offset[1:].replace(":", "").ljust(4, "0")
+    if int(digits[2:]) > 59:
+        raise ValueError
+    ahead = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-ahead if offset[0] == "-" else ahead)
 
 
-def _last_time_of_day(fields: list[int], now: float) -> float | None:
-    """The newest instant, not after ``now``, at which clocks showed that time; None where they never do."""
+def _dated(fields: list[int], zone: timezone | None) -> list[float]:
+    """Year, month, day, hour, minute, second as Unix times. Raises ValueError for no time of the calendar."""
+    year, month, day, hour, minute, second = fields
+    found = moments(datetime(year, month, day, hour, minute, second, tzinfo=zone))
+    return [max(moment, 0.0) for moment in found] if year >= 1970 else found
+
+
+def _last_time_of_day(fields: list[int], zone: timezone | None, now: float) -> list[float]:
+    """The newest moments, not after ``now``, at which clocks showed that time, the last one first."""
     hour, minute, second = fields
-    today = datetime.fromtimestamp(now)
+    shown = datetime.fromtimestamp(now, zone).replace(hour=hour, minute=minute, second=second, microsecond=0)
     for days in (0, 1):
-        for fold in (1, 0):  # the night that has 02:30 twice
-            try:
-                shown = today.replace(hour=hour, minute=minute, second=second, microsecond=0, fold=fold)
-            except ValueError:
-                return None
-            found = (shown - timedelta(days=days)).replace(fold=fold).timestamp()
-            if found <= now:
-                return found
-    return None
+        found = [moment for moment in moments(shown - timedelta(days=days)) if moment <= now]
+        if found:
+            return found[::-1]
+    return []
+
+
+def moments(shown: datetime) -> list[float]:
+    """Return the Unix times at which clocks of its zone, else the local ones, show ``shown``, in their order.
+
+    There are two where clocks went back. Where they went forward and skipped it, it is the moment of that: so
+    a window that begins or ends there is one of the time that there was.
+    """
+    first = shown.replace(fold=0).timestamp()
+    try:
+        second = shown.replace(fold=1).timestamp()
+    except (ValueError, OverflowError):  # the last day of the calendar: Python looks at the day behind it
+        second = first
+    if first == second:
+        return [first]
+    if first < second:
+        return [first, second]
+    before, after = int(second), int(first)  # in the offset after the gap, and in the one before it
+    offset = _utc_offset(after)
+    while after - before > 1:
+        middle = (before + after) // 2
+        before, after = (before, middle) if _utc_offset(middle) == offset else (middle, after)
+    return [float(after)]
+
+
+def _utc_offset(moment: int) -> timedelta | None:
+    return datetime.fromtimestamp(moment, UTC).astimezone().utcoffset()

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from query.windows import FORMS, InvalidTimeError, parse_time, through
+from query.values import shown_time
+from query.windows import FORMS, InvalidTimeError, Window, between, through
+from query.windows import parse_time as parse_times
 from telemetry.sample import END_OF_TIME
 from tests.query.recordings import NOON
+
+
+def parse_time(text: str, now: float) -> float:
+    """What the text means."""
+    return parse_times(text, now)[0]
+
 
 MIDNIGHT = NOON - 43_200
 """2026-11-21 00:00:00 UTC"""
@@ -66,7 +76,7 @@ def test_what_is_no_time_is_told_the_forms(text: str) -> None:
     with pytest.raises(InvalidTimeError, match="90s, 90m, 24h, 7d, 2w") as refused:
         parse_time(text, NOON)
     assert FORMS in str(refused.value)
-    assert len(str(refused.value)) < 300
+    assert len(str(refused.value)) < 320
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[0-9:\-T .smhdw]{1,30}", fullmatch=True))
@@ -97,28 +107,30 @@ def test_ago_is_before_now_by_that_much(amount: float, unit: str) -> None:
     assert parse_time(text, NOON) == NOON - seconds
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("place", ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Kiritimati"])
 @given(now=st.integers(86_400 * 2, 4_000_000_000), hour=st.integers(0, 23), minute=st.integers(0, 59))
-def test_a_time_of_day_is_the_last_one(zone: str, now: int, hour: int, minute: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", zone)
-        time.tzset()
+def test_a_time_of_day_is_the_last_one(place: str, now: int, hour: int, minute: int) -> None:
+    with zone(place):
         found = parse_time(f"{hour}:{minute:02}", now)
         assert found <= now
         assert now - found <= 25 * 3_600 + 1
         shown = datetime.fromtimestamp(found)
         in_a_gap = shown.hour != hour  # 02:30 in the night that has none
         assert in_a_gap or (shown.hour, shown.minute, shown.second) == (hour, minute, 0)
+
+
+@contextmanager
+def zone(name: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", name)
+        time.tzset()
+        yield
     time.tzset()
 
 
 def in_berlin(text: str, now: float) -> float:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "Europe/Berlin")
-        time.tzset()
-        found = parse_time(text, now)
-    time.tzset()
-    return found
+    with zone("Europe/Berlin"):
+        return parse_time(text, now)
 
 
 def test_dates_are_local() -> None:
@@ -132,6 +144,113 @@ def test_the_hour_that_comes_twice_is_the_later_one_once_it_is_past() -> None:
     first, second = 1_792_888_200, 1_792_891_800  # 02:30 in summer time and again in winter time
     assert in_berlin("02:30", second + 60) == second
     assert in_berlin("02:30", second - 60) == first
+
+
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "America/St_Johns",
+    "America/Havana",  # clocks go forward at midnight, and back to it
+    "Australia/Lord_Howe",  # by half an hour
+    "Africa/Monrovia",  # in 1972 by 44 minutes and 30 seconds
+    "Pacific/Apia",  # left out the 30th of December 2011
+]
+
+
+@pytest.mark.parametrize("place", ZONES)
+@given(moment=st.integers(0, 2_500_000_000))
+def test_a_time_that_is_shown_is_understood_in_every_zone(place: str, moment: int) -> None:
+    with zone(place):
+        assert parse_times(shown_time(moment), NOON) == (moment,)
+
+
+@pytest.mark.parametrize(
+    ("place", "moment", "shown"),
+    [
+        ("Europe/Berlin", 1_792_886_399, "2026-10-25 01:59:59"),
+        ("Europe/Berlin", 1_792_886_400, "2026-10-25 02:00:00+02:00"),
+        ("Europe/Berlin", 1_792_889_999, "2026-10-25 02:59:59+02:00"),
+        ("Europe/Berlin", 1_792_890_000, "2026-10-25 02:00:00+01:00"),
+        ("Europe/Berlin", 1_792_893_599, "2026-10-25 02:59:59+01:00"),
+        ("Europe/Berlin", 1_792_893_600, "2026-10-25 03:00:00"),
+        ("Europe/Berlin", 1_774_745_999, "2026-03-29 01:59:59"),
+        ("Europe/Berlin", 1_774_746_000, "2026-03-29 03:00:00"),
+        ("Australia/Lord_Howe", 1_775_314_800, "2026-04-05 01:30:00+10:30"),
+        ("UTC", 1_792_890_000, "2026-10-25 01:00:00"),
+    ],
+)
+def test_the_offset_is_shown_where_a_time_comes_twice_and_only_there(
+    place: str, moment: int, shown: str
+) -> None:
+    with zone(place):
+        assert shown_time(moment) == shown
+        assert parse_time(shown, NOON) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-10-25 02:30", 1_792_888_200),
+        ("2026-10-25 02:30+02:00", 1_792_888_200),
+        ("2026-10-25 02:30+01:00", 1_792_891_800),
+        ("2026-10-25T02:30:00+01:00", 1_792_891_800),
+        ("2026-10-25 02:30 +01:00", 1_792_891_800),
+        ("2026-10-25 02:30+0100", 1_792_891_800),
+        ("2026-10-25 02:30+01", 1_792_891_800),
+        ("2026-10-25 01:30Z", 1_792_891_800),
+        ("2026-10-25T01:30:00Z", 1_792_891_800),
+        ("2026-10-24 20:30-05:00", 1_792_891_800),
+        ("02:30+01:00", 1_792_891_800),
+        ("02:30+02:00", 1_792_888_200),
+        ("01:30Z", 1_792_891_800),
+        ("01:30:05 Z", 1_792_891_805),
+        ("23:45-05:00", 1_792_903_500),
+    ],
+)
+def test_an_offset_names_one_of_the_two(text: str, expected: float) -> None:
+    noon_of_that_day = 1_792_926_000
+    assert in_berlin(text, noon_of_that_day) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["02:30+24:00", "02:30+01:60", "02:30+1", "02:30ZZ", "today+01:00", "5m+01:00"]
+)
+def test_what_is_no_offset_is_refused(text: str) -> None:
+    with pytest.raises(InvalidTimeError):
+        parse_time(text, NOON)
+
+
+def test_a_time_that_clocks_skipped_is_the_moment_of_that() -> None:
+    forward, noon = 1_774_746_000, 1_774_778_400  # 01:00 UTC, when 02:00 became 03:00
+    for text in ("02:00", "02:00:01", "02:30", "02:59:59"):
+        assert in_berlin(f"2026-03-29 {text}", noon) == forward
+        assert in_berlin(text, noon) == forward
+    assert in_berlin("2026-03-29 01:59:59", noon) == forward - 1
+    assert in_berlin("2026-03-29 03:00:01", noon) == forward + 1
+    with zone("America/Havana"):
+        assert shown_time(parse_time("2026-03-08", NOON)) == "2026-03-08 01:00:00"
+    with zone("Pacific/Apia"):
+        assert shown_time(parse_time("2011-12-30 12:00", NOON)) == "2011-12-31 00:00:00"
+
+
+def window(since: str, until: str, now: float) -> Window | None:
+    with zone("Europe/Berlin"):
+        return between(parse_times(since, now), parse_times(until, now))
+
+
+def test_a_window_may_reach_across_a_change_of_the_clock() -> None:
+    forward, noon = 1_774_746_000, 1_774_778_400
+    assert window("2026-03-29 02:30", "2026-03-29 03:10", noon) == (forward, forward + 600)
+    assert window("02:30", "03:10", noon) == (forward, forward + 600)
+    assert window("2026-03-29 01:50", "2026-03-29 02:30", noon) == (forward - 600, forward)
+    assert window("2026-03-29 02:10", "2026-03-29 02:50", noon) is None  # there was no time between
+    back = 1_792_890_000  # 01:00 UTC, when 03:00 became 02:00
+    day = "2026-10-25"
+    assert window(f"{day} 02:10", f"{day} 02:50", back + 99_999) == (back - 3_000, back - 600)
+    assert window(f"{day} 02:50", f"{day} 02:10", back + 99_999) == (back - 600, back + 600)
+    assert window("02:50", "02:10", back + 900) == (back - 600, back + 600)
+    assert window("02:00", "02:50", back + 900) == (back - 3_600, back - 600)
+    assert window("02:50", "01:10", back + 900) is None
 
 
 def test_yesterday_is_a_day_of_23_hours_after_the_clock_went_forward() -> None:
