@@ -68,7 +68,7 @@ class PowerSupplySensor:
         for name, pack in self._watched.items():
             found[name] = pack.read_on(found[name], now, levels=several)
         parsed = {name: pack.parse(found[name]) for name, pack in self._watched.items()}
-        carried = any(pack.power is not None and pack.power < 0 for pack in parsed.values())
+        carried = any(pack.carries(parsed[name]) for name, pack in self._watched.items())
         completed = [
             pack.complete(parsed[name], found[name], now, carried=carried)
             for name, pack in self._watched.items()

@@ -33,6 +33,8 @@ class WatchedPack:
         self._driver = f"{directory.with_name(name)}|{read_driver(directory)}"
         self._slope = Slope(interval)
         self._witness = Witness(interval)
+        self._power: float | None = None
+        """W, of the reading before"""
         self._told = False
         """Whether it ever told a number."""
         self._inverted = False
@@ -90,6 +92,11 @@ class WatchedPack:
             self._inverted = sign > 0 if sign else self._inverted
         return pack
 
+    def carries(self, pack: Pack) -> bool:
+        """Return whether it feeds the machine: by what it says now, or else by what it came to before."""
+        power = self._power if pack.power is None else pack.power
+        return power is not None and power < 0
+
     def complete(self, pack: Pack, supply: Supply, now: Moment, *, carried: bool) -> Pack:
         """Return the pack with what earlier readings tell of it.
 
@@ -108,6 +115,7 @@ class WatchedPack:
             self._told = True
         elif pack.silent and (self._told or self._claims_to_be_there(pack)):
             pack = pack._replace(empty_bay=False, doubt=pack.doubt or "none of its numbers can be read")
+        self._power = pack.power
         return pack._replace(health=self._health)
 
     def _claims_to_be_there(self, pack: Pack) -> bool:

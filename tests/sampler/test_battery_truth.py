@@ -250,6 +250,22 @@ def test_0_beside_a_pack_that_carries_the_load_is_a_reading(tmp_path: Path) -> N
     assert [it.power for it in battery.packs] == [0, -12]
 
 
+def test_0_beside_a_pack_whose_slope_carries_the_load(tmp_path: Path) -> None:
+    pack(tmp_path, "BAT0", current_now=0)
+    other = pack(tmp_path, "BAT1", current_now=ABSENT, charge_now=ABSENT, energy_now=0)
+    clock = SetClock()
+    sensor = PowerSupplySensor(tmp_path, clock=clock)
+    powers = []
+    for number in range(40):
+        (other / "energy_now").write_text(f"{30_000_000 - round(6e6 * number * 5 / 3600)}\n")
+        battery = sensor.read()
+        assert battery is not None
+        powers.append(battery.power)
+        clock.go_on(5)
+    assert powers[:12] == [None] * 12
+    assert powers[14:] == pytest.approx([-6] * 26, rel=0.01)
+
+
 @pytest.mark.parametrize("status", ["Discharging", "Not charging", "Unknown", "Charging"])
 def test_0_beside_a_pack_that_carries_none(tmp_path: Path, status: str) -> None:
     pack(tmp_path, "BAT0", current_now=0)
