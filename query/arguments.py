@@ -10,7 +10,7 @@ from typing import Final
 
 from query.columns import Column
 from query.reports import REPORTS, Report
-from query.windows import FORMS
+from query.times import FORMS
 from telemetry import __version__
 from telemetry.command import ArgumentParser
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from query import arguments, database, render
 from query.answer import ask
 from query.reports import BY_NAME, variant_of
-from query.windows import InvalidTimeError, Window, between, parse_time, through
+from query.times import InvalidTimeError, between, parse_time, through
 from telemetry.command import check_open_files, forget_output, run, say
 from telemetry.errors import UsageError, UserError
 
@@ -68,7 +68,7 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     with database.reading(path) as connection:
         limits = database.limits(connection, path)
         parameters = {
-            **window._asdict(),
+            **window,
             **limits._asdict(),
             "limit": given["limit"],
             "now": now,
@@ -121,7 +121,8 @@ def _default_database() -> Path:
     return default_database()
 
 
-def _window(given: Mapping[str, Any], now: float) -> Window:
+def _window(given: Mapping[str, Any], now: float) -> dict[str, float | None]:
+    """Return since and until, Unix s: since <= time < until; None where the window is open."""
     found: dict[str, tuple[float, ...]] = {}
     for flag in ("since", "until", "at"):
         try:
@@ -130,11 +131,11 @@ def _window(given: Mapping[str, Any], now: float) -> Window:
             raise UsageError(f"--{flag}: {error}") from None
     since, until = found["since"], found["until"] or tuple(map(through, found["at"]))
     if not since or not until:
-        return Window(next(iter(since), None), next(iter(until), None))
+        return {"since": next(iter(since), None), "until": next(iter(until), None)}
     window = between(since, until)
     if window is None:
         raise UsageError("--since is not before the end of the window; give an earlier one")
-    return window
+    return {"since": window[0], "until": window[1]}
 
 
 # --- output ----------------------------------------------------------------------------------------

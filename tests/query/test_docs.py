@@ -23,7 +23,7 @@ from query.arguments import parser
 from query.columns import Column
 from query.main import main
 from query.reports import REPORTS, Report
-from query.windows import FORMS
+from query.times import FORMS
 from tests.query.recordings import NOON, example
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"

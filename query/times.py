@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nextafter
-from typing import Final, NamedTuple
+from typing import Final
 
 from telemetry import END_OF_TIME
 
@@ -27,13 +27,6 @@ class InvalidTimeError(ValueError):
     """A text that names no time; the message says which forms do."""
 
 
-class Window(NamedTuple):
-    """``since`` <= time < ``until``, Unix time in s; None where it is open."""
-
-    since: float | None
-    until: float | None
-
-
 def parse_time(text: str, now: float) -> tuple[float, ...]:
     """Return the Unix times, s, that ``text`` can name, the one it means first. Raises InvalidTimeError.
 
@@ -47,9 +40,9 @@ def parse_time(text: str, now: float) -> tuple[float, ...]:
     return tuple(found)
 
 
-def between(since: tuple[float, ...], until: tuple[float, ...]) -> Window | None:
-    """Return the window from one of ``since`` to one of ``until``; None where none begins before it ends."""
-    fitting = (Window(start, stop) for stop in until for start in since if start < stop)
+def between(since: tuple[float, ...], until: tuple[float, ...]) -> tuple[float, float] | None:
+    """Return one of ``since`` and one of ``until`` that is later; None where there is none."""
+    fitting = ((start, stop) for stop in until for start in since if start < stop)
     return next(fitting, None)
 
 

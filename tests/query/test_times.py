@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from query.times import FORMS, InvalidTimeError, between, through
+from query.times import parse_time as parse_times
 from query.values import shown_time
-from query.windows import FORMS, InvalidTimeError, Window, between, through
-from query.windows import parse_time as parse_times
 from telemetry.sample import END_OF_TIME
 from tests.query.recordings import NOON
 
