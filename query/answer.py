@@ -9,9 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from query.columns import Column
 from query.reports import Report, Variant, sql_text
-from query.scope import Scope, history_of, scope
-from query.spans import History, cut
 from query.values import shown_time
+from query.window import History, Window, cut, history_of, window_of
 from telemetry.errors import UserError
 
 PAGE: Final = 2_000
@@ -50,7 +49,7 @@ def ask(
     query/reports.py promises is found here. Raises UserError, also while rows are taken.
     """
     history = history_of(connection)
-    window = scope(connection, report, history, parameters["since"], parameters["until"])
+    window = window_of(connection, report, history, parameters["since"], parameters["until"])
     bound = {**parameters, **variant.parameters, **window._asdict()}
     if report.sums:
         bound |= cut(window.start, window.stop, report.sums, history)._asdict()
@@ -116,7 +115,7 @@ def _note(connection: sqlite3.Connection, report: Report, bound: Mapping[str, An
     return str(found[0]) if found else None
 
 
-def _why_nothing(connection: sqlite3.Connection, report: Report, window: Scope, history: History) -> str:
+def _why_nothing(connection: sqlite3.Connection, report: Report, window: Window, history: History) -> str:
     bound = window._asdict() | {"raw_since": history.raw_since if report.sums else 0}
     oldest, newest = connection.execute(_HELD, bound).fetchone()
     if oldest is None:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from telemetry.errors import UserError
 
-KNOWN_SCHEMA: Final = 3
+KNOWN_SCHEMA: Final = 4
 """The PRAGMA user_version whose tables the reports know."""
 
 _BUSY_SECONDS: Final = 2.0
@@ -65,14 +65,13 @@ class Limits(NamedTuple):
 def limits(connection: sqlite3.Connection, path: Path) -> Limits:
     """Return what the writer was told, or what its disk leaves where that is less."""
     told: dict[str, float] = dict(
-        connection.execute(
-            "SELECT name, value FROM setting "
-            "WHERE name IN ('max_size', 'retain') AND value > 0 AND value < 1e18"
-        )
+        connection.execute("SELECT name, value FROM setting WHERE value > 0 AND value < 1e18")
     )
     disk = os.statvfs(path)
-    # The writer leaves the disk the larger of 5 % and 256 MiB.
-    spare = disk.f_bavail * disk.f_frsize - max(disk.f_blocks * disk.f_frsize // 20, 256 << 20)
+    # What the writer leaves free of the disk: nothing where it never said so, as after an import alone.
+    size = disk.f_blocks * disk.f_frsize
+    least_free = max(told.get("least_free", 0), size * told.get("least_free_percent", 0) / 100)
+    spare = disk.f_bavail * disk.f_frsize - least_free
     room = size_on_disk(path) + max(spare, 0)
     return Limits(min(room, told.get("max_size") or room), told.get("retain"))
 

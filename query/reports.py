@@ -15,8 +15,9 @@ and views, and may use these parameters, each of them NULL where it is not known
 and those of its options. A report with a ``window`` always gets a :since: that many seconds before :last
 where the user gave none. It then ends at :last, whatever a clock that stepped back left behind it.
 
-A report that sums up says of what (``sums``), and its WITH includes ``/* system_pieces */``, or those of
-another source: there the table ``piece`` has the window, as raw rows at its ends and roll-ups between.
+A report that sums up says of what (``sums``), and its WITH has ``{{include system_pieces: COLUMNS}}``, or the
+pieces of cores or processes: the table ``piece`` has these columns of the window, of roll-ups in its middle
+and of single samples at its ends.
 A report that lists rows without end is ``in_pages``: its SQL gives :page rows after (:after_time, :after_ts).
 """
 
@@ -54,9 +55,10 @@ from query.columns import (
     Column,
     exported,
 )
-from query.spans import CORE, PROCESS, SYSTEM, Source
+from query.rollups import CORE, PROCESS, SYSTEM, RollUps
 
 _SQL: Final = Path(__file__).parent / "sql"
+_INCLUDE: Final = re.compile(r"\{\{include (\w+):\s+([^{}]+)\}\}")
 
 
 class Variant(NamedTuple):
@@ -98,7 +100,7 @@ class Report(NamedTuple):
     format: str = "table"
     nothing: str = "no sample"
     """Why there is no row although the window holds samples."""
-    sums: Source | None = None
+    sums: RollUps | None = None
     """What it sums up; None: it lists samples."""
     in_pages: bool = False
     """Its rows are read page by page; the user's limit alone bounds them."""
@@ -112,9 +114,12 @@ class Report(NamedTuple):
 
 
 def sql_text(name: str) -> str:
-    """Return the SQL of that file in ``sql/``; ``/* other */`` in it is ``sql/other.sql``, included."""
+    """Return the SQL of that file in ``sql/``.
+
+    ``{{include other: a, b}}`` in it is ``sql/other.sql``, in which ``{{columns}}`` stands for a, b.
+    """
     text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
-    return re.sub(r"/\* (\w+) \*/", lambda include: sql_text(include[1]), text)
+    return _INCLUDE.sub(lambda found: sql_text(found[1]).replace("{{columns}}", found[2]), text)
 
 
 def variant_of(report: Report, arguments: Mapping[str, Any]) -> Variant:

@@ -70,7 +70,7 @@ class Loop:
             else:
                 self._receive(wait, stop)
             self._serve()
-            self._keep_up()
+            self._maintain()
             self._keep_socket()
             self._contact.look(time.monotonic(), self._subscriber.quiet_for)
             supervisor.alive(self._state())
@@ -141,7 +141,7 @@ class Loop:
     def _due_in(self, now: float) -> float:
         return self._batch.due_in(now, _SPARING if self._maintenance.is_sparing else 0.0)
 
-    def _keep_up(self) -> None:
+    def _maintain(self) -> None:
         """Do a step of what need not be done now; samples go first."""
         now = time.monotonic()
         if now < max(self._maintenance_at, self._retry_at) or self._due_in(now) <= 0:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from writer.disk import disk_of
-from writer.rollups import rollup
+from writer.rollups import steps
 from writer.rollups.retention import HOUSEKEEPING, Limits, Retention, day, note_limits
 from writer.store import Store
 
@@ -103,7 +103,7 @@ class Maintenance:
         if dropping not in {"", *HOUSEKEEPING}:
             self._dropping = dropping
         elif self._dropping and not dropping:
-            marks = store.apply(rollup.read_marks)
+            marks = store.apply(steps.read_marks)
             if marks:
                 since, why = day(marks.raw_since), self._dropping
                 self._log.info("dropped raw samples up to %s (%s); their roll-ups stay", since, why)
@@ -129,14 +129,14 @@ class _Progress:
 
     @classmethod
     def begin(cls, database: sqlite3.Connection) -> _Progress:
-        return cls(rollup.read_marks(database).minute, rollup.newest_minute(database))
+        return cls(steps.read_marks(database).minute, steps.newest_minute(database))
 
     def tell(self, log: logging.Logger, store: Store, *, ended: bool) -> None:
         """Log a line every 10 %, or once a minute."""
         now = time.monotonic()
         if now < self._told_at + _WORTH_TELLING and not ended:
             return
-        marks = store.apply(rollup.read_marks)
+        marks = store.apply(steps.read_marks)
         if marks is None:
             return
         done = min(99, 100 * (marks.minute - self._first) // max(1, self._end - self._first))

@@ -18,7 +18,7 @@ from writer.ingest import Item
 from writer.opening import Damaged, explained, is_known, open_database, take_lock
 from writer.recovery.aside import set_aside
 from writer.result_codes import is_damage
-from writer.rollups import rollup
+from writer.rollups import steps
 from writer.rows import Rows
 from writer.transaction import empty_wal, transaction
 
@@ -193,7 +193,7 @@ class Store:
             database.execute(f"PRAGMA synchronous = {synchronous}")
             with transaction(database):
                 self._rows.begin()
-                marks = rollup.read_marks(database)
+                marks = steps.read_marks(database)
                 late: list[int] = []
                 gaps = has_gaps(database)
                 for item in items:
@@ -214,8 +214,8 @@ class Store:
                         fill_gap(database, run.run_id, item.seq)
                 self._rows.flush()
                 if late:
-                    rollup.add_late(database, late)
-                rollup.keep_up(database)
+                    steps.add_late(database, late)
+                steps.at_commit(database)
         self._newest_ts = newest_ts
         self._runs = runs or self._runs  # those of the newest batch: a handful, never all
         return Stored(stored, known)
@@ -244,7 +244,7 @@ class Store:
 
     def roll_up(self) -> bool:
         """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
-        return bool(self.apply(rollup.roll_up))
+        return bool(self.apply(steps.in_background))
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

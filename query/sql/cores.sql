@@ -1,4 +1,4 @@
-WITH /* core_pieces */
+WITH {{include core_pieces: core, samples, usage_sum, usage_max}}
 SELECT core,
        (SELECT usage FROM cpu_core AS c WHERE c.ts = :newest AND c.core = piece.core) AS usage,
        TOTAL(usage_sum) / 100 / SUM(samples)                                          AS avg_usage,

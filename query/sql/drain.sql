@@ -1,7 +1,9 @@
--- One row where the window holds a battery, none where it does not. A sample is discharging by its energy, or,
--- where the driver tells neither power nor current, by its status: percent and hours left are told all the same.
+-- One row where the window holds a battery, none where it does not. A sample is discharging by its energy, or, where
+-- the driver tells neither power nor current, by its status: percent and hours left are told all the same. What counts
+-- as discharging is in the view system_sums.
 WITH RECURSIVE
-/* system_pieces */,
+{{include system_pieces:
+  discharged_uj, drain_us, drain_energy_us, drain_current_us, drain_uc, drain_newest_ts, battery_samples}},
 averages AS (
     SELECT TOTAL(drain_uc) * 1000 / 60 / SUM(drain_current_us)  AS avg_drain_mah_per_min,
            SUM(discharged_uj) / TOTAL(drain_energy_us)          AS avg_watts,
@@ -39,7 +41,7 @@ discharge (ts, time, run_id, seq, awake, asleep, pct, newest_pct, rise, elapsed)
       ON earlier.ts = (SELECT MAX(ts) FROM system_sample WHERE ts < later.ts)
     WHERE later.elapsed IS NOT NULL
       AND later.asleep <= 60
-      AND (earlier.energy_uj < 0 OR earlier.energy_uj IS NULL AND earlier.status = 'Discharging')
+      AND (SELECT discharging FROM system_sums AS sums WHERE sums.ts = earlier.ts)
       AND (earlier.time >= :start OR (later.elapsed < 3600 AND later.rise < 3))
     LIMIT 20000
 ),
@@ -57,8 +59,7 @@ slope AS (
 SELECT avg_drain_mah_per_min,
        avg_watts,
        pct_per_hour,
-       CASE WHEN (newest.energy_uj < 0 OR newest.energy_uj IS NULL AND newest.status = 'Discharging')
-                 AND pct_per_hour < 0
+       CASE WHEN (SELECT discharging FROM system_sums WHERE ts = :newest) AND pct_per_hour < 0
             THEN newest.battery_pct / -pct_per_hour END AS hours_left,
        covered_s
 FROM averages, slope LEFT JOIN system_sample AS newest ON newest.ts = :newest

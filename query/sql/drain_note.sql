@@ -1,5 +1,5 @@
 -- Why there is no drain to tell of, although there is a battery.
-WITH /* system_pieces */
+WITH {{include system_pieces: covered_us, discharged_uj}}
 SELECT CASE WHEN TOTAL(covered_us) > 0 THEN 'not discharging' ELSE 'no power reading' END
        || ' in that window: status ' || coalesce((SELECT status FROM system_sample WHERE ts = :newest), 'unknown')
 FROM piece

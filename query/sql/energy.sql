@@ -2,7 +2,8 @@
 -- buckets between two of them that hold none are one row together: a clock that once woke in 1970 shall not print
 -- 20,000 empty days. Without :since and :until the window is the extent of the data.
 WITH
-/* system_pieces */,
+{{include system_pieces:
+  first_start, last_time, covered_us, discharged_uj, charged_uj, battery_samples}},
 total AS (
     SELECT coalesce(:since, MIN(first_start)) AS start,
            coalesce(:until, MAX(last_time))   AS stop,

@@ -1,5 +1,5 @@
 WITH
-/* system_pieces */,
+{{include system_pieces: samples}},
 held AS (
     SELECT coalesce(SUM(samples), 0) AS samples FROM piece
 ),

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from query.spans import History
+from query.window import History
 
 Row = dict[str, Any]
 

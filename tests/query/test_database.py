@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from query.database import KNOWN_SCHEMA, UnreadableError, reading, size_on_disk
+from query.database import KNOWN_SCHEMA, UnreadableError, limits, reading, size_on_disk
 from tests.query.recordings import NOON, Recording
 from writer import schema
 
@@ -313,3 +313,23 @@ def test_who_may_not_enter_the_directory_is_told_the_group(public: Path) -> None
     ran = as_nobody("--db", str(public / "closed" / "t.db"), "recent", home=public)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "sudo adduser nobody telemetry, then log in again\n" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_left"),
+    [
+        ({}, True),
+        ({"least_free": 1 << 59}, False),
+        ({"least_free_percent": 100}, False),
+        ({"least_free": "word", "least_free_percent": -5}, True),
+    ],
+)
+def test_room_is_what_the_writer_does_not_keep_free(
+    recording: Recording, setting: dict[str, object], is_left: bool
+) -> None:
+    recording.database.executemany("INSERT INTO setting VALUES (?, ?)", setting.items())
+    recording.database.commit()
+    with reading(recording.path) as connection:
+        room = limits(connection, recording.path).room
+    assert room is not None
+    assert (room > size_on_disk(recording.path)) == is_left

@@ -11,7 +11,7 @@ import pytest
 from query import answer
 from query.answer import ask
 from query.reports import BY_NAME, REPORTS, Report, Variant, variant_of
-from query.spans import History
+from query.window import History
 from telemetry.errors import UserError
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording

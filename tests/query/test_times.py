@@ -233,7 +233,7 @@ def test_a_time_that_clocks_skipped_is_the_moment_of_that() -> None:
         assert shown_time(parse_time("2011-12-30 12:00", NOON)) == "2011-12-31 00:00:00"
 
 
-def window(since: str, until: str, now: float) -> Window | None:
+def window(since: str, until: str, now: float) -> tuple[float, float] | None:
     with zone("Europe/Berlin"):
         return between(parse_times(since, now), parse_times(until, now))
 

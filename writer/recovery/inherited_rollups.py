@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 
-from writer.rollups.aggregates import TABLES, Table
-from writer.rollups.rollup import DAY, next_step, read_marks, write_step
+from writer.catalogue import columns
+from writer.rollups.steps import next_step, read_marks, write_step
+from writer.rollups.tables import DAY, TABLES, RollUp
 from writer.rows import number_of_name
 from writer.transaction import transaction
 
@@ -64,12 +65,16 @@ def _advance(target: sqlite3.Connection, until: int) -> None:
         target.execute("UPDATE history SET raw_since = max(raw_since, ?)", (until,))
 
 
-def _next(source: sqlite3.Connection, table: Table, since: int, until: int) -> tuple[_Rows, int]:
+def _next(source: sqlite3.Connection, table: RollUp, since: int, until: int) -> tuple[_Rows, int]:
     """Return the next rows, whole buckets, and the bucket that follows; what cannot be read is left out."""
-    names = ", ".join([*table.keys, *table.columns])
     try:
+        have = columns(source, table.name)
+        # A column that an older schema has not: nothing was added up.
+        nothing = {name: "0" if how == "sum" else "NULL" for name, how in table.columns.items()}
+        names = [name if name in have else nothing[name] for name in [*table.keys, *table.columns]]
         rows = source.execute(
-            f"SELECT {names} FROM {table.name} WHERE bucket >= ? AND bucket < ? ORDER BY bucket LIMIT ?",
+            f"SELECT {', '.join(names)} FROM {table.name} "
+            "WHERE bucket >= ? AND bucket < ? ORDER BY bucket LIMIT ?",
             (since, until, _BATCH),
         ).fetchall()
     except sqlite3.Error:
@@ -81,7 +86,7 @@ def _next(source: sqlite3.Connection, table: Table, since: int, until: int) -> t
     return (whole, last) if whole else (rows, last + 1)
 
 
-def _first(source: sqlite3.Connection, table: Table, until: int) -> int:
+def _first(source: sqlite3.Connection, table: RollUp, until: int) -> int:
     try:
         (first,) = source.execute(f"SELECT MIN(bucket) FROM {table.name} WHERE bucket < {until}").fetchone()
     except sqlite3.Error:

@@ -20,7 +20,7 @@ from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.belongings import Belongings
 from writer.recovery.inherited_rollups import delete_notes, inherit, raw_since
 from writer.result_codes import is_damage
-from writer.rollups import rollup
+from writer.rollups import steps
 from writer.transaction import transaction
 
 _BATCH = 200
@@ -162,13 +162,13 @@ class _Copy:
                     if more is not None:
                         copied.append(int(str(row["ts"])))
                         samples, rows = samples + 1, rows + more
-                rollup.add_late(self._target, copied, since)
+                steps.add_late(self._target, copied, since)
             yield samples, rows
         # What is left of the cores and processes of lost samples is worth a search of its own.
         for table in _CHILDREN if lost else ():
             for batch in damaged_pages.batches(self._source, table, _BATCH, []):
                 their = {int(str(row["ts"])) for row in batch}
-                with transaction(self._target), rollup.adding_children(self._target, their, since):
+                with transaction(self._target), steps.adding_children(self._target, their, since):
                     rows += sum(self._insert(table, row) for row in batch)
                 yield samples, rows
         delete_notes(self._target, self._name)

@@ -14,12 +14,16 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from telemetry import END_OF_TIME
+from writer import schema
 from writer.disk import Disk
-from writer.rollups.rollup import DAY, compact_tables, floor, read_marks
+from writer.rollups.steps import floor, read_marks
+from writer.rollups.tables import DAY
 from writer.transaction import empty_wal, transaction
 
 LEAST_FREE = 256 << 20
-"""Bytes of the file system that stay free, or its twentieth where that is more."""
+"""Bytes of the file system that stay free"""
+LEAST_FREE_PERCENT = 5
+"""Of its size, where that is more"""
 _FULL = 0.98
 """Of the largest size: what a dropped day leaves is filled again, and the file never grows past it."""
 _SPARE = 64 << 20
@@ -40,21 +44,24 @@ HOUSEKEEPING = {FREE_PAGES, THE_WAL, LOOKING}
 
 
 class Limits(NamedTuple):
-    """What the user set."""
+    """What bounds the database: rows of the table ``setting``."""
 
     max_size: int
     """Bytes"""
     retain: float | None = None
     """s that raw rows are kept, at least"""
+    least_free: int = LEAST_FREE
+    least_free_percent: int = LEAST_FREE_PERCENT
 
 
 def note_limits(database: sqlite3.Connection, limits: Limits) -> None:
     """Keep the limits where reports find them."""
     wanted = {name: value for name, value in limits._asdict().items() if value is not None}
-    found = database.execute("SELECT name, value FROM setting WHERE name IN ('max_size', 'retain')")
+    names = f"name IN {Limits._fields}"
+    found = database.execute(f"SELECT name, value FROM setting WHERE {names}")
     if dict(found.fetchall()) != wanted:
         with transaction(database):
-            database.execute("DELETE FROM setting WHERE name IN ('max_size', 'retain')")
+            database.execute(f"DELETE FROM setting WHERE {names}")
             database.executemany("INSERT INTO setting VALUES (?, ?)", wanted.items())
 
 
@@ -107,7 +114,7 @@ class Retention:
             disk = self._disk()
         except OSError:  # a file system that does not tell is not full
             return False
-        return disk.free < max(LEAST_FREE, disk.size // 20)
+        return disk.free < max(self._limits.least_free, disk.size * self._limits.least_free_percent // 100)
 
     def _has_too_much(self, file: _File, *, is_low: bool) -> bool:
         return is_low or file.size > self._limits.max_size or file.spare > max(_SPARE, file.size // 4)
@@ -175,12 +182,7 @@ class Retention:
 
 
 def _children(database: sqlite3.Connection) -> tuple[str, ...]:
-    compact = compact_tables(database)
-    return (
-        "core_row" if "core_row" in compact else "cpu_core",
-        "process_row" if "process_row" in compact else "process_sample",
-        "battery_pack",
-    )
+    return (*(schema.table_of(database, name) for name in schema.COMPACT), "battery_pack")
 
 
 def _orphans(database: sqlite3.Connection, end: int, most: int) -> list[int]:

@@ -21,14 +21,18 @@ def migration(number: int) -> Iterator[str]:
     return statements(MIGRATIONS[number - 1].read_text(encoding="utf-8"))
 
 
-def views() -> Iterator[str]:
-    """Yield the statements that make the views."""
-    text = (_DIRECTORY / "views.sql").read_text(encoding="utf-8")
-    return statements(text.replace(_EXPORTED, "".join(f"\n       , {name}" for name in exported()), 1))
+VIEWS = {"training_view": 1, "system_sums": 4, "core_sums": 4, "process_sums": 4}
+"""The views that are made anew, each with the version that brought it"""
 
-
-COMPACT = ("cpu_core", "process_sample")
+COMPACT = {"cpu_core": "core_row", "process_sample": "process_row"}
 """The tables with most rows: views over compacter ones, but where a user tied something to them."""
+
+
+def table_of(database: sqlite3.Connection, name: str) -> str:
+    """Return the table that has the rows of ``name``, one of ``COMPACT``: itself, or a compacter one."""
+    find = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?"
+    found: tuple[str] | None = database.execute(find, (COMPACT[name],)).fetchone()
+    return found[0] if found else name
 
 
 def statements(script: str) -> Iterator[str]:
@@ -61,15 +65,22 @@ def make_tables(database: sqlite3.Connection, *, above: int = 0, version: int | 
 
 def make_compact(database: sqlite3.Connection, table: str) -> None:
     """Make an empty table of ``COMPACT`` a view over a compacter one."""
-    for statement in statements((_DIRECTORY / f"compact_{table}.sql").read_text(encoding="utf-8")):
-        database.execute(statement)
+    _execute(database, f"compact_{table}.sql")
 
 
 def make_views(database: sqlite3.Connection) -> None:
     """Make the views and set the version: the last step of each way to the latest schema."""
-    for statement in views():
-        database.execute(statement)
+    _execute(database, "views.sql")
+    for name in COMPACT:
+        _execute(database, f"views_{table_of(database, name)}.sql")
     database.execute(f"PRAGMA user_version = {LATEST}")
+
+
+def _execute(database: sqlite3.Connection, script: str) -> None:
+    text = (_DIRECTORY / script).read_text(encoding="utf-8")
+    text = text.replace(_EXPORTED, "".join(f"\n       , {name}" for name in exported()), 1)
+    for statement in statements(text):
+        database.execute(statement)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
--- Made anew at each open that changes the schema, after the numbered migrations.
+-- The views of every database. Made anew at each open that changes the schema, after the numbered migrations.
 
 -- One row a sample: features and targets for a power model. The direction is that of energy_uj where there
 -- is one (an old row of a driver without a sign took it from the percent's trend), else that of current.
@@ -27,3 +27,55 @@ SELECT ts,
        on_ac
        -- and the columns that telemetry.records declares as exported
 FROM system_sample;
+
+-- One row a sample: what it contributes to a bucket of system_minute, column for column. Roll-ups and reports read
+-- this, so both round a sample in the same way, once.
+--
+-- The inner query holds the bounds: a value that is no number, or past any that a sensor gives, counts as NULL (texts
+-- and blobs are greater than any number). Its ORDER BY costs nothing, since the index over time gives that order, and
+-- decides how SQLite runs the view. Where rows are added up, SQLite keeps the inner query apart, so that each value is
+-- checked once and not for each of its uses, and still takes a range of time down to the index (LIMIT -1 would prevent
+-- that). Where a query joins the view and adds nothing up, only the columns that it asks for are worked out. A query that
+-- does both would read the view whole: it has to join in a subquery with LIMIT -1, as the roll-ups do with late rows.
+CREATE VIEW system_sums AS
+SELECT ts,
+       time,
+       discharging,
+       1                                                                      AS samples,
+       time - coalesce(interval, 0)                                           AS first_start,
+       time                                                                   AS last_time,
+       interval_us,
+       iif(energy_uj IS NOT NULL, interval_us, 0)                             AS covered_us,
+       iif(energy_uj < 0, -energy_uj, 0)                                      AS discharged_uj,
+       iif(energy_uj > 0, energy_uj, 0)                                       AS charged_uj,
+       iif(discharging, interval_us, 0)                                       AS drain_us,
+       iif(energy_uj < 0, interval_us, 0)                                     AS drain_energy_us,
+       iif(discharging AND current IS NOT NULL, interval_us, 0)               AS drain_current_us,
+       iif(discharging, coalesce(ROUND(ABS(current) * interval * 1e6), 0), 0) AS drain_uc,
+       iif(discharging, ts, NULL)                                             AS drain_newest_ts,
+       has_battery                                                            AS battery_samples,
+       cpu_total IS NOT NULL                                                  AS cpu_samples,
+       coalesce(ROUND(cpu_total * 100), 0)                                    AS cpu_sum,
+       cpu_total                                                              AS cpu_max,
+       power                                                                  AS power_min,
+       power                                                                  AS power_max,
+       battery_pct                                                            AS pct_min,
+       battery_pct                                                            AS pct_max,
+       cpu_temp                                                               AS temp_min,
+       cpu_temp                                                               AS temp_max
+FROM (
+    SELECT ts,
+           time,
+           iif(energy_uj BETWEEN -1e15 AND 1e15, energy_uj < 0, status IS 'Discharging') AS discharging,
+           iif(interval BETWEEN -1e9 AND 1e9, interval, NULL)                            AS interval,
+           iif(interval BETWEEN -1e9 AND 1e9, ROUND(interval * 1e6), 0)                  AS interval_us,
+           iif(energy_uj BETWEEN -1e15 AND 1e15, energy_uj, NULL)                        AS energy_uj,
+           iif(current BETWEEN -1e9 AND 1e9, current, NULL)                              AS current,
+           iif(power BETWEEN -1e9 AND 1e9, power, NULL)                                  AS power,
+           iif(battery_pct BETWEEN -1e9 AND 1e9, battery_pct, NULL)                      AS battery_pct,
+           iif(cpu_total BETWEEN -1e12 AND 1e12, cpu_total, NULL)                        AS cpu_total,
+           iif(cpu_temp BETWEEN -1e9 AND 1e9, cpu_temp, NULL)                            AS cpu_temp,
+           coalesce(battery_pct, energy_uj, voltage, current, power, status) IS NOT NULL AS has_battery
+    FROM system_sample
+    ORDER BY time
+);

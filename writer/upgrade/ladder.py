@@ -22,16 +22,17 @@ def names_in_the_way(database: sqlite3.Connection, known: Container[str]) -> lis
     """
     with schema.model() as model:
         ours = {it.name for it in objects(model) if it.name not in known}
-    return [
-        f"{it.kind} {it.name}" for it in objects(database) if it.kind != "trigger" and it.name.lower() in ours
-    ]
+    found = objects(database)
+    views = {it.name for it in found if it.kind == "view"}
+    ours -= {table for view, table in schema.COMPACT.items() if view in views}
+    return [f"{it.kind} {it.name}" for it in found if it.kind != "trigger" and it.name.lower() in ours]
 
 
 def names_of(version: int) -> set[str]:
     """Return the names that belong to that version of the schema, as ``names_in_the_way`` wants them."""
     with schema.plain_model(version) as model:
         names = {it.name for it in objects(model)}
-    return names | {"training_view"}
+    return names | {view for view, since in schema.VIEWS.items() if since <= version}
 
 
 def version_of_tables(database: sqlite3.Connection) -> int:
@@ -42,9 +43,12 @@ def version_of_tables(database: sqlite3.Connection) -> int:
     if not {"run_id", "seq"} <= columns(database, "system_sample").keys() or not columns(database, "run"):
         return 0
     for version in range(schema.LATEST, 0, -1):
+        # The first version's view may be gone: it is made anew. Later ones may be all that a version brought.
+        names = {view for view, since in schema.VIEWS.items() if 1 < since <= version}
         with schema.plain_model(version) as model:
-            if all(columns(database, it.name) for it in objects(model) if it.kind == "table"):
-                return version
+            names |= {it.name for it in objects(model) if it.kind == "table"}
+        if all(columns(database, name) for name in names):
+            return version
     return 0
 
 
@@ -52,7 +56,7 @@ def climb(database: sqlite3.Connection, version: int) -> None:
     """Upgrade from ``version``, in one transaction. Raises sqlite3.Error, with nothing changed."""
     with schema.plain_model(version) as before:
         known = {it.name: columns(before, it.name).keys() for it in objects(before) if it.kind == "table"}
-    with replacing_views(database, known, {"training_view"}):
+    with replacing_views(database, known, schema.VIEWS):
         schema.make_tables(database, above=version)
 
 
@@ -70,7 +74,8 @@ def replacing_views(
         own = attached(database, tables)
         for it in own:
             database.execute(f"DROP {it.kind} {quoted(it.name)}")
-        database.execute("DROP VIEW IF EXISTS training_view")
+        for view in schema.VIEWS:
+            database.execute(f"DROP VIEW IF EXISTS {view}")
         yield
         schema.make_views(database)
         for it in own:

@@ -321,10 +321,15 @@ def test_an_empty_database_has_nothing_to_drop(store: Store) -> None:
 
 
 def test_reports_find_the_limits(store: Store) -> None:
+    free = {"least_free": 256 << 20, "least_free_percent": 5}
     store.apply(lambda database: note_limits(database, Limits(1 << 30, 90.0 * DAY)))
-    assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 30, "retain": 90 * DAY}
+    assert dict(rows(store.path, "SELECT * FROM setting")) == {
+        "max_size": 1 << 30,
+        "retain": 90 * DAY,
+        **free,
+    }
     store.apply(lambda database: note_limits(database, Limits(1 << 20)))
-    assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 20}
+    assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 20, **free}
 
 
 @pytest.mark.parametrize(

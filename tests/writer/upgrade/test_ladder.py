@@ -19,6 +19,7 @@ from tests.writer.reading import (
     stored_rows,
     value,
 )
+from tests.writer.rollups.recomputed import recomputed, rolled_up
 from tests.writer.samples import NOW, sample
 from writer import schema
 from writer.store import Store
@@ -91,6 +92,7 @@ def test_what_a_user_made_is_kept(path: Path) -> None:
     assert value(path, "SELECT COUNT(*) FROM own_view") == 2
 
 
+@pytest.mark.parametrize("path", [1, 2], indirect=True)
 def test_a_users_column_gives_way(path: Path) -> None:
     with changing(path) as database:
         database.execute("ALTER TABLE run ADD COLUMN imported TEXT DEFAULT 'mine'")
@@ -99,6 +101,7 @@ def test_a_users_column_gives_way(path: Path) -> None:
     assert rows(path, "SELECT imported, original_imported FROM run") == [(0, "mine")]
 
 
+@pytest.mark.parametrize("path", [1, 2], indirect=True)
 def test_a_users_table_must_be_renamed_first(path: Path) -> None:
     with changing(path) as database:
         database.execute("CREATE TABLE system_hour (x)")
@@ -129,3 +132,63 @@ def test_a_dump_that_was_read_back_is_known(tmp_path: Path, version: int) -> Non
     with Store(path) as store:
         assert store.position == ("a", 7)
     assert value(path, "PRAGMA user_version") == schema.LATEST
+
+
+@pytest.fixture
+def compact(tmp_path: Path) -> Path:
+    """A database of version 3 as a writer of that time made it, with samples and a user's view."""
+    found = tmp_path / "compact.db"
+    with closing(sqlite3.connect(found, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        schema.make_tables(database, version=3)
+        for table in schema.COMPACT:
+            schema.make_compact(database, table)
+        database.execute("CREATE VIEW training_view AS SELECT ts, battery_pct FROM system_sample")
+        database.execute("CREATE VIEW own_view AS SELECT ts FROM training_view")
+        database.execute("INSERT INTO run VALUES (1, 'old', 'pi', 'boot', 100, 95.0, 1, 0)")
+        for seq in range(1, 2000):
+            database.execute(
+                "INSERT INTO system_sample (ts, time, interval, energy_uj, run_id, seq) "
+                "VALUES (?, ?, 5.0, ?, 1, ?)",
+                (5 * seq, 5.0 * seq, -seq, seq),
+            )
+            database.execute("INSERT INTO cpu_core VALUES (?, 0, 12.34)", (5 * seq,))
+            database.execute(
+                "INSERT INTO process_sample VALUES (?, 1, 'init', 1.25, 0.125, 7, NULL)", (5 * seq,)
+            )
+        database.execute("PRAGMA user_version = 3")
+    return found
+
+
+def test_compact_tables_stay_compact_and_are_summed_up(compact: Path) -> None:
+    before = catalogue(compact)
+    with Store(compact) as store:
+        while store.roll_up():
+            pass
+    after = catalogue(compact)
+    assert after.keys() == fresh_catalogue().keys() | {("view", "own_view")}
+    assert {key: sql for key, sql in after.items() if key[0] != "view"} == {
+        key: sql for key, sql in before.items() if key[0] != "view"
+    }
+    assert value(compact, "SELECT COUNT(*) FROM own_view") == 1999
+    assert rolled_up(compact) == recomputed(compact)
+    assert value(compact, "SELECT SUM(usage_sum) FROM core_hour") == 2 * 720 * 1234 - 1234
+
+
+def test_a_users_view_of_a_new_name_must_be_renamed_first(compact: Path) -> None:
+    with changing(compact) as database:
+        database.execute("CREATE VIEW system_sums AS SELECT 1 AS one")
+    with pytest.raises(UserError, match="has view system_sums of your own"):
+        Store(compact)
+    assert value(compact, "SELECT one FROM system_sums") == 1
+    assert value(compact, "PRAGMA user_version") == 3
+
+
+def test_a_dump_of_before_gets_the_views(compact: Path, tmp_path: Path) -> None:
+    """Its tables are those of the latest version; that the views are missing tells its own."""
+    path = tmp_path / "read-back.db"
+    with closing(sqlite3.connect(compact)) as dumped, closing(sqlite3.connect(path)) as database:
+        database.executescript("\n".join(dumped.iterdump()))
+    with Store(path):
+        pass
+    assert value(path, "SELECT COUNT(*) FROM core_sums") == 1999

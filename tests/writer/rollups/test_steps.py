@@ -19,7 +19,7 @@ from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, ORDINARY, row_of, sample
 from tests.writer.upgrade.originals import build, measured
 from writer.disk import Disk
-from writer.rollups import rollup
+from writer.rollups import steps
 from writer.rollups.retention import Limits, Retention
 from writer.store import Store
 from writer.transaction import transaction
@@ -106,7 +106,7 @@ def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store
     finish(store)
     with changing(store.path) as database:
         samples = [NOW + 5 * seq for seq in range(1, 1000)]
-        with transaction(database), rollup.adding_children(database, samples, 0):
+        with transaction(database), steps.adding_children(database, samples, 0):
             database.execute("INSERT INTO cpu_core SELECT ts, 7, 33.25 FROM system_sample WHERE seq < 900")
             database.execute("INSERT INTO cpu_core SELECT ts, 3, 99.5 FROM system_sample")
             database.execute(
@@ -154,16 +154,16 @@ def test_a_step_is_bounded(store: Store) -> None:
 def test_rows_that_another_connection_brings_meanwhile_are_not_missed(store: Store) -> None:
     """The copy out of a damaged file writes while a step was read and is not written yet."""
     store.append([sample(seq, ts=NOW + 60 * seq) for seq in range(1, 201)], NOW)
-    read = rollup.next_step
+    read = steps.next_step
 
-    def interrupted(*arguments: object, **more: object) -> rollup.Step | None:
+    def interrupted(*arguments: object, **more: object) -> steps.Step | None:
         step = read(*arguments, **more)  # type: ignore[arg-type]
         with changing(store.path) as database:
             database.execute("INSERT INTO system_sample (ts, time) VALUES (?, ?)", (NOW + 61, NOW + 61))
         return step
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rollup, "next_step", interrupted)
+        patch.setattr(steps, "next_step", interrupted)
         assert store.roll_up()
     finish(store)
     assert_right(store.path)

@@ -9,26 +9,25 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from telemetry import END_OF_TIME
-from writer.rollups.aggregates import (
+from writer.rollups.tables import (
     CORE_HOUR,
+    DAY,
+    HOUR,
     IN_SPAN,
     LATE,
+    MINUTE,
+    NAMELESS,
     PROCESS_DAY,
     PROCESS_HOUR,
     SYSTEM_HOUR,
     SYSTEM_MINUTE,
-    Source,
-    Table,
-    core_rows,
-    new_names,
-    process_rows,
-    system_rows,
+    RollUp,
+    number_names,
 )
 from writer.transaction import transaction
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
 MOST_SAMPLES = 2000
-"""In a step of minutes, but that a minute is never split."""
+"""Samples in a step of minutes; more only where a single minute has them"""
 
 _Rows = list[tuple[Any, ...]]
 
@@ -45,7 +44,7 @@ class Marks(NamedTuple):
 class Step(NamedTuple):
     """Rows to add to tables of roll-ups, and the marks that are true then."""
 
-    rows: list[tuple[Table, _Rows]]
+    rows: list[tuple[RollUp, _Rows]]
     marks: Marks
 
 
@@ -70,10 +69,10 @@ def floor(time: float, size: int) -> int:
 # --- moving on ---
 
 
-def keep_up(database: sqlite3.Connection) -> None:
+def at_commit(database: sqlite3.Connection) -> None:
     """Roll up what the newest rows have completed, in the transaction that stores them.
 
-    An hour at most, of MOST_SAMPLES samples at most: what is more is left for ``roll_up``.
+    An hour at most, of MOST_SAMPLES samples at most: what is more is left for ``in_background``.
     """
     until = newest_minute(database)
     marks = read_marks(database)
@@ -83,7 +82,7 @@ def keep_up(database: sqlite3.Connection) -> None:
         write_step(database, step)
 
 
-def roll_up(database: sqlite3.Connection) -> bool:
+def in_background(database: sqlite3.Connection) -> bool:
     """Do one step, in a transaction of its own; return False where there was nothing left to do.
 
     What takes long, reading an hour of rows, is done without the write lock.
@@ -124,7 +123,7 @@ def _minutes(database: sqlite3.Connection, marks: Marks, until: int) -> Step:
     end = min(first + HOUR, until)
     if more := _has_more(database, first, end):
         end = max(floor(more[0], MINUTE), first + MINUTE)
-    rows = _aggregated(database, SYSTEM_MINUTE.of_rows(system_rows(IN_SPAN)), MINUTE, first=first, end=end)
+    rows = _added_up(database, SYSTEM_MINUTE, SYSTEM_MINUTE.of_rows(), first=first, end=end)
     return Step([(SYSTEM_MINUTE, rows)], marks._replace(minute=end))
 
 
@@ -133,8 +132,7 @@ def _hour(database: sqlite3.Connection, marks: Marks, until: int, *, small: bool
     end = min(first + HOUR, until)
     if small and _has_more(database, first, end):
         return None
-    from_minutes = SYSTEM_HOUR.of_finer("system_minute")
-    rows = _aggregated(database, from_minutes, HOUR, first=first, end=end)
+    rows = _added_up(database, SYSTEM_HOUR, SYSTEM_HOUR.of_finer(SYSTEM_MINUTE), first=first, end=end)
     more = _of_processes_and_cores(database, IN_SPAN, {"first": first, "end": end})
     return Step([(SYSTEM_HOUR, rows), *more], marks._replace(hour=end))
 
@@ -145,7 +143,7 @@ def _days(database: sqlite3.Connection, marks: Marks, until: int) -> Step:
     ).fetchone()
     first = until if first is None else floor(first, DAY)
     end = min(first + DAY, until)
-    rows = _aggregated(database, PROCESS_DAY.of_finer("process_hour"), DAY, first=first, end=end)
+    rows = _added_up(database, PROCESS_DAY, PROCESS_DAY.of_finer(PROCESS_HOUR), first=first, end=end)
     return Step([(PROCESS_DAY, rows)], marks._replace(day=end))
 
 
@@ -167,36 +165,26 @@ def _first_bucket(database: sqlite3.Connection, mark: int, until: int, size: int
 
 
 def _of_processes_and_cores(
-    database: sqlite3.Connection, source: Source, where: dict[str, object]
-) -> list[tuple[Table, _Rows]]:
+    database: sqlite3.Connection, rows: str, where: dict[str, object]
+) -> list[tuple[RollUp, _Rows]]:
     """Return an hour's rows of the two tables that come from cores and processes."""
-    compact = compact_tables(database)
-    cores = CORE_HOUR.of_rows(core_rows(source, compact="core_row" in compact))
     return [
-        (CORE_HOUR, _aggregated(database, cores, HOUR, **where)),
-        (PROCESS_HOUR, _of_processes(database, PROCESS_HOUR, HOUR, source, where)),
+        (CORE_HOUR, _added_up(database, CORE_HOUR, CORE_HOUR.of_rows(rows), **where)),
+        (PROCESS_HOUR, _of_processes(database, PROCESS_HOUR, rows, where)),
     ]
 
 
-def _of_processes(
-    database: sqlite3.Connection, table: Table, size: int, source: Source, where: dict[str, object]
-) -> _Rows:
-    compact = "process_row" in compact_tables(database)
-    if not compact:
-        database.execute(new_names(source), where)
-    return _aggregated(database, table.of_rows(process_rows(source, compact=compact)), size, **where)
+def _of_processes(database: sqlite3.Connection, table: RollUp, rows: str, where: dict[str, object]) -> _Rows:
+    found = _added_up(database, table, table.of_rows(rows), **where)
+    # Rows without a number have no name, or one that nobody has numbered yet.
+    is_nameless = any(row[table.keys.index("name_id")] == NAMELESS for row in found)
+    if is_nameless and database.execute(number_names(rows), where).rowcount:
+        return _added_up(database, table, table.of_rows(rows), **where)
+    return found
 
 
-def _aggregated(database: sqlite3.Connection, sql: str, size: int, **where: object) -> _Rows:
-    return database.execute(sql, {"size": size, **where}).fetchall()
-
-
-def compact_tables(database: sqlite3.Connection) -> set[str]:
-    """Return which of the compact tables there are."""
-    found = database.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('core_row', 'process_row')"
-    )
-    return {name for (name,) in found}
+def _added_up(database: sqlite3.Connection, table: RollUp, sql: str, **where: object) -> _Rows:
+    return database.execute(sql, {"size": table.size, **where}).fetchall()
 
 
 # --- late rows ---
@@ -208,10 +196,9 @@ def add_late(database: sqlite3.Connection, samples: Iterable[int], since: int = 
     In the transaction that stored them, once. Those before ``since`` are in the roll-ups already.
     """
     marks, late = read_marks(database), json.dumps(list(samples))
-    system = system_rows(LATE)
     found = [
-        (table, _aggregated(database, table.of_rows(system), size, late=late, first=since, end=end))
-        for table, size, end in ((SYSTEM_MINUTE, MINUTE, marks.minute), (SYSTEM_HOUR, HOUR, marks.hour))
+        (table, _added_up(database, table, table.of_rows(LATE), late=late, first=since, end=end))
+        for table, end in ((SYSTEM_MINUTE, marks.minute), (SYSTEM_HOUR, marks.hour))
     ]
     for table, rows in [*found, *_late_children(database, marks, late, since)]:
         database.executemany(table.upsert, rows)
@@ -226,7 +213,7 @@ def adding_children(database: sqlite3.Connection, samples: Iterable[int], since:
     for (table, had), (_, has) in zip(before, _late_children(database, marks, late, since), strict=True):
         keys = len(table.keys)
         known = {row[:keys]: row[keys:] for row in had}
-        sums = [how == "sum" for how, _ in table.columns.values()]
+        sums = [how == "sum" for how in table.columns.values()]
         for row in has:
             old = known.get(row[:keys], [0] * len(sums))
             values = [
@@ -237,10 +224,10 @@ def adding_children(database: sqlite3.Connection, samples: Iterable[int], since:
 
 def _late_children(
     database: sqlite3.Connection, marks: Marks, late: str, since: int
-) -> list[tuple[Table, _Rows]]:
+) -> list[tuple[RollUp, _Rows]]:
     in_hours: dict[str, object] = {"late": late, "first": since, "end": marks.hour}
     in_days = in_hours | {"end": marks.day}
     return [
         *_of_processes_and_cores(database, LATE, in_hours),
-        (PROCESS_DAY, _of_processes(database, PROCESS_DAY, DAY, LATE, in_days)),
+        (PROCESS_DAY, _of_processes(database, PROCESS_DAY, LATE, in_days)),
     ]

@@ -13,12 +13,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-import writer.rollups.rollup
+import writer.rollups.steps
 from query.answer import ask
 from query.render import rendered
 from query.reports import REPORTS, Report, Variant, variant_of
-from query.scope import JITTER
-from query.spans import CORE, PROCESS, SYSTEM, History, Source, cut, outward
+from query.rollups import CORE, PROCESS, SYSTEM, RollUps
+from query.window import JITTER, History, cut, outward
 from tests.query.recordings import NOON, Recording
 from tests.query.rollups import drop, roll_up
 
@@ -49,7 +49,7 @@ def histories(draw: st.DrawFn, *, dropped: bool = False) -> History:
 
 @given(moments, moments | st.just(inf), st.sampled_from(SOURCES), histories())
 def test_a_window_is_cut_at_whole_buckets_that_are_rolled_up(
-    start: float, stop: float, source: Source, history: History
+    start: float, stop: float, source: RollUps, history: History
 ) -> None:
     spans = cut(start, stop, source, history)
     assert spans.start == start
@@ -71,14 +71,14 @@ def test_a_window_is_cut_at_whole_buckets_that_are_rolled_up(
 
 
 @given(moments, moments, st.sampled_from(SOURCES))
-def test_nothing_rolled_up_is_all_raw(start: float, stop: float, source: Source) -> None:
+def test_nothing_rolled_up_is_all_raw(start: float, stop: float, source: RollUps) -> None:
     spans = cut(start, stop, source, History())
     assert spans.fine_start == spans.fine_stop == spans.coarse_start == spans.coarse_stop == start
 
 
 @given(moments, moments, st.sampled_from(SOURCES), histories(dropped=True))
 def test_only_an_edge_where_raw_rows_are_gone_moves(
-    start: float, stop: float, source: Source, history: History
+    start: float, stop: float, source: RollUps, history: History
 ) -> None:
     moved = outward(start, stop, source, history)
     for before, after, way in zip((start, stop), moved, (-1, 1), strict=True):
@@ -195,7 +195,7 @@ def test_the_writers_own_roll_ups_say_the_same(
 ) -> None:
     with database_of(rows) as raw, copy_of(raw) as rolled_up:
         rolled_up.isolation_level = None
-        while writer.rollups.rollup.roll_up(rolled_up):
+        while writer.rollups.steps.in_background(rolled_up):
             pass
         times = [time for (time,) in raw.execute("SELECT time FROM system_sample ORDER BY ts")]
         window = data.draw(windows(times))

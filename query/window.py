@@ -1,4 +1,8 @@
-"""Which part of the time line a report reads, and what a user has to know of it."""
+"""The window of a report: which part of the time line it reads, and where roll-ups stand in for raw rows.
+
+Raw rows are read at the ragged ends of a window and roll-ups between. The writer's table ``history`` says how
+far each level of roll-ups reaches; what is newer is read raw.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from math import inf, nextafter
 from typing import Final, NamedTuple
 
 from query.reports import Report
-from query.spans import History, outward
+from query.rollups import Level, RollUps
 from query.values import shown_time
 from telemetry import END_OF_TIME
 
@@ -26,7 +30,17 @@ JITTER: Final = 0.5
 not of it: ten minutes are 120 samples of 5 s. Clocks jitter by milliseconds, and no interval is under 1 s."""
 
 
-class Scope(NamedTuple):
+class History(NamedTuple):
+    """The one row of the table of that name, Unix time in s. All zeros: nothing is rolled up yet."""
+
+    minute_until: int = 0
+    hour_until: int = 0
+    day_until: int = 0
+    raw_since: int = 0
+    """Raw rows of a time before this may have been dropped: the roll-ups speak for it."""
+
+
+class Window(NamedTuple):
     """The window of a report, Unix time in s."""
 
     since: float | None
@@ -50,13 +64,13 @@ def history_of(connection: sqlite3.Connection) -> History:
     return History(*(row or ()))
 
 
-def scope(
+def window_of(
     connection: sqlite3.Connection,
     report: Report,
     history: History,
     since: float | None,
     until: float | None,
-) -> Scope:
+) -> Window:
     """Return what ``report`` reads for ``since`` <= time < ``until``, each of them None where it is open."""
     asked = since, until
     if report.sums and until is not None:
@@ -77,7 +91,7 @@ def scope(
         remark = _moved(asked, (since, until), history)
     else:
         remark = _unlisted(report, history, since, last)
-    return Scope(since, until, newest, last, start, stop, remark)
+    return Window(since, until, newest, last, start, stop, remark)
 
 
 def _newest(
@@ -118,3 +132,53 @@ def _unlisted(report: Report, history: History, since: float | None, last: float
 
 def _dropped(history: History) -> str:
     return f"raw samples before {shown_time(history.raw_since)} were dropped"
+
+
+# --- cutting it -----------------------------------------------------------------------------------
+
+
+class Cuts(NamedTuple):
+    """A window and its cuts, in rising order; between each two of them lies one span, which may be empty.
+
+    Raw rows are read from ``start`` to ``fine_start`` and from ``fine_stop`` to ``stop``, fine roll-ups from
+    there to the coarse ones, and those between. Each span holds its start and not its end.
+    """
+
+    start: float
+    fine_start: float
+    coarse_start: float
+    coarse_stop: float
+    fine_stop: float
+    stop: float
+
+
+def outward(start: float, stop: float, of: RollUps, history: History) -> tuple[float, float]:
+    """Return the window; where raw rows may be gone, with its edges moved out to those of a bucket."""
+    size = of.fine.size
+    if start < history.raw_since:
+        start = max(_floor(start, size), 0.0)
+    if stop < history.raw_since:
+        stop = _ceiling(stop, size)
+    return start, stop
+
+
+def cut(start: float, stop: float, of: RollUps, history: History) -> Cuts:
+    """Return the cuts of the window ``start`` <= time < ``stop``; ``outward`` comes first."""
+    fine = _whole_buckets(start, stop, of.fine, history)
+    coarse = _whole_buckets(*fine, of.coarse, history) if of.coarse else (fine[0], fine[0])
+    return Cuts(start, fine[0], coarse[0], coarse[1], fine[1], max(start, stop))
+
+
+def _whole_buckets(start: float, stop: float, level: Level, history: History) -> tuple[float, float]:
+    """The rolled-up buckets that lie whole in a window; where there is none, an empty span at its start."""
+    first = _ceiling(start, level.size)
+    last = _floor(min(stop, getattr(history, level.until)), level.size)
+    return (first, last) if first < last else (start, start)
+
+
+def _floor(moment: float, size: int) -> float:
+    return moment if moment == inf else moment // size * size
+
+
+def _ceiling(moment: float, size: int) -> float:
+    return moment if moment == inf else -(-moment // size) * size

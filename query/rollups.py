@@ -1,0 +1,31 @@
+"""What reports sum up, and the writer's levels of roll-ups of it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Level(NamedTuple):
+    """Roll-ups of one size of bucket."""
+
+    size: int
+    """s"""
+    until: str
+    """Which field of ``History`` says how far they reach."""
+
+
+class RollUps(NamedTuple):
+    """The roll-ups of one kind of rows: ``sql/<name>_pieces.sql`` reads them."""
+
+    name: str
+    fine: Level
+    coarse: Level | None = None
+
+
+_MINUTES: Final = Level(60, "minute_until")
+_HOURS: Final = Level(3_600, "hour_until")
+_DAYS: Final = Level(86_400, "day_until")
+
+SYSTEM: Final = RollUps("system", _MINUTES, _HOURS)
+CORE: Final = RollUps("core", _HOURS)
+PROCESS: Final = RollUps("process", _HOURS, _DAYS)

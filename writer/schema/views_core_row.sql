@@ -1,0 +1,15 @@
+-- The view over core_row where there is that table: the rows of views_cpu_core.sql. A whole number is in hundredths
+-- of a percent, and so has a bound of its own.
+
+CREATE VIEW core_sums AS
+SELECT s.ts,
+       s.time,
+       c.core,
+       CASE typeof(c.usage) WHEN 'integer' THEN iif(c.usage BETWEEN -1e14 AND 1e14, 1, 0)
+            ELSE iif(c.usage BETWEEN -1e12 AND 1e12, 1, 0) END                                AS samples,
+       CASE typeof(c.usage) WHEN 'integer' THEN iif(c.usage BETWEEN -1e14 AND 1e14, c.usage, 0)
+            ELSE iif(c.usage BETWEEN -1e12 AND 1e12, ROUND(c.usage * 100), 0) END               AS usage_sum,
+       CASE typeof(c.usage) WHEN 'integer' THEN iif(c.usage BETWEEN -1e14 AND 1e14, c.usage / 100.0, NULL)
+            ELSE iif(c.usage BETWEEN -1e12 AND 1e12, c.usage, NULL) END                         AS usage_max
+FROM system_sample AS s CROSS JOIN core_row AS c ON c.ts = s.ts
+WHERE typeof(c.core) = 'integer';

@@ -1,0 +1,12 @@
+-- The view over cpu_core where that is a table.
+
+-- One row a core of a sample: what it contributes to a bucket of core_hour. See system_sums in views.sql.
+CREATE VIEW core_sums AS
+SELECT s.ts,
+       s.time,
+       c.core,
+       iif(c.usage BETWEEN -1e12 AND 1e12, 1, 0)                       AS samples,
+       iif(c.usage BETWEEN -1e12 AND 1e12, ROUND(c.usage * 100), 0)      AS usage_sum,
+       iif(c.usage BETWEEN -1e12 AND 1e12, c.usage, NULL)                AS usage_max
+FROM system_sample AS s CROSS JOIN cpu_core AS c ON c.ts = s.ts
+WHERE typeof(c.core) = 'integer';
