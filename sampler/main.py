@@ -19,7 +19,7 @@ from sampler.clock import DEFAULT_INTERVAL, Clock, next_deadline
 from sampler.driver_sign import DriverSigns
 from sampler.sensors import Sampler, Sensor, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, check_open_files, run
+from telemetry.command import ArgumentParser, check_open_files, run, take_all_open_files
 from telemetry.errors import UserError
 from telemetry.notify import Supervisor
 from telemetry.sample import encode
@@ -184,6 +184,7 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
     from telemetry.stream.publisher import Publisher  # noqa: PLC0415
     from telemetry.stream.ring import Ring  # noqa: PLC0415
 
+    take_all_open_files()
     clock = Clock()
     interval = options.interval or DEFAULT_INTERVAL
     own = _runtime_directory(options, log)

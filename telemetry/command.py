@@ -12,6 +12,7 @@ import re
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +22,9 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LEAST_OPEN_FILES = 32
 """Files that a command may open beside those that it starts with. The writer with its sockets and its
 database takes 24; ZeroMQ ends the process with SIGABRT where it gets no file."""
+
+MOST_OPEN_FILES = 65536
+"""Files that a service asks for: more than its peers can use up"""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -72,6 +76,19 @@ def check_open_files() -> None:
             f"only {limit} files may be open at a time, and {is_open + LEAST_OPEN_FILES} are needed: "
             "raise the limit (ulimit -n 1024; LimitNOFILE= in a unit)"
         )
+
+
+def take_all_open_files() -> None:
+    """Raise the soft limit of open files to the hard one, for a process that others connect to.
+
+    Each connection takes a file, and ZeroMQ ends the process where it cannot accept one on an ``ipc://``
+    socket: at the usual soft limit of 1024 one client could do that.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def say(program: str, text: str) -> None:

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, check_open_files, run
+from telemetry.command import ArgumentParser, check_open_files, run, take_all_open_files
 from telemetry.notify import Supervisor
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
@@ -150,6 +150,7 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     from writer.recovery.guarded_store import GuardedStore  # noqa: PLC0415
     from writer.rollups.retention import Limits  # noqa: PLC0415
 
+    take_all_open_files()
     refused = RateLimited(log)
 
     def skip(invalid: InvalidSample) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,33 @@ def test_too_few_files_are_one_line(system: System, command: str, limits: range)
         if limit <= 20:
             assert f"only {limit} files may be open at a time" in error
             assert "ulimit -n 1024" in error
+
+
+def test_more_connections_than_the_soft_limit_do_not_end_a_service(system: System) -> None:
+    """ZeroMQ ends the process where it cannot accept on an ipc:// socket."""
+    services = [
+        subprocess.Popen(
+            ["prlimit", "--nofile=64:1024", sys.executable, "-m", *COMMANDS[command]],
+            env=system.environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for command in ("sampler", "writer")
+    ]
+    try:
+        wait_until(lambda: system.stored() >= 1)
+        with ExitStack() as peers:
+            for name in ("samples", "writer"):
+                for _ in range(100):
+                    peer = peers.enter_context(socket.socket(socket.AF_UNIX))
+                    peer.connect(str(system.runtime / name))
+            stored = system.stored()
+            wait_until(lambda: system.stored() >= stored + 2)
+    finally:
+        for service in services:
+            service.terminate()
+    ended = [(service.communicate(timeout=PATIENCE)[1], service.returncode) for service in services]
+    assert [status for _, status in ended] == [0, 0], ended
 
 
 # --- bytes, places, sessions -----------------------------------------------------------------------
@@ -202,6 +230,7 @@ def test_a_writer_that_no_sampler_reaches_says_so(system: System) -> None:
     assert "telemetry-writer runs and has received nothing since it started" in ran.stderr
     system.sampler()
     assert "a sampler is heard now" in writer.stderr.readline()
+    wait_until(lambda: system.stored() >= 1)
     ran = system.run("query.main", "status")
     assert ran.stderr == ""
     assert stop(writer)[0] == 0
