@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from query.columns import Column
@@ -36,8 +36,8 @@ class Answer(NamedTuple):
 
     columns: tuple[Column, ...]
     rows: Iterator[tuple[Any, ...]]
-    remarks: tuple[str, ...]
-    """A line each: why there is no row, or what the rows do not say."""
+    remarks: list[str]
+    """A line each: why there is no row, or what the rows do not say. Complete once all rows are taken."""
 
 
 def ask(
@@ -51,6 +51,9 @@ def ask(
     history = history_of(connection)
     window = window_of(connection, report, history, parameters["since"], parameters["until"])
     bound = {**parameters, **variant.parameters, **window._asdict()}
+    limit: int | None = parameters["limit"]
+    if limit is not None:
+        bound["limit"] = limit + 1  # one more tells that there are more
     if report.sums:
         bound |= cut(window.start, window.stop, report.sums, history)._asdict()
 
@@ -67,7 +70,19 @@ def ask(
     known = {column.name: column for column in report.columns + variant.columns}
     # A newer view may have columns that this does not know: they are shown, if without a unit.
     columns = tuple(known.get(name, Column(name, "", "", 3)) for name in names)
-    return Answer(columns, told, tuple(filter(None, (window.remark, said))))
+    remarks = list(filter(None, (window.remark, said)))
+    # Who names a limit and no window knows that there are more.
+    is_known = parameters["since"] is None and parameters["until"] is None and limit != report.limit
+    return Answer(columns, _limited(told, limit, [] if is_known else remarks), remarks)
+
+
+def _limited(
+    rows: Iterator[tuple[Any, ...]], limit: int | None, remarks: list[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield at most ``limit`` rows, and remark where there are more."""
+    yield from islice(rows, limit)
+    if limit is not None and next(rows, None) is not None:
+        remarks.append(f"there are more rows than the {limit} shown; --limit N shows more")
 
 
 def _names(cursor: sqlite3.Cursor) -> list[str]:

@@ -83,11 +83,11 @@ def test_an_edge_that_moves_is_told(half: Recording, query: Query, argv: tuple[s
         ("status",),
         ("energy", "--since", "2026-11-20 14:30", "--until", "2026-11-20 15:30"),
         ("cores", "--since", "2026-11-20 14:00", "--until", "2026-11-21 15:30:07"),
-        ("recent",),
-        ("recent", "--since", "2026-11-21"),
+        ("recent", "--limit", "5"),
+        ("recent", "--since", "2026-11-21", "--limit", "99999"),
         ("top", "--at", "2026-11-21"),
         ("correlate", "--limit", "1"),
-        ("export", "--since", "2026-11-21", "--limit", "1"),
+        ("export", "--since", "2026-11-21"),
     ],
 )
 def test_what_is_told_in_full_says_nothing(half: Recording, query: Query, argv: tuple[str, ...]) -> None:
@@ -99,16 +99,38 @@ def test_what_is_told_in_full_says_nothing(half: Recording, query: Query, argv: 
 @pytest.mark.parametrize(
     "argv",
     [
-        ("recent", "--since", "2026-11-20 14:30"),
-        ("correlate", "--since", "2026-11-20 14:30", "--limit", "1"),
+        ("recent", "--since", "2026-11-20 14:30", "--limit", "99999"),
+        ("correlate", "--since", "2026-11-20 14:30", "--limit", "99999"),
         ("export", "--limit", "1"),
-        ("export", "--since", "2026-11-20 23:59:59", "--limit", "1"),
+        ("export", "--since", "2026-11-20 23:59:59"),
     ],
 )
 def test_a_list_says_what_is_not_in_it(half: Recording, query: Query, argv: tuple[str, ...]) -> None:
     ran = query(*argv)
     assert ran.rows
     assert ran.err == f"{GONE} and are not listed\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "rows", "is_said"),
+    [
+        (("recent",), 20, True),
+        (("recent", "--limit", "3"), 3, False),  # who names a limit and no window knows
+        (("recent", "--since", "2026-11-21", "--limit", "3"), 3, True),
+        (("recent", "--since", "2026-11-21", "--limit", "99999"), None, False),
+        (("hotspots", "--since", "2026-11-21", "--limit", "1"), 1, True),
+        (("cores", "--until", "2026-11-22", "--limit", "1"), 1, True),
+        (("export", "--since", "2026-11-21", "--limit", "1"), 1, True),
+        (("export", "--since", "2026-11-21"), None, False),
+    ],
+)
+def test_a_window_that_holds_more_rows_than_the_limit_says_so(
+    half: Recording, query: Query, argv: tuple[str, ...], rows: int | None, is_said: bool
+) -> None:
+    ran = query(*argv)
+    assert rows is None or len(ran.rows) == rows
+    said = f"telemetry-query: there are more rows than the {rows} shown; --limit N shows more\n"
+    assert ran.err == (said if is_said else "")
 
 
 @pytest.mark.parametrize(
