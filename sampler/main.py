@@ -21,8 +21,8 @@ from sampler.sensors import Sampler, Sensor, Settings, make_sensors, read_boot_i
 from telemetry import __version__, places
 from telemetry.command import ArgumentParser, check_open_files, run, take_all_open_files
 from telemetry.errors import UserError
+from telemetry.fit import message
 from telemetry.notify import Supervisor
-from telemetry.sample import encode
 from telemetry.service import StopSignal, start_log
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:
         if stop.wait(interval):
             return 1
         sample = sampler.sample()
-    print(json.dumps(json.loads(encode(sample)), indent=2, ensure_ascii=False))
+    print(json.dumps(json.loads(message(sample).body), indent=2, ensure_ascii=False))
     if sample.battery is None and isinstance(battery, Background):
         print("\n".join(_explanation(battery)), file=sys.stderr)
     return 0
@@ -199,6 +199,7 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
         with closing(Publisher(publish, replay, ring, sampler.run)) as publisher:
             log.info("run %s: a sample every %g s", sampler.run, interval)
             supervisor.ready(f"a sample every {interval:g} s")
+            told: set[str] = set()
             deadline = clock.monotonic()
             while True:
                 deadline = next_deadline(deadline, interval, clock.monotonic())
@@ -211,8 +212,11 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
                     return 0
                 # Before there is a sample: one that cannot be published must not use up a seq.
                 presence.keep(publisher.parts)
-                sample = sampler.sample()
-                body = encode(sample)
+                sample, body, changed = message(sampler.sample())
+                for field in changed:
+                    if field not in told:
+                        log.warning("%s: readers would refuse the value: it is replaced or left out", field)
+                        told.add(field)
                 publisher.publish(sample.topic, sample.seq, body)
                 log.debug("seq %d: %d bytes", sample.seq, len(body))
 

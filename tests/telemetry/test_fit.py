@@ -1,0 +1,147 @@
+"""What the sampler publishes every reader takes, whatever the sensors and the system gave."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry.fit import message
+from telemetry.sample import (
+    MAX_BYTES,
+    Battery,
+    BatteryPack,
+    Cpu,
+    Health,
+    PowerSource,
+    Process,
+    Sample,
+    decode,
+)
+from tests.strategies import sample, samples
+
+WILD_NUMBER: Final[st.SearchStrategy[Any]] = st.one_of(
+    st.floats(), st.integers(), st.sampled_from([math.nan, math.inf, -math.inf, 1e300, -1e-9, 10**400])
+)
+WILD_TEXT: Final = st.one_of(
+    st.text(st.characters(), max_size=8),  # with lone surrogates
+    st.sampled_from(["", "caf\udce9", "\ud800", "é" * 5000, "\x00" * 4097]),
+)
+
+
+def or_none(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | values
+
+
+def long_too(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Short tuples, and now and then one that is longer than a list may be."""
+    return st.lists(values, max_size=5).map(tuple) | values.map(lambda value: (value,) * 4097)
+
+
+NUMBER: Final = or_none(WILD_NUMBER)
+TEXT: Final = or_none(WILD_TEXT)
+RAW: Final = or_none(st.dictionaries(WILD_TEXT, WILD_TEXT, max_size=3))
+INTEGER: Final = st.integers()
+PACK: Final = st.builds(BatteryPack, WILD_TEXT, TEXT, NUMBER, NUMBER, NUMBER, NUMBER, RAW)
+HEALTH: Final = st.builds(Health, NUMBER, NUMBER, TEXT, or_none(INTEGER))
+BATTERY: Final = st.builds(
+    Battery,
+    *(TEXT, TEXT, NUMBER, NUMBER, NUMBER, NUMBER),
+    method=TEXT,
+    raw=RAW,
+    packs=or_none(st.lists(PACK, max_size=4).map(tuple)),
+    health=or_none(HEALTH),
+)
+PROCESS: Final = st.builds(Process, INTEGER, INTEGER, WILD_TEXT, WILD_NUMBER, NUMBER, NUMBER)
+WILD: Final = st.builds(
+    Sample,
+    host=WILD_TEXT,
+    boot_id=WILD_TEXT,
+    run=WILD_TEXT,
+    seq=INTEGER,
+    ts=INTEGER,
+    time=WILD_NUMBER,
+    interval=WILD_NUMBER,
+    suspended=WILD_NUMBER,
+    battery=or_none(BATTERY),
+    cpu=st.builds(Cpu, NUMBER, long_too(NUMBER), NUMBER, NUMBER, NUMBER),
+    load=st.tuples(NUMBER, NUMBER, NUMBER),
+    processes=st.lists(PROCESS, max_size=5).map(tuple),
+    source=or_none(st.builds(PowerSource, WILD_TEXT, WILD_NUMBER, NUMBER, NUMBER, st.booleans())),
+    on_ac=or_none(st.booleans()),
+    governor=TEXT,
+    brightness=NUMBER,
+    radios=or_none(st.dictionaries(WILD_TEXT, st.booleans(), max_size=3)),
+    throttled=or_none(st.lists(WILD_TEXT, max_size=4).map(tuple)),
+)
+"""Every field with values that no reader takes, and with some that it does."""
+
+
+@given(WILD)
+def test_whatever_the_sensors_give_is_published_and_taken(it: Sample) -> None:
+    made = message(it)
+    taken = decode(made.body)
+    assert taken == made.sample
+    assert len(made.body) <= MAX_BYTES
+    assert made.sample.topic.encode().startswith(b"sample/")
+    assert message(taken).changed == ()
+
+
+@given(samples)
+def test_what_readers_take_is_not_changed(it: Sample) -> None:
+    made = message(it)
+    assert (made.sample, made.changed) == (it, ())
+    assert decode(made.body) == it
+
+
+def changed(**fields: Any) -> tuple[Sample, tuple[str, ...]]:
+    made = message(sample()._replace(**fields))
+    assert decode(made.body) == made.sample
+    return made.sample, made.changed
+
+
+@pytest.mark.parametrize(
+    ("host", "published"),
+    [("", "unknown"), ("caf\udce9", "caf\ufffd"), ("x" * 5000, "x" * 4096), ("\udcff", "\ufffd")],
+)
+def test_a_host_name_that_is_empty_long_or_not_utf8(host: str, published: str) -> None:
+    it, fields = changed(host=host)
+    assert (it.host, fields) == (published, ("host",))
+    assert it.topic == f"sample/{published}/"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -0.5, 100.5])
+def test_a_number_out_of_bounds_is_not_available_and_the_rest_stays(value: float) -> None:
+    before = sample()
+    assert before.battery
+    it, fields = changed(battery=before.battery._replace(pct=value))
+    assert fields == ("battery.pct",)
+    assert it == before._replace(battery=before.battery._replace(pct=None))
+
+
+def test_a_process_or_source_without_what_it_must_have_is_left_out() -> None:
+    good, bad = Process(1, 2, "a", 1.5, 0.5), Process(2, 2, "b", math.nan, 0.5)
+    it, fields = changed(processes=(good, bad, good), source=PowerSource("rapl", math.inf))
+    assert (it.processes, it.source) == ((good,), None)
+    assert set(fields) == {"processes.cpu", "processes", "source.power"}
+
+
+def test_a_machine_with_more_cores_than_a_list_holds() -> None:
+    it, fields = changed(cpu=Cpu(1.0, (0.5,) * 4097))
+    assert (it.cpu, fields) == (Cpu(1.0, (0.5,) * 4096), ("cpu.cores",))
+
+
+def test_the_numbers_that_every_sample_has_go_to_the_nearest_bound() -> None:
+    it, _ = changed(interval=0.0, suspended=math.inf, time=math.nan, seq=0, ts=-1)
+    assert (it.interval, it.suspended, it.time, it.seq, it.ts) == (1e-6, 253402300800.0, 0.0, 1, 0)
+
+
+def test_what_is_too_long_for_a_message_is_cut_until_it_fits() -> None:
+    processes = tuple(Process(pid, 2, "\x01" * 4096, 1.5, 0.5) for pid in range(1000))
+    it, fields = changed(processes=processes)
+    assert "processes.name" in fields
+    assert len(it.processes) >= 100
+    assert it.cpu == sample().cpu
