@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ## make run      sampler and writer on this machine, shown live; RUN_SECONDS=30 stops it and prints the reports.
 ##               Also INTERVAL=seconds, SYSFS=folder (for /sys), DB=file (for ./telemetry.db)
 ## make test     the tests; SLOW=1 the slow ones too; DEPS=oldest with the oldest versions allowed;
-##               ARGS="tests/x.py -k name" is for pytest
+##               ARGS="tests/x.py -k name" is for pytest; it runs files side by side, ARGS=-n0 does not
 ## make bench    what all this costs here, beside its peers, into docs/benchmarks.md: about five minutes;
 ##               QUICK=1 one minute, shown and not written
 ## make deb      build and judge the Debian package, into dist/

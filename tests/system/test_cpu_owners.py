@@ -47,6 +47,7 @@ def children(sample: Sample) -> float:
     return sum(process.children or 0.0 for process in sample.processes)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "loop",
     [
@@ -84,6 +85,7 @@ while True:
 """
 
 
+@pytest.mark.alone
 def test_what_nobody_waited_for_is_said_to_be_unowned(system: System) -> None:
     """The kernel gives the time of a child to nobody whose parent ignores SIGCHLD."""
     with load(sys.executable, "-c", DEAF) as parent:
