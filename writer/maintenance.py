@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from writer.disk import disk_of
@@ -24,9 +25,17 @@ _WORTH_TELLING = 5.0
 class Maintenance:
     """Keeps ``store``'s database rolled up and bounded, a short step at a turn."""
 
-    def __init__(self, limits: Limits, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        log: logging.Logger,
+        clock: Callable[[], float] = time.monotonic,
+        longest_wal: int = LONGEST_WAL,
+    ) -> None:
         self._limits = limits
         self._log = log
+        self._clock = clock
+        self._longest_wal = longest_wal
         self._file = (0, 0)
         """Which file the state below is about"""
         self._retention = Retention(limits, lambda: disk_of(Path()))
@@ -41,7 +50,7 @@ class Maintenance:
         """Do what is due; return the seconds until the next turn. Raises CannotWrite."""
         if store.identity != self._file:
             self._begin(store)
-        begun = time.monotonic()
+        begun = self._clock()
         self._mind_the_wal(store)
         if self.is_sparing:
             return _EVERY
@@ -55,7 +64,7 @@ class Maintenance:
                 self._look_at = begun + _EVERY
             self._tell(store, dropping or "")
         # Half of the time is left to others.
-        return max(0.01, time.monotonic() - begun) if has_more else max(0.0, self._look_at - begun)
+        return max(0.01, self._clock() - begun) if has_more else max(0.0, self._look_at - begun)
 
     def _begin(self, store: Store) -> None:
         where = Path(os.path.realpath(store.path)).parent
@@ -68,7 +77,7 @@ class Maintenance:
     # --- the WAL ---
 
     def _mind_the_wal(self, store: Store) -> None:
-        if not self.is_sparing and store.wal_size() <= LONGEST_WAL:
+        if not self.is_sparing and store.wal_size() <= self._longest_wal:
             return
         if store.empty_wal():
             if self.is_sparing:
@@ -88,7 +97,7 @@ class Maintenance:
     def _roll_up(self, store: Store) -> bool:
         has_more = store.roll_up()
         if has_more and self._progress is None:
-            self._progress = store.apply(_Progress.begin)
+            self._progress = store.apply(lambda database: _Progress.begin(database, self._clock))
         if self._progress:
             self._progress.tell(self._log, store, ended=not has_more)
         if self._progress and not has_more:
@@ -120,20 +129,21 @@ class Maintenance:
 class _Progress:
     """How far a way to the newest row is that takes longer than some seconds."""
 
-    def __init__(self, first: int, end: int) -> None:
+    def __init__(self, first: int, end: int, clock: Callable[[], float]) -> None:
         self._first = first
         self._end = end
-        self._told_at = time.monotonic()
+        self._clock = clock
+        self._told_at = clock()
         self._told = 0
         self._has_told = False
 
     @classmethod
-    def begin(cls, database: sqlite3.Connection) -> _Progress:
-        return cls(steps.read_marks(database).minute, steps.newest_minute(database))
+    def begin(cls, database: sqlite3.Connection, clock: Callable[[], float]) -> _Progress:
+        return cls(steps.read_marks(database).minute, steps.newest_minute(database), clock)
 
     def tell(self, log: logging.Logger, store: Store, *, ended: bool) -> None:
         """Log a line every 10 %, or once a minute."""
-        now = time.monotonic()
+        now = self._clock()
         if now < self._told_at + _WORTH_TELLING and not ended:
             return
         marks = store.apply(steps.read_marks)

@@ -125,3 +125,11 @@ def stored_rows(path: Path, ts: int) -> tuple[Rows, Rows, Rows]:
             ts,
         ),
     )
+
+
+def insert_without_run(path: Path, times: Iterable[int]) -> None:
+    """Add bare rows that belong to no run, as those of the original: only their size can drop them."""
+    with changing(path) as database:
+        database.execute("BEGIN")
+        database.executemany("INSERT INTO system_sample (ts, time) VALUES (?, ?)", ((ts, ts) for ts in times))
+        database.execute("COMMIT")

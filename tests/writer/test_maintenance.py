@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import shutil
@@ -10,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.sampler.fakes import SetClock
 from tests.system.processes import System, stop, wait_until
 from tests.writer.conftest import MakeDisk
 from tests.writer.fake_sampler import Feed
-from tests.writer.reading import changing, is_whole, reading, rows, value
+from tests.writer.reading import changing, insert_without_run, is_whole, reading, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
-from writer import maintenance
 from writer.disk import disk_of
 from writer.ingest import Batch
 from writer.maintenance import Maintenance
@@ -37,14 +38,12 @@ def work_off(keeping: Maintenance, store: Store) -> int:
     return turns
 
 
-def test_a_debt_is_paid_and_told_of(
-    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(maintenance, "_WORTH_TELLING", 0.0)
+def test_a_debt_is_paid_and_told_of(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
     assert marks(store.path)["minute_until"] == 0
-    assert work_off(Maintenance(LARGE, LOG), store) > 100
+    looks = itertools.count()
+    assert work_off(Maintenance(LARGE, LOG, lambda: next(looks) / 8), store) > 100
     assert rolled_up(store.path) == recomputed(store.path)
     told = [record.getMessage() for record in caplog.records]
     assert 5 <= len(told) <= 11
@@ -71,21 +70,21 @@ def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCa
 
 
 def test_rows_that_were_looked_at_and_stay_are_not_told(
-    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("writer.rollups.retention._MOST_READ", 20)
     caplog.set_level(logging.INFO)
-    store.import_samples([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)])
+    insert_without_run(store.path, [MIDNIGHT + 100 * seq for seq in range(1, 12_000)])
     work_off(Maintenance(Limits(1 << 40, 3.0 * DAY), LOG), store)
     assert caplog.records == []
 
 
 def test_no_day_to_drop_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     store.append(row_of(1, 10), NOW)
-    keeping = Maintenance(Limits(1), LOG)
+    clock = SetClock()
+    keeping = Maintenance(Limits(1), LOG, clock.monotonic)
     for _ in range(3):
         work_off(keeping, store)
-        keeping._look_at = 0.0
+        clock.go_on(60.0)
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == (
         f"{store.path} or its disk is full, and there is no older day to drop: make room, or raise --max-size"
@@ -103,13 +102,10 @@ def wal_growth(store: Store, first: int, count: int, each: int) -> float:
     return (store.wal_size() - before) / count
 
 
-def test_a_reader_that_stays_open(
-    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_that_stays_open(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """SQLite cannot reuse a WAL that somebody reads: what can be done is to write less."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(maintenance, "LONGEST_WAL", 8 << 20)
-    keeping = Maintenance(LARGE, LOG)
+    keeping = Maintenance(LARGE, LOG, longest_wal=8 << 20)
     store.append(row_of(1, 1000), NOW)
     work_off(keeping, store)
     with reading(store.path) as reader:
@@ -147,11 +143,12 @@ def test_commits_are_ten_minutes_apart_meanwhile() -> None:
 # --- in the real process ---
 
 
-def debtor(path: Path) -> Path:
+def debtor(path: Path, samples: int = 12_000) -> Path:
     """Make a database of twenty days that is not rolled up, and too large for 2 MB."""
     with Store(path) as store:
-        for first in range(1, 12_001, 1000):
-            store.append([sample(seq, ts=MIDNIGHT + 144 * seq) for seq in range(first, first + 1000)], NOW)
+        step = 20 * DAY // samples
+        for first in range(1, samples + 1, 1000):
+            store.append([sample(seq, ts=MIDNIGHT + step * seq) for seq in range(first, first + 1000)], NOW)
         with changing(path) as database:
             for table in ("system_minute", "system_hour", "core_hour", "process_hour", "process_day"):
                 database.execute(f"DELETE FROM {table}")
@@ -160,7 +157,7 @@ def debtor(path: Path) -> Path:
 
 
 def test_samples_are_stored_while_a_debt_is_paid(system: System) -> None:
-    debtor(system.database)
+    debtor(system.database, 3000)
     with Feed(system, "--commit-interval", "0") as feed:
         newest = 0
         while marks(system.database)["minute_until"] < MIDNIGHT + 19 * DAY:

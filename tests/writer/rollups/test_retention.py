@@ -8,7 +8,7 @@ import pytest
 
 from telemetry.errors import UsageError
 from telemetry.stream.joiner import Gap
-from tests.writer.reading import changing, reading, rows, value
+from tests.writer.reading import changing, insert_without_run, reading, rows, value
 from tests.writer.rollups.recomputed import marks, rolled_up
 from tests.writer.samples import NOW, sample
 from tests.writer.upgrade.originals import build, measured
@@ -229,10 +229,12 @@ def test_a_file_that_cannot_shrink_loses_no_more_than_it_needs(tmp_path: Path) -
     with Store(path) as store:
         assert value(path, "PRAGMA auto_vacuum") == 0
         fill(store, 20, each=400)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("writer.rollups.retention._ROOM_TO_GO_ON", 1 << 20)
-            drop(store, Retention(LARGE, lambda: Disk(0, 1 << 40)))
-        assert value(path, "PRAGMA freelist_count") * value(path, "PRAGMA page_size") < 3 << 20
+        with changing(path) as database:  # large rows, as room is made until 16 MiB are free
+            database.execute("ALTER TABLE system_sample ADD COLUMN own_note BLOB")
+            database.execute("UPDATE system_sample SET own_note = ZEROBLOB(4000)")
+        drop(store, Retention(LARGE, lambda: Disk(0, 1 << 40)))
+        free = value(path, "PRAGMA freelist_count") * value(path, "PRAGMA page_size")
+        assert 16 << 20 <= free < 20 << 20
         assert len(per_day(path)) > 5
 
 
@@ -265,10 +267,9 @@ def test_rows_are_dropped_by_age_but_those_of_imports_and_of_the_original(tmp_pa
         assert per_day(path) == [(10, 1)]
 
 
-def test_more_rows_than_a_step_looks_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("writer.rollups.retention._MOST_READ", 20)
-    store.import_samples([sample(seq, "imported", ts=MIDNIGHT + seq) for seq in range(1, 100)])
+def test_more_rows_than_a_step_looks_at(store: Store) -> None:
     fill(store, 10)
+    insert_without_run(store.path, [MIDNIGHT + at for at in range(12_000) if at % (DAY // 100)])
     drop(store, Retention(Limits(1 << 40, 3.0 * DAY), lambda: ROOMY))
     assert [day for day, _ in per_day(store.path)] == [0, 7, 8, 9, 10]
 

@@ -17,7 +17,7 @@ from tests.strategies import numbers, or_none
 from tests.writer.reading import changing, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, ORDINARY, row_of, sample
-from tests.writer.upgrade.originals import build, measured
+from tests.writer.upgrade.originals import build, measured, upgrade
 from writer.disk import Disk
 from writer.rollups import steps
 from writer.rollups.retention import Limits, Retention
@@ -171,12 +171,10 @@ def test_rows_that_another_connection_brings_meanwhile_are_not_missed(store: Sto
 
 
 @pytest.mark.parametrize("has_room", [True, False], ids=["compact", "plain"])
-def test_a_database_of_the_original_is_rolled_up_afterwards(
-    tmp_path: Path, has_room: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_of_the_original_is_rolled_up_afterwards(tmp_path: Path, has_room: bool) -> None:
     path = tmp_path / "telemetry.db"
     build(path, measured(3000))
-    monkeypatch.setattr("writer.opening._has_room_for_a_copy", lambda path: has_room)
+    upgrade(path, has_room=has_room)
     with Store(path) as store:
         assert marks(path)["minute_until"] == 0
         store.append([sample(1)], NOW)
@@ -194,10 +192,10 @@ NUMBERS = {
 NO_TIMES = ["noon", 9e999, -1.5, None, b"1"]
 
 
-def test_a_value_that_is_no_number_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_is_no_number_counts_as_none(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.db"
     build(path, measured(60))
-    monkeypatch.setattr("writer.opening._has_room_for_a_copy", lambda path: False)
+    upgrade(path, has_room=False)
 
     def put(database: sqlite3.Connection, values: Iterable[object]) -> None:
         for at, what in zip(ts, values, strict=False):
