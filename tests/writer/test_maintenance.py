@@ -58,7 +58,8 @@ def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFix
     work_off(keeping, store)
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == "dropped raw samples up to 2027-01-25 (--retain); their roll-ups stay"
-    assert dict(rows(store.path, "SELECT * FROM setting")) == {"max_size": 1 << 40, "retain": 3 * DAY}
+    kept: dict[str, float] = dict(rows(store.path, "SELECT * FROM setting"))
+    assert (kept["max_size"], kept["retain"]) == (1 << 40, 3 * DAY)
 
 
 def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
