@@ -30,6 +30,8 @@ UNION ALL
 SELECT 1 FROM system_minute WHERE bucket >= :start AND bucket < min(:stop, :raw_since)
 LIMIT 1"""
 
+_MISDATED: Final = "SELECT COUNT(*) FROM system_sample WHERE time IS NULL AND clock_time IS NOT NULL"
+
 
 class Answer(NamedTuple):
     """Rows as they come out of the database, and what to say beside them."""
@@ -70,7 +72,7 @@ def ask(
     known = {column.name: column for column in report.columns + variant.columns}
     # A newer view may have columns that this does not know: they are shown, if without a unit.
     columns = tuple(known.get(name, Column(name, "", "", 3)) for name in names)
-    remarks = list(filter(None, (window.remark, said)))
+    remarks = list(filter(None, (window.remark, _misdated(connection, report, window), said)))
     # Who names a limit and no window knows that there are more.
     is_known = parameters["since"] is None and parameters["until"] is None and limit != report.limit
     return Answer(columns, _limited(told, limit, [] if is_known else remarks), remarks)
@@ -128,6 +130,14 @@ def _in_pages(
 def _note(connection: sqlite3.Connection, report: Report, bound: Mapping[str, Any]) -> str | None:
     found = connection.execute(sql_text(report.note), bound).fetchone() if report.note else None
     return str(found[0]) if found else None
+
+
+def _misdated(connection: sqlite3.Connection, report: Report, window: Window) -> str | None:
+    """Of a report on all that there is: what it leaves out because a wrong clock dated it."""
+    if window.since is not None or report.takes_at or report.vertical:
+        return None
+    (count,) = connection.execute(_MISDATED).fetchone()
+    return f"{count} samples that a wrong clock dated are left out" if count else None
 
 
 def _why_nothing(connection: sqlite3.Connection, report: Report, window: Window, history: History) -> str:

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 from telemetry.errors import UserError
 from telemetry.sample import MAX_BYTES, InvalidSample, Sample, decode
 from telemetry.service import RateLimited
-from writer.store import CannotWrite, Store
+from writer.store import CannotWrite, Store, settle_clock
 
 _BATCH = 1000
 _BATCH_BYTES = 4 << 20
@@ -91,6 +91,7 @@ def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: floa
         if len(batch) == _BATCH or size > _BATCH_BYTES:
             flush()
     flush()
+    settle_clock(store)
     progress.end()
     return Counts(imported, known, invalid, ahead)
 

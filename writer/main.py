@@ -19,7 +19,7 @@ from telemetry.notify import Supervisor
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
 from writer.importing import import_lines, reading
-from writer.store import Store
+from writer.store import Store, settle_clock
 
 PROGRAM = "telemetry-writer"
 DEFAULT_COMMIT_INTERVAL = 60.0
@@ -36,7 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     check_open_files()
-    command = import_samples if options.source is not None else store_stream
+    command = store_stream
+    if options.source is not None:
+        command = import_samples
+    elif options.drop_misdated:
+        command = drop_misdated
     return command(options, start_log(PROGRAM, options.verbose))
 
 
@@ -89,6 +93,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="AGE",
         help="drop raw samples that are older than this (90d, 12w, 2y; off); imported ones and roll-ups stay",
     )
+    add(
+        "--drop-misdated",
+        action="store_true",
+        help="delete the samples that a wrong clock dated, which no report includes, then end",
+    )
     add("--import", dest="source", metavar="FILE|-", help="import samples, one JSON object a line, then end")
     add("--verbose", action="store_true", help="log every commit")
     add("--version", action="version", version=f"%(prog)s {__version__}")
@@ -135,6 +144,15 @@ def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
         f"{counts.invalid:,} invalid, {counts.ahead:,} more than a day ahead of the clock",
         file=sys.stderr,
     )
+    return 0
+
+
+def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
+    """Delete the samples that a wrong clock dated, and say how many."""
+    with Store(options.db or places.default_database()) as store:
+        settle_clock(store)
+        dropped = store.drop_misdated()
+    print(f"{PROGRAM}: deleted {dropped:,} samples that a wrong clock dated", file=sys.stderr)
     return 0
 
 

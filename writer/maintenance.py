@@ -13,6 +13,7 @@ from writer.disk import disk_of
 from writer.rollups import steps
 from writer.rollups.retention import HOUSEKEEPING, Limits, Retention, day, note_limits
 from writer.store import Store
+from writer.wrong_clock import count_misdated
 
 LONGEST_WAL = 64 << 20
 """Bytes of WAL past which a reader that does not end is in the way: the writer then writes little."""
@@ -43,6 +44,8 @@ class Maintenance:
         self._stuck = False
         self._look_at = 0.0
         self._progress: _Progress | None = None
+        self._redated = 0
+        """Samples that the review under way has marked or restored"""
         self.is_sparing = False
         """A reader keeps the WAL from being emptied: commits are few."""
 
@@ -54,8 +57,9 @@ class Maintenance:
         self._mind_the_wal(store)
         if self.is_sparing:
             return _EVERY
-        has_more = self._roll_up(store)
-        if begun >= self._look_at:
+        # First: what a wrong clock dated must not be rolled up, and must not make other rows old.
+        has_more = self._review_clock(store) if store.clock_is_doubtful else self._roll_up(store)
+        if begun >= self._look_at and not store.clock_is_doubtful:
             dropping = store.apply(self._retention.step)
             if dropping:
                 store.invalidate()
@@ -91,6 +95,21 @@ class Maintenance:
                 store.path,
                 store.wal_size() >> 20,
             )
+
+    # --- clocks ---
+
+    def _review_clock(self, store: Store) -> bool:
+        """Mark a batch of samples that a wrong clock dated."""
+        if changed := store.review_clock():
+            self._redated += changed
+        elif self._redated:
+            self._log.warning(
+                "the clock was wrong: %d samples are misdated and are left out of reports "
+                "(telemetry-writer --drop-misdated deletes them)",
+                store.apply(count_misdated) or 0,
+            )
+            self._redated = 0
+        return True
 
     # --- rolling up ---
 

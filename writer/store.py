@@ -21,6 +21,7 @@ from writer.result_codes import is_damage
 from writer.rollups import steps
 from writer.rows import Rows
 from writer.transaction import empty_wal, transaction
+from writer.wrong_clock import drop_misdated, note_step, review, step_of
 
 
 def _newest_ts(database: sqlite3.Connection) -> int:
@@ -48,6 +49,14 @@ class _Run(NamedTuple):
     run_id: int
     last_dropped: int
     """Greatest seq of its rows that were dropped"""
+
+
+class _Clock(NamedTuple):
+    """What the clock said at a sample."""
+
+    run_id: int
+    seq: int
+    time: float
 
 
 class Stored(NamedTuple):
@@ -101,6 +110,9 @@ class Store:
         self._runs: dict[str, _Run] = {}
         self._taken = range(0)
         """Seconds that were found to have a row: importing what is there already asks for each anew."""
+        self._clock: _Clock | None = None
+        self.clock_is_doubtful = True
+        """A run began or its clock was set: samples before it may have a wrong date."""
 
     def replace(self, why: str) -> None:
         """Set the damaged file aside and go on with a fresh one; the lock stays.
@@ -206,6 +218,7 @@ class Store:
                     if item.seq <= run.last_dropped or not self._rows.add(item, ts, run.run_id):
                         known += 1
                         continue
+                    self._follow_clock(item, run.run_id)
                     stored += 1
                     newest_ts = max(newest_ts, ts)
                     if item.time < marks.minute:
@@ -246,6 +259,23 @@ class Store:
         """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
         return bool(self.apply(steps.in_background))
 
+    def review_clock(self) -> int:
+        """Mark or restore a batch of misdated samples; return how many, 0 when done. Raises CannotWrite."""
+        changed = self.apply(lambda database: next(review(database), 0)) or 0
+        if changed:
+            self.invalidate()
+        else:
+            self.clock_is_doubtful = False
+        return changed
+
+    def drop_misdated(self) -> int:
+        """Delete all samples that a wrong clock dated; return how many. Raises CannotWrite."""
+        dropped = 0
+        while batch := self.apply(drop_misdated):
+            dropped += batch
+        self.invalidate()
+        return dropped
+
     @contextmanager
     def _refusals(self) -> Iterator[None]:
         """Turn what SQLite refuses into CannotWrite; a damaged file is replaced."""
@@ -266,6 +296,7 @@ class Store:
         """Drop the caches of what rows there are: it may have been undone, or dropped."""
         self._taken = range(0)
         self._runs = {}
+        self._clock = None
         self._rows.invalidate()
 
     def _run(self, sample: Sample, ts: int, *, imported: bool, runs: dict[str, _Run]) -> _Run:
@@ -293,6 +324,29 @@ class Store:
         )
         return _Run(*self._database.execute(find, values[:1]).fetchone())
 
+    def _follow_clock(self, sample: Sample, run_id: int) -> None:
+        """Note where the clock was set between two samples of a run."""
+        before = self._clock
+        if before is None or before.run_id != run_id or before.seq >= sample.seq:
+            before = self._clock_before(sample, run_id)
+        self._clock = _Clock(run_id, sample.seq, sample.time)
+        if before is None:
+            self.clock_is_doubtful = True
+            return
+        # The intervals of lost samples are not known: this one's stands for each.
+        elapsed = sample.interval * (sample.seq - before.seq) + sample.suspended
+        if step := step_of(before.time, sample.time, elapsed):
+            note_step(self._database, run_id, sample.seq, step)
+            self.clock_is_doubtful = True
+
+    def _clock_before(self, sample: Sample, run_id: int) -> _Clock | None:
+        row = self._database.execute(
+            "SELECT run_id, seq, coalesce(clock_time, time) FROM system_sample "
+            "WHERE run_id = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
+            (run_id, sample.seq),
+        ).fetchone()
+        return _Clock(*row) if row and isinstance(row[2], float) else None
+
     def _note_gap(self, gap: Gap, noticed: float, runs: dict[str, _Run]) -> None:
         run = runs.get(gap.run)
         if run is None:  # not kept in ``runs``: a sample has still to say what this run is
@@ -316,3 +370,9 @@ class Store:
             free += 1
         self._taken = range(first, free)
         return free
+
+
+def settle_clock(store: Store) -> None:
+    """Mark all misdated samples, and roll up what is then to be. Raises CannotWrite."""
+    while store.review_clock() or store.roll_up():
+        pass

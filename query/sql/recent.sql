@@ -3,7 +3,7 @@
 WITH chosen (ts, age) AS (
     SELECT * FROM (
         SELECT ts, ts FROM system_sample
-        WHERE :since IS NULL AND :until IS NULL
+        WHERE :since IS NULL AND :until IS NULL AND time IS NOT NULL
         ORDER BY ts DESC LIMIT coalesce(:limit, -1)
     )
     UNION ALL

@@ -127,7 +127,18 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
     bare = {column.name for report in REPORTS for column in columns_of(report) if not column.unit}
     assert bare == {
         *("status", "load1", "load5", "load15", "pid", "name", "appearances", "core", "samples"),
-        *("database", "schema", "runs", "gaps", "samples_lost", "governor", "radios", "on_ac", "throttled"),
+        *(
+            "database",
+            "schema",
+            "runs",
+            "gaps",
+            "samples_lost",
+            "misdated",
+            "governor",
+            "radios",
+            "on_ac",
+            "throttled",
+        ),
         *("full", "design", "unit", "cycles"),
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from query.database import KNOWN_SCHEMA
 from query.main import main
 from telemetry.sample import Health
 from tests.query.conftest import Query
@@ -98,7 +99,7 @@ def test_status(recording: Recording, query: Query) -> None:
     assert row == {
         "database": str(recording.path),
         "bytes": size,
-        "schema": 3,
+        "schema": KNOWN_SCHEMA,
         "runs": 2,
         "samples": 15,
         "oldest": NOON - 100,
@@ -106,6 +107,7 @@ def test_status(recording: Recording, query: Query) -> None:
         "newest_age_s": 30,
         "gaps": 2,
         "samples_lost": 13,
+        "misdated": 0,
         "rolled_up_until": None,
         "raw_since": NOON - 100,
         "days_fit": None,

@@ -32,6 +32,8 @@ _ROOM_TO_GO_ON = 16 << 20
 """Bytes of free pages with which a file that cannot shrink is left alone on a file system that is full."""
 _LONGEST = 0.04
 """s that a step should hold the write lock; the next is half as large where it took longer."""
+_LONG_DOUBT = 30 * DAY
+"""s for which a large step of the clock is doubted"""
 _MOST_READ = 5000
 """Rows that are looked at in a step for some that are old enough."""
 
@@ -102,7 +104,7 @@ class Retention:
         if needs_room and not is_full and empty_wal(database) and not self._is_low():
             return THE_WAL
         if is_full or needs_room:
-            if self._drop_oldest(database, running_day(database)):
+            if self._drop_misdated(database) or self._drop_oldest(database, running_day(database)):
                 return why
             self.is_stuck = True
         return "" if self._limits.retain is None else self._drop_aged(database, self._limits.retain)
@@ -145,6 +147,16 @@ class Retention:
         self._emptying = floor(rows[0][1], DAY) + DAY
         self._drop(database, [ts for ts, at in rows if at < self._emptying], self._emptying)
         return True
+
+    def _drop_misdated(self, database: sqlite3.Connection) -> bool:
+        """Samples that a wrong clock dated go first: no report reads them."""
+        rows = database.execute(
+            "SELECT ts FROM system_sample WHERE time IS NULL AND clock_time IS NOT NULL LIMIT ?",
+            (self._samples,),
+        ).fetchall()
+        if rows:
+            self._drop(database, [ts for (ts,) in rows], 0)
+        return bool(rows)
 
     def _drop_aged(self, database: sqlite3.Connection, retain: float) -> str:
         newest = trusted_time(database)
@@ -222,22 +234,32 @@ def _adapted(size: int, took: float, most: int) -> int:
 def trusted_time(database: sqlite3.Connection) -> float | None:
     """Return the time that ages count from: that of the newest row, None where there is none.
 
-    For a day after the clock went forward by more than a day it is that of the row before: the clock may be
-    wrong, and what is dropped is gone. (So it is when the machine was off for longer: no harm in that.)
+    A clock that went forward may be wrong, and what is dropped is gone. After a step of more than a day
+    it is the time of the row before the step: for a day, or for 30 days where the clock was set while the
+    sampler ran. (A machine that was off for so long loses nothing by it.)
     """
-    newest = database.execute("SELECT time FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
+    newest = database.execute("SELECT time, run_id FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
     if newest is None or not isinstance(newest[0], float) or not 0 <= newest[0] < END_OF_TIME:
         return None
-    (now,) = newest
-    ts, first = database.execute(
-        "SELECT MIN(ts), time FROM system_sample WHERE time > ? AND time <= ?", (now - DAY, now)
+    now: float = newest[0]
+    set_at = database.execute(
+        "SELECT s.time, b.time FROM clock_step AS c JOIN system_sample AS s USING (run_id, seq) "
+        "JOIN system_sample AS b ON b.run_id = c.run_id AND b.seq = c.seq - 1 "
+        "WHERE c.run_id = ? AND c.step > 0 AND b.time IS NOT NULL ORDER BY c.seq LIMIT 1",
+        (newest[1],),
+    ).fetchone()
+    if set_at and now - set_at[0] < _LONG_DOUBT:
+        return float(set_at[1])
+    first = database.execute(
+        "SELECT ts, time FROM system_sample WHERE time > ? AND time <= ? ORDER BY time LIMIT 1",
+        (now - DAY, now),
     ).fetchone()
     before = database.execute(
-        "SELECT time FROM system_sample WHERE ts < ? ORDER BY ts DESC LIMIT 1", (ts,)
+        "SELECT time FROM system_sample WHERE ts < ? AND time IS NOT NULL ORDER BY ts DESC LIMIT 1", first[:1]
     ).fetchone()
-    if before and isinstance(before[0], float) and before[0] < first - DAY:
+    if before and isinstance(before[0], float) and before[0] < first[1] - DAY:
         return before[0]
-    return float(now)
+    return now
 
 
 def running_day(database: sqlite3.Connection) -> int:

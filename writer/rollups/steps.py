@@ -123,8 +123,7 @@ def _minutes(database: sqlite3.Connection, marks: Marks, until: int) -> Step:
     end = min(first + HOUR, until)
     if more := _has_more(database, first, end):
         end = max(floor(more[0], MINUTE), first + MINUTE)
-    rows = _added_up(database, SYSTEM_MINUTE, SYSTEM_MINUTE.of_rows(), first=first, end=end)
-    return Step([(SYSTEM_MINUTE, rows)], marks._replace(minute=end))
+    return Step([(SYSTEM_MINUTE, rows_of_minutes(database, first, end))], marks._replace(minute=end))
 
 
 def _hour(database: sqlite3.Connection, marks: Marks, until: int, *, small: bool) -> Step | None:
@@ -132,9 +131,7 @@ def _hour(database: sqlite3.Connection, marks: Marks, until: int, *, small: bool
     end = min(first + HOUR, until)
     if small and _has_more(database, first, end):
         return None
-    rows = _added_up(database, SYSTEM_HOUR, SYSTEM_HOUR.of_finer(SYSTEM_MINUTE), first=first, end=end)
-    more = _of_processes_and_cores(database, IN_SPAN, {"first": first, "end": end})
-    return Step([(SYSTEM_HOUR, rows), *more], marks._replace(hour=end))
+    return Step(rows_of_hours(database, first, end), marks._replace(hour=end))
 
 
 def _days(database: sqlite3.Connection, marks: Marks, until: int) -> Step:
@@ -143,8 +140,26 @@ def _days(database: sqlite3.Connection, marks: Marks, until: int) -> Step:
     ).fetchone()
     first = until if first is None else floor(first, DAY)
     end = min(first + DAY, until)
-    rows = _added_up(database, PROCESS_DAY, PROCESS_DAY.of_finer(PROCESS_HOUR), first=first, end=end)
-    return Step([(PROCESS_DAY, rows)], marks._replace(day=end))
+    return Step([(PROCESS_DAY, rows_of_days(database, first, end))], marks._replace(day=end))
+
+
+def rows_of_minutes(database: sqlite3.Connection, first: int, end: int) -> _Rows:
+    """Return the rows of system_minute from ``first`` to ``end``, made of raw rows."""
+    return _added_up(database, SYSTEM_MINUTE, SYSTEM_MINUTE.of_rows(), first=first, end=end)
+
+
+def rows_of_hours(database: sqlite3.Connection, first: int, end: int) -> list[tuple[RollUp, _Rows]]:
+    """Return the rows of each table of hours, made of minutes and of the raw rows of cores and processes."""
+    rows = _added_up(database, SYSTEM_HOUR, SYSTEM_HOUR.of_finer(SYSTEM_MINUTE), first=first, end=end)
+    return [
+        (SYSTEM_HOUR, rows),
+        *_of_processes_and_cores(database, IN_SPAN, {"first": first, "end": end}),
+    ]
+
+
+def rows_of_days(database: sqlite3.Connection, first: int, end: int) -> _Rows:
+    """Return the rows of process_day, made of process_hour."""
+    return _added_up(database, PROCESS_DAY, PROCESS_DAY.of_finer(PROCESS_HOUR), first=first, end=end)
 
 
 def _has_more(database: sqlite3.Connection, first: int, end: int) -> tuple[float] | None:

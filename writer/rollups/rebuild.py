@@ -1,0 +1,87 @@
+"""Roll-ups that are made again of raw rows, after some of these got another time or were deleted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from writer.rollups.steps import (
+    floor,
+    newest_minute,
+    read_marks,
+    rows_of_days,
+    rows_of_hours,
+    rows_of_minutes,
+)
+from writer.rollups.tables import DAY, HOUR, MINUTE, PROCESS_DAY, SYSTEM_MINUTE, TABLES, RollUp
+from writer.transaction import transaction
+
+
+def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:
+    """Make the buckets that hold ``moments`` (Unix time, s) again, in the transaction of the caller.
+
+    Buckets of a day whose raw rows may have been dropped (``raw_since``) stay as they are.
+    """
+    marks = read_marks(database)
+    hours = {hour for moment in moments if (hour := floor(moment, HOUR)) >= marks.raw_since}
+    for hour in sorted(hours):
+        end = hour + HOUR
+        _replace(database, SYSTEM_MINUTE, hour, end, rows_of_minutes(database, hour, min(end, marks.minute)))
+        if end <= marks.hour:
+            for table, rows in rows_of_hours(database, hour, end):
+                _replace(database, table, hour, end, rows)
+    for day in sorted({floor(hour, DAY) for hour in hours}):
+        if day >= marks.raw_since and day + DAY <= marks.day:
+            _replace(database, PROCESS_DAY, day, day + DAY, rows_of_days(database, day, day + DAY))
+
+
+def lower_marks(database: sqlite3.Connection) -> None:
+    """Let the roll-ups end at the newest minute, where they reach past it: rows there got another time.
+
+    In a transaction of its own. Raises sqlite3.Error.
+    """
+    marks, newest = read_marks(database), newest_minute(database)
+    until = [min(mark, floor(newest, size)) for mark, size in zip(marks, _SIZES, strict=False)]
+    since = marks.raw_since if marks.raw_since <= newest + DAY else _raw_since(database)
+    if [*until, since] == [*marks]:
+        return
+    with transaction(database):
+        for table in TABLES:
+            end = {SYSTEM_MINUTE: until[0], PROCESS_DAY: until[2]}.get(table, until[1])
+            _delete(database, table, end, _END)
+        database.execute(
+            "UPDATE history SET minute_until = ?, hour_until = ?, day_until = ?, raw_since = ?",
+            (*until, since),
+        )
+
+
+def _raw_since(database: sqlite3.Connection) -> int:
+    """Return the mark that is true of the rows that there are: a wrong clock made too many days old."""
+    (oldest,) = database.execute("SELECT MIN(time) FROM system_sample WHERE time >= 0").fetchone()
+    day = floor(oldest or 0, DAY)
+    lost = database.execute(
+        "SELECT MIN(bucket) < ? FROM system_hour", (floor(oldest or 0, HOUR),)
+    ).fetchone()[0]
+    if not lost:
+        return 0
+    (partly,) = database.execute(
+        "SELECT EXISTS (SELECT 1 FROM system_minute WHERE bucket >= ? AND bucket < ?)",
+        (day, floor(oldest or 0, MINUTE)),
+    ).fetchone()
+    return day + DAY if partly else day
+
+
+_SIZES = (MINUTE, HOUR, DAY)
+_END = 1 << 62
+
+
+def _replace(
+    database: sqlite3.Connection, table: RollUp, first: int, end: int, rows: list[tuple[Any, ...]]
+) -> None:
+    _delete(database, table, first, end)
+    database.executemany(table.upsert, rows)
+
+
+def _delete(database: sqlite3.Connection, table: RollUp, first: int, end: int) -> None:
+    database.execute(f"DELETE FROM {table.name} WHERE bucket >= ? AND bucket < ?", (first, end))
