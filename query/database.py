@@ -30,6 +30,15 @@ class UnreadableError(UserError):
     """The database cannot be read; the text is one line and says what to do next."""
 
 
+class DamagedError(UnreadableError):
+    """The file is damaged: telemetry-writer saves what can be read of it."""
+
+    def __init__(self, path: Path, error: sqlite3.Error) -> None:
+        self.found = f"{path}: damaged ({error})"
+        """What is wrong, without the next step"""
+        super().__init__(f"{self.found}; start telemetry-writer --db {path}: it saves what can be read")
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection inside one read transaction, so that all that is read of it agrees.
@@ -45,6 +54,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         finally:
             connection.close()
     except sqlite3.Error as error:
+        if _code(error) == sqlite3.SQLITE_CORRUPT:
+            raise DamagedError(path, error) from error
         raise UnreadableError(_explained(error, path)) from error
 
 
@@ -185,6 +196,4 @@ def _explained(error: sqlite3.Error, path: Path) -> str:
             f"{path}: {error}: with its -wal beside it, its directory must be writable once; "
             f"start telemetry-writer --db {path}, or copy both files to a directory of your own"
         )
-    if code == sqlite3.SQLITE_CORRUPT:
-        return f"{path}: damaged ({error}); start telemetry-writer --db {path}: it saves what can be read"
     return f"{path}: {error}; check it: sqlite3 {path} 'PRAGMA integrity_check'"

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -64,8 +64,8 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     window = _window(given, now)
     path: Path = given["db"] or _default_database()
 
-    committed = _ask_for_commit(given["control"], path)
-    with database.reading(path) as connection:
+    committed = _ask_writer("commit", given["control"], path)  # so that the report has the newest sample
+    with _telling_of_damage(given["control"], path), database.reading(path) as connection:
         limits = database.limits(connection, path)
         parameters = {
             **window,
@@ -94,13 +94,13 @@ def _show_live(given: Mapping[str, Any]) -> None:
     live.show(given["subscribe"] or subscribe, given["replay"] or replay, given["format"], given["limit"])
 
 
-def _ask_for_commit(endpoint: str | None, path: Path) -> Committed | None:
-    """Let the writer commit what it has, so that every report has the newest sample; no writer, no wait."""
+def _ask_writer(op: str, endpoint: str | None, path: Path) -> Committed | None:
+    """Ask the writer of this database for ``op``; None: it did not agree. No writer, no wait."""
     from telemetry import places  # noqa: PLC0415
-    from telemetry.stream.control import request_commit  # noqa: PLC0415
+    from telemetry.stream.control import request  # noqa: PLC0415
 
     with suppress(UserError):  # somebody else's directory: no writer of ours is there, and reports need none
-        return request_commit(endpoint or places.control_endpoint(places.readers_directory()), path)
+        return request(op, endpoint or places.control_endpoint(places.readers_directory()), path)
     return None
 
 
@@ -113,6 +113,19 @@ def _silence(committed: Committed | None) -> Iterator[str]:
         f"telemetry-writer runs and has received nothing {since}: is telemetry-sampler running, "
         "with the same TELEMETRY_RUNTIME_DIR?"
     )
+
+
+@contextmanager
+def _telling_of_damage(endpoint: str | None, path: Path) -> Iterator[None]:
+    """Tell the writer of damage that a report met: it checks the database and saves what can be read."""
+    try:
+        yield
+    except database.DamagedError as error:
+        if _ask_writer("check", endpoint, path) is None:
+            raise
+        raise UserError(
+            f"{error.found}; telemetry-writer is checking it and saves what can be read"
+        ) from None
 
 
 def _default_database() -> Path:

@@ -105,6 +105,9 @@ class Loop:
         now = time.monotonic()
         for route in self._requests.add(self._control.requests(), now):
             self._control.answer(route, {"ok": False, "error": "too many requests at a time"})
+        if self._control.check_wanted:
+            self._control.check_wanted = False
+            self._guarded.check()
         if self._due_in(now) <= 0:
             self._commit()
         elif self._batch.items and now >= self._retry_at and self._requests.may_commit(now):

@@ -1,8 +1,9 @@
-"""The writer's own socket: "commit what you have, I am about to read".
+"""The writer's own socket: "commit what you have, I am about to read", and "what I read is damaged".
 
 Request ``{"v":1,"op":"commit"}``; answer ``{"v":1,"ok":true,"dev":…,"ino":…,"newest":[run,seq],
 "received":s,"silent":bool}`` once all that the writer received is committed. ``dev`` and ``ino`` are the
-database's, so that a reader of another file knows that it was not meant.
+database's, so that a reader of another file knows that it was not meant. Request ``{"v":1,"op":"check"}``:
+the same answer, and the writer checks all tables in the background.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ from telemetry.places import ipc_path
 VERSION = 1
 
 
-def is_commit(frame: bytes) -> bool:
-    """Return whether ``frame`` is the one request that there is."""
+COMMIT, CHECK = "commit", "check"
+
+
+def operation(frame: bytes) -> str | None:
+    """Return what ``frame`` asks for, None where it is no request that there is."""
     try:
         fields = json.loads(frame) if len(frame) < 4096 else None
     except (ValueError, RecursionError):
-        return False
-    return isinstance(fields, dict) and fields.get("v") == VERSION and fields.get("op") == "commit"
+        return None
+    if not isinstance(fields, dict) or fields.get("v") != VERSION:
+        return None
+    return next((known for known in (COMMIT, CHECK) if fields.get("op") == known), None)
 
 
 class Committed(NamedTuple):
@@ -37,7 +43,12 @@ class Committed(NamedTuple):
 
 
 def request_commit(endpoint: str, database: Path, timeout: float = 0.5) -> Committed | None:
-    """Ask the writer of ``database`` to commit; None: it did not. Never raises, never waits longer.
+    """Ask the writer of ``database`` to commit; None: it did not. See ``request``."""
+    return request(COMMIT, endpoint, database, timeout)
+
+
+def request(op: str, endpoint: str, database: Path, timeout: float = 0.5) -> Committed | None:
+    """Ask the writer of ``database`` for ``op``; None: it did not agree. Never raises, never waits longer.
 
     A plain connect to an ``ipc://`` socket first: where no writer listens it is refused in 0.05 ms, while
     ZeroMQ would wait.
@@ -54,7 +65,7 @@ def request_commit(endpoint: str, database: Path, timeout: float = 0.5) -> Commi
     try:
         client = context.socket(zmq.REQ)
         addresses.connect(client, endpoint)
-        client.send(json.dumps({"v": VERSION, "op": "commit"}).encode(), zmq.DONTWAIT)
+        client.send(json.dumps({"v": VERSION, "op": op}).encode(), zmq.DONTWAIT)
         if not client.poll(int(timeout * 1000)):
             return None
         reply = json.loads(client.recv(zmq.DONTWAIT))

@@ -11,7 +11,7 @@ from typing import Any
 import zmq
 
 from telemetry.stream.budget import READS, Budget
-from telemetry.stream.control import VERSION, is_commit
+from telemetry.stream.control import CHECK, VERSION, operation
 from telemetry.stream.endpoints import BoundSocket
 from telemetry.stream.presence import Presence
 
@@ -21,6 +21,9 @@ _REQUESTS_IN_A_ROW = 50
 
 class ControlServer:
     """Poll ``socket``; take ``requests``; commit; ``answer`` each."""
+
+    check_wanted = False
+    """Somebody asked for a check since this was last set to false."""
 
     def __init__(self, endpoint: str, presence: Presence | None = None) -> None:
         """Bind; raises UserError where the endpoint is taken. ``presence`` is of the runtime directory."""
@@ -60,10 +63,13 @@ class ControlServer:
             except zmq.Again:
                 break
             self._reads.take(1)
-            if is_commit(frame):
-                routes.append(route)
-            else:
-                self.answer(route, {"ok": False, "error": 'only {"v":1,"op":"commit"} is known'})
+            asked = operation(frame)
+            if asked is None:
+                error = 'only {"v":1,"op":"commit"} and {"v":1,"op":"check"} are known'
+                self.answer(route, {"ok": False, "error": error})
+                continue
+            self.check_wanted = self.check_wanted or asked == CHECK
+            routes.append(route)
         return routes
 
     def answer(self, route: list[bytes], fields: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.errors import UserError
-from telemetry.stream.control import is_commit, request_commit
+from telemetry.stream.control import operation, request_commit
 from telemetry.stream.control_server import ControlServer
 from tests.telemetry.messages import json_values, to_bytes
 from tests.telemetry.streams import PATIENCE, Context, until
@@ -316,22 +316,24 @@ def test_a_deleted_socket_is_made_anew(tmp_path: Path, database: Path) -> None:
 
 
 @given(st.binary(max_size=40) | json_values.map(to_bytes))
-def test_nothing_but_a_commit_is_one(frame: bytes) -> None:
-    assert not is_commit(frame)
+def test_nothing_else_is_a_request(frame: bytes) -> None:
+    assert operation(frame) is None
 
 
 @pytest.mark.parametrize(
-    ("frame", "commit"),
+    ("frame", "asked"),
     [
-        (COMMIT, True),
-        (b'{"op":"commit","v":1,"new":[1]}', True),
-        (b'{"v":1}', False),
-        (b'{"v":1,"op":"stop"}', False),
-        (b'{"v":2,"op":"commit"}', False),
-        (b'{"op":"commit"}', False),
-        (b"[1]", False),
-        (b"[" * 4000, False),
+        (COMMIT, "commit"),
+        (b'{"op":"commit","v":1,"new":[1]}', "commit"),
+        (b'{"v":1,"op":"check"}', "check"),
+        (b'{"v":1}', None),
+        (b'{"v":1,"op":"stop"}', None),
+        (b'{"v":1,"op":["commit"]}', None),
+        (b'{"v":2,"op":"commit"}', None),
+        (b'{"op":"commit"}', None),
+        (b"[1]", None),
+        (b"[" * 4000, None),
     ],
 )
-def test_the_one_request(frame: bytes, commit: bool) -> None:
-    assert is_commit(frame) is commit
+def test_the_requests_that_there_are(frame: bytes, asked: str | None) -> None:
+    assert operation(frame) == asked

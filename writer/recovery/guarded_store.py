@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from writer.recovery.aside import not_copied_yet, was_left_unclean
-from writer.recovery.salvage import Check, Salvage
+from writer.recovery.checks import Checks
+from writer.recovery.salvage import Salvage
 from writer.store import Store
 
 
@@ -26,16 +28,18 @@ class GuardedStore:
         self._path = path
         self._damaged = not_copied_yet(Path(os.path.realpath(path)))
         self._salvage: Salvage | None = None
-        self._check = Check(path) if was_left_unclean(path) else None
+        self._checks = Checks(path, log)
+        is_unclean = was_left_unclean(path)
         self.store = Store(path, on_damage=self._note_damage)
-        if self._check:
+        if is_unclean:
             log.info("%s was not closed cleanly: checking it in the background", path)
-            self._check.start()
+            self._checks.want_all()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._checks.stop()
         if self._salvage:
             self._salvage.stop()
         self.store.close()
@@ -45,8 +49,7 @@ class GuardedStore:
 
         Not before: the ring gives again what it holds, in order, and copied rows would come in between.
         """
-        if self._check and self._check.found:
-            found, self._check = self._check.found, None
+        if found := self._checks.step(self.store, time.time()):
             self.store.replace(found)
         is_copying = self._salvage is not None and self._salvage.is_alive()
         if self._damaged and not is_copying and has_caught_up():
@@ -54,8 +57,15 @@ class GuardedStore:
             self._damaged = []
             self._salvage.start()
 
+    def check(self) -> None:
+        """Check all tables as soon as can be: somebody met damage."""
+        if not self._checks.is_busy:
+            self._log.warning("a report met damage in %s: checking it in the background", self._path)
+            self._checks.want_all()
+
     def _note_damage(self, damaged: Path, why: str) -> None:
-        self._check = None  # it looked at the old file
+        self._checks.stop()
+        self._checks = Checks(self._path, self._log)  # the one before looked at the old file
         self._log.error(
             "the database is damaged (%s): it is %s now, a fresh one is started, and what can be read "
             "is copied over",

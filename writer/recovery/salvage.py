@@ -1,6 +1,6 @@
-"""What to do with a damaged database: check it, set it aside, copy over what can still be read.
+"""Copies what can still be read of a damaged database into a fresh one.
 
-None of it makes a start wait: check and copy run in threads beside the loop, with connections of their own.
+It does not make a start wait: it runs in a thread beside the loop, with connections of its own.
 The fresh database takes live samples from the first moment; the old ones follow.
 """
 
@@ -18,6 +18,7 @@ from writer.catalogue import Object, columns, objects
 from writer.recovery import damaged_pages
 from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.belongings import Belongings
+from writer.recovery.connections import read_only, writable
 from writer.recovery.inherited_rollups import delete_notes, inherit, raw_since
 from writer.result_codes import is_damage
 from writer.rollups import steps
@@ -25,30 +26,9 @@ from writer.transaction import transaction
 
 _BATCH = 200
 """Samples in a transaction of the copy: short, so that the live samples' commits get their turn."""
-_BUSY_TIMEOUT = 30.0
 _PAUSE = 0.01
 
 _CHILDREN = ("cpu_core", "process_sample", "battery_pack")
-
-
-class Check(threading.Thread):
-    """``PRAGMA quick_check`` in the background: minutes for gigabytes on an SD card."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(name="quick_check", daemon=True)
-        self.found: str | None = None
-        """What is wrong; None until something is found."""
-        self._path = path
-
-    def run(self) -> None:
-        try:
-            with closing(_read_only(self._path)) as database:
-                (answer,) = database.execute("PRAGMA quick_check(1)").fetchone()
-                if answer != "ok":
-                    self.found = str(answer)
-        except sqlite3.Error as error:
-            if is_damage(error):
-                self.found = str(error)
 
 
 class Salvage(threading.Thread):
@@ -76,7 +56,7 @@ class Salvage(threading.Thread):
         samples = rows = 0
         finished = True
         try:
-            with closing(_read_only(damaged)) as source, closing(_writable(self._fresh)) as target:
+            with closing(read_only(damaged)) as source, closing(writable(self._fresh)) as target:
                 copy = _Copy(source, target, damaged.name)
                 for samples, rows in copy.run():  # noqa: B007 the last ones are told below
                     if self._ended.wait(_PAUSE):
@@ -99,15 +79,6 @@ class Salvage(threading.Thread):
             damaged,
             "" if finished else "; the rest is copied at the next start",
         )
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
-
-
-def _writable(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
 
 
 class _Copy:

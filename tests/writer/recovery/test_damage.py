@@ -16,29 +16,8 @@ from tests.writer.samples import NOW, row_of, sample
 from tests.writer.upgrade.originals import build, measured
 from writer.recovery.aside import set_aside, was_left_unclean
 from writer.recovery.guarded_store import GuardedStore
-from writer.recovery.salvage import Check
 from writer.result_codes import is_damage
 from writer.store import CannotWrite, Store
-
-
-def test_a_sound_database_is_found_sound(recorded: Path) -> None:
-    check = Check(recorded)
-    check.run()
-    assert check.found is None
-
-
-@pytest.mark.parametrize("page", [60, 240, 500])
-def test_a_damaged_page_is_found(recorded: Path, page: int) -> None:
-    damage(recorded, "run", page=page)
-    check = Check(recorded)
-    check.run()
-    assert check.found
-
-
-def test_a_missing_file_is_no_damage(path: Path) -> None:
-    check = Check(path)
-    check.run()
-    assert check.found is None
 
 
 def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
