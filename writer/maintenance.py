@@ -54,6 +54,8 @@ class Maintenance:
         if store.identity != self._file:
             self._begin(store)
         begun = self._clock()
+        for index in store.take_remade_indexes():
+            self._log.warning("index %s was missing: it is made again", index)
         self._mind_the_wal(store)
         if self.is_sparing:
             return _EVERY

@@ -25,6 +25,7 @@ from writer.ingest import (
     process_rows,
     system_row,
 )
+from writer.own_indexes import make_missing_indexes
 from writer.schema import COMPACT
 
 
@@ -74,16 +75,19 @@ class Rows:
         """What was last told of health: the same again needs no look."""
         self._version = -1
         self._one_by_one = False
+        self.remade: list[str] = []
+        """Indexes of the schema that were missing and are made again; whoever tells of them empties it."""
         self._direct: dict[str, bool] = {}
         """Whether rows go past the view of that name: its trigger does the same, at three times the cost."""
 
     def begin(self) -> None:
-        """Forget what was not flushed, and look whether the tables are what they were."""
+        """Discard what was not flushed, and see whether the tables are what they were."""
         self._cores.clear()
         self._processes.clear()
         (version,) = self._database.execute("PRAGMA schema_version").fetchone()
         if version != self._version:
             self._version = version
+            self.remade += make_missing_indexes(self._database)
             triggers = [it for it in attached(self._database, _TABLES) if it.kind == "trigger"]
             # What a user's own triggers see is a sample after the other.
             self._one_by_one = any(it.name not in _OUR_TRIGGERS for it in triggers)

@@ -259,6 +259,11 @@ class Store:
         """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
         return bool(self.apply(steps.in_background))
 
+    def take_remade_indexes(self) -> list[str]:
+        """Return the indexes that were missing and were made again since this was last called."""
+        remade, self._rows.remade = self._rows.remade, []
+        return remade
+
     def review_clock(self) -> int:
         """Mark or restore a batch of misdated samples; return how many, 0 when done. Raises CannotWrite."""
         changed = self.apply(lambda database: next(review(database), 0)) or 0

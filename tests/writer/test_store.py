@@ -232,3 +232,30 @@ def test_a_reader_does_not_hold_up_the_writer(store: Store) -> None:
     store.append([sample(2)], NOW, durable=True)
     assert len(reader.execute("SELECT * FROM system_sample").fetchall()) == 1
     reader.close()
+
+
+@pytest.mark.parametrize("index", ["system_sample_identity", "system_sample_time"])
+@pytest.mark.parametrize("is_open", [True, False])
+def test_an_index_of_ours_that_a_user_dropped_is_made_again(
+    tmp_path: Path, index: str, is_open: bool
+) -> None:
+    """Without the first the writer never stored again, and a restart did not mend it."""
+    path = tmp_path / "telemetry.db"
+    with Store(path) as store:
+        store.append(row_of(1, 5), NOW)
+        if is_open:
+            drop_index(path, index)
+            assert store.append(row_of(4, 9), NOW) == (4, 2)
+            assert store.take_remade_indexes() == [index]
+    if not is_open:
+        drop_index(path, index)
+        with Store(path) as store:
+            assert store.append(row_of(4, 9), NOW) == (4, 2)
+            assert store.take_remade_indexes() == [index]
+            assert store.take_remade_indexes() == []
+    assert value(path, f"SELECT COUNT(*) FROM sqlite_master WHERE name = '{index}'") == 1
+
+
+def drop_index(path: Path, index: str) -> None:
+    with changing(path) as database:
+        database.execute(f"DROP INDEX {index}")
