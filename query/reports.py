@@ -297,6 +297,7 @@ REPORTS: Final = (
             Column("gaps", "", "stretches of samples that were lost for good"),
             Column("samples_lost", "", "samples lost in those"),
             Column("misdated", "", "samples that a wrong clock dated: no other figure includes them"),
+            Column("rollup_differences", "", "hours and days whose sums disagree with their samples"),
             Column("rolled_up_until", UNIX, "how far the roll-ups reach", kind="time"),
             Column("raw_since", UNIX, "time of the oldest sample that was not dropped", kind="time"),
             Column("days_fit", "d", "days of samples that fit, at the rate so far", 1),

@@ -19,6 +19,7 @@ from telemetry.notify import Supervisor
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
 from writer.importing import import_lines, reading
+from writer.rollups.retention import day
 from writer.store import Store, settle_clock
 
 PROGRAM = "telemetry-writer"
@@ -41,6 +42,8 @@ def _main(arguments: Sequence[str] | None) -> int:
         command = import_samples
     elif options.drop_misdated:
         command = drop_misdated
+    elif options.rebuild_rollups:
+        command = rebuild_rollups
     return command(options, start_log(PROGRAM, options.verbose))
 
 
@@ -98,6 +101,12 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="delete the samples that a wrong clock dated, which no report includes, then end",
     )
+    add(
+        "--rebuild-rollups",
+        action="store_true",
+        help="make the sums by minute, hour and day again of the samples that there are, then end; "
+        "for samples that were deleted by hand",
+    )
     add("--import", dest="source", metavar="FILE|-", help="import samples, one JSON object a line, then end")
     add("--verbose", action="store_true", help="log every commit")
     add("--version", action="version", version=f"%(prog)s {__version__}")
@@ -153,6 +162,20 @@ def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
         settle_clock(store)
         dropped = store.drop_misdated()
     print(f"{PROGRAM}: deleted {dropped:,} samples that a wrong clock dated", file=sys.stderr)
+    return 0
+
+
+def rebuild_rollups(options: argparse.Namespace, log: logging.Logger) -> int:
+    """Make the roll-ups again, and say how far that has come; it can be stopped and begun again."""
+    with StopSignal() as stop, Store(options.db or places.default_database()) as store:
+        settle_clock(store)
+        for hours, until in enumerate(store.rebuild_rollups(), 1):
+            if hours % 1000 == 0:
+                log.info("rebuilt until %s", day(until))
+            if stop.requested:
+                log.info("stopped: the hours before %s are rebuilt", day(until))
+                return 1
+    log.info("all roll-ups are rebuilt")
     return 0
 
 

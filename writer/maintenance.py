@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from telemetry.service import RateLimited
 from writer.disk import disk_of
 from writer.rollups import steps
 from writer.rollups.retention import HOUSEKEEPING, Limits, Retention, day, note_limits
+from writer.rollups.witness import look
 from writer.store import Store
 from writer.wrong_clock import count_misdated
 
@@ -19,6 +21,8 @@ LONGEST_WAL = 64 << 20
 """Bytes of WAL past which a reader that does not end is in the way: the writer then writes little."""
 _EVERY = 60.0
 """s between looks at sizes and ages, and between lines of progress"""
+_WITNESS_EVERY = 600.0
+"""s between two hours of data that are compared: 15 ms of CPU each, a day of data in four hours"""
 _WORTH_TELLING = 5.0
 """s of rolling up before the log tells of it, and between two lines"""
 
@@ -43,6 +47,8 @@ class Maintenance:
         self._dropping = ""
         self._stuck = False
         self._look_at = 0.0
+        self._witness_at = time.monotonic() + _WITNESS_EVERY
+        self._doubts = RateLimited(log, every=86400.0)
         self._progress: _Progress | None = None
         self._redated = 0
         """Samples that the review under way has marked or restored"""
@@ -69,6 +75,10 @@ class Maintenance:
             else:
                 self._look_at = begun + _EVERY
             self._tell(store, dropping or "")
+        if not has_more and begun >= self._witness_at:
+            self._witness_at = begun + _WITNESS_EVERY
+            for difference in store.apply(look) or []:
+                self._doubts.warning(f"roll-ups disagree with raw rows: {difference}; see --rebuild-rollups")
         # Half of the time is left to others.
         return max(0.01, self._clock() - begun) if has_more else max(0.0, self._look_at - begun)
 

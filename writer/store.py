@@ -19,6 +19,7 @@ from writer.opening import Damaged, explained, is_known, open_database, take_loc
 from writer.recovery.aside import set_aside
 from writer.result_codes import is_damage
 from writer.rollups import steps
+from writer.rollups.rebuild import rebuild_next
 from writer.rows import Rows
 from writer.transaction import empty_wal, transaction
 from writer.wrong_clock import drop_misdated, note_step, review, step_of
@@ -272,6 +273,17 @@ class Store:
         else:
             self.clock_is_doubtful = False
         return changed
+
+    def rebuild_rollups(self) -> Iterator[int]:
+        """Make all roll-ups again of the raw rows that there are, an hour at a time.
+
+        Yields the time up to which it is done, Unix time, s; it can be stopped there. Raises CannotWrite.
+        """
+        since: int | None = 0
+        while since is not None:
+            since = self.apply(lambda database, since=since: rebuild_next(database, since))  # type: ignore[misc]
+            if since is not None:
+                yield since
 
     def drop_misdated(self) -> int:
         """Delete all samples that a wrong clock dated; return how many. Raises CannotWrite."""

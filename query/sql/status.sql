@@ -26,6 +26,7 @@ SELECT :database                                                            AS d
        (SELECT coalesce(SUM(last_seq - first_seq + 1), 0) FROM gap)         AS samples_lost,
        (SELECT COUNT(*) FROM system_sample
         WHERE time IS NULL AND clock_time IS NOT NULL)                      AS misdated,
+       (SELECT COUNT(*) FROM rollup_difference)                             AS rollup_differences,
        nullif(minute_until, 0)                                              AS rolled_up_until,
        raw.since                                                            AS raw_since,
        -- Of less than a day nobody can tell how a day is.

@@ -134,6 +134,7 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
             "gaps",
             "samples_lost",
             "misdated",
+            "rollup_differences",
             "governor",
             "radios",
             "on_ac",

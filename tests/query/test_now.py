@@ -108,6 +108,7 @@ def test_status(recording: Recording, query: Query) -> None:
         "gaps": 2,
         "samples_lost": 13,
         "misdated": 0,
+        "rollup_differences": 0,
         "rolled_up_until": None,
         "raw_since": NOON - 100,
         "days_fit": None,

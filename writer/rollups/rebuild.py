@@ -36,6 +36,26 @@ def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:
             _replace(database, PROCESS_DAY, day, day + DAY, rows_of_days(database, day, day + DAY))
 
 
+def rebuild_next(database: sqlite3.Connection, since: int) -> int | None:
+    """Make the first hour from ``since`` on that has raw rows or roll-ups again, in a transaction of its own.
+
+    Return where the next one begins, None behind the newest. Hours whose raw rows may have been dropped keep
+    their roll-ups. Raises sqlite3.Error.
+    """
+    marks = read_marks(database)
+    since = max(since, marks.raw_since)
+    (found,) = database.execute(
+        "SELECT MIN(moment) FROM (SELECT MIN(bucket) AS moment FROM system_minute WHERE bucket >= ?1 "
+        "UNION ALL SELECT MIN(time) FROM system_sample WHERE time >= ?1 AND time < ?2)",
+        (since, marks.minute),
+    ).fetchone()
+    if found is None:
+        return None
+    with transaction(database):
+        rebuild(database, [found])
+    return floor(found, HOUR) + HOUR
+
+
 def lower_marks(database: sqlite3.Connection) -> None:
     """Let the roll-ups end at the newest minute, where they reach past it: rows there got another time.
 

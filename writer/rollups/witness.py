@@ -1,0 +1,87 @@
+"""A witness for what no check of the file sees: roll-ups against the raw rows under them, an hour at a time.
+
+They differ where a value was changed on the disk, and where somebody deleted raw rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from writer.rollups.steps import floor, read_marks, rows_of_days, rows_of_hours, rows_of_minutes
+from writer.rollups.tables import DAY, HOUR, PROCESS_DAY, SYSTEM_MINUTE, RollUp
+from writer.transaction import transaction
+
+_HERE = "witnessed_until"
+"""The setting that says how far this round has come, Unix time, s"""
+
+
+class Difference(NamedTuple):
+    """Roll-ups of one hour, or of one day, that are not what the rows under them come to."""
+
+    table: str
+    bucket: int
+    """Start of the hour or day, Unix time, s"""
+    stored: int
+    """Samples (appearances, of processes) that the roll-ups count"""
+    raw: int
+    """The same of the rows under them"""
+
+    def __str__(self) -> str:
+        counts = f"{self.stored} and {self.raw} samples" if self.stored != self.raw else "other sums"
+        return f"{self.table} from {self.bucket}: {counts}"
+
+
+def look(database: sqlite3.Connection) -> list[Difference]:
+    """Compare the next hour, note what differs in ``rollup_difference``, and return it. Raises sqlite3.Error.
+
+    Behind the newest hour the round begins again at the oldest raw row.
+    """
+    row = database.execute("SELECT value FROM setting WHERE name = ?", (_HERE,)).fetchone()
+    hour = _next_hour(database, int(row[0]) if row else 0)
+    compared = {} if hour is None else dict(_compared(database, hour))
+    differences = [it for it in compared.values() if it is not None]
+    with transaction(database):
+        database.executemany("DELETE FROM rollup_difference WHERE table_name = ? AND bucket = ?", compared)
+        database.executemany("INSERT INTO rollup_difference VALUES (?, ?, ?, ?)", differences)
+        until = 0 if hour is None else hour + HOUR
+        database.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (_HERE, until))
+    return differences
+
+
+def _next_hour(database: sqlite3.Connection, since: int) -> int | None:
+    """Return the first hour from ``since`` on that is rolled up and has rows, or had some."""
+    marks = read_marks(database)
+    (bucket,) = database.execute(
+        "SELECT MIN(bucket) FROM (SELECT MIN(bucket) AS bucket FROM system_hour WHERE bucket >= ?1 "
+        "UNION ALL SELECT MIN(time) FROM system_sample WHERE time >= ?1)",
+        (max(since, marks.raw_since),),
+    ).fetchone()
+    hour = None if bucket is None else floor(bucket, HOUR)
+    return hour if hour is not None and hour + HOUR <= marks.hour else None
+
+
+def _compared(database: sqlite3.Connection, hour: int) -> Iterator[tuple[tuple[str, int], Difference | None]]:
+    end = hour + HOUR
+    minutes = rows_of_minutes(database, hour, end)
+    for table, raw in [(SYSTEM_MINUTE, minutes), *rows_of_hours(database, hour, end)]:
+        yield (table.name, hour), _difference(database, table, hour, end, raw)
+    day = floor(hour, DAY)
+    marks = read_marks(database)
+    if end == day + DAY and end <= marks.day:
+        rows = rows_of_days(database, day, end)
+        yield (PROCESS_DAY.name, day), _difference(database, PROCESS_DAY, day, end, rows)
+
+
+def _difference(
+    database: sqlite3.Connection, table: RollUp, first: int, end: int, raw: list[tuple[Any, ...]]
+) -> Difference | None:
+    names = [*table.keys, *table.columns]
+    stored = database.execute(
+        f"SELECT {', '.join(names)} FROM {table.name} WHERE bucket >= ? AND bucket < ?", (first, end)
+    ).fetchall()
+    if sorted(stored) == sorted(raw):
+        return None
+    counted = len(table.keys)  # the first column behind the keys counts
+    return Difference(table.name, first, *(sum(row[counted] for row in rows) for rows in (stored, raw)))
