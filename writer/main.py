@@ -6,6 +6,7 @@ import argparse
 import functools
 import gc
 import logging
+import os
 import re
 import sys
 import time
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     check_open_files()
+    os.umask(os.umask(0o077) | 0o027)  # what it writes may be read by its group, and by nobody else
     command = store_stream
     if options.source is not None:
         command = import_samples

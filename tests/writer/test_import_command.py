@@ -48,6 +48,15 @@ def test_a_pipe_with_a_name_is_read_to_its_end(tmp_path: Path) -> None:
     assert value(tmp_path / "telemetry.db", "SELECT COUNT(*) FROM system_sample") == 500
 
 
+def test_the_database_is_for_its_group_and_for_nobody_else(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        assert run_import(tmp_path, "-", lines(row_of(1, 5))).returncode == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "telemetry.db").stat().st_mode & 0o777 == 0o640
+
+
 def test_a_source_that_is_not_there_makes_no_database(tmp_path: Path) -> None:
     ran = run_import(tmp_path, str(tmp_path / "nothing"))
     assert ran.returncode == 1

@@ -66,10 +66,10 @@ def lower_marks(database: sqlite3.Connection) -> None:
     since = marks.raw_since if marks.raw_since <= newest + DAY else _raw_since(database)
     if [*until, since] == [*marks]:
         return
+    ends = {SYSTEM_MINUTE.name: until[0], PROCESS_DAY.name: until[2]}
     with transaction(database):
         for table in TABLES:
-            end = {SYSTEM_MINUTE: until[0], PROCESS_DAY: until[2]}.get(table, until[1])
-            _delete(database, table, end, _END)
+            _delete(database, table, ends.get(table.name, until[1]), _END)
         database.execute(
             "UPDATE history SET minute_until = ?, hour_until = ?, day_until = ?, raw_since = ?",
             (*until, since),
