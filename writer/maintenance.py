@@ -102,8 +102,9 @@ class Maintenance:
         elif not self.is_sparing:
             self.is_sparing = True
             self._log.warning(
-                "a program has been reading %s for so long that its WAL has %d MiB: until that ends, samples "
+                "%s has been reading %s for so long that its WAL has %d MiB: until that ends, samples "
                 "are committed every ten minutes, and nothing is dropped",
+                "this writer's own check" if store.has_own_reader else "a program",
                 store.path,
                 store.wal_size() >> 20,
             )

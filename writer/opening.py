@@ -13,7 +13,7 @@ from telemetry.lock import open_locked
 from writer import schema
 from writer.catalogue import objects, user_version
 from writer.disk import disk_of
-from writer.result_codes import is_damage, result_code
+from writer.result_codes import explained_error, is_damage, result_code
 from writer.transaction import transaction
 from writer.upgrade import ladder, original
 
@@ -23,14 +23,6 @@ _CHECKPOINT_PAGES = 4000
 """4 MiB of WAL: the longer it grows, the more often a page is rewritten there before it goes to the file."""
 _LARGEST_WAL = 16 << 20
 """Bytes to which the WAL is cut when a long reader, which had made it grow, is gone."""
-_NEXT_STEP = {
-    sqlite3.SQLITE_NOTADB: "name another --db, or move that file away",
-    sqlite3.SQLITE_BUSY: "another program (the original logger? sqlite3?) holds it: end that one first",
-    sqlite3.SQLITE_FULL: "nothing is changed: make room on the disk, then start again",
-    sqlite3.SQLITE_IOERR: "the disk is full, or failing",
-    sqlite3.SQLITE_CANTOPEN: "name a file that you may write in --db",
-    sqlite3.SQLITE_READONLY: "name a file that you may write in --db",
-}
 
 
 def is_known(path: Path) -> bool:
@@ -95,9 +87,7 @@ def explained(path: Path, *, known: bool = False) -> Iterator[None]:
     except sqlite3.Error as error:
         if is_damage(error) and (known or result_code(error) == sqlite3.SQLITE_CORRUPT):
             raise Damaged(path, str(error)) from None
-        next_step = _NEXT_STEP.get(result_code(error))
-        more = f"; {next_step}" if next_step else ""
-        raise UserError(f"cannot open the database {path}: {error}{more}") from None
+        raise UserError(f"cannot open the database {path}: {explained_error(error)}") from None
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:

@@ -78,6 +78,8 @@ class Store:
         Without it Damaged is raised. Raises UserError where another writer owns it or it is not ours.
         """
         self.path = path
+        self.has_own_reader = False
+        """A thread of this process reads the database: a check, a copy."""
         self._on_damage = on_damage
         known = is_known(path)
         self._lock = take_lock(path)

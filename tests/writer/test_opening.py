@@ -13,7 +13,7 @@ import pytest
 from telemetry.errors import UserError
 from tests.system.processes import System, stop, wait_until
 from tests.writer.reading import catalogue, changing, fresh_catalogue, value
-from tests.writer.samples import NOW, sample
+from tests.writer.samples import NOW, row_of, sample
 from writer import schema
 from writer.store import Store
 
@@ -204,3 +204,32 @@ def test_the_file_that_is_open_is_the_identity(path: Path) -> None:
         path.rename(path.with_name("moved.db"))
         assert store.identity == (found.st_dev, found.st_ino)
     sqlite3.connect(path).close()
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_wal_that_was_emptied_under_a_reader_is_explained(tmp_path: Path, is_deleted: bool) -> None:
+    """What the reader's -shm knows of the WAL is not in it; the disk is neither full nor failing."""
+    path = tmp_path / "telemetry.db"
+    wal = tmp_path / "telemetry.db-wal"
+    code = (
+        "import sqlite3, sys; database = sqlite3.connect(sys.argv[1]);"
+        "database.execute('BEGIN'); database.execute('SELECT * FROM run').fetchall(); print(); input()"
+    )
+    store = Store(path)
+    store.append(row_of(1, 300), NOW)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        store.append(row_of(301, 400), NOW)
+        store.close()
+        if is_deleted:
+            wal.unlink()
+        else:
+            os.truncate(wal, 0)
+        with pytest.raises(UserError, match="emptied or deleted while another program has it open"):
+            Store(path)
+        reader.kill()
+    with Store(path) as store:
+        assert store.append(row_of(401, 402), NOW).stored == 2

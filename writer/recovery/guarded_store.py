@@ -52,6 +52,7 @@ class GuardedStore:
         if found := self._checks.step(self.store, time.time()):
             self.store.replace(found)
         is_copying = self._salvage is not None and self._salvage.is_alive()
+        self.store.has_own_reader = is_copying or self._checks.is_busy
         if self._damaged and not is_copying and has_caught_up():
             self._salvage = Salvage(self._damaged, self._path, self._log)
             self._damaged = []

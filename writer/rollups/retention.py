@@ -245,7 +245,8 @@ def trusted_time(database: sqlite3.Connection) -> float | None:
     set_at = database.execute(
         "SELECT s.time, b.time FROM clock_step AS c JOIN system_sample AS s USING (run_id, seq) "
         "JOIN system_sample AS b ON b.run_id = c.run_id AND b.seq = c.seq - 1 "
-        "WHERE c.run_id = ? AND c.step > 0 AND s.time IS NOT NULL AND b.time IS NOT NULL ORDER BY c.seq LIMIT 1",
+        "WHERE c.run_id = ? AND c.step > 0 AND s.time IS NOT NULL AND b.time IS NOT NULL "
+        "ORDER BY c.seq LIMIT 1",
         (newest[1],),
     ).fetchone()
     if set_at and now - set_at[0] < _LONG_DOUBT:

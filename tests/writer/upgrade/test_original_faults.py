@@ -246,10 +246,12 @@ def test_without_any_room_nothing_changes(make_disk: MakeDisk, tmp_path: Path, f
     ran = System(tmp_path).run("writer.main", "--db", str(path))
     assert ran.returncode == 1
     said = ran.stderr.removeprefix(f"telemetry-writer: cannot open the database {path}: ")
-    assert said in {
-        "database or disk is full; nothing is changed: make room on the disk, then start again\n",
-        "disk I/O error; the disk is full, or failing\n",  # no room for as much as the index of the WAL
-    }
+    assert said.startswith(
+        (
+            "database or disk is full; nothing is changed: make room on the disk, then start again\n",
+            "disk I/O error; no room",  # not even for the index of the WAL
+        )
+    )
     assert path.read_bytes() == image
     ballast.unlink()
     assert (checksums(path), catalogue(path)) == (before, made_before)
