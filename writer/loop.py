@@ -9,6 +9,7 @@ from telemetry.errors import TakenOver, UserError
 from telemetry.notify import Supervisor
 from telemetry.service import RateLimited, StopSignal
 from telemetry.stream.control_server import ControlServer
+from telemetry.stream.joiner import Start
 from telemetry.stream.presence import LOOK_AGAIN
 from telemetry.stream.publisher import Readable
 from telemetry.stream.subscriber import Subscriber
@@ -97,7 +98,24 @@ class Loop:
         if items:
             self._busy_at = now
 
+    def _follow_replacement(self) -> None:
+        """Ask the ring for what the file lacks that took the place of ours, and check that file."""
+        found = self._guarded.store.replacement
+        if found is None:
+            return
+        self._guarded.store.replacement = None
+        self._log.error(
+            "%s was moved, deleted or replaced: storing into the file that is there now, behind %s, and "
+            "asking the ring for what it lacks%s",
+            self._guarded.store.path,
+            f"sample {found.position.seq} of run {found.position.run}" if found.position else "no sample",
+            f"; the WAL of the former file is {found.former_wal}" if found.former_wal else "",
+        )
+        self._subscriber.restart(found.position or Start.OLDEST)
+        self._guarded.check_all()
+
     def _serve(self) -> None:
+        self._follow_replacement()
         try:
             self._guarded.step(self._has_caught_up)
         except CannotWrite as error:
@@ -179,14 +197,11 @@ class Loop:
         if time.monotonic() < self._retry_at:
             return False
         store = self._guarded.store
-        file = store.identity
         try:
             store.append(self._batch.items, time.time(), durable=self._batch.urgent)
         except CannotWrite as error:
             self._note_trouble(error)
             return False
-        if store.identity != file and self._trouble is None:
-            self._log.error("%s was moved or deleted: storing into a new one", store.path)
         if self._trouble is not None:
             self._log.warning("%s can be written again", self._guarded.store.path)
             self._trouble = None

@@ -66,8 +66,8 @@ class Maintenance:
         if self.is_sparing:
             return _EVERY
         # First: what a wrong clock dated must not be rolled up, and must not make other rows old.
-        has_more = self._review_clock(store) if store.clock_is_doubtful else self._roll_up(store)
-        if begun >= self._look_at and not store.clock_is_doubtful:
+        has_more = self._review_clock(store) if store.clock.is_doubtful else self._roll_up(store)
+        if begun >= self._look_at and not store.clock.is_doubtful:
             dropping = store.apply(self._retention.step)
             if dropping:
                 store.invalidate()

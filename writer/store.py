@@ -15,6 +15,7 @@ from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
 from writer.gaps import fill_gap, has_gaps, note_gap
 from writer.ingest import Item
+from writer.open_file import OpenFile
 from writer.opening import Damaged, explained, is_known, open_database, take_lock
 from writer.recovery.aside import set_aside
 from writer.result_codes import is_damage
@@ -22,7 +23,7 @@ from writer.rollups import steps
 from writer.rollups.rebuild import rebuild_next
 from writer.rows import Rows
 from writer.transaction import empty_wal, transaction
-from writer.wrong_clock import drop_misdated, note_step, review, step_of
+from writer.wrong_clock import ClockWatch, drop_misdated, review
 
 
 def _newest_ts(database: sqlite3.Connection) -> int:
@@ -52,12 +53,13 @@ class _Run(NamedTuple):
     """Greatest seq of its rows that were dropped"""
 
 
-class _Clock(NamedTuple):
-    """What the clock said at a sample."""
+class Replacement(NamedTuple):
+    """The file that was found in the place of the one that was open."""
 
-    run_id: int
-    seq: int
-    time: float
+    position: Position | None
+    """Its newest sample"""
+    former_wal: Path | None
+    """Where the WAL of the former file is, if anything was left in it"""
 
 
 class Stored(NamedTuple):
@@ -78,6 +80,8 @@ class Store:
         Without it Damaged is raised. Raises UserError where another writer owns it or it is not ours.
         """
         self.path = path
+        self.replacement: Replacement | None = None
+        """Another file took the place of the one that was open; whoever acts on it sets this to None."""
         self.has_own_reader = False
         """A thread of this process reads the database: a check, a copy."""
         self._on_damage = on_damage
@@ -102,20 +106,18 @@ class Store:
         try:
             with explained(self.path, known=known):
                 self._newest_ts = _newest_ts(database)
+                self._file = OpenFile(database, self.path)
         except BaseException:
             database.close()
             raise
         self._database = database
-        found = self.path.stat()
-        self.identity = found.st_dev, found.st_ino
-        """(device, inode) of the file that is open, whatever has its name since"""
+        self.identity = self._file.identity
+        """(device, inode) of the file that is open, whatever has its name since; zeros: none is open"""
         self._rows = Rows(database)
         self._runs: dict[str, _Run] = {}
         self._taken = range(0)
         """Seconds that were found to have a row: importing what is there already asks for each anew."""
-        self._clock: _Clock | None = None
-        self.clock_is_doubtful = True
-        """A run began or its clock was set: samples before it may have a wrong date."""
+        self.clock = ClockWatch(database)
 
     def replace(self, why: str) -> None:
         """Set the damaged file aside and go on with a fresh one; the lock stays.
@@ -135,19 +137,21 @@ class Store:
         self._open(known=True)
 
     def _stay_at_the_file(self) -> None:
-        """Open the database anew where its file was moved or deleted, or could not be opened before."""
-        with suppress(OSError):
-            found = self.path.stat()
-            if (found.st_dev, found.st_ino) == self.identity:
-                return
-        self._let_go()
+        """Open the database anew where another file took its place, or none could be opened before."""
+        is_open = self.identity != (0, 0)
+        if is_open and not self._file.is_former():
+            return
         try:
+            aside = self._file.leave() if is_open else None
+            self.identity = 0, 0
             self._open(known=True)
-        except UserError as error:
+            self.replacement = Replacement(self.position, aside)
+        except (UserError, OSError) as error:
             raise CannotWrite(str(error)) from None
 
     def _let_go(self) -> None:
-        self._database.close()
+        if self.identity != (0, 0):
+            self._file.close()
         self.identity = 0, 0  # of no file: the next append opens anew
 
     def __enter__(self) -> Self:
@@ -158,7 +162,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database (SQLite then empties the WAL) and let go of the lock."""
-        self._database.close()
+        self._let_go()
         os.close(self._lock)
 
     # --- what is there ---
@@ -221,7 +225,7 @@ class Store:
                     if item.seq <= run.last_dropped or not self._rows.add(item, ts, run.run_id):
                         known += 1
                         continue
-                    self._follow_clock(item, run.run_id)
+                    self.clock.follow(item, run.run_id)
                     stored += 1
                     newest_ts = max(newest_ts, ts)
                     if item.time < marks.minute:
@@ -232,6 +236,7 @@ class Store:
                 if late:
                     steps.add_late(database, late)
                 steps.at_commit(database)
+        self._file.note()
         self._newest_ts = newest_ts
         self._runs = runs or self._runs  # those of the newest batch: a handful, never all
         return Stored(stored, known)
@@ -243,9 +248,12 @@ class Store:
         """
         if self.identity == (0, 0):
             return None
+        self._stay_at_the_file()
         with self._refusals():
             self._database.execute("PRAGMA synchronous = NORMAL")
-            return step(self._database)
+            result = step(self._database)
+        self._file.note()
+        return result
 
     def wal_size(self) -> int:
         """Return the bytes of the WAL; what was put into the database already counts until it is cut."""
@@ -273,7 +281,7 @@ class Store:
         if changed:
             self.invalidate()
         else:
-            self.clock_is_doubtful = False
+            self.clock.is_doubtful = False
         return changed
 
     def rebuild_rollups(self) -> Iterator[int]:
@@ -315,7 +323,7 @@ class Store:
         """Drop the caches of what rows there are: it may have been undone, or dropped."""
         self._taken = range(0)
         self._runs = {}
-        self._clock = None
+        self.clock.invalidate()
         self._rows.invalidate()
 
     def _run(self, sample: Sample, ts: int, *, imported: bool, runs: dict[str, _Run]) -> _Run:
@@ -342,29 +350,6 @@ class Store:
             "FROM run WHERE run = ?"
         )
         return _Run(*self._database.execute(find, values[:1]).fetchone())
-
-    def _follow_clock(self, sample: Sample, run_id: int) -> None:
-        """Note where the clock was set between two samples of a run."""
-        before = self._clock
-        if before is None or before.run_id != run_id or before.seq >= sample.seq:
-            before = self._clock_before(sample, run_id)
-        self._clock = _Clock(run_id, sample.seq, sample.time)
-        if before is None:
-            self.clock_is_doubtful = True
-            return
-        # The intervals of lost samples are not known: this one's stands for each.
-        elapsed = sample.interval * (sample.seq - before.seq) + sample.suspended
-        if step := step_of(before.time, sample.time, elapsed):
-            note_step(self._database, run_id, sample.seq, step)
-            self.clock_is_doubtful = True
-
-    def _clock_before(self, sample: Sample, run_id: int) -> _Clock | None:
-        row = self._database.execute(
-            "SELECT run_id, seq, coalesce(clock_time, time) FROM system_sample "
-            "WHERE run_id = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
-            (run_id, sample.seq),
-        ).fetchone()
-        return _Clock(*row) if row and isinstance(row[2], float) else None
 
     def _note_gap(self, gap: Gap, noticed: float, runs: dict[str, _Run]) -> None:
         run = runs.get(gap.run)

@@ -110,6 +110,12 @@ class Subscriber:
         """s between two samples, as the newest one says."""
         return self._interval
 
+    def restart(self, start: Position | Start) -> None:
+        """Begin anew behind ``start``: what follows it is asked for, and yielded again."""
+        self._joiner = Joiner(start, self._on_invalid, self._decode)
+        self._asked = None
+        self._ask()
+
     def close(self) -> None:
         """Close the sockets."""
         self._context.destroy(linger=0)

@@ -38,7 +38,7 @@ def record(system: System, samples: list[Sample], retain: float | None = None) -
             if at % 20 == 0:
                 maintenance.turn(store)
         Maintenance(Limits(1 << 40, retain), LOG).turn(store)
-        while store.clock_is_doubtful or store.roll_up():
+        while store.clock.is_doubtful or store.roll_up():
             maintenance.turn(store)
         for _ in range(50):
             Maintenance(Limits(1 << 40, retain), LOG).turn(store)

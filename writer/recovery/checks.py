@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from writer.catalogue import objects, quoted
-from writer.recovery.connections import read_only
+from writer.connections import read_only
 from writer.result_codes import is_damage
 from writer.store import Store
 from writer.transaction import transaction

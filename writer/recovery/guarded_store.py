@@ -59,10 +59,14 @@ class GuardedStore:
             self._salvage.start()
 
     def check(self) -> None:
-        """Check all tables as soon as can be: somebody met damage."""
+        """Check all tables as soon as can be: a report met damage."""
         if not self._checks.is_busy:
             self._log.warning("a report met damage in %s: checking it in the background", self._path)
-            self._checks.want_all()
+            self.check_all()
+
+    def check_all(self) -> None:
+        """Check all tables as soon as can be."""
+        self._checks.want_all()
 
     def _note_damage(self, damaged: Path, why: str) -> None:
         self._checks.stop()

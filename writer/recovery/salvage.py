@@ -15,10 +15,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from writer.catalogue import Object, columns, objects
+from writer.connections import read_only, writable
 from writer.recovery import damaged_pages
 from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.belongings import Belongings
-from writer.recovery.connections import read_only, writable
 from writer.recovery.inherited_rollups import delete_notes, inherit, raw_since
 from writer.result_codes import is_damage
 from writer.rollups import steps
