@@ -300,6 +300,7 @@ REPORTS: Final = (
             Column("rollup_differences", "", "hours and days whose sums disagree with their samples"),
             Column("rolled_up_until", UNIX, "how far the roll-ups reach", kind="time"),
             Column("raw_since", UNIX, "time of the oldest sample that was not dropped", kind="time"),
+            Column("dropped_for", "", "why older samples were dropped; empty: none was", kind="text"),
             Column("days_fit", "d", "days of samples that fit, at the rate so far", 1),
             Column("on_ac", "", "1: a supply from outside is online"),
             Column("throttled", "", "what holds the CPU back; empty: nothing", kind="text"),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from telemetry import __version__, places
 from telemetry.command import ArgumentParser, check_open_files, run, take_all_open_files
@@ -87,10 +88,12 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--max-size",
         type=_size,
+        action=_Given,
         default=DEFAULT_MAX_SIZE,
         metavar="SIZE",
         help="the database's bytes (4GiB; 500M, 2GiB): at that size, or where the disk has less than 5 %% or "
-        "256 MiB free, the oldest days of raw samples are dropped; their roll-ups stay",
+        "256 MiB free, the oldest days of raw samples are dropped; their roll-ups stay. What the original "
+        "logger or an import brought goes only where you give this",
     )
     add(
         "--retain",
@@ -109,10 +112,20 @@ def parser() -> argparse.ArgumentParser:
         help="make the sums by minute, hour and day again of the samples that there are, then end; "
         "for samples that were deleted by hand",
     )
+    result.set_defaults(is_size_given=False)
     add("--import", dest="source", metavar="FILE|-", help="import samples, one JSON object a line, then end")
     add("--verbose", action="store_true", help="log every commit")
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return result
+
+
+class _Given(argparse.Action):
+    """Stores the size, and that it was given: the default is gentler than the same size by choice."""
+
+    def __call__(
+        self, parser: object, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        namespace.max_size, namespace.is_size_given = values, True
 
 
 def _commit_interval(text: str) -> float:
@@ -144,11 +157,15 @@ def _age(text: str) -> float:
     return days * 86400.0
 
 
+def _open_store(options: argparse.Namespace, log: logging.Logger) -> Store:
+    return Store(options.db or places.default_database(), announce=log.info)
+
+
 def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
     """Import a file and say what became of its lines."""
     gc.disable()  # samples have no cycles, and looking for some would take a tenth of the time
     # The source first: a slip in its name must not make a database.
-    with reading(options.source) as lines, Store(options.db or places.default_database()) as store:
+    with reading(options.source) as lines, _open_store(options, log) as store:
         counts = import_lines(store, lines, log, time.time())
     print(
         f"{PROGRAM}: imported {counts.imported:,}; skipped: {counts.known:,} already there, "
@@ -160,7 +177,7 @@ def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
 
 def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
     """Delete the samples that a wrong clock dated, and say how many."""
-    with Store(options.db or places.default_database()) as store:
+    with _open_store(options, log) as store:
         settle_clock(store)
         dropped = store.drop_misdated()
     print(f"{PROGRAM}: deleted {dropped:,} samples that a wrong clock dated", file=sys.stderr)
@@ -169,7 +186,7 @@ def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
 
 def rebuild_rollups(options: argparse.Namespace, log: logging.Logger) -> int:
     """Make the roll-ups again, and say how far that has come; it can be stopped and begun again."""
-    with StopSignal() as stop, Store(options.db or places.default_database()) as store:
+    with StopSignal() as stop, _open_store(options, log) as store:
         settle_clock(store)
         for hours, until in enumerate(store.rebuild_rollups(), 1):
             if hours % 1000 == 0:
@@ -217,7 +234,8 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
             ) as subscriber,
         ):
             log.info("storing into %s", guarded.store.path)
-            maintenance = Maintenance(Limits(options.max_size, options.retain), log)
+            limits = Limits(options.max_size, options.retain, is_default=not options.is_size_given)
+            maintenance = Maintenance(limits, log)
             Loop(guarded, subscriber, control, maintenance, options.commit_interval, log=log).run(
                 stop, supervisor
             )

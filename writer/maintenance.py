@@ -47,7 +47,7 @@ class Maintenance:
         self._dropping = ""
         self._stuck = False
         self._look_at = 0.0
-        self._witness_at = time.monotonic() + _WITNESS_EVERY
+        self._witness_at = self._clock() + _WITNESS_EVERY
         self._doubts = RateLimited(log, every=86400.0)
         self._progress: _Progress | None = None
         self._redated = 0
@@ -146,13 +146,14 @@ class Maintenance:
         elif self._dropping and not dropping:
             marks = store.apply(steps.read_marks)
             if marks:
-                since, why = day(marks.raw_since), self._dropping
-                self._log.info("dropped raw samples up to %s (%s); their roll-ups stay", since, why)
+                since, why = day(marks.raw_since), self._retention.reason
+                self._log.info("dropped raw samples up to %s: %s; their roll-ups stay", since, why)
             self._dropping = ""
         is_stuck = self._retention.is_stuck and self._progress is None
         if is_stuck and not self._stuck:
             self._log.warning(
-                "%s or its disk is full, and there is no older day to drop: make room, or raise --max-size",
+                "%s or its disk is full, and there is nothing that may be dropped: make room, or change "
+                "--max-size",
                 store.path,
             )
         self._stuck = is_stuck

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from telemetry.errors import UserError
 from telemetry.lock import open_locked
@@ -63,16 +64,19 @@ class Damaged(UserError):
         self.reason = reason
 
 
-def open_database(path: Path, *, known: bool = False) -> sqlite3.Connection:
+def open_database(
+    path: Path, *, known: bool = False, announce: Callable[[str], None] = lambda text: None
+) -> sqlite3.Connection:
     """Return a connection to the database at ``path``, made or upgraded to the latest schema.
 
     WAL, ``synchronous`` NORMAL, autocommit. ``known``: a writer owned it before, so that what is no database
-    at all is a damaged one, and not a slip in ``--db``. Raises UserError, Damaged among them.
+    at all is a damaged one, and not a slip in ``--db``. ``announce`` is told of what takes long, before it
+    begins. Raises UserError, Damaged among them.
     """
     with explained(path, known=known):
         database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
-            _prepare(database, path)
+            _prepare(database, path, announce)
         except BaseException:
             database.close()
             raise
@@ -90,7 +94,7 @@ def explained(path: Path, *, known: bool = False) -> Iterator[None]:
         raise UserError(f"cannot open the database {path}: {explained_error(error)}") from None
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
+def _prepare(database: sqlite3.Connection, path: Path, announce: Callable[[str], None]) -> None:
     version = user_version(database) or ladder.version_of_tables(database)
     names = {it.name for it in objects(database)}
     is_original = version == 0 and original.is_original(database)
@@ -123,7 +127,9 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     elif is_original:
         # What the last logger left in the WAL goes to the file first: the room is reckoned from its size.
         database.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        original.take_over(database, has_room=_has_room_for_a_copy(path))
+        room = Room.of(path)
+        announce(f"upgrading {path} of the original logger: {room}")
+        original.take_over(database, has_room=room.is_enough)
     elif version < schema.LATEST:
         ladder.climb(database, version)
     elif user_version(database) == 0:
@@ -133,6 +139,23 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.execute(f"PRAGMA application_id = {int.from_bytes(os.urandom(4), 'big') >> 1 or 1}")
 
 
-def _has_room_for_a_copy(path: Path) -> bool:
-    """The copy is written twice: to the WAL, and from there to the file."""
-    return disk_of(Path(os.path.realpath(path))).free > 2 * path.stat().st_size
+class Room(NamedTuple):
+    """What a copy of the rows takes, and what there is; bytes."""
+
+    needed: int
+    free: int
+
+    @classmethod
+    def of(cls, path: Path) -> Room:
+        # The copy is written twice: to the WAL, and from there to the file.
+        return cls(2 * path.stat().st_size, disk_of(Path(os.path.realpath(path))).free)
+
+    @property
+    def is_enough(self) -> bool:
+        return self.free > self.needed
+
+    def __str__(self) -> str:
+        needed, free = (f"{size / (1 << 20):,.0f} MiB" for size in self)
+        if self.is_enough:
+            return f"its rows are copied into smaller tables, which takes {needed} of {free} for a while"
+        return f"{free} are free, and {needed} would be needed to copy its rows: they stay where they are"

@@ -73,11 +73,17 @@ class Stored(NamedTuple):
 class Store:
     """The database, open for writing."""
 
-    def __init__(self, path: Path, on_damage: Callable[[Path, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_damage: Callable[[Path, str], None] | None = None,
+        announce: Callable[[str], None] = lambda text: None,
+    ) -> None:
         """Open, make or upgrade the database at ``path``.
 
         ``on_damage`` is told when a damaged file was set aside for a fresh one: its new path, and why.
-        Without it Damaged is raised. Raises UserError where another writer owns it or it is not ours.
+        Without it Damaged is raised. ``announce`` is told of an upgrade before it begins. Raises UserError
+        where another writer owns it or it is not ours.
         """
         self.path = path
         self.replacement: Replacement | None = None
@@ -85,6 +91,7 @@ class Store:
         self.has_own_reader = False
         """A thread of this process reads the database: a check, a copy."""
         self._on_damage = on_damage
+        self._announce = announce
         known = is_known(path)
         self._lock = take_lock(path)
         try:
@@ -102,7 +109,7 @@ class Store:
             raise
 
     def _open(self, *, known: bool) -> None:
-        database = open_database(self.path, known=known)
+        database = open_database(self.path, known=known, announce=self._announce)
         try:
             with explained(self.path, known=known):
                 self._newest_ts = _newest_ts(database)

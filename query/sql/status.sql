@@ -29,6 +29,7 @@ SELECT :database                                                            AS d
        (SELECT COUNT(*) FROM rollup_difference)                             AS rollup_differences,
        nullif(minute_until, 0)                                              AS rolled_up_until,
        raw.since                                                            AS raw_since,
+       (SELECT value FROM setting WHERE name = 'dropped_for')              AS dropped_for,
        -- Of less than a day nobody can tell how a day is.
        CASE WHEN :last - raw.since >= 86400
             THEN min(seconds_fit, coalesce(:retain, seconds_fit)) / 86400.0

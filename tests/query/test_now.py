@@ -111,6 +111,7 @@ def test_status(recording: Recording, query: Query) -> None:
         "rollup_differences": 0,
         "rolled_up_until": None,
         "raw_since": NOON - 100,
+        "dropped_for": None,
         "days_fit": None,
         "on_ac": None,
         "throttled": None,

@@ -30,7 +30,7 @@ class GuardedStore:
         self._salvage: Salvage | None = None
         self._checks = Checks(path, log)
         is_unclean = was_left_unclean(path)
-        self.store = Store(path, on_damage=self._note_damage)
+        self.store = Store(path, on_damage=self._note_damage, announce=log.info)
         if is_unclean:
             log.info("%s was not closed cleanly: checking it in the background", path)
             self._checks.want_all()

@@ -32,6 +32,8 @@ _ROOM_TO_GO_ON = 16 << 20
 """Bytes of free pages with which a file that cannot shrink is left alone on a file system that is full."""
 _LONGEST = 0.04
 """s that a step should hold the write lock; the next is half as large where it took longer."""
+_SPARED_FOR_ROOM = 7 * DAY
+"""s of the newest samples that are not dropped to keep room free for others"""
 _LONG_DOUBT = 30 * DAY
 """s for which a large step of the clock is doubted"""
 _MOST_READ = 5000
@@ -54,12 +56,16 @@ class Limits(NamedTuple):
     """s that raw rows are kept, at least"""
     least_free: int = LEAST_FREE
     least_free_percent: int = LEAST_FREE_PERCENT
+    is_default: bool = False
+    """Nobody set ``max_size``: it does not drop what the original logger or an import brought."""
 
 
 def note_limits(database: sqlite3.Connection, limits: Limits) -> None:
     """Keep the limits where reports find them."""
-    wanted = {name: value for name, value in limits._asdict().items() if value is not None}
-    names = f"name IN {Limits._fields}"
+    bounds = limits._asdict()
+    del bounds["is_default"]  # it bounds nothing
+    wanted = {name: value for name, value in bounds.items() if value is not None}
+    names = f"name IN {tuple(bounds)}"
     found = database.execute(f"SELECT name, value FROM setting WHERE {names}")
     if dict(found.fetchall()) != wanted:
         with transaction(database):
@@ -79,6 +85,11 @@ class Retention:
         """To give back in a step"""
         self._emptying = 0
         """End of the day that is being dropped for its size"""
+        self._why = ""
+        """The limit that is being kept"""
+        self.reason = ""
+        """The same with its figures, for people"""
+        self._spares_inherited = True
         self._aged_until = 0
         """Start of the day whose rows, and later ones, are not old enough"""
         self._swept = 0.0
@@ -97,17 +108,30 @@ class Retention:
         is_full = file.used > self._limits.max_size * _FULL
         # A file that cannot shrink makes no room; it can only take none.
         needs_room = is_low and (file.can_shrink or file.spare < _ROOM_TO_GO_ON)
-        why = "the free space of the disk" if needs_room and not is_full else "--max-size"
         if self._emptying and self._drop_oldest(database, self._emptying):
-            return why
+            return self._why
         self._emptying = 0
         if needs_room and not is_full and empty_wal(database) and not self._is_low():
             return THE_WAL
         if is_full or needs_room:
-            if self._drop_misdated(database) or self._drop_oldest(database, running_day(database)):
-                return why
+            self._why = "--max-size" if is_full else "the free space of the disk"
+            self.reason = self._reason(file, is_full=is_full)
+            self._spares_inherited = not is_full or self._limits.is_default
+            # For the room of others only old days go: they might take whatever is given up.
+            end = running_day(database) - (0 if is_full else _SPARED_FOR_ROOM)
+            if self._drop_misdated(database) or self._drop_oldest(database, end):
+                return self._why
             self.is_stuck = True
         return "" if self._limits.retain is None else self._drop_aged(database, self._limits.retain)
+
+    def _reason(self, file: _File, *, is_full: bool) -> str:
+        if is_full:
+            default = ", the default" if self._limits.is_default else ""
+            size = _mebibytes(self._limits.max_size)
+            return f"it has {_mebibytes(file.used)}, and --max-size is {size}{default}"
+        disk = self._disk()
+        least = _mebibytes(self._least_free(disk))
+        return f"the disk has {_mebibytes(disk.free)} free, and {least} are kept free"
 
     # --- room ---
 
@@ -116,7 +140,10 @@ class Retention:
             disk = self._disk()
         except OSError:  # a file system that does not tell is not full
             return False
-        return disk.free < max(self._limits.least_free, disk.size * self._limits.least_free_percent // 100)
+        return disk.free < self._least_free(disk)
+
+    def _least_free(self, disk: Disk) -> int:
+        return max(self._limits.least_free, disk.size * self._limits.least_free_percent // 100)
 
     def _has_too_much(self, file: _File, *, is_low: bool) -> bool:
         return is_low or file.size > self._limits.max_size or file.spare > max(_SPARE, file.size // 4)
@@ -137,10 +164,14 @@ class Retention:
             self._emptying = floor(orphans[0], DAY) + DAY
             self._drop(database, [ts for ts in orphans if ts < self._emptying], self._emptying)
             return True
+        first = 0.0
+        if self._spares_inherited:
+            (first,) = database.execute(_FIRST_OWN).fetchone()
         rows = database.execute(
-            "SELECT ts, time FROM system_sample WHERE time >= 0 AND time < ? "
-            "AND ts <> (SELECT MAX(ts) FROM system_sample) ORDER BY time LIMIT ?",  # where the stream goes on
-            (end, self._samples),
+            "SELECT ts, time FROM system_sample WHERE time >= ? AND time < ? "
+            "AND ts <> (SELECT MAX(ts) FROM system_sample) "  # where the stream goes on
+            f"AND ({not self._spares_inherited} OR {_IS_OWN}) ORDER BY time LIMIT ?",
+            (END_OF_TIME if first is None else first, end, self._samples),
         ).fetchall()
         if not rows:
             return False
@@ -175,17 +206,23 @@ class Retention:
         if old:
             self._swept = old[0][1]
             day = floor(old[0][1], DAY) + DAY
+            self.reason = f"--retain is {retain / DAY:g} days"
             self._drop(database, [ts for ts, at in old if at < day], day)
         elif rows:  # a clock that stood still for long is passed over
             self._swept = rows[-1][1] if rows[-1][1] > rows[0][1] else math.nextafter(rows[-1][1], math.inf)
         return "--retain" if old else LOOKING if len(rows) == _MOST_READ else ""
 
     def _drop(self, database: sqlite3.Connection, samples: Sequence[int], raw_since: int) -> None:
-        """Drop samples with their rows, and let ``history`` say so."""
+        """Drop samples with their rows, and let ``history`` and ``setting`` say so."""
         keys = [(ts,) for ts in samples]
         begun = time.monotonic()
         with transaction(database):
             database.execute("UPDATE history SET raw_since = max(raw_since, ?)", (raw_since,))
+            database.execute(
+                "INSERT INTO setting VALUES ('dropped_for', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1 "
+                "WHERE value IS NOT ?1",
+                (self.reason,),
+            )
             database.execute(_NOTE_SEQS, (str(list(samples)),))
             for table in (*_children(database), "system_sample"):
                 database.executemany(f"DELETE FROM {table} WHERE ts = ?", keys)
@@ -213,6 +250,14 @@ def _orphans(database: sqlite3.Connection, end: int, most: int) -> list[int]:
     return sorted(found)[:most]
 
 
+_IS_OWN = "EXISTS (SELECT 1 FROM run WHERE run.run_id = system_sample.run_id AND NOT run.imported)"
+"""Recorded by this writer: neither by the original logger nor brought by an import"""
+_FIRST_OWN = """
+SELECT MIN(time) FROM (
+    SELECT (SELECT time FROM system_sample AS s
+            WHERE s.run_id = r.run_id AND time >= 0 ORDER BY seq LIMIT 1) AS time
+    FROM run AS r WHERE NOT imported
+)"""
 _NOTE_SEQS = """
 INSERT INTO dropped (run_id, last_seq)
 SELECT s.run_id, MAX(s.seq)
@@ -223,6 +268,10 @@ ON CONFLICT (run_id) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq)""
 _DROP_GAPS = (
     "DELETE FROM gap WHERE last_seq <= (SELECT d.last_seq FROM dropped AS d WHERE d.run_id = gap.run_id)"
 )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):,.0f} MiB"
 
 
 def _adapted(size: int, took: float, most: int) -> int:

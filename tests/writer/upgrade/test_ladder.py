@@ -167,9 +167,9 @@ def test_compact_tables_stay_compact_and_are_summed_up(compact: Path) -> None:
             pass
     after = catalogue(compact)
     assert after.keys() == fresh_catalogue().keys() | {("view", "own_view")}
-    assert {key: sql for key, sql in after.items() if key[0] != "view"} == {
-        key: sql for key, sql in before.items() if key[0] != "view"
-    }
+    for kind, name in before:
+        if kind != "view" and name != "system_sample":  # which gains columns
+            assert after[kind, name] == before[kind, name]
     assert value(compact, "SELECT COUNT(*) FROM own_view") == 1999
     assert rolled_up(compact) == recomputed(compact)
     assert value(compact, "SELECT SUM(usage_sum) FROM core_hour") == 2 * 720 * 1234 - 1234

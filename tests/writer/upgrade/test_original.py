@@ -243,3 +243,17 @@ def test_the_golden_file(tmp_path: Path, has_room: bool) -> None:
         ("hall", 2.0),
         ("kitchen", 2.0),
     ]
+
+
+def test_it_is_said_before_what_will_happen(tmp_path: Path) -> None:
+    said: list[str] = []
+    path = build(tmp_path / "telemetry.db", measured(100))
+    with Store(path, announce=said.append):
+        pass
+    (line,) = said
+    assert line.startswith(
+        f"upgrading {path} of the original logger: its rows are copied into smaller tables"
+    )
+    with Store(path, announce=said.append):
+        pass
+    assert said == [line]

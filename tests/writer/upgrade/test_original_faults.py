@@ -180,7 +180,7 @@ def test_room_is_looked_for_where_the_database_really_is(tmp_path: Path, make_di
     fill(disk / "real.db", 5_000)
     link = tmp_path / "link.db"
     link.symlink_to(disk / "real.db")
-    assert not opening._has_room_for_a_copy(link)
+    assert not opening.Room.of(link).is_enough
 
 
 def test_without_room_for_a_copy_the_cheap_way_is_taken(make_disk: MakeDisk) -> None:
@@ -204,7 +204,7 @@ def test_room_that_was_not_enough_after_all(make_disk: MakeDisk, tmp_path: Path)
     size = path.stat().st_size
     free = shutil.disk_usage(path.parent).free
     (path.parent / "ballast").write_bytes(bytes(free - size * 5 // 2))
-    assert opening._has_room_for_a_copy(path)
+    assert opening.Room.of(path).is_enough
     before = checksums(path)
     with Store(path) as store:
         assert checksums(path) == before
@@ -227,7 +227,7 @@ def test_what_is_in_the_wal_counts_as_well(make_disk: MakeDisk, tmp_path: Path) 
     for suffix in ("", "-wal"):
         shutil.copy(tmp_path / f"unclosed.db{suffix}", f"{path}{suffix}")
     unclosed.close()
-    assert opening._has_room_for_a_copy(path), "so it would seem"
+    assert opening.Room.of(path).is_enough, "so it would seem"
     with Store(path) as store:
         assert "WITHOUT ROWID" not in catalogue(path)["table", "process_sample"]
         assert checksums(path) == checksums(filled)
