@@ -5,7 +5,8 @@ WITH
 busy AS (
     SELECT process,
            SUM(appearances) AS appearances,
-           SUM(cpu_samples) AS cpu_samples, TOTAL(cpu_sum) AS cpu_sum, MAX(cpu_max) AS cpu_max,
+           SUM(cpu_samples) AS cpu_samples, TOTAL(cpu_sum) AS cpu_sum,
+           MAX(iif(cpu_max <= 409600, cpu_max, NULL)) AS cpu_max, -- older roll-ups had no such bound
            SUM(mem_samples) AS mem_samples, TOTAL(mem_sum) AS mem_sum,
            TOTAL(children_sum) AS children_sum
     FROM piece

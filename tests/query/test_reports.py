@@ -58,6 +58,26 @@ def test_recent_goes_by_ts_where_the_clock_stepped_back(recording: Recording, qu
 # --- hotspots, top, cores, correlate ---------------------------------------------------------------
 
 
+@pytest.mark.parametrize("absurd", [4_994_750.0, 409_600.5, -5.0, 9e15, "word"])
+def test_one_absurd_value_owns_no_maximum_and_no_average(
+    recording: Recording, query: Query, absurd: Any
+) -> None:
+    for index in range(5):
+        bad = index == 2
+        it = (1, "init", absurd if bad else 40.0, absurd if bad else 2.0, absurd if bad else 10.0)
+        recording.sample(NOON + 5 * index, interval=5.0, processes=[it], cores=[absurd if bad else 30.0])
+    (process,) = query("hotspots").rows
+    assert (process["appearances"], process["max_cpu"], process["avg_cpu"], process["avg_mem"]) == (
+        5,
+        40,
+        40,
+        2,
+    )
+    assert process["avg_children"] == 8
+    (core,) = query("cores").rows
+    assert (core["samples"], core["max_usage"], core["avg_usage"]) == (4, 30, 30)
+
+
 def test_hotspots_counts_and_averages(recording: Recording, query: Query) -> None:
     recording.sample(NOON, processes=[(1, "a", 10.0, 1.0, 12.0), (2, "b", 90.0, 2.0)])
     recording.sample(NOON + 5, processes=[(1, "a", 30.0, 3.0), (3, "c", 50.0, 2.0, 0.0)])

@@ -5,8 +5,8 @@ CREATE VIEW core_sums AS
 SELECT s.ts,
        s.time,
        c.core,
-       iif(c.usage BETWEEN -1e12 AND 1e12, 1, 0)                       AS samples,
-       iif(c.usage BETWEEN -1e12 AND 1e12, ROUND(c.usage * 100), 0)      AS usage_sum,
-       iif(c.usage BETWEEN -1e12 AND 1e12, c.usage, NULL)                AS usage_max
+       iif(c.usage BETWEEN 0 AND 100, 1, 0)                       AS samples,
+       iif(c.usage BETWEEN 0 AND 100, ROUND(c.usage * 100), 0)      AS usage_sum,
+       iif(c.usage BETWEEN 0 AND 100, c.usage, NULL)                AS usage_max
 FROM system_sample AS s CROSS JOIN cpu_core AS c ON c.ts = s.ts
 WHERE typeof(c.core) = 'integer';

@@ -7,16 +7,16 @@ SELECT s.ts,
        (SELECT n.name FROM process_name AS n WHERE n.name_id = p.name_id)                     AS name,
        coalesce(p.name_id, 0)                                                                 AS name_id,
        1                                                                                      AS appearances,
-       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN -1e14 AND 1e14, 1, 0)
-            ELSE iif(p.cpu BETWEEN -1e12 AND 1e12, 1, 0) END                                AS cpu_samples,
-       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN -1e14 AND 1e14, p.cpu, 0)
-            ELSE iif(p.cpu BETWEEN -1e12 AND 1e12, ROUND(p.cpu * 100), 0) END                 AS cpu_sum,
-       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN -1e14 AND 1e14, p.cpu / 100.0, NULL)
-            ELSE iif(p.cpu BETWEEN -1e12 AND 1e12, p.cpu, NULL) END                           AS cpu_max,
-       CASE typeof(p.mem) WHEN 'integer' THEN iif(p.mem BETWEEN -1e15 AND 1e15, 1, 0)
-            ELSE iif(p.mem BETWEEN -1e12 AND 1e12, 1, 0) END                                AS mem_samples,
-       CASE typeof(p.mem) WHEN 'integer' THEN iif(p.mem BETWEEN -1e15 AND 1e15, p.mem, 0)
-            ELSE iif(p.mem BETWEEN -1e12 AND 1e12, ROUND(p.mem * 1000), 0) END                AS mem_sum,
-       CASE typeof(p.children) WHEN 'integer' THEN iif(p.children BETWEEN -1e14 AND 1e14, p.children, 0)
-            ELSE iif(p.children BETWEEN -1e12 AND 1e12, ROUND(p.children * 100), 0) END       AS children_sum
+       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN 0 AND 40960000, 1, 0)
+            ELSE iif(p.cpu BETWEEN 0 AND 409600, 1, 0) END                                AS cpu_samples,
+       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN 0 AND 40960000, p.cpu, 0)
+            ELSE iif(p.cpu BETWEEN 0 AND 409600, ROUND(p.cpu * 100), 0) END                 AS cpu_sum,
+       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN 0 AND 40960000, p.cpu / 100.0, NULL)
+            ELSE iif(p.cpu BETWEEN 0 AND 409600, p.cpu, NULL) END                           AS cpu_max,
+       CASE typeof(p.mem) WHEN 'integer' THEN iif(p.mem BETWEEN 0 AND 100000, 1, 0)
+            ELSE iif(p.mem BETWEEN 0 AND 100, 1, 0) END                                AS mem_samples,
+       CASE typeof(p.mem) WHEN 'integer' THEN iif(p.mem BETWEEN 0 AND 100000, p.mem, 0)
+            ELSE iif(p.mem BETWEEN 0 AND 100, ROUND(p.mem * 1000), 0) END                AS mem_sum,
+       CASE typeof(p.children) WHEN 'integer' THEN iif(p.children BETWEEN 0 AND 40960000, p.children, 0)
+            ELSE iif(p.children BETWEEN 0 AND 409600, ROUND(p.children * 100), 0) END       AS children_sum
 FROM system_sample AS s CROSS JOIN process_row AS p ON p.ts = s.ts;

@@ -111,6 +111,17 @@ RAW = {
 }
 
 
+MOST = {"cpu_total": 100, "usage": 100, "mem": 100, "cpu": 409_600, "children": 409_600}
+"""Percent; none is below 0."""
+
+
+def believed(row: Row) -> Row:
+    return {
+        name: None if name in MOST and isinstance(value, float) and not 0 <= value <= MOST[name] else value
+        for name, value in row.items()
+    }
+
+
 def marks(path: Path) -> dict[str, int]:
     with reading(path) as database:
         cursor = database.execute("SELECT * FROM history")
@@ -132,7 +143,7 @@ def recomputed(path: Path, until: dict[str, int] | None = None) -> RollUps:
             cursor = database.execute(RAW[kind])
             names = [name for name, *_ in cursor.description]
             for values in cursor:
-                row = dict(zip(names, values, strict=True))
+                row = believed(dict(zip(names, values, strict=True)))
                 if isinstance(row["time"], float) and 0 <= row["time"] < end:
                     buckets[int(row["time"]) // size * size, row["key"]].append(row)
         found[table] = {key: OF_BUCKET[kind](rows) for key, rows in buckets.items()}
