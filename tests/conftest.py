@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 from collections.abc import Generator
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,10 @@ settings.register_profile("slow", max_examples=500, deadline=None, suppress_heal
 settings.register_profile(
     "fast", settings.get_profile("slow"), max_examples=40, derandomize=True, database=None
 )
+
+# Where there are no time zones, the C library takes those of the package tzdata.
+if not Path("/usr/share/zoneinfo/Europe/Berlin").exists():
+    os.environ["TZDIR"] = str(files("tzdata").joinpath("zoneinfo"))
 
 # Two files of this checkout to lock, so that test runs side by side (pytest -n, .ci/run) know of each other.
 _WAITING: Final = Path(__file__).with_name("__init__.py")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from query.main import main
 from query.reports import REPORTS
 from telemetry import __version__
+from tests.needs import open_terminal
 from tests.query.conftest import Ran
 from tests.query.recordings import NOON, Recording, example
 
@@ -274,7 +274,7 @@ def on_terminal(directory: Path, columns: int, *argv: str) -> str:
     import struct
     import termios
 
-    ours, theirs = pty.openpty()
+    ours, theirs = open_terminal()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
     process = subprocess.Popen(
         [*COMMAND, *argv],

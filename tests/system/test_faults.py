@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import mount_tmpfs, unmount
 from tests.system.processes import BATTERY, System, stop, wait_until
 from tests.system.recorder import Recorder, rows_differ, stored
 from tests.writer.samples import sample
@@ -156,11 +157,7 @@ def small_disk(tmp_path: Path) -> Path:
     """A tmpfs of 2 MiB, mounted at a directory of the test; needs root."""
     directory = tmp_path / "disk"
     directory.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", directory], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a tmpfs needs root")
+    mount_tmpfs(directory, "size=2m")
     return directory
 
 
@@ -171,7 +168,7 @@ def on_small_disk(system: System, small_disk: Path) -> Iterator[System]:
     system.environ["TELEMETRY_DB"] = str(system.database)
     yield system
     system.__exit__()
-    subprocess.run(["umount", small_disk], check=True)
+    unmount(small_disk)
 
 
 def test_a_full_disk_is_waited_for(on_small_disk: System, small_disk: Path) -> None:
@@ -230,7 +227,7 @@ def test_a_full_disk_at_a_checkpoint_loses_nothing(small_disk: Path) -> None:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             assert database.execute("SELECT COUNT(*), MAX(seq) FROM system_sample").fetchone() == (seq, seq)
     finally:
-        subprocess.run(["umount", small_disk], check=True)
+        unmount(small_disk)
 
 
 def test_a_read_only_file_system_is_named(on_small_disk: System, small_disk: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.needs import mount_tmpfs, unmount
 from tests.system.processes import System
 from tests.writer.fake_sampler import Feed
 from tests.writer.samples import NOW, row_of
@@ -49,15 +49,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def mount_tmpfs(at: Path, options: str) -> None:
-    """Mount a tmpfs, or skip the test where this user may not."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a tmpfs is for root")
-
-
 @pytest.fixture
 def make_disk(tmp_path: Path) -> Iterator[MakeDisk]:
     """A small file system of its own."""
@@ -70,7 +61,7 @@ def make_disk(tmp_path: Path) -> Iterator[MakeDisk]:
 
     yield make
     if os.path.ismount(at):
-        subprocess.run(["umount", str(at)], check=True)
+        unmount(at)
 
 
 @pytest.fixture
@@ -81,7 +72,7 @@ def read_only_directory(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() == 0:
         mount_tmpfs(at, "ro")
         yield at
-        subprocess.run(["umount", str(at)], check=True)
+        unmount(at)
     else:
         at.chmod(0o555)
         yield at

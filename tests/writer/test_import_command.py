@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.sample import Process, Sample, encode
+from tests.needs import open_terminal
 from tests.system.processes import System, stop, wait_until
 from tests.writer.reading import is_whole, value
 from tests.writer.samples import ORDINARY, row_of, sample
@@ -144,7 +144,7 @@ def test_a_terminal_shows_how_far_it_is(tmp_path: Path, through_a_pipe: bool) ->
     content = lines([sample(seq, ts=seq) for seq in range(1, 1201)])
     file = tmp_path / "samples.jsonl"
     file.write_bytes(content)
-    ours, theirs = pty.openpty()
+    ours, theirs = open_terminal()
     command = [sys.executable, "-m", "writer.main", "--db", str(tmp_path / "telemetry.db"), "--import"]
     if through_a_pipe:
         subprocess.run([*command, "-"], input=content, stderr=theirs, check=True, timeout=60)
