@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pty
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
+
+_CAPABILITIES: Final = (0, 1, 6, 7)
+"""CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETGID and CAP_SETUID (capabilities(7))"""
 
 
 def mount_tmpfs(at: Path, options: str) -> None:
@@ -25,8 +30,15 @@ def open_terminal() -> tuple[int, int]:
     try:
         return pty.openpty()
     except OSError as error:
-        pytest.skip(f"no terminal can be opened here (is there no /dev/pts?): {error.strerror}")
+        pytest.skip(f"no terminal can be opened here (is there no /dev/pts?): {error}")
 
 
 def unmount(at: Path) -> None:
     subprocess.run(["umount", str(at)], check=True)
+
+
+def is_root_with_capabilities() -> bool:
+    """Whether this process may be another user and give files away: root in a bare container may not."""
+    (effective,) = (line for line in Path("/proc/self/status").read_text().splitlines() if "CapEff" in line)
+    held = int(effective.split()[1], 16)
+    return os.geteuid() == 0 and all(held >> number & 1 for number in _CAPABILITIES)

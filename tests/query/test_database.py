@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from query.database import KNOWN_SCHEMA, UnreadableError, limits, reading, size_on_disk
+from tests.needs import is_root_with_capabilities
 from tests.query.recordings import NOON, Recording
 from writer import schema
 
@@ -211,7 +212,7 @@ def test_a_lock_that_ends_is_waited_for(tmp_path: Path) -> None:
 @pytest.fixture
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory that anyone may read and only root may write to, with a database in it."""
-    if os.getuid() != 0:
+    if not is_root_with_capabilities():
         pytest.skip("needs root, to become a user who is not")
     import tempfile
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import is_root_with_capabilities
+
 ROOT = Path(__file__).parent.parent.parent
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+pytestmark = pytest.mark.skipif(not is_root_with_capabilities(), reason="only root gives files away")
 
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>CALLS

@@ -21,6 +21,7 @@ from telemetry.stream.endpoints import BoundSocket
 from telemetry.stream.publisher import Publisher
 from telemetry.stream.ring import Ring
 from telemetry.stream.subscriber import Subscriber
+from tests.needs import is_root_with_capabilities
 from tests.telemetry.streams import Context, Station, all_of, connected, listening, samples
 
 # --- the sockets' files ----------------------------------------------------------------------------
@@ -207,7 +208,7 @@ except UserError as error:
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
     """A directory that every user can reach."""
-    if os.getuid() != 0:
+    if not is_root_with_capabilities():
         pytest.skip("only root can become somebody else")
     directory = Path(tempfile.mkdtemp(prefix="telemetry-"))
     directory.chmod(0o755)
@@ -268,7 +269,7 @@ def test_who_was_there_first_is_told_too(open_directory: Path) -> None:
 
 
 def test_a_socket_that_its_owner_may_not_write_to(tmp_path: Path) -> None:
-    if os.getuid() == 0:
+    if is_root_with_capabilities():
         pytest.skip("root may write to any")
     with Station(tmp_path, "a"):
         (tmp_path / "samples").chmod(0)

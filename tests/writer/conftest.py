@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import mount_tmpfs, unmount
+from tests.needs import is_root_with_capabilities, mount_tmpfs, unmount
 from tests.system.processes import System
 from tests.writer.fake_sampler import Feed
 from tests.writer.samples import NOW, row_of
@@ -69,7 +69,7 @@ def read_only_directory(tmp_path: Path) -> Iterator[Path]:
     """A directory that nobody may write, root included."""
     at = tmp_path / "read-only"
     at.mkdir()
-    if os.geteuid() == 0:
+    if is_root_with_capabilities():
         mount_tmpfs(at, "ro")
         yield at
         unmount(at)

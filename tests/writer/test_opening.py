@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.errors import UserError
+from tests.needs import is_root_with_capabilities
 from tests.system.processes import System, stop, wait_until
 from tests.writer.reading import catalogue, changing, fresh_catalogue, value
 from tests.writer.samples import NOW, row_of, sample
@@ -134,7 +135,7 @@ def test_a_read_only_directory(read_only_directory: Path) -> None:
     assert not list(read_only_directory.iterdir())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="another user's directory takes root to make")
+@pytest.mark.skipif(not is_root_with_capabilities(), reason="another user's directory takes root to make")
 @pytest.mark.parametrize("name", ["telemetry.db", "below/telemetry.db"])
 def test_a_directory_of_another_user(tmp_path: Path, name: str) -> None:
     """Not even its content may be seen: that must not raise what nobody catches."""
