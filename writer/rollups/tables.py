@@ -19,8 +19,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 IN_SPAN = "{view} WHERE time >= :first AND time < :end"
 """Which rows of a view are added up: those from ``:first`` to ``:end``"""
 LATE = (
-    "(SELECT row.* FROM json_each(:late) AS late CROSS JOIN {view} AS row ON row.ts = late.value LIMIT -1) "
-    "WHERE time >= :first AND time < :end"
+    "(SELECT {columns} FROM json_each(:late) AS late CROSS JOIN {view} AS row ON row.ts = late.value "
+    "LIMIT -1) WHERE time >= :first AND time < :end"
 )
 """Of the samples whose ts are listed in ``:late``, those from ``:first`` to ``:end``
 
@@ -65,7 +65,8 @@ class RollUp(NamedTuple):
 
     def of_rows(self, rows: str = IN_SPAN) -> str:
         """Add up rows of the view, ``IN_SPAN`` or ``LATE``, in buckets of ``:size`` seconds."""
-        return self._select(rows.format(view=self.view), "time")
+        columns = ", ".join(["time", *self.keys[1:], *self.columns])
+        return self._select(rows.format(view=self.view, columns=columns), "time")
 
     def of_finer(self, finer: RollUp) -> str:
         """Add up the buckets ``:first`` to ``:end`` of a finer table."""
@@ -91,7 +92,7 @@ NAMELESS = 0
 
 def number_names(rows: str) -> str:
     """Number the names that have no number yet: a ``process_sample`` that is a table has them in full."""
-    source = rows.format(view=PROCESS_HOUR.view)
+    source = rows.format(view=PROCESS_HOUR.view, columns="time, name_id, name")
     return (
         f"INSERT INTO process_name (name) SELECT DISTINCT name COLLATE BINARY FROM {source} "
         f"AND name_id = {NAMELESS} AND name IS NOT NULL"
