@@ -28,6 +28,8 @@ _INSIDE: Final = """
 SELECT 1 FROM system_sample WHERE time >= :start AND time < :stop
 UNION ALL
 SELECT 1 FROM system_minute WHERE bucket >= :start AND bucket < min(:stop, :raw_since)
+UNION ALL
+SELECT 1 FROM system_hour WHERE bucket >= :start AND bucket < min(:stop, :raw_since)
 LIMIT 1"""
 
 _MISDATED: Final = "SELECT COUNT(*) FROM system_sample WHERE time IS NULL AND clock_time IS NOT NULL"

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from telemetry.errors import UserError
 
-KNOWN_SCHEMA: Final = 5
+KNOWN_SCHEMA: Final = 6
 """The PRAGMA user_version whose tables the reports know."""
 
 _BUSY_SECONDS: Final = 2.0

@@ -12,6 +12,8 @@ class Level(NamedTuple):
     """s"""
     until: str
     """Which field of ``History`` says how far they reach."""
+    since: str = "raw_since"
+    """Which one says from where on they are there, if that is later than where raw rows are"""
 
 
 class RollUps(NamedTuple):
@@ -20,12 +22,13 @@ class RollUps(NamedTuple):
     name: str
     fine: Level
     coarse: Level | None = None
+    """Where the fine ones are gone, these are there"""
 
 
-_MINUTES: Final = Level(60, "minute_until")
+_MINUTES: Final = Level(60, "minute_until", "minute_since")
 _HOURS: Final = Level(3_600, "hour_until")
 _DAYS: Final = Level(86_400, "day_until")
 
 SYSTEM: Final = RollUps("system", _MINUTES, _HOURS)
 CORE: Final = RollUps("core", _HOURS)
-PROCESS: Final = RollUps("process", _HOURS, _DAYS)
+PROCESS: Final = RollUps("process", _HOURS._replace(since="process_hour_since"), _DAYS)

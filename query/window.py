@@ -23,7 +23,13 @@ SELECT ts, time FROM system_sample WHERE +time >= 0 AND +time < {END_OF_TIME} OR
 _NEWEST_BEFORE: Final = """
 SELECT ts, time FROM system_sample WHERE time >= 0 AND time < ? ORDER BY time DESC, ts DESC LIMIT 1"""
 _NEWEST_DROPPED: Final = """
-SELECT last_time FROM system_minute WHERE bucket < ? AND bucket < ? ORDER BY bucket DESC LIMIT 1"""
+SELECT MAX(last_time) FROM (
+    SELECT * FROM (
+        SELECT last_time FROM system_minute WHERE bucket < ?1 AND bucket < ?2 ORDER BY bucket DESC LIMIT 1)
+    UNION ALL
+    SELECT * FROM (
+        SELECT last_time FROM system_hour WHERE bucket + 3600 <= min(?1, ?2) ORDER BY bucket DESC LIMIT 1)
+)"""
 
 JITTER: Final = 0.5
 """s. A sample's interval ends at its time, so one that ended where a window of the newest samples begins is
@@ -38,6 +44,10 @@ class History(NamedTuple):
     day_until: int = 0
     raw_since: int = 0
     """Raw rows of a time before this may have been dropped: the roll-ups speak for it."""
+    minute_since: int = 0
+    """Minutes before this were folded into hours where room was short"""
+    process_hour_since: int = 0
+    """Hours of processes before this were folded into days"""
 
 
 class Window(NamedTuple):
@@ -103,7 +113,7 @@ def _newest(
     if report.sums and (time is None or (until is not None and time < history.raw_since)):
         bound = (inf if until is None else until, history.raw_since)
         dropped = connection.execute(_NEWEST_DROPPED, bound).fetchone()
-        if dropped and dropped[0] != time:
+        if dropped[0] is not None and dropped[0] != time:
             return None, dropped[0]
     return ts, time
 
@@ -154,12 +164,14 @@ class Cuts(NamedTuple):
 
 def outward(start: float, stop: float, of: RollUps, history: History) -> tuple[float, float]:
     """Return the window; where raw rows may be gone, with its edges moved out to those of a bucket."""
-    size = of.fine.size
-    if start < history.raw_since:
-        start = max(_floor(start, size), 0.0)
-    if stop < history.raw_since:
-        stop = _ceiling(stop, size)
-    return start, stop
+    return max(_floor(start, _grain(start, of, history)), 0.0), _ceiling(stop, _grain(stop, of, history))
+
+
+def _grain(edge: float, of: RollUps, history: History) -> int:
+    """Return the size of the finest that is there at ``edge``, s; 0 for raw rows."""
+    if of.coarse and edge < getattr(history, of.fine.since):
+        return of.coarse.size
+    return of.fine.size if edge < history.raw_since else 0
 
 
 def cut(start: float, stop: float, of: RollUps, history: History) -> Cuts:
@@ -177,8 +189,8 @@ def _whole_buckets(start: float, stop: float, level: Level, history: History) ->
 
 
 def _floor(moment: float, size: int) -> float:
-    return moment if moment == inf else moment // size * size
+    return moment if moment == inf or not size else moment // size * size
 
 
 def _ceiling(moment: float, size: int) -> float:
-    return moment if moment == inf else -(-moment // size) * size
+    return moment if moment == inf or not size else -(-moment // size) * size

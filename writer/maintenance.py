@@ -12,7 +12,7 @@ from pathlib import Path
 from telemetry.service import RateLimited
 from writer.disk import disk_of
 from writer.rollups import steps
-from writer.rollups.retention import HOUSEKEEPING, Limits, Retention, day, note_limits
+from writer.rollups.retention import FOLDED, HOUSEKEEPING, Limits, Retention, day, note_limits
 from writer.rollups.witness import look
 from writer.store import Store
 from writer.wrong_clock import count_misdated
@@ -50,6 +50,7 @@ class Maintenance:
         self._witness_at = self._clock() + _WITNESS_EVERY
         self._doubts = RateLimited(log, every=86400.0)
         self._progress: _Progress | None = None
+        self._has_folded = False
         self._redated = 0
         """Samples that the review under way has marked or restored"""
         self.is_sparing = False
@@ -75,6 +76,7 @@ class Maintenance:
             else:
                 self._look_at = begun + _EVERY
             self._tell(store, dropping or "")
+            self._tell_of_folding(dropping)
         if not has_more and begun >= self._witness_at:
             self._witness_at = begun + _WITNESS_EVERY
             for difference in store.apply(look) or []:
@@ -157,6 +159,13 @@ class Maintenance:
                 store.path,
             )
         self._stuck = is_stuck
+
+    def _tell_of_folding(self, dropping: str | None) -> None:
+        if dropping == FOLDED:
+            self._has_folded = True
+        elif self._has_folded and not dropping:
+            self._log.info("folded old roll-ups and rare names, to keep --max-size; their sums stay")
+            self._has_folded = False
 
 
 class _Progress:

@@ -20,5 +20,6 @@ SELECT iif(typeof(process) = 'integer', n.name, process) AS name,
        TOTAL(children_sum) / 100 / SUM(appearances) AS avg_children
 FROM busy LEFT JOIN process_name AS n ON typeof(process) = 'integer' AND n.name_id = process
 GROUP BY 1
-ORDER BY appearances DESC, avg_cpu DESC, 1
+-- What rare names used is one row where old days were folded: no process, so it comes last.
+ORDER BY name IS '(other names)', appearances DESC, avg_cpu DESC, 1
 LIMIT coalesce(:limit, -1);

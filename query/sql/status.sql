@@ -19,6 +19,8 @@ SELECT :database                                                            AS d
             SELECT MIN(time) AS oldest FROM system_sample WHERE time >= max(:start, raw_since) AND time < :stop
             UNION ALL
             SELECT MIN(bucket) FROM system_minute WHERE bucket >= :start AND bucket < min(:stop, raw_since)
+            UNION ALL
+            SELECT MIN(bucket) FROM system_hour WHERE bucket >= :start AND bucket < min(:stop, raw_since, minute_since)
         ))                                                                  AS oldest,
        CASE WHEN :last >= :start THEN :last END                             AS newest,
        CASE WHEN :last >= :start THEN :now - :last END                      AS newest_age_s,

@@ -14,9 +14,8 @@ Row = dict[str, Any]
 
 def roll_up(database: sqlite3.Connection, history: History) -> None:
     """Fill the tables of roll-ups from the raw rows, each up to its mark."""
-    database.execute(
-        "UPDATE history SET minute_until = ?, hour_until = ?, day_until = ?, raw_since = ?", history
-    )
+    sets = ", ".join(f"{name} = ?" for name in History._fields)
+    database.execute(f"UPDATE history SET {sets}", history)
     samples = _rows(database, "SELECT * FROM system_sample")
     _fill(database, "system_minute", samples, 60, history.minute_until, _system)
     _fill(database, "system_hour", samples, 3_600, history.hour_until, _system)

@@ -9,6 +9,7 @@ from typing import Any
 from writer.rollups.steps import (
     floor,
     newest_minute,
+    raw_rows_since,
     read_marks,
     rows_of_days,
     rows_of_hours,
@@ -21,10 +22,10 @@ from writer.transaction import transaction
 def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:
     """Make the buckets that hold ``moments`` (Unix time, s) again, in the transaction of the caller.
 
-    Buckets of a day whose raw rows may have been dropped (``raw_since``) stay as they are.
+    Buckets of a day whose raw rows may have been dropped, or that was folded, stay as they are.
     """
-    marks = read_marks(database)
-    hours = {hour for moment in moments if (hour := floor(moment, HOUR)) >= marks.raw_since}
+    marks, oldest = read_marks(database), raw_rows_since(database)
+    hours = {hour for moment in moments if (hour := floor(moment, HOUR)) >= oldest}
     for hour in sorted(hours):
         end = hour + HOUR
         _replace(database, SYSTEM_MINUTE, hour, end, rows_of_minutes(database, hour, min(end, marks.minute)))
@@ -32,7 +33,7 @@ def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:
             for table, rows in rows_of_hours(database, hour, end):
                 _replace(database, table, hour, end, rows)
     for day in sorted({floor(hour, DAY) for hour in hours}):
-        if day >= marks.raw_since and day + DAY <= marks.day:
+        if day >= oldest and day + DAY <= marks.day:
             _replace(database, PROCESS_DAY, day, day + DAY, rows_of_days(database, day, day + DAY))
 
 
@@ -43,7 +44,7 @@ def rebuild_next(database: sqlite3.Connection, since: int) -> int | None:
     their roll-ups. Raises sqlite3.Error.
     """
     marks = read_marks(database)
-    since = max(since, marks.raw_since)
+    since = max(since, raw_rows_since(database))
     (found,) = database.execute(
         "SELECT MIN(moment) FROM (SELECT MIN(bucket) AS moment FROM system_minute WHERE bucket >= ?1 "
         "UNION ALL SELECT MIN(time) FROM system_sample WHERE time >= ?1 AND time < ?2)",

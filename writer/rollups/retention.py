@@ -16,6 +16,7 @@ from typing import NamedTuple
 from telemetry import END_OF_TIME
 from writer import schema
 from writer.disk import Disk
+from writer.rollups.folding import fold
 from writer.rollups.steps import floor, read_marks
 from writer.rollups.tables import DAY
 from writer.transaction import empty_wal, transaction
@@ -43,7 +44,8 @@ _MOST_READ = 5000
 FREE_PAGES = "free pages"
 THE_WAL = "the WAL"
 LOOKING = "rows that stay"
-HOUSEKEEPING = {FREE_PAGES, THE_WAL, LOOKING}
+FOLDED = "old roll-ups"
+HOUSEKEEPING = {FREE_PAGES, THE_WAL, LOOKING, FOLDED}
 """What a step may be for that drops no row"""
 
 
@@ -121,6 +123,8 @@ class Retention:
             end = running_day(database) - (0 if is_full else _SPARED_FOR_ROOM)
             if self._drop_misdated(database) or self._drop_oldest(database, end):
                 return self._why
+            if is_full and fold(database):
+                return FOLDED
             self.is_stuck = True
         return "" if self._limits.retain is None else self._drop_aged(database, self._limits.retain)
 

@@ -53,6 +53,14 @@ def read_marks(database: sqlite3.Connection) -> Marks:
     return Marks(*row)
 
 
+def raw_rows_since(database: sqlite3.Connection) -> int:
+    """Return the time, Unix s, from which on raw rows and all roll-ups of them are there to be compared."""
+    (since,) = database.execute(
+        "SELECT max(raw_since, minute_since, process_hour_since) FROM history"
+    ).fetchone()
+    return int(since)
+
+
 def newest_minute(database: sqlite3.Connection) -> int:
     """Return the start of the newest row's minute: up to there all buckets are complete."""
     (newest,) = database.execute(

@@ -9,7 +9,14 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from writer.rollups.steps import floor, read_marks, rows_of_days, rows_of_hours, rows_of_minutes
+from writer.rollups.steps import (
+    floor,
+    raw_rows_since,
+    read_marks,
+    rows_of_days,
+    rows_of_hours,
+    rows_of_minutes,
+)
 from writer.rollups.tables import DAY, HOUR, PROCESS_DAY, SYSTEM_MINUTE, RollUp
 from writer.transaction import transaction
 
@@ -56,7 +63,7 @@ def _next_hour(database: sqlite3.Connection, since: int) -> int | None:
     (bucket,) = database.execute(
         "SELECT MIN(bucket) FROM (SELECT MIN(bucket) AS bucket FROM system_hour WHERE bucket >= ?1 "
         "UNION ALL SELECT MIN(time) FROM system_sample WHERE time >= ?1)",
-        (max(since, marks.raw_since),),
+        (max(since, raw_rows_since(database)),),
     ).fetchone()
     hour = None if bucket is None else floor(bucket, HOUR)
     return hour if hour is not None and hour + HOUR <= marks.hour else None

@@ -158,8 +158,8 @@ def test_what_was_dropped_is_not_taken_again(store: Store) -> None:
     """An old file that is imported once more would count twice in the roll-ups."""
     fill(store, 3)
     old = [sample(seq, ts=MIDNIGHT + (seq - 1) * 864) for seq in range(1, 302)]
-    before = rolled_up(store.path)
     drop(store, Retention(Limits(1), lambda: ROOMY))
+    before = rolled_up(store.path)
     assert store.import_samples(old) == (0, 301)
     assert rolled_up(store.path) == before
     assert store.import_samples([sample(1, "run-c", ts=MIDNIGHT + 5)]) == (1, 0)
@@ -186,7 +186,8 @@ def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) ->
     orphans = "SELECT COUNT(*) FROM {} WHERE ts NOT IN (SELECT ts FROM system_sample)"
     counts = [value(store.path, orphans.format(table)) for table in ("cpu_core", "process_sample")]
     assert min(counts) > 2 * 1440
-    before = rolled_up(store.path)
+    kept_tables = ("system_hour", "core_hour", "process_day")  # the others are folded at such a size
+    before = {name: rolled_up(store.path)[name] for name in kept_tables}
     # As long as there is room they stay.
     assert drop(store, Retention(LARGE, lambda: ROOMY)) == []
     # One step takes no more than a few, and of one day; samples go when there are no more.
@@ -202,7 +203,7 @@ def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) ->
     assert value(store.path, "SELECT MIN(ts) FROM system_sample") == sampled
     drop(store, Retention(Limits(1), lambda: ROOMY))
     assert_no_orphans(store.path)
-    assert rolled_up(store.path) == before
+    assert {name: rolled_up(store.path)[name] for name in kept_tables} == before
 
 
 # --- by room ---
