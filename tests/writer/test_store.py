@@ -208,6 +208,16 @@ def test_a_failed_import_leaves_its_seconds_free(store: Store) -> None:
     assert stored(store) == [("run-a", 1, NOW), ("run-a", 4, NOW + 1)]
 
 
+def test_rows_that_another_program_put_in_are_passed_over(store: Store) -> None:
+    store.append([sample(1, ts=NOW)], NOW)
+    with changing(store.path) as other:
+        other.execute("INSERT INTO system_sample (ts, time) VALUES (?1, ?1)", (NOW + 50,))
+    with pytest.raises(CannotWrite, match="UNIQUE"):
+        store.append([sample(2, ts=NOW + 50)], NOW)
+    assert store.append([sample(2, ts=NOW + 50)], NOW) == (1, 0), "and not refused for ever"
+    assert value(store.path, "SELECT ts FROM system_sample WHERE seq = 2") == NOW + 51
+
+
 def test_a_locked_database_is_not_now(store: Store) -> None:
     store.append([sample(1)], NOW)
     store._database.execute("PRAGMA busy_timeout = 20")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.writer.reading import rows, value
+from tests.writer.reading import changing, rows, value
 from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage, work_off
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
@@ -34,6 +34,23 @@ def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: 
         work_off(guarded.store)
     assert rolled_up(recorded) == recomputed(recorded)
     assert value(recorded, "SELECT SUM(samples) FROM system_minute") > 2000
+
+
+def test_rows_without_a_run_that_are_copied_twice_count_once(recorded: Path) -> None:
+    """Rows of the original logger have no run and no seq: they are known by their second."""
+    with changing(recorded) as database:
+        database.execute("UPDATE system_sample SET run_id = NULL, seq = NULL")
+    with GuardedStore(recorded, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
+        work_off(guarded.store)
+    (aside,) = asides(recorded)
+    todo_of(aside).touch()  # as if it had been interrupted just before its end
+    with GuardedStore(recorded, LOG) as guarded:
+        wait_for_salvage(guarded)
+        work_off(guarded.store)
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
+    assert rolled_up(recorded) == recomputed(recorded)
 
 
 def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path) -> None:
