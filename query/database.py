@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from telemetry.errors import UserError
+from telemetry.records import SCHEMA
 
-KNOWN_SCHEMA: Final = 6
+KNOWN_SCHEMA: Final = SCHEMA
 """The PRAGMA user_version whose tables the reports know."""
 
 _BUSY_SECONDS: Final = 2.0

@@ -10,6 +10,9 @@ from typing import Annotated, Final, NamedTuple
 from telemetry import END_OF_TIME
 from telemetry.fields import LARGEST, Wire
 
+SCHEMA: Final = 6
+"""Version of the database that has the columns named below: the number of the newest migration."""
+
 TOPIC_PREFIX: Final = "sample/"
 
 _RAW: Final = Wire("attributes as the driver gave them, in a reading of which something was refused")

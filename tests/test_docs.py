@@ -57,6 +57,8 @@ def test_every_file_that_a_document_links_to_is_there() -> None:
 
 
 def test_every_table_and_column_is_described_with_its_place() -> None:
+    """Columns that are fields of the stream may be described there instead."""
+    of_the_stream = set(re.findall(r"stored as `(\w+)`", STREAM))
     database = sqlite3.connect(":memory:")
     schema.fresh(database)
     names = [
@@ -75,7 +77,7 @@ def test_every_table_and_column_is_described_with_its_place() -> None:
             for line in described[name].split("\n## ")[0].splitlines()
             if line.startswith("| `")
         ]
-        assert re.findall(r"`(\w+)`", " ".join(rows)) == columns
+        assert re.findall(r"`(\w+)`", " ".join(rows)) == [it for it in columns if it not in of_the_stream]
     database.close()
 
 
