@@ -24,6 +24,9 @@ def combine(packs: Sequence[Pack]) -> Battery | None:
     telling = [pack for pack in packs if not pack.silent] or packs
     carrier = min(telling, key=_load_order)
     health = _total_health([pack.health for pack in packs if pack.health is not None])
+    if health is None or health.unit is None:  # packs in two units: nothing tells which a level is in
+        packs, telling = ([pack._replace(level=None) for pack in some] for some in (packs, telling))
+        carrier = carrier._replace(level=None)
     each = tuple([pack.as_one_of_several() for pack in packs]) if len(packs) > 1 else None
     if len(telling) == 1:
         return carrier.as_battery(each, health)
@@ -32,7 +35,10 @@ def combine(packs: Sequence[Pack]) -> Battery | None:
     percent = _total_percent(telling)
     method = None if power is None else _methods(telling)
     return Battery(
-        carrier.name, carrier.status, carrier.voltage, current, power, percent, method, None, each, health
+        *(carrier.name, carrier.status, carrier.voltage, current, power, percent, method),
+        packs=each,
+        health=health,
+        level=_sum([pack.level for pack in telling]),
     )
 
 

@@ -44,6 +44,8 @@ class Pack(NamedTuple):
     raw: dict[str, str] | None = None
     """What the driver gave, where something of it was refused."""
     health: Health | None = None
+    level: float | None = None
+    """What is in it, in the unit of ``health``"""
     candidates: tuple[Candidate, ...] = ()
     """All ways to get at the power, in the order in which they are believed."""
     of_design: bool = False
@@ -87,6 +89,7 @@ class Pack(NamedTuple):
             power=self.power,
             pct=self.pct,
             raw=self.raw,
+            level=self.level,
         )
 
     def as_battery(
@@ -104,6 +107,7 @@ class Pack(NamedTuple):
             raw=self.raw,
             packs=packs,
             health=health,
+            level=self.level,
         )
 
 
@@ -170,21 +174,41 @@ class Content(NamedTuple):
     """Of one unit, now"""
 
 
-def parse_content(supply: Supply, voltage: float | None) -> Content | None:
-    """Return what is in the pack in the unit that its gauge counts, None where it does not tell."""
-    supply = _without_derived_energy(supply)
-    if supply.energy is not None and 0 <= supply.energy <= LARGEST_LEVEL:
-        return Content("Wh", supply.energy, 1.0)
-    if supply.charge is not None and voltage is not None and 0 <= supply.charge <= LARGEST_LEVEL:
-        return Content("Ah", supply.charge, voltage)
-    return None
+def parse_content(supply: Supply, voltage: float | None, unit: str | None) -> Content | None:
+    """Return what is in the pack, None where its gauge does not tell.
+
+    It is in ``unit`` where the gauge counts in that, else in the other one of Ah and Wh.
+    """
+    contents = {
+        "Wh": Content("Wh", energy, 1.0) if (energy := parse_level(supply, "Wh")) is not None else None,
+        "Ah": Content("Ah", charge, voltage)
+        if (charge := parse_level(supply, "Ah")) is not None and voltage is not None
+        else None,
+    }
+    return next((contents[name] for name in _units(unit) if contents[name] is not None), None)
 
 
-def counter(supply: Supply) -> str | None:
-    """Return the attribute that tells what is in the pack, None where none does."""
+def parse_level(supply: Supply, unit: str | None) -> float | None:
+    """Return what is in the pack in ``unit``, Ah or Wh; None where it is not told in that."""
+    if unit is None:
+        return None
     supply = _without_derived_energy(supply)
-    names = ("energy_now", "energy_avg", "charge_now", "charge_avg")
+    value = supply.energy if unit == "Wh" else supply.charge
+    return value if value is not None and 0 <= value <= LARGEST_LEVEL else None
+
+
+def counter(supply: Supply, unit: str | None) -> str | None:
+    """Return the attribute that tells what is in the pack, in ``unit`` if possible; None where none does."""
+    supply = _without_derived_energy(supply)
+    names = [f"{_QUANTITIES[name]}_{kind}" for name in _units(unit) for kind in ("now", "avg")]
     return next((name for name in names if getattr(supply, name) is not None), None)
+
+
+_QUANTITIES: Final = {"Wh": "energy", "Ah": "charge"}
+
+
+def _units(preferred: str | None) -> list[str]:
+    return sorted(_QUANTITIES, key=lambda unit: unit != preferred)
 
 
 def as_given(given: Mapping[str, str]) -> dict[str, str]:
@@ -201,7 +225,11 @@ def parse_health(supply: Supply) -> Health | None:
         ("Ah", _content(supply.charge_full), _content(supply.charge_full_design)),
         ("Wh", _content(supply.energy_full), _content(supply.energy_full_design)),
     ]
-    unit, full, design = max(pairs, key=lambda pair: sum(value is not None for value in pair[1:]))
+
+    def told_in(pair: tuple[str, float | None, float | None]) -> tuple[int, bool]:
+        return sum(value is not None for value in pair[1:]), parse_level(supply, pair[0]) is not None
+
+    unit, full, design = max(pairs, key=told_in)
     if full is None and design is None:
         return None if told is None else Health(cycles=told)
     return Health(full, design, unit, told)

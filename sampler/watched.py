@@ -8,7 +8,16 @@ from typing import Final
 
 from sampler.clock import Moment
 from sampler.driver_sign import DriverSigns
-from sampler.pack import Content, Pack, as_given, counter, parse_content, parse_health, parse_pack
+from sampler.pack import (
+    Content,
+    Pack,
+    as_given,
+    counter,
+    parse_content,
+    parse_health,
+    parse_level,
+    parse_pack,
+)
 from sampler.power_supply import has_numbers, read_driver, read_level, read_levels, read_wear
 from sampler.rate import DIRECTION, MOST_WATTS, Candidate, discharge_sign, in_power_range
 from sampler.slope import Slope
@@ -66,15 +75,21 @@ class WatchedPack:
         return supply
 
     def _look(self, supply: Supply, now: Moment) -> None:
-        health, self._counter = parse_health(supply), counter(supply)
+        health = parse_health(supply)
         self._energy_full = supply.energy_full
         forgot = self._health is not None and self._health.full and (health is None or not health.full)
         # What fits in is not told for a moment after a resume: once is no news of a pack that told it.
         if not forgot or self._look_failed:
             self._health = health
         self._look_failed = bool(forgot) and not self._look_failed
+        self._counter = counter(supply, self._unit)
         found = health is not None and self._counter is not None and not forgot
         self._look_due = now.monotonic + (_LOOK_EVERY if found else _LOOK_AGAIN)
+
+    @property
+    def _unit(self) -> str | None:
+        """Ah or Wh, in which the pack's health is told"""
+        return self._health.unit if self._health else None
 
     def parse(self, supply: Supply) -> Pack:
         """Return what the record says, by what is known of this driver and pack."""
@@ -105,8 +120,8 @@ class WatchedPack:
         is_nought = pack.current == 0 if pack.power is None else pack.power == 0
         if pack.status == "Discharging" and is_nought and not carried:
             pack = pack.without_rate("a rate of exactly 0 while it runs the machine", supply.given)
-        content = None if pack.doubt else parse_content(supply, pack.voltage)
-        if content is not None and (content.level or pack.pct == 0):  # else a momentary nought
+        content = None if pack.doubt else parse_content(supply, pack.voltage, self._unit)
+        if content is not None and _is_level(content.level, pack):
             self._witness.see(now, content, (pack.status, content.unit), pack.candidates)
             denied = [self._witness.denies(candidate.method) for candidate in pack.candidates]
             pack = self._with_witness(pack, denied, supply)
@@ -116,7 +131,9 @@ class WatchedPack:
         elif pack.silent and (self._told or self._claims_to_be_there(pack)):
             pack = pack._replace(empty_bay=False, doubt=pack.doubt or "none of its numbers can be read")
         self._power = pack.power
-        return pack._replace(health=self._health)
+        level = None if pack.doubt else parse_level(supply, self._unit)
+        told = level is not None and _is_level(level, pack)
+        return pack._replace(health=self._health, level=level if told else None)
 
     def _claims_to_be_there(self, pack: Pack) -> bool:
         return not pack.empty_bay and pack.status in DIRECTION and has_numbers(self._directory)
@@ -149,3 +166,8 @@ class WatchedPack:
             return pack
         slope = Candidate("slope", power)
         return pack.with_power(slope) if pack.current is None else pack._replace(power=power, method="slope")
+
+
+def _is_level(level: float, pack: Pack) -> bool:
+    """Return whether that can be in the pack: a level of 0 beside a percent is a momentary nought."""
+    return level > 0 or pack.pct == 0

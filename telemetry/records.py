@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 from telemetry import END_OF_TIME
 from telemetry.fields import LARGEST, Wire
 
-SCHEMA: Final = 6
+SCHEMA: Final = 7
 """Version of the database that has the columns named below: the number of the newest migration."""
 
 TOPIC_PREFIX: Final = "sample/"
@@ -23,6 +23,9 @@ _STATUS: Final = Wire(
     "the status reported by the driver: Charging, Discharging, Not charging, Full, Unknown", column="status"
 )
 _PCT: Final = Wire("charge of the battery", "%", 0, 100, column="pct")
+_LEVEL: Final = Wire(
+    "what is in the battery now, in the unit of health (Ah or Wh)", "", 0, LARGEST, column="level"
+)
 
 
 class BatteryPack(NamedTuple):
@@ -35,6 +38,7 @@ class BatteryPack(NamedTuple):
     power: Annotated[float | None, _POWER._replace(may_be_absent=True)]
     pct: Annotated[float | None, _PCT._replace(may_be_absent=True)]
     raw: Annotated[dict[str, str] | None, _RAW] = None
+    level: Annotated[float | None, _LEVEL] = None
 
 
 class Health(NamedTuple):
@@ -70,6 +74,7 @@ class Battery(NamedTuple):
     raw: Annotated[dict[str, str] | None, _RAW] = None
     packs: Annotated[tuple[BatteryPack, ...] | None, Wire("where there are several", unique="name")] = None
     health: Annotated[Health | None, Wire("what a full battery holds")] = None
+    level: Annotated[float | None, _LEVEL._replace(column="battery_level")] = None
 
 
 class PowerSource(NamedTuple):

@@ -70,6 +70,7 @@ packs: Final = st.builds(
     power=or_none(electrical),
     pct=or_none(percents),
     raw=or_none(raw),
+    level=or_none(numbers(0.0, LARGEST)),
 )
 healths: Final = st.builds(
     Health,
@@ -90,6 +91,7 @@ batteries: Final = st.builds(
     raw=or_none(raw),
     packs=or_none(st.lists(packs, max_size=3, unique_by=lambda pack: pack.name).map(tuple)),
     health=or_none(healths),
+    level=or_none(numbers(0.0, LARGEST)),
 )
 sources: Final = st.builds(
     PowerSource,

@@ -59,7 +59,7 @@ def reading(sysfs: Path) -> Battery:
 
 def plain(battery: Battery | None) -> Battery | None:
     """Without the fields that say how it was read, and of which parts it is made."""
-    return battery and battery._replace(method=None, raw=None, packs=None, health=None)
+    return battery and battery._replace(method=None, raw=None, packs=None, health=None, level=None)
 
 
 def over_the_wire(battery: Battery | None) -> Battery | None:

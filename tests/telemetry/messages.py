@@ -32,6 +32,7 @@ def wire() -> Wire:
         "method": "power_now+slope",
         "raw": {"capacity": "1536"},
         "packs": [dict.fromkeys(BatteryPack._fields) | {"name": name, "raw": {}} for name in ("a", "b")],
+        "level": 3.5,
         "health": {"full": 4.0, "design": 5.0, "unit": "Ah", "cycles": 312},
     }
     fields |= {

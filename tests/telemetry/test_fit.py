@@ -45,7 +45,7 @@ NUMBER: Final = or_none(WILD_NUMBER)
 TEXT: Final = or_none(WILD_TEXT)
 RAW: Final = or_none(st.dictionaries(WILD_TEXT, WILD_TEXT, max_size=3))
 INTEGER: Final = st.integers()
-PACK: Final = st.builds(BatteryPack, WILD_TEXT, TEXT, NUMBER, NUMBER, NUMBER, NUMBER, RAW)
+PACK: Final = st.builds(BatteryPack, WILD_TEXT, TEXT, NUMBER, NUMBER, NUMBER, NUMBER, RAW, NUMBER)
 HEALTH: Final = st.builds(Health, NUMBER, NUMBER, TEXT, or_none(INTEGER))
 BATTERY: Final = st.builds(
     Battery,
@@ -54,6 +54,7 @@ BATTERY: Final = st.builds(
     raw=RAW,
     packs=or_none(st.lists(PACK, max_size=4).map(tuple)),
     health=or_none(HEALTH),
+    level=NUMBER,
 )
 PROCESS: Final = st.builds(Process, INTEGER, INTEGER, WILD_TEXT, WILD_NUMBER, NUMBER, NUMBER)
 WILD: Final = st.builds(

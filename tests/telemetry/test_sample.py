@@ -38,8 +38,11 @@ REQUIRED: Final = {
 }
 OPTIONAL: Final = [
     *((name,) for name in ("source", "on_ac", "governor", "brightness", "radios", "throttled")),
-    *(("battery", name) for name in ("method", "raw", "packs", "health")),
-    *(("battery", "packs", 0, name) for name in ("status", "voltage", "current", "power", "pct", "raw")),
+    *(("battery", name) for name in ("method", "raw", "packs", "health", "level")),
+    *(
+        ("battery", "packs", 0, name)
+        for name in ("status", "voltage", "current", "power", "pct", "raw", "level")
+    ),
     *(("battery", "health", name) for name in ("full", "design", "unit", "cycles")),
     ("source", "voltage"),
     ("source", "current"),
@@ -78,13 +81,13 @@ NUMBERS: Final = [
     ("source", "power"),
 ]
 NUMBERS_OR_NONE: Final[list[Place]] = [
-    *(("battery", "packs", 1, name) for name in ("voltage", "current", "power", "pct")),
+    *(("battery", "packs", 1, name) for name in ("voltage", "current", "power", "pct", "level")),
     ("battery", "health", "full"),
     ("battery", "health", "design"),
     ("source", "voltage"),
     ("source", "current"),
     ("brightness",),
-    *(("battery", name) for name in ("voltage", "current", "power", "pct")),
+    *(("battery", name) for name in ("voltage", "current", "power", "pct", "level")),
     *(("cpu", name) for name in ("total", "freq", "temp", "unowned")),
     ("cpu", "cores", 1),
     ("load", 2),
@@ -117,6 +120,8 @@ OUT_OF_RANGE: Final[list[tuple[Place, object]]] = [
     (("battery", "packs", 0, "pct"), 100.1),
     (("battery", "packs", 1, "name"), "a"),
     (("battery", "packs"), [{"name": str(number)} for number in range(4097)]),
+    (("battery", "level"), -0.1),
+    (("battery", "packs", 0, "level"), 1e6 + 1),
     (("battery", "health", "full"), -0.1),
     (("battery", "health", "design"), 1e6 + 1),
     (("battery", "health", "cycles"), -1),

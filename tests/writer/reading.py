@@ -99,6 +99,7 @@ def expected_rows(sample: Sample, ts: int) -> tuple[Rows, Rows, Rows]:
         None if wire.radios is None else " ".join(sorted(name for name in wire.radios if wire.radios[name])),
         None if wire.throttled is None else " ".join(wire.throttled),
         *((wire.source.name, wire.source.power) if wire.source else (None, None)),
+        battery.level if battery else None,
         *(wire.run, wire.host, wire.boot_id, wire.seq),
     )
     cores = [(core, usage) for core, usage in enumerate(cpu.cores) if usage is not None]
@@ -114,6 +115,7 @@ def stored_rows(path: Path, ts: int) -> tuple[Rows, Rows, Rows]:
             "SELECT ts, voltage, current, power, battery_pct, cpu_total, cpu_freq, load1, load5, load15, "
             "time, interval, suspended, status, cpu_temp, energy_uj, "
             "method, cpu_unowned, on_ac, governor, brightness, radios, throttled, source, source_power, "
+            "battery_level, "
             "run, host, boot_id, seq "
             "FROM system_sample JOIN run USING (run_id) WHERE ts = ?",
             ts,

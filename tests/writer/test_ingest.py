@@ -167,6 +167,7 @@ def test_rows_have_a_value_for_each_column() -> None:
         "throttled": None,
         "source": None,
         "source_power": None,
+        "battery_level": None,
     }
     assert all(len(row) == len(CORE_COLUMNS.split(", ")) for row in core_rows(one, 99))
     assert dict(zip(PROCESS_COLUMNS.split(", "), process_rows(one, 99)[0], strict=True)) == {

@@ -36,7 +36,7 @@ def test_every_stored_value_is_the_messages(sampled: Sample) -> None:
         ts = max(sent.ts, 1)
         assert stored_rows(store.path, ts) == expected_rows(sent, ts)
         assert rows(store.path, "SELECT * FROM battery_pack ORDER BY name") == sorted(
-            (ts, p.name, p.status, p.voltage, p.current, p.power, p.pct)
+            (ts, p.name, p.status, p.voltage, p.current, p.power, p.pct, p.level)
             for p in (sent.battery and sent.battery.packs) or ()
         )
         assert value(store.path, "SELECT COUNT(*) FROM cpu_core WHERE ts <> ?", ts) == 0

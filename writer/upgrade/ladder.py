@@ -46,8 +46,10 @@ def version_of_tables(database: sqlite3.Connection) -> int:
         # The first version's view may be gone: it is made anew. Later ones may be all that a version brought.
         names = {view for view, since in schema.VIEWS.items() if 1 < since <= version}
         with schema.plain_model(version) as model:
-            names |= {it.name for it in objects(model) if it.kind == "table"}
-        if all(columns(database, name) for name in names):
+            tables = {it.name: columns(model, it.name).keys() for it in objects(model) if it.kind == "table"}
+        # A version may have brought nothing but columns.
+        is_whole = all(ours <= columns(database, name).keys() for name, ours in tables.items())
+        if is_whole and all(columns(database, name) for name in names):
             return version
     return 0
 
