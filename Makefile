@@ -18,8 +18,8 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ## make system-test  as root: install that in fresh Debians and boot them; RELEASES="bookworm trixie"
 ## make lint     ruff and mypy
 ## make format   let ruff lay out the source
-## make generated  after a change of the fields in telemetry/records.py: write the JSON Schema and the outputs that
-##               docs/reports.md shows anew
+## make generated  after a change of the fields in telemetry/records.py: write the JSON Schema,
+##               query/declared.py and the outputs in docs/reports.md anew
 ## make clean    remove what set-up, tests and linters made; databases stay
 ## PYTHON=python3.12 (a name or a path) goes with each of them
 help:
@@ -47,7 +47,7 @@ format:
 	@$(call setup,dev) && set -x && "$$python" -m ruff check --fix . && "$$python" -m ruff format .
 
 generated:
-	@$(call setup,dev) && set -x && "$$python" -m scripts.sample_schema && "$$python" -m tests.query.test_docs
+	@$(call setup,dev) && set -x && "$$python" -m scripts.generated && "$$python" -m tests.query.test_docs
 
 clean:
 	rm -rf .venv .venv-oldest .venv-bench .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from telemetry.fields import Field, fields_of
-from telemetry.records import IN_SYSTEM_SAMPLE, Battery, Cpu, Process, Sample
+from query.declared import EXPORTED, FIELDS
 
 
 class Column(NamedTuple):
@@ -25,52 +24,40 @@ class Column(NamedTuple):
 UNIX: Final = "Unix s"
 
 
-def stored(record: Any, field: str, digits: int = 1) -> Column:
-    """Return the column of a field of the stream: its name, unit and help are declared in telemetry.records.
+def stored(field: str, digits: int = 1) -> Column:
+    """Return the column of a field of the stream, such as ``Cpu.temp``.
 
-    ``digits`` is of a number that is not whole.
+    Its name, unit and help are declared in telemetry/records.py. ``digits`` is of a number that is not whole.
     """
-    (found,) = (it for it in fields_of(record) if it.name == field)
-    return _column(found, found.wire.column, digits)
-
-
-def _column(field: Field, name: str, digits: int = 1) -> Column:
-    kind = field.shape.kind
+    name, unit, text, kind = FIELDS[field]
     fraction = digits if kind in ("number", "row") else 0
-    as_text = kind in ("text", "list", "entries")
-    return Column(name, field.wire.unit, field.wire.help, fraction, "text" if as_text else "number")
+    return Column(name, unit, text, fraction, "text" if kind in ("text", "list", "entries") else "number")
 
 
 def exported() -> tuple[Column, ...]:
     """Return the columns that are declared as exported, which only the data formats show."""
-    return tuple(
-        _column(field, name)._replace(in_table=False)
-        for record in IN_SYSTEM_SAMPLE
-        for field in fields_of(record)
-        if field.wire.exported
-        for name in field.columns
-    )
+    return tuple(stored(field)._replace(in_table=False) for field in EXPORTED)
 
 
 TS: Final = Column("ts", "s", "key of the sample: Unix time made unique and rising")
 TIME: Final = Column("time", UNIX, "wall clock when the sample was taken", kind="time")
-BATTERY_PCT: Final = stored(Battery, "pct")
-STATUS: Final = stored(Battery, "status")._replace(help="the status reported by the battery's driver")
+BATTERY_PCT: Final = stored("Battery.pct")
+STATUS: Final = stored("Battery.status")._replace(help="the status reported by the battery's driver")
 WATTS: Final = Column("watts", "W", "power into or out of the battery, always positive", 2)
 DRAIN: Final = Column("drain_mah_per_min", "mAh/min", "current while discharging, 0 while not", 1)
 CHARGE: Final = Column("charge_mah_per_min", "mAh/min", "current while charging, 0 while not", 1)
-CPU_TOTAL: Final = stored(Cpu, "total")
-CPU_FREQ: Final = stored(Cpu, "freq", 0)
+CPU_TOTAL: Final = stored("Cpu.total")
+CPU_FREQ: Final = stored("Cpu.freq", 0)
 LOAD1: Final = Column("load1", "", "load average over 1 minute", 2)
 LOAD5: Final = Column("load5", "", "load average over 5 minutes", 2)
 LOAD15: Final = Column("load15", "", "load average over 15 minutes", 2)
-CPU_TEMP: Final = stored(Cpu, "temp")
-INTERVAL: Final = stored(Sample, "interval")
-PID: Final = stored(Process, "pid")
-NAME: Final = stored(Process, "name")
-CPU: Final = stored(Process, "cpu")
-MEM: Final = stored(Process, "mem")
-CHILDREN: Final = stored(Process, "children")
-GOVERNOR: Final = stored(Sample, "governor")._replace(in_table=False)
-BRIGHTNESS: Final = stored(Sample, "brightness", 0)._replace(in_table=False)
+CPU_TEMP: Final = stored("Cpu.temp")
+INTERVAL: Final = stored("Sample.interval")
+PID: Final = stored("Process.pid")
+NAME: Final = stored("Process.name")
+CPU: Final = stored("Process.cpu")
+MEM: Final = stored("Process.mem")
+CHILDREN: Final = stored("Process.children")
+GOVERNOR: Final = stored("Sample.governor")._replace(in_table=False)
+BRIGHTNESS: Final = stored("Sample.brightness", 0)._replace(in_table=False)
 COVERED: Final = Column("covered_s", "s", "time awake that the figures of this row cover")

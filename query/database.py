@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from query.declared import SCHEMA
 from telemetry.errors import UserError
-from telemetry.records import SCHEMA
 
 KNOWN_SCHEMA: Final = SCHEMA
 """The PRAGMA user_version whose tables the reports know."""

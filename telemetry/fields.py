@@ -4,8 +4,6 @@ A record is a NamedTuple. The annotation of each field is ``Annotated[type, Wire
 mypy and for the decoder, ``Wire`` says the rest. The decoder and the encoder (``telemetry.codec``), the
 limits of the producer (``telemetry.fit``), the JSON Schema, the columns that the writer stores, and the
 names and units in reports all follow from it.
-
-This module and ``telemetry.records`` import nothing that a report does not need: telemetry-query loads them.
 """
 
 from functools import cache

@@ -64,6 +64,7 @@ class Tree:
         }
         applied = self._run(["git", "apply", "-"], stdin=renumbered(RECIPES[recipe]))
         assert applied.returncode == 0, applied.stderr
+        self.run("scripts.generated")
 
     def _run(self, command: list[str], stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -116,7 +117,6 @@ def test_a_sensor_is_five_files_and_its_field_arrives_in_a_report(tmp_path: Path
     assert [row["fan_rpm"] for row in tree.rows("export")] == [2412.0]
     described = " ".join(tree.run("query.main", "export", "--help").split())
     assert " fan_rpm rpm fan speed " in described
-    tree.run("scripts.sample_schema")
     fields = json.loads((tree.root / "telemetry" / "sample-v1.schema.json").read_text())["properties"]
     assert (fields["fan_rpm"]["minimum"], fields["fan_rpm"]["type"]) == (0.0, ["number", "null"])
 
@@ -172,7 +172,6 @@ def test_a_control_operation_is_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_after_a_recipe_the_documents_and_the_linter_are_content(tmp_path: Path, recipe: str) -> None:
     tree = Tree(tmp_path, recipe)
-    tree.run("scripts.sample_schema")
     tree.run("tests.query.test_docs")
     changed = [name for name in files_of(renumbered(RECIPES[recipe])) if name.endswith(".py")]
     if changed:

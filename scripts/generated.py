@@ -1,6 +1,8 @@
-"""Write ``telemetry/sample-v1.schema.json``: what ``telemetry.records`` declares, as JSON Schema.
+"""Write the files that follow from what ``telemetry.records`` declares.
 
-``python -m scripts.sample_schema``; ``make generated`` does it.
+``telemetry/sample-v1.schema.json`` is the JSON Schema. ``query/declared.py`` has what reports say of a field,
+so that telemetry-query starts without the classes of the records. ``python -m scripts.generated``, or
+``make generated``, writes both.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from telemetry.fields import Field, Shape, fields_of
+from telemetry.records import IN_SYSTEM_SAMPLE, SCHEMA, BatteryPack, Health, Process
 from telemetry.sample import MAX_LIST, MAX_TEXT, VERSION, Sample
 
-PATH: Final = Path(__file__).parent.parent / "telemetry" / f"sample-v{VERSION}.schema.json"
+ROOT: Final = Path(__file__).parent.parent
+SCHEMA_FILE: Final = ROOT / "telemetry" / f"sample-v{VERSION}.schema.json"
 _TYPES: Final = {
     "number": "number",
     "integer": "integer",
@@ -77,10 +81,38 @@ def _shape(shape: Shape, field: Field) -> dict[str, Any]:
     return found
 
 
-def text() -> str:
-    """Return the file as it should be."""
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+def declared() -> str:
+    """Return the source of ``query/declared.py``."""
+    lines = [
+        '"""What telemetry.records declares of stored fields. Written by ``make generated``: do not edit."""',
+        "",
+        "# fmt: off",
+        "# ruff: noqa: E501",
+        f"SCHEMA = {SCHEMA}",
+        "FIELDS = {  # column, unit, help, kind",
+    ]
+    exported = []
+    for record in (*IN_SYSTEM_SAMPLE, Process, BatteryPack, Health):
+        for field in fields_of(record):
+            for column in field.columns:
+                place = f"{record.__name__}.{field.name}"
+                key = place if len(field.columns) == 1 else f"{place}.{column}"
+                values = (column, field.wire.unit, field.wire.help, field.shape.kind)
+                told = ", ".join(json.dumps(value, ensure_ascii=False) for value in values)
+                lines.append(f'    "{key}": ({told}),')
+                exported += [key] if field.wire.exported and record in IN_SYSTEM_SAMPLE else []
+    lines += ["}", "EXPORTED: list[str] = [", *(f'    "{key}",' for key in exported), "]", ""]
+    return "\n".join(lines)
+
+
+def files() -> dict[Path, str]:
+    """Return what each file should be."""
+    return {
+        SCHEMA_FILE: json.dumps(schema(), indent=1, ensure_ascii=False) + "\n",
+        ROOT / "query" / "declared.py": declared(),
+    }
 
 
 if __name__ == "__main__":
-    PATH.write_text(text(), encoding="utf-8")
+    for path, text in files().items():
+        path.write_text(text, encoding="utf-8")

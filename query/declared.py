@@ -1,0 +1,51 @@
+"""What telemetry.records declares of stored fields. Written by ``make generated``: do not edit."""
+
+# fmt: off
+# ruff: noqa: E501
+SCHEMA = 7
+FIELDS = {  # column, unit, help, kind
+    "Sample.seq": ("seq", "", "1, 2, 3 ... without holes within a run; (run, seq) is the identity", "integer"),
+    "Sample.time": ("time", "s", "Unix time as the clock read it", "number"),
+    "Sample.interval": ("interval", "s", "time awake that the sample covers", "number"),
+    "Sample.suspended": ("suspended", "s", "time asleep inside that span", "number"),
+    "Sample.load.load1": ("load1", "", "load average over 1, 5 and 15 minutes", "row"),
+    "Sample.load.load5": ("load5", "", "load average over 1, 5 and 15 minutes", "row"),
+    "Sample.load.load15": ("load15", "", "load average over 1, 5 and 15 minutes", "row"),
+    "Sample.on_ac": ("on_ac", "", "whether a supply from outside is online", "truth"),
+    "Sample.governor": ("governor", "", "frequency governor of the kernel", "text"),
+    "Sample.brightness": ("brightness", "%", "of the screen", "number"),
+    "Sample.radios": ("radios", "", "whether each type of radio (wlan, bluetooth) is on", "entries"),
+    "Sample.throttled": ("throttled", "", "what holds the CPU back now: undervoltage, frequency-capped, throttled, soft-temperature-limit", "list"),
+    "Battery.status": ("status", "", "the status reported by the driver: Charging, Discharging, Not charging, Full, Unknown", "text"),
+    "Battery.voltage": ("voltage", "V", "voltage of the battery", "number"),
+    "Battery.current": ("current", "A", "negative: discharging", "number"),
+    "Battery.power": ("power", "W", "negative: discharging", "number"),
+    "Battery.pct": ("battery_pct", "%", "charge of the battery", "number"),
+    "Battery.method": ("method", "", "how power was got: power_now, power_avg, voltage*current, slope, power1_input; of several packs all that were used (power_now+slope); null where there is no power", "text"),
+    "Battery.level": ("battery_level", "", "what is in the battery now, in the unit of health (Ah or Wh)", "number"),
+    "Cpu.total": ("cpu_total", "%", "CPU use, mean of the cores", "number"),
+    "Cpu.freq": ("cpu_freq", "MHz", "CPU clock, mean of the cores", "number"),
+    "Cpu.temp": ("cpu_temp", "°C", "temperature of the CPU", "number"),
+    "Cpu.unowned": ("cpu_unowned", "%", "busy time that no process accounts for, mean of the cores", "number"),
+    "PowerSource.name": ("source", "", "of the source", "text"),
+    "PowerSource.power": ("source_power", "W", "positive: drawn by the machine", "number"),
+    "Process.pid": ("pid", "", "process id", "integer"),
+    "Process.start": ("start", "", "clock ticks since boot: (pid, start) is a process's identity", "integer"),
+    "Process.name": ("name", "", "process name", "text"),
+    "Process.cpu": ("cpu", "%", "CPU use of the process, of one core: may pass 100", "number"),
+    "Process.mem": ("mem", "%", "resident memory of the process, of RAM", "number"),
+    "Process.children": ("children", "%", "CPU use of its children that nobody saw, of one core", "number"),
+    "BatteryPack.name": ("name", "", "no two packs of a battery have the same", "text"),
+    "BatteryPack.status": ("status", "", "the status reported by the driver: Charging, Discharging, Not charging, Full, Unknown", "text"),
+    "BatteryPack.voltage": ("voltage", "V", "voltage of the battery", "number"),
+    "BatteryPack.current": ("current", "A", "negative: discharging", "number"),
+    "BatteryPack.power": ("power", "W", "negative: discharging", "number"),
+    "BatteryPack.pct": ("pct", "%", "charge of the battery", "number"),
+    "BatteryPack.level": ("level", "", "what is in the battery now, in the unit of health (Ah or Wh)", "number"),
+    "Health.full": ("full", "", "what a full battery holds now, in unit", "number"),
+    "Health.design": ("design", "", "what it was designed to hold, in unit", "number"),
+    "Health.unit": ("unit", "", "Ah or Wh", "text"),
+    "Health.cycles": ("cycles", "", "how often it was charged", "integer"),
+}
+EXPORTED: list[str] = [
+]
