@@ -249,13 +249,12 @@ class Store:
         return Stored(stored, known)
 
     def apply(self, step: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Do ``step`` in the database and return what it returns; None while none is open.
+        """Do ``step`` in the database and return what it returns; None while none is open, or another is there.
 
         Raises CannotWrite.
         """
-        if self.identity == (0, 0):
+        if self.identity == (0, 0) or self._file.is_former():  # the next append sees to that
             return None
-        self._stay_at_the_file()
         with self._refusals():
             self._database.execute("PRAGMA synchronous = NORMAL")
             result = step(self._database)

@@ -90,9 +90,11 @@ class Control:
 
         For samples that follow one that is stored: at its start the writer asks the ring first.
         It looks at the stream each time that it wakes up, then at the requests; a bad one commits nothing.
+        On a busy machine a sample may be on its way for longer than a request: hence many of these.
         """
-        for _ in range(2):
+        for _ in range(5):
             assert self.ask("look")["ok"] is False
+            time.sleep(0.01)
 
     def wait_for(self, run: str, seq: int) -> None:
         """Commit until that sample is the newest one that is stored."""

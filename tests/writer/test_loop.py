@@ -42,7 +42,7 @@ def test_a_commit_comes_by_itself(feed: Feed) -> None:
 
 
 def test_a_battery_at_its_end_is_committed_at_once(feed: Feed) -> None:
-    feed.sampler.publish(sample(1))
+    feed.sampler.publish(sample(1)._replace(battery=BATTERY._replace(pct=11.0)))
     feed.control.let_it_receive()
     assert count(feed) == 0
     feed.sampler.publish(sample(2)._replace(battery=BATTERY._replace(pct=10.0)))
@@ -72,7 +72,8 @@ def test_only_a_battery_at_its_end_is_worth_a_sync(tmp_path: Path) -> None:
     maintenance = Maintenance(Limits(1 << 30), logging.getLogger())
     with Noting(tmp_path / "t.db") as store:
         loop = Loop(Kept(store), None, None, maintenance, 60.0, log=logging.getLogger())  # type: ignore[arg-type]
-        for battery in (BATTERY, low, low._replace(power=2.0, status="Charging"), None, low):
+        almost = BATTERY._replace(pct=11.0)
+        for battery in (almost, low, low._replace(power=2.0, status="Charging"), None, low):
             loop._batch.add([sample(len(store.durable) + 1)._replace(battery=battery)], 0.0)
             assert loop._commit()
     assert store.durable == [False, True, False, False, True]
