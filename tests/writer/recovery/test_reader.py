@@ -1,0 +1,158 @@
+"""What a reader of pages finds in a database that SQLite made, and that was damaged then."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.writer.recovery.damaged import work_off
+from tests.writer.recovery.kinds import KINDS, Content, Damage, Sound, a_bit_is_flipped
+from tests.writer.samples import NOW, row_of, sample
+from tests.writer.upgrade.originals import build, measured
+from writer.recovery.pages import Pages
+from writer.recovery.reader import Reader
+from writer.store import Store
+
+SEEDS = st.integers(0, 2**32)
+
+
+def of(content: bytes) -> Callable[[int, int], bytes]:
+    return lambda at, size: content[at : at + size]
+
+
+def read(content: bytes, wal: bytes = b"") -> Content:
+    """Return the rows of each table, of one key the first; columns in the order of the table."""
+    reader = Reader(Pages(of(content), len(content), of(wal), len(wal)))
+    for _ in reader.survey():
+        pass
+    found: Content = {}
+    for name, shape in reader.tables.items():
+        rows: dict[object, tuple[object, ...]] = {}
+        for page in reader.rows(name):
+            for row in page:
+                rows.setdefault(shape.key(row) or tuple(row), tuple(row))
+        found[name] = set(rows.values())
+    return found
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
+    """Three days of samples, roll-ups with them."""
+    at = tmp_path_factory.mktemp("sound")
+    Store(at / "fresh.db").close()
+    with Store(at / "telemetry.db") as store:
+        for first in range(0, 600, 100):
+            store.append([sample(seq + 1, ts=NOW + 370 * seq) for seq in range(first, first + 100)], NOW)
+        work_off(store)
+    return Sound(at / "telemetry.db", at / "fresh.db")
+
+
+def test_all_rows_of_a_sound_database_are_read(sound: Sound) -> None:
+    found = read(sound.content)
+    assert {table: found[table] for table in sound.rows} == sound.rows
+
+
+@pytest.mark.parametrize("damage", KINDS, ids=lambda it: it.__name__)
+@settings(max_examples=settings().max_examples // 4, phases=[Phase.generate])
+@given(seed=SEEDS)
+def test_what_is_not_on_a_damaged_page_is_read(sound: Sound, damage: Damage, seed: int) -> None:
+    content, may_be_lost = damage(sound, random.Random(seed))
+    found = read(content)
+    for table, rows in sound.rows.items():
+        got = found.get(table, set())
+        assert got <= rows, f"rows of {table} that never were"
+        assert len(rows - got) <= may_be_lost[table], f"rows of {table} are lost"
+
+
+@settings(max_examples=settings().max_examples // 2, phases=[Phase.generate])
+@given(seed=SEEDS)
+def test_a_flipped_bit_reaches_no_other_page(sound: Sound, seed: int) -> None:
+    """Its own may lose rows, and a value may be changed that nothing else tells of."""
+    content, on_page = a_bit_is_flipped(sound, random.Random(seed))
+    found = read(content)
+    for table, rows in sound.rows.items():
+        got = found.get(table, set())
+        assert len(rows - got) <= on_page[table]
+        assert len(got - rows) <= 1
+
+
+@settings(max_examples=settings().max_examples // 2, phases=[Phase.generate])
+@given(garbage=st.binary(max_size=5000), seed=SEEDS)
+def test_any_bytes_are_read_to_an_end(sound: Sound, garbage: bytes, seed: int) -> None:
+    read(garbage)
+    dice = random.Random(seed)
+    content = bytearray(sound.content)
+    for _ in range(dice.choice([1, 10, 1000])):  # over anything, the catalogue too
+        at = dice.randrange(len(content))
+        part = garbage[: dice.randrange(len(garbage) + 1)]
+        content[at : at + len(part)] = part
+    read(bytes(content))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3])
+def test_pages_of_the_wal_are_newer(path: Path, cut: int) -> None:
+    """Up to the last commit that is whole, as SQLite itself reads them."""
+    with Store(path) as store:
+        store.append(row_of(1, 400), NOW)
+        store.empty_wal()
+        for seq in range(401, 501, 10):
+            store.append(row_of(seq, seq + 9), NOW)
+        wal = bytearray(path.with_name(f"{path.name}-wal").read_bytes())
+        content = path.read_bytes()
+    if cut:
+        wal[len(wal) * cut // 4] ^= 1
+    copy, its_wal = path.with_name("copy.db"), path.with_name("copy.db-wal")
+    copy.write_bytes(content)
+    its_wal.write_bytes(wal)
+    with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as database:
+        expected = set(database.execute("SELECT * FROM system_sample"))
+    assert 400 <= len(expected) <= 500 - 10 * (cut > 0)
+    assert read(content, bytes(wal))["system_sample"] == expected
+
+
+@pytest.mark.parametrize("page", [512, 1024, 4096, 65536])
+@pytest.mark.parametrize("is_headed", [True, False])
+def test_a_page_has_any_size(path: Path, page: int, is_headed: bool) -> None:
+    build(path, measured(600))
+    with closing(sqlite3.connect(path)) as database:
+        for statement in ("PRAGMA journal_mode = DELETE", f"PRAGMA page_size = {page}", "VACUUM"):
+            database.execute(statement)
+        expected = {
+            table: set(database.execute(f"SELECT * FROM {table}")) for table in ("cpu_core", "process_sample")
+        }
+    content = path.read_bytes()
+    if not is_headed:
+        content = bytes(page) + content[page:]
+    found = read(content)
+    for table, rows in expected.items():
+        width = len(next(iter(rows)))  # what came later is NULL
+        assert {row[:width] for row in found[table]} == rows
+
+
+def test_records_on_many_pages_and_columns_that_came_later(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for statement in (
+            "PRAGMA page_size = 1024",
+            "CREATE TABLE own (id INTEGER PRIMARY KEY, x REAL, twice AS (2 * x), text DEFAULT 'none')",
+            "INSERT INTO own (id, x) VALUES (-5, 1), (1 << 40, 2.5), (3, NULL)",
+            "ALTER TABLE own ADD COLUMN more DEFAULT 7",
+            "INSERT INTO own VALUES (1800000000, 3, replace(hex(zeroblob(3000)), '0', 'ä'), x'00ff')",
+            "CREATE TABLE note (k TEXT, b BLOB, n, PRIMARY KEY (b, k)) WITHOUT ROWID",
+            "INSERT INTO note SELECT key, zeroblob(value * 97), value * 1.5 FROM json_each(?)",
+        ):
+            numbers = json.dumps({f"key {number}": number for number in range(1, 90)})
+            database.execute(statement, [numbers][: statement.count("?")])
+        expected = {
+            "note": set(database.execute("SELECT b, k, n FROM note")),
+            "own": set(database.execute("SELECT id, x, text, more FROM own")),
+        }
+    found = read(path.read_bytes())
+    assert {table: found[table] for table in expected} == expected

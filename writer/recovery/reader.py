@@ -1,0 +1,273 @@
+"""The rows of a damaged database, read page by page. Pure: bytes in, rows out, each page twice at most.
+
+First all pages are looked at (``survey``): the b-trees are followed from their roots, and what hangs in none
+of them, or where it does not belong, is known by its rows. Then the rows of one table after the other are
+read: of pages that hang in their tree first, which are the newer ones where a key is there twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from writer.catalogue import Object
+from writer.recovery.cells import INTERIOR_INDEX, INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE, Decoder, Page
+from writer.recovery.pages import Pages
+from writer.recovery.shapes import CATALOGUE, Row, Shape, by_content, shapes_in
+
+_UNKNOWN, _OTHER = 0, 255
+"""Owners of pages: nobody yet; something that has no rows to read"""
+_MOST_HOLES = 1000
+_LOOKED_AT = 3
+"""Rows of a page in its tree by which it is known to belong there"""
+_STRAY_FIT = 0.7
+"""Part of the rows of a page in no tree that must be of one table"""
+_PROGRESS = 5000
+"""Pages between two words of how far it is"""
+_FIRST = {"system_minute", "process_day", "core_row"}
+"""What a page is where it could be another table's as well: hours fit few minutes, and days are hours too"""
+_INDEXES = {INTERIOR_INDEX, LEAF_INDEX}
+
+
+class Hole(NamedTuple):
+    """Keys of a table between which rows were lost: both ends belong to it, None is the end of the table."""
+
+    first: int | None
+    last: int | None
+
+    def has(self, key: int) -> bool:
+        return (self.first is None or self.first <= key) and (self.last is None or key <= self.last)
+
+
+class _Place(NamedTuple):
+    """A page, and the keys that its parent says it has."""
+
+    number: int
+    page: Page
+    keys: Hole
+
+
+class Reader:
+    """Reads one database; ``survey`` comes first, and to its end."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._decoder = Decoder(pages.usable, pages.get, pages.encoding)
+        self._owner = bytearray(pages.count + 1)
+        self._is_stray = bytearray(pages.count + 1)
+        self._roots: dict[str, int] = {}
+        self._indexes: list[int] = []
+        self._shapes: list[Shape] = []
+        self.catalogue: list[Object] = []
+        """What of sqlite_schema can be read"""
+        self.holes: dict[str, list[Hole]] = {}
+        """Of each table, where rows are lost from its tree; some may be found elsewhere"""
+        self.refused: Counter[str] = Counter()
+        """Of each table how many rows were found and are not believed"""
+
+    @property
+    def tables(self) -> dict[str, Shape]:
+        """The tables that rows may be found of, by name."""
+        return {shape.name: shape for shape in self._shapes}
+
+    def survey(self) -> Iterator[int]:
+        """Find out whose each page is; yield now and then how many pages were looked at."""
+        for number in self._pages.free():
+            if number < len(self._owner):
+                self._owner[number] = _OTHER
+        yield from self._read_catalogue()
+        found = shapes_in(self.catalogue)
+        missing = [it for it in by_content() if not found.keys() & it.forms]
+        self._shapes = sorted([*found.values(), *missing], key=lambda it: it.name not in _FIRST)[:254]
+        for root in self._indexes:
+            for place in self._walk(root, None):
+                self._owner[place.number] = _OTHER
+        for owner, shape in enumerate(self._shapes, 1):
+            for at, place in enumerate(self._walk(self._roots.get(shape.name, 0), shape)):
+                self._place(owner, shape, place)
+                if at % _PROGRESS == _PROGRESS - 1:
+                    yield _PROGRESS
+        yield from self._survey_strays()
+
+    def rows(self, table: str) -> Iterator[list[Row]]:
+        """Yield the rows of a table that can be read and are believed, page by page, the newest pages first.
+
+        A row has one value for each of ``tables[table].names``. One key may come several times: the first one
+        is right.
+        """
+        for owner, shape in enumerate(self._shapes, 1):
+            if shape.name == table:
+                for place in self._walk(self._roots.get(table, 0), shape, owner):
+                    yield self._rows_of(shape, place)
+                end = len(self._owner)
+                while (end := self._owner.rfind(owner, 0, end)) > 0:
+                    page = self._pages.b_tree(end) if self._is_stray[end] else None
+                    if page is not None:
+                        yield self._rows_of(shape, _Place(end, page, Hole(None, None)))
+
+    # --- the catalogue ---
+
+    def _read_catalogue(self) -> Iterator[int]:
+        """Follow the tree from page 1; where it has holes, look for its leaves among all pages."""
+        is_whole = min(list(map(self._read_entries, self._walk(1, CATALOGUE))), default=False)
+        if "system_sample" in self._roots and is_whole and not self.holes.pop(CATALOGUE.name, None):
+            return
+        for number in range(2, self._pages.count + 1):
+            page = self._pages.b_tree(number) if self._owner[number] == _UNKNOWN else None
+            if page is not None and page.kind == LEAF_TABLE and self._fit(CATALOGUE, page) > _STRAY_FIT:
+                self._read_entries(_Place(number, page, Hole(None, None)))
+            if number % _PROGRESS == 0:
+                yield _PROGRESS
+
+    def _read_entries(self, place: _Place) -> bool:
+        """Take up a page of sqlite_schema; return False where some of it is damaged."""
+        self._owner[place.number] = _OTHER
+        if place.page.kind != LEAF_TABLE:
+            return True
+        records, damaged = self._decoder.records(place.page)
+        for record in records:
+            row = CATALOGUE.row(record)
+            if row is None:
+                damaged += 1
+                continue
+            kind, name, table, root, sql = row
+            if kind == "index":
+                self._indexes.append(int(str(root)))
+            elif kind == "table":
+                self._roots.setdefault(str(name), int(str(root)))
+            if sql is not None and not any(it.name == name and it.kind == kind for it in self.catalogue):
+                self.catalogue.append(Object(str(kind), str(name), str(sql), str(table)))
+        return not damaged
+
+    # --- whose a page is ---
+
+    def _place(self, owner: int, shape: Shape, place: _Place) -> None:
+        """Give a page that was reached to the tree it hangs in, if it belongs there."""
+        number, page, keys = place
+        if page.kind == INTERIOR_TABLE:
+            self._owner[number] = _OTHER
+            return
+        records, _ = self._decoder.records(page, _LOOKED_AT)
+        rows = [row for record in records if (row := shape.row(record)) is not None]
+        if page.cells and (
+            2 * len(rows) <= len(records)
+            or (shape.key_columns and not any(_is_within(shape.key(row)[0], keys) for row in rows))
+        ):
+            self._note_hole(shape, keys)
+        else:
+            self._owner[number] = owner
+
+    def _survey_strays(self) -> Iterator[int]:
+        """Know the pages that nobody reached by what they hold."""
+        ours = [(owner, shape) for owner, shape in enumerate(self._shapes, 1) if shape.is_telling]
+        strays: Counter[int] = Counter()
+        for number in range(2, len(self._owner)):
+            if number % _PROGRESS == 0:
+                yield _PROGRESS
+            page = self._pages.b_tree(number) if self._owner[number] == _UNKNOWN else None
+            if page is None or page.kind == INTERIOR_TABLE or not page.cells:
+                continue
+            fits = [(self._fit(shape, page), -owner) for owner, shape in ours]
+            best, owner = max(fits)
+            names = {self._shapes[-other - 1].name for fit, other in fits if fit == best}
+            if best > _STRAY_FIT and not ("process_day" in names and self._is_one_bucket(page)):
+                self._owner[number], self._is_stray[number] = -owner, 1
+                strays[-owner] += 1
+        self._tell_cores_apart(strays)
+
+    def _tell_cores_apart(self, strays: Counter[int]) -> None:
+        """Decide what pages with three numbers a row are, by the other pages in no tree.
+
+        They are cores in either form, or indexes of the tables that the original logger made.
+        """
+        owners = {(shape.name, shape.has_rowid): owner for owner, shape in enumerate(self._shapes, 1)}
+        if ("core_row", False) not in owners or ("cpu_core", False) not in owners:
+            return
+        pages = Counter({form: strays[owner] for form, owner in owners.items()})
+        compact, plain = pages["process_row", False], pages["process_sample", False]
+        original = pages["process_sample", True] + pages["cpu_core", True]
+        if compact < max(plain, original):
+            form = owners["cpu_core", False] if original < plain else _OTHER
+            self._owner = self._owner.replace(bytes([owners["core_row", False]]), bytes([form]))
+
+    def _fit(self, shape: Shape, page: Page) -> float:
+        """Return which part of a stray page's rows is of this shape, and of years that computers know."""
+        if shape.has_rowid is (page.kind in _INDEXES):
+            return 0.0
+        records, damaged = self._decoder.records(page)
+        rows = [row for record in records if (row := shape.row(record)) is not None and shape.is_recent(row)]
+        return len(rows) / (len(records) + damaged or 1)
+
+    def _is_one_bucket(self, page: Page) -> bool:
+        """Return whether all rows begin with one value: an hour from midnight, or a day?"""
+        records, _ = self._decoder.records(page)
+        return len({values[0] for _, values, _ in records if values}) == 1
+
+    def _note_hole(self, shape: Shape, hole: Hole) -> None:
+        holes = self.holes.setdefault(shape.name, [])
+        if len(holes) < _MOST_HOLES:
+            holes.append(hole)
+        else:  # one that has all the others
+            holes[0] = Hole(None, None)
+
+    # --- rows ---
+
+    def _rows_of(self, shape: Shape, place: _Place) -> list[Row]:
+        """Return the rows of a page that are believed; count the others, and note where they are missing."""
+        records, damaged = self._decoder.records(place.page)
+        rows = [row for record in records if (row := shape.row(record)) is not None]
+        refused = damaged + len(records) - len(rows)
+        if shape.is_ours and shape.key_columns:
+            keys = [shape.key(row) for row in rows]
+            bad = {at for at, (key, after) in enumerate(pairwise(keys)) if not key < after}
+            bad |= {at + 1 for at in bad}  # one of the two is wrong, and nothing tells which
+            outside = [at for at, key in enumerate(keys) if not _is_within(key[0], place.keys)]
+            if len(outside) == 1 and len(rows) > 2:  # more: it is the parent that is wrong
+                bad.add(outside[0])
+            if bad:
+                rows = [row for at, row in enumerate(rows) if at not in bad]
+                refused += len(bad)
+            if refused:
+                found = [key for key, *_ in keys if isinstance(key, int)]
+                ends = Hole(min(found, default=None), max(found, default=None))
+                self._note_hole(shape, place.keys if place.keys != Hole(None, None) else ends)
+        self.refused[shape.name] += refused
+        return rows
+
+    # --- trees ---
+
+    def _walk(self, root: int, shape: Shape | None, owner: int | None = None) -> Iterator[_Place]:
+        """Yield the pages of a tree, its newest keys first: interior ones too.
+
+        While they are surveyed those that nobody has; with ``owner`` those that the survey gave it.
+        """
+        todo = [(root, Hole(None, None))] if root else []
+        entered: set[int] = set()
+        while todo:
+            number, keys = todo.pop()
+            page = self._pages.b_tree(number)
+            is_known = 1 <= number < len(self._owner) and self._owner[number] != _UNKNOWN
+            if (
+                page is None
+                or number in entered
+                or (shape and shape.has_rowid is (page.kind in _INDEXES))
+                or (owner is None and is_known)
+            ):
+                if owner is None and shape:
+                    self._note_hole(shape, keys)
+                continue
+            if page.kind in {INTERIOR_INDEX, INTERIOR_TABLE}:
+                entered.add(number)
+                first = keys.first
+                for child, key in self._decoder.children(page):
+                    last = key if isinstance(key, int) else keys.last
+                    todo.append((child, Hole(first, last)))
+                    first = last if isinstance(key, int) else first
+            if owner is None or (self._owner[number] == owner and not self._is_stray[number]):
+                yield _Place(number, page, keys)
+
+
+def _is_within(key: object, keys: Hole) -> bool:
+    return not isinstance(key, int) or keys.has(key)

@@ -1,0 +1,333 @@
+"""What a row of each table looks like: how a record is known as one of them, and a damaged one is not.
+
+SQLite keeps no checksum of a page. What is looked at instead: number and types of the values, ranges that no
+reading leaves, and what the columns of one row must say of each other.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from functools import cache
+from typing import Any, NamedTuple
+
+from telemetry import END_OF_TIME
+from telemetry.fields import fields_of
+from telemetry.records import Battery, Cpu, PowerSource, Sample
+from writer import schema
+from writer.catalogue import Object, objects, quoted
+from writer.recovery.cells import Record
+
+_TIMES = ("ts", "time", "bucket", "first_ts", "started", "noticed", "last_time", "drain_newest_ts")
+_RANGES = dict.fromkeys(_TIMES, (0.0, END_OF_TIME)) | {
+    "pid": (0, (1 << 22) - 1),  # the kernel's PID_MAX_LIMIT
+    "core": (0, 4095),
+    "seq": (0, 2.0**53),
+    "samples": (0, 2.0**53),
+    "run_id": (0, 2.0**53),
+}
+_SYSTEM_RANGES = {
+    column: field.bounds
+    for record in (Sample, Battery, Cpu, PowerSource)
+    for field in fields_of(record)
+    if field.shape.kind in {"number", "integer", "row"}
+    for column in field.columns
+}
+_ANY_NUMBER = (-1e15, 1e15)
+_LONGEST_TEXT = 4096
+_ORIGINAL_COLUMNS = {"system_sample": 9, "cpu_core": 3, "process_sample": 5}
+"""The least that tables of the original logger have"""
+_MOST_STEPS = 1_000_000
+"""Of SQLite's virtual machine, to make a table: what is damaged may ask for anything."""
+_ALMOST_NOW = 1e8
+"""Unix time, 1973. A page that hangs in no tree is not believed to be older: it may be of anything."""
+
+Row = list[Any]
+_Named = Mapping[str, Any]
+_MOST_KNOWN = 10_000
+"""Combinations of types that are remembered, of a table"""
+
+
+class Column(NamedTuple):
+    """How one value is checked."""
+
+    types: tuple[type, ...]
+    least: float
+    most: float
+    is_nullable: bool
+    default: Any
+
+
+class Shape(NamedTuple):
+    """The rows of a table, as they are stored."""
+
+    name: str
+    names: tuple[str, ...]
+    """The columns, in the order of the record: of a table WITHOUT ROWID its key comes first"""
+    columns: tuple[Column, ...]
+    has_rowid: bool
+    rowid: int | None
+    """Which column is the rowid, if any"""
+    key_columns: tuple[int, ...]
+    """Of its primary key, else none"""
+    least: int
+    """Anys that the record of the oldest schema has"""
+    is_ours: bool
+    may_be_original: bool
+    witness: Callable[[_Named], bool] | None
+    """What tells by its values whether a row can be one"""
+    known: dict[bytes, list[tuple[int, float, float]] | None]
+    """What is to be compared in a row that has certain serial types: column, least, most"""
+
+    def row(self, record: Record) -> Row | None:
+        """Return a record's values, one for each column; None where it is no row of this table."""
+        rowid, values, types = record
+        if self.rowid is not None and len(values) > self.rowid and values[self.rowid] is None:
+            values[self.rowid] = rowid
+        missing = len(self.columns) - len(values)
+        if missing > 0:
+            values += [column.default for column in self.columns[-missing:]]
+        if not self.is_ours:
+            return values if missing >= 0 else None
+        if types not in self.known:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+            self.known[types] = self._checks(values, len(values) - max(missing, 0))
+        checks = self.known[types]
+        if checks is None:
+            return None
+        for at, least, most in checks:
+            if not least <= values[at] <= most and not (self.may_be_original and self._is_original(values)):
+                return None
+        return (
+            values
+            if self.witness is None or self.witness(dict(zip(self.names, values, strict=True)))
+            else None
+        )
+
+    def _checks(self, values: Row, given: int) -> list[tuple[int, float, float]] | None:
+        """Return what is to be compared in rows with the types of ``values``; None where no row has those."""
+        if not self.least <= given <= len(self.columns):
+            return None
+        checks = []
+        for at, (value, column) in enumerate(zip(values, self.columns, strict=True)):
+            if value is None and column.is_nullable:
+                continue
+            if type(value) not in column.types:
+                return None
+            if isinstance(value, str | bytes):
+                if len(value) > column.most:
+                    return None
+            else:
+                checks.append((at, column.least, column.most))
+        return checks
+
+    def _is_original(self, values: Row) -> bool:
+        """Return whether a row is of the original logger, whose values nobody checked."""
+        row = dict(zip(self.names, values, strict=True))
+        return row.get("run_id") is None and 0 <= row["ts"] < END_OF_TIME
+
+    def key(self, row: Row) -> tuple[Any, ...]:
+        """Return the key of a row, by which the rows of a page are in order."""
+        return tuple([row[at] for at in self.key_columns])
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether its rows say enough of themselves to be known in no tree: an index may be of few numbers."""
+        return self.is_ours and (
+            self.names[0] in {"ts", "bucket"}
+            or len(self.names) >= 6
+            or self.name in {"process_name", "history"}
+        )
+
+    @property
+    def forms(self) -> set[str]:
+        """Its name, and that of the table that has the same rows in another form."""
+        return next(({*forms} for forms in schema.COMPACT.items() if self.name in forms), {self.name})
+
+    def is_recent(self, row: Row) -> bool:
+        """Return whether all times of a row are of an age in which computers know the time."""
+        return all(
+            value is None or value >= _ALMOST_NOW
+            for name, value in zip(self.names, row, strict=True)
+            if name in {"ts", "time", "bucket", "noticed"}
+        )
+
+
+def shapes_in(catalogue: Iterable[Object]) -> dict[str, Shape]:
+    """Return the shapes of the tables in ``catalogue``, by name; a table that cannot be made is left out."""
+    found = {}
+    for it in catalogue:
+        if it.kind == "table" and it.sql.upper().startswith("CREATE TABLE"):
+            with closing(sqlite3.connect(":memory:")) as model:
+                model.set_progress_handler(lambda: 1, _MOST_STEPS)
+                try:
+                    model.execute(it.sql)
+                    found[it.name] = _shape(model, it)
+                except (sqlite3.Error, ValueError):
+                    continue
+    return found
+
+
+@cache
+def our_shapes() -> Mapping[str, Shape]:
+    """Return the shapes of all tables that this writer ever made, by name."""
+    with schema.plain_model(schema.LATEST) as plain, schema.model() as compact:
+        return shapes_in(objects(plain)) | shapes_in(objects(compact))
+
+
+def by_content() -> list[Shape]:
+    """Return the shapes that a page can be known by that hangs in no tree."""
+    ours = our_shapes()
+    # Those of the original logger have a rowid.
+    originals = [ours[name]._replace(has_rowid=True, key_columns=()) for name in schema.COMPACT]
+    return [*(shape for shape in ours.values() if shape.is_telling), *originals]
+
+
+def _shape(model: sqlite3.Connection, table: Object) -> Shape:
+    find = "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?"
+    is_without_rowid = [bool(wr) for (wr,) in model.execute(find, (table.name,))] == [True]
+    # A virtual generated column (hidden = 2) is not stored.
+    info = [row for row in model.execute(f"PRAGMA table_xinfo({quoted(table.name)})") if row[6] != 2]
+    if is_without_rowid:
+        info.sort(key=lambda row: (row[5] == 0, row[5]))  # stable: the rest stays in its order
+    if not info:
+        raise ValueError(f"this makes no table {table.name}")
+    keys = [at for at, row in enumerate(info) if row[5]]
+    is_alias = not is_without_rowid and len(keys) == 1 and info[keys[0]][2].upper() == "INTEGER"
+    known = _declared().get(table.name)
+    least = min(len(info), _ORIGINAL_COLUMNS.get(table.name, len(known[0]))) if known else 1
+    columns = tuple(
+        _column(
+            table.name,
+            name,
+            kind,
+            is_needed=bool(not_null) or (bool(key) and (is_without_rowid or is_alias)),
+            default=None if default is None else model.execute(f"SELECT {default}").fetchone()[0],
+        )
+        for _, name, kind, not_null, default, key, _ in info
+    )
+    return Shape(
+        table.name,
+        tuple(row[1] for row in info),
+        columns,
+        has_rowid=not is_without_rowid,
+        rowid=keys[0] if is_alias else None,
+        key_columns=tuple(range(len(keys))) if is_without_rowid else tuple(keys) if is_alias else (),
+        least=least,
+        is_ours=known is not None,
+        may_be_original=table.name == "system_sample",
+        witness=_WITNESSES.get(table.name),
+        known={},
+    )
+
+
+def _column(table: str, name: str, kind: str, *, is_needed: bool, default: Any) -> Column:
+    if kind not in {ours.get(name) for ours in _declared().get(table, [])}:  # a user's own
+        return Column((int, float, str, bytes), -math.inf, math.inf, not is_needed, default)
+    if kind == "TEXT":
+        return _text(is_nullable=not is_needed)._replace(default=default)
+    ranges = _RANGES | _SYSTEM_RANGES if table == "system_sample" else _RANGES
+    types = (int,) if kind == "INTEGER" else (int, float)
+    return Column(types, *ranges.get(name, _ANY_NUMBER), not is_needed, default)
+
+
+def _text(most: int = _LONGEST_TEXT, *, is_nullable: bool = False) -> Column:
+    return Column((str,), 0, most, is_nullable, None)
+
+
+CATALOGUE = Shape(
+    "sqlite_schema",
+    ("type", "name", "tbl_name", "rootpage", "sql"),
+    (_text(), _text(), _text(), Column((int,), 0, 2.0**32, False, None), _text(1 << 20, is_nullable=True)),
+    has_rowid=True,
+    rowid=None,
+    key_columns=(),
+    least=5,
+    is_ours=True,
+    may_be_original=False,
+    witness=lambda row: row["type"] in {"table", "index", "view", "trigger"},
+    known={},
+)
+
+
+@cache
+def _declared() -> Mapping[str, list[dict[str, str]]]:
+    """Return the columns, and the type of each, that each of our tables has had, the oldest schema first."""
+    found: dict[str, list[dict[str, str]]] = {}
+    with ExitStack() as stack:
+        models = [schema.plain_model(version) for version in range(1, schema.LATEST + 1)]
+        for model in [*map(stack.enter_context, models), stack.enter_context(schema.model())]:
+            for it in objects(model):
+                if it.kind == "table":
+                    info = model.execute(f"PRAGMA table_info({it.name})")
+                    found.setdefault(it.name, []).append({name: kind for _, name, kind, *_ in info})
+    return found
+
+
+# --- what the columns of a row say of each other ---
+
+
+def _is_sample(row: _Named) -> bool:
+    """Energy is power × interval, rounded once; the upgrade gave that of old rows a direction of its own."""
+    energy, power, interval = row.get("energy_uj"), row.get("power"), row.get("interval")
+    if energy is None or power is None or interval is None:
+        return energy is None or row.get("run_id") is None
+    expected = power * interval * 1e6
+    if row.get("run_id") is None:
+        return bool(abs(abs(energy) - abs(expected)) <= 1)
+    return bool(energy == round(expected))
+
+
+def _is_bucket(size: int) -> Callable[[_Named], bool]:
+    def check(row: _Named) -> bool:
+        ordered = all(0 <= row[a] <= row[b] for a, b in _NOT_MORE if a in row and b in row)
+        return ordered and int(row["bucket"]) % size == 0
+
+    return check
+
+
+def _is_system_bucket(size: int) -> Callable[[_Named], bool]:
+    is_bucket = _is_bucket(size)
+
+    def check(row: _Named) -> bool:
+        first, bucket, last = float(row["first_start"]), int(row["bucket"]), float(row["last_time"])
+        ordered = all(
+            least is most is None or (least is not None and most is not None and least <= most)
+            for least, most in ((row[f"{name}_min"], row[f"{name}_max"]) for name in ("power", "pct", "temp"))
+        )
+        return bool(is_bucket(row) and ordered and first <= last and bucket <= last < bucket + size)
+
+    return check
+
+
+def _is_history(row: _Named) -> bool:
+    sizes = {"minute_until": 60, "hour_until": 3600, "day_until": 86400, "raw_since": 86400}
+    return all(row[name] % size == 0 for name, size in sizes.items()) and bool(
+        row["minute_until"] >= row["hour_until"] >= row["day_until"] >= 0
+    )
+
+
+_NOT_MORE = [
+    ("covered_us", "interval_us"),
+    ("drain_us", "interval_us"),
+    ("drain_energy_us", "drain_us"),
+    ("drain_energy_us", "covered_us"),
+    ("drain_current_us", "drain_us"),
+    ("battery_samples", "samples"),
+    ("cpu_samples", "samples"),
+    ("cpu_samples", "appearances"),
+    ("mem_samples", "appearances"),
+]
+"""Of two columns of one row the first is the smaller one."""
+_WITNESSES: dict[str, Callable[[_Named], bool]] = {
+    "system_sample": _is_sample,
+    "history": _is_history,
+    "system_minute": _is_system_bucket(60),
+    "system_hour": _is_system_bucket(3600),
+    "core_hour": _is_bucket(3600),
+    "process_hour": _is_bucket(3600),
+    "process_day": _is_bucket(86400),
+}
