@@ -78,6 +78,24 @@ def test_one_absurd_value_owns_no_maximum_and_no_average(
     assert (core["samples"], core["max_usage"], core["avg_usage"]) == (4, 30, 30)
 
 
+@pytest.mark.parametrize(("cores", "most"), [([30.0] * 4, 400.0), ([30.0], 100.0), ([30.0, None], 200.0)])
+@pytest.mark.parametrize("column", [2, 4])
+def test_a_process_has_all_cores_of_its_sample_at_most(
+    recording: Recording, query: Query, cores: list[float | None], most: float, column: int
+) -> None:
+    def stored(value: float) -> Any:
+        return (1, "init", value, 2.0, 0.0) if column == 2 else (1, "init", 0.0, 2.0, value)
+
+    # The third is not a whole number of hundredths, which a compact table stores in another way.
+    inside = most - 1 / 3
+    for index, value in enumerate([most, most + 0.5, inside, 20_000.0, 40.0]):
+        recording.sample(NOON + 5 * index, processes=[stored(value)], cores=cores)
+    (process,) = query("hotspots").rows
+    assert process["max_cpu"] == (most if column == 2 else 0)
+    known = (most + round(inside, 2) + 40) / (3 if column == 2 else 5)
+    assert process["avg_cpu" if column == 2 else "avg_children"] == pytest.approx(known)
+
+
 def test_hotspots_counts_and_averages(recording: Recording, query: Query) -> None:
     recording.sample(NOON, processes=[(1, "a", 10.0, 1.0, 12.0), (2, "b", 90.0, 2.0)])
     recording.sample(NOON + 5, processes=[(1, "a", 30.0, 3.0), (3, "c", 50.0, 2.0, 0.0)])

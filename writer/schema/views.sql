@@ -33,8 +33,9 @@ FROM system_sample;
 --
 -- The inner query holds the bounds: a value that is no number, or past any that a sensor gives, counts as NULL (texts
 -- and blobs are greater than any number). No core is busy for more than 100 % of the time, no process for more than
--- all cores are: 409,600 % on 4,096 of them, as many as a sample can list. None holds more memory than there is. Its ORDER BY costs nothing, since the index over time gives that order, and
--- decides how SQLite runs the view. Where rows are added up, SQLite keeps the inner query apart, so that each value is
+-- all cores of its sample, and none holds more memory than there is.
+--
+-- Its ORDER BY costs nothing, since the index over time gives that order, and decides how SQLite runs the view. Where rows are added up, SQLite keeps the inner query apart, so that each value is
 -- checked once and not for each of its uses, and still takes a range of time down to the index (LIMIT -1 would prevent
 -- that). Where a query joins the view and adds nothing up, only the columns that it asks for are worked out. A query that
 -- does both would read the view whole: it has to join in a subquery with LIMIT -1, as the roll-ups do with late rows.

@@ -2,21 +2,29 @@
 -- hundredths of a percent (of memory: thousandths), and so has a bound of its own.
 
 CREATE VIEW process_sums AS
-SELECT s.ts,
-       s.time,
-       (SELECT n.name FROM process_name AS n WHERE n.name_id = p.name_id)                     AS name,
-       coalesce(p.name_id, 0)                                                                 AS name_id,
-       1                                                                                      AS appearances,
-       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN 0 AND 40960000, 1, 0)
-            ELSE iif(p.cpu BETWEEN 0 AND 409600, 1, 0) END                                AS cpu_samples,
-       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN 0 AND 40960000, p.cpu, 0)
-            ELSE iif(p.cpu BETWEEN 0 AND 409600, ROUND(p.cpu * 100), 0) END                 AS cpu_sum,
-       CASE typeof(p.cpu) WHEN 'integer' THEN iif(p.cpu BETWEEN 0 AND 40960000, p.cpu / 100.0, NULL)
-            ELSE iif(p.cpu BETWEEN 0 AND 409600, p.cpu, NULL) END                           AS cpu_max,
-       CASE typeof(p.mem) WHEN 'integer' THEN iif(p.mem BETWEEN 0 AND 100000, 1, 0)
-            ELSE iif(p.mem BETWEEN 0 AND 100, 1, 0) END                                AS mem_samples,
-       CASE typeof(p.mem) WHEN 'integer' THEN iif(p.mem BETWEEN 0 AND 100000, p.mem, 0)
-            ELSE iif(p.mem BETWEEN 0 AND 100, ROUND(p.mem * 1000), 0) END                AS mem_sum,
-       CASE typeof(p.children) WHEN 'integer' THEN iif(p.children BETWEEN 0 AND 40960000, p.children, 0)
-            ELSE iif(p.children BETWEEN 0 AND 409600, ROUND(p.children * 100), 0) END       AS children_sum
-FROM system_sample AS s CROSS JOIN process_row AS p ON p.ts = s.ts;
+SELECT ts,
+       time,
+       (SELECT n.name FROM process_name AS n WHERE n.name_id = number)                                AS name,
+       coalesce(number, 0)                                                                            AS name_id,
+       1                                                                                              AS appearances,
+       CASE typeof(cpu) WHEN 'integer' THEN iif(cpu BETWEEN 0 AND most, 1, 0)
+            ELSE iif(cpu BETWEEN 0 AND most / 100, 1, 0) END                                         AS cpu_samples,
+       CASE typeof(cpu) WHEN 'integer' THEN iif(cpu BETWEEN 0 AND most, cpu, 0)
+            ELSE iif(cpu BETWEEN 0 AND most / 100, ROUND(cpu * 100), 0) END                          AS cpu_sum,
+       CASE typeof(cpu) WHEN 'integer' THEN iif(cpu BETWEEN 0 AND most, cpu / 100.0, NULL)
+            ELSE iif(cpu BETWEEN 0 AND most / 100, cpu, NULL) END                                    AS cpu_max,
+       CASE typeof(mem) WHEN 'integer' THEN iif(mem BETWEEN 0 AND 100000, 1, 0)
+            ELSE iif(mem BETWEEN 0 AND 100, 1, 0) END                                                 AS mem_samples,
+       CASE typeof(mem) WHEN 'integer' THEN iif(mem BETWEEN 0 AND 100000, mem, 0)
+            ELSE iif(mem BETWEEN 0 AND 100, ROUND(mem * 1000), 0) END                                 AS mem_sum,
+       CASE typeof(children) WHEN 'integer' THEN iif(children BETWEEN 0 AND most, children, 0)
+            ELSE iif(children BETWEEN 0 AND most / 100, ROUND(children * 100), 0) END                AS children_sum
+FROM (
+    -- What all cores of the sample give, in hundredths; all 4,096 that a sample can list, where it lists none. They are
+    -- counted only for the few values that may pass one core.
+    SELECT s.ts, s.time, p.name_id AS number, p.cpu, p.mem, p.children,
+           iif(p.cpu > 10000 OR p.children > 10000 OR typeof(p.cpu) = 'real' OR typeof(p.children) = 'real',
+               (SELECT 10000 * coalesce(MAX(c.core) + 1, 4096) FROM cpu_core AS c WHERE c.ts = s.ts), 10000) AS most
+    FROM system_sample AS s CROSS JOIN process_row AS p ON p.ts = s.ts
+    ORDER BY s.time
+);

@@ -107,19 +107,24 @@ OF_BUCKET = {"system": system_bucket, "core": core_bucket, "process": process_bu
 RAW = {
     "system": "SELECT *, NULL AS key FROM system_sample",
     "core": "SELECT time, core AS key, usage FROM system_sample JOIN cpu_core USING (ts)",
-    "process": "SELECT time, name AS key, p.* FROM system_sample JOIN process_sample AS p USING (ts)",
+    "process": """
+        SELECT time, name AS key, p.*, (SELECT max(core) + 1 FROM cpu_core WHERE cpu_core.ts = s.ts) AS cores
+        FROM system_sample AS s JOIN process_sample AS p USING (ts)""",
 }
 
 
-MOST = {"cpu_total": 100, "usage": 100, "mem": 100, "cpu": 409_600, "children": 409_600}
-"""Percent; none is below 0."""
+MOST = {"cpu_total": 100, "usage": 100, "mem": 100, "cpu": 100, "children": 100}
+"""Percent; none is below 0. Of CPU and children times the cores that the sample lists, else times 4,096."""
 
 
 def believed(row: Row) -> Row:
-    return {
-        name: None if name in MOST and isinstance(value, float) and not 0 <= value <= MOST[name] else value
-        for name, value in row.items()
-    }
+    cores = row.get("cores") or 4096
+
+    def bounded(name: str, value: Any) -> Any:
+        most = MOST.get(name, 0) * (cores if name in {"cpu", "children"} else 1)
+        return None if most and isinstance(value, float) and not 0 <= value <= most else value
+
+    return {name: bounded(name, value) for name, value in row.items()}
 
 
 def marks(path: Path) -> dict[str, int]:
