@@ -146,9 +146,9 @@ def parse_monitor(name: str, given: Mapping[str, str], sign: float = 1.0) -> Bat
     supply = Supply(
         voltage_now=None if volts is None else volts / 1e3,
         current_now=None if amps is None else amps * sign / 1e3 + 0.0,
-        # The chip multiplies without the sign: which way power goes, only the current tells.
+        # The chip multiplies without the sign: which way power goes, only a current that is not 0 tells.
         power_now=None
-        if watts is None or amps is None
+        if watts is None or amps is None or (watts and not amps)
         else abs(watts) / 1e6 * (-1 if amps * sign < 0 else 1),
         given=given,
         refused=any(number(text) is None for text in given.values()),

@@ -123,7 +123,7 @@ def _make_sampler(
 ) -> tuple[Sampler, Sensor | None]:
     for root in (options.sysfs, options.procfs):
         if not root.is_dir():
-            raise UserError(f"{root} is no directory")
+            raise UserError(f"{root} is not a directory")
     settings = Settings(
         options.sysfs,
         options.procfs,

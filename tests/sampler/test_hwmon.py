@@ -118,6 +118,8 @@ def test_two_of_one_name_are_told_apart_by_their_directories(tmp_path: Path) -> 
         pytest.param({"curr1_input": ""}, False, (7.904, None, None, None), id="no-direction-no-power"),
         pytest.param({"in1_input": ""}, False, (None, -0.512, -4.04, "power1_input"), id="no-volts"),
         pytest.param({"curr1_input": 0, "power1_input": 0}, False, (7.904, 0, 0, "power1_input"), id="rest"),
+        pytest.param({"curr1_input": 0}, False, (7.904, 0, 0, "voltage*current"), id="0-A-has-no-direction"),
+        pytest.param({"curr1_input": 0}, True, (7.904, 0, 0, "voltage*current"), id="0-A-reversed"),
         pytest.param({"in1_input": 104}, False, (None, None, None, None), id="under-1-V"),
         pytest.param({"curr1_input": 3200000}, False, (None, None, None, None), id="not-calibrated"),
         pytest.param(
