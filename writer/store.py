@@ -249,7 +249,7 @@ class Store:
         return Stored(stored, known)
 
     def apply(self, step: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Do ``step`` in the database and return what it returns; None while none is open, or another is there.
+        """Do ``step`` in the database and return what it returns; None while none or another one is open.
 
         Raises CannotWrite.
         """

@@ -135,7 +135,7 @@ class Shape(NamedTuple):
 
     @property
     def is_telling(self) -> bool:
-        """Whether its rows say enough of themselves to be known in no tree: an index may be of few numbers."""
+        """Whether its rows say enough to be known in no tree: an index may be of few numbers."""
         return self.is_ours and (
             self.names[0] in {"ts", "bucket"}
             or len(self.names) >= 6
