@@ -15,7 +15,8 @@ from typing import IO, NamedTuple
 from telemetry.errors import UserError
 from telemetry.sample import MAX_BYTES, InvalidSample, Sample, decode
 from telemetry.service import RateLimited
-from writer.store import CannotWrite, Store, settle_clock
+from writer.mending import settle_clock
+from writer.store import CannotWrite, Store
 
 _BATCH = 1000
 _BATCH_BYTES = 4 << 20

@@ -20,9 +20,10 @@ from telemetry.command import ArgumentParser, check_open_files, run, take_all_op
 from telemetry.notify import Supervisor
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
+from writer import mending
 from writer.importing import import_lines, reading
 from writer.rollups.retention import day
-from writer.store import Store, settle_clock
+from writer.store import Store
 
 PROGRAM = "telemetry-writer"
 DEFAULT_COMMIT_INTERVAL = 60.0
@@ -178,8 +179,7 @@ def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
 def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
     """Delete the samples that a wrong clock dated, and say how many."""
     with _open_store(options, log) as store:
-        settle_clock(store)
-        dropped = store.drop_misdated()
+        dropped = mending.drop_misdated(store)
     print(f"{PROGRAM}: deleted {dropped:,} samples that a wrong clock dated", file=sys.stderr)
     return 0
 
@@ -187,8 +187,7 @@ def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
 def rebuild_rollups(options: argparse.Namespace, log: logging.Logger) -> int:
     """Make the roll-ups again, and say how far that has come; it can be stopped and begun again."""
     with StopSignal() as stop, _open_store(options, log) as store:
-        settle_clock(store)
-        for hours, until in enumerate(store.rebuild_rollups(), 1):
+        for hours, until in enumerate(mending.rebuild_rollups(store), 1):
             if hours % 1000 == 0:
                 log.info("rebuilt until %s", day(until))
             if stop.requested:

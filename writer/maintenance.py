@@ -11,6 +11,7 @@ from pathlib import Path
 
 from telemetry.service import RateLimited
 from writer.disk import disk_of
+from writer.mending import review_clock
 from writer.rollups import steps
 from writer.rollups.retention import FOLDED, HOUSEKEEPING, Limits, Retention, day, note_limits
 from writer.rollups.witness import look
@@ -115,7 +116,7 @@ class Maintenance:
 
     def _review_clock(self, store: Store) -> bool:
         """Mark a batch of samples that a wrong clock dated."""
-        if changed := store.review_clock():
+        if changed := review_clock(store):
             self._redated += changed
         elif self._redated:
             self._log.warning(

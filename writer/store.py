@@ -13,6 +13,7 @@ from typing import NamedTuple, Self, TypeVar
 from telemetry.errors import UserError
 from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
+from writer.clock_watch import ClockWatch
 from writer.gaps import fill_gap, has_gaps, note_gap
 from writer.ingest import Item
 from writer.open_file import OpenFile
@@ -20,10 +21,8 @@ from writer.opening import Damaged, explained, is_known, open_database, take_loc
 from writer.recovery.aside import set_aside
 from writer.result_codes import is_damage
 from writer.rollups import steps
-from writer.rollups.rebuild import rebuild_next
 from writer.rows import Rows
 from writer.transaction import empty_wal, transaction
-from writer.wrong_clock import ClockWatch, drop_misdated, review
 
 
 def _newest_ts(database: sqlite3.Connection) -> int:
@@ -281,34 +280,6 @@ class Store:
         remade, self._rows.remade = self._rows.remade, []
         return remade
 
-    def review_clock(self) -> int:
-        """Mark or restore a batch of misdated samples; return how many, 0 when done. Raises CannotWrite."""
-        changed = self.apply(lambda database: next(review(database), 0)) or 0
-        if changed:
-            self.invalidate()
-        else:
-            self.clock.is_doubtful = False
-        return changed
-
-    def rebuild_rollups(self) -> Iterator[int]:
-        """Make all roll-ups again of the raw rows that there are, an hour at a time.
-
-        Yields the time up to which it is done, Unix time, s; it can be stopped there. Raises CannotWrite.
-        """
-        since: int | None = 0
-        while since is not None:
-            since = self.apply(lambda database, since=since: rebuild_next(database, since))  # type: ignore[misc]
-            if since is not None:
-                yield since
-
-    def drop_misdated(self) -> int:
-        """Delete all samples that a wrong clock dated; return how many. Raises CannotWrite."""
-        dropped = 0
-        while batch := self.apply(drop_misdated):
-            dropped += batch
-        self.invalidate()
-        return dropped
-
     @contextmanager
     def _refusals(self) -> Iterator[None]:
         """Turn what SQLite refuses into CannotWrite; a damaged file is replaced."""
@@ -380,9 +351,3 @@ class Store:
             free += 1
         self._taken = range(first, free)
         return free
-
-
-def settle_clock(store: Store) -> None:
-    """Mark all misdated samples, and roll up what is then to be. Raises CannotWrite."""
-    while store.review_clock() or store.roll_up():
-        pass

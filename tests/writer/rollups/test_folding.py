@@ -11,10 +11,11 @@ from tests.system.processes import System
 from tests.writer.reading import is_whole, rows, value
 from tests.writer.samples import NOW, sample
 from writer.disk import Disk
+from writer.mending import rebuild_rollups, settle_clock
 from writer.rollups.folding import OTHER_NAMES, fold
 from writer.rollups.retention import Limits, Retention
 from writer.rollups.witness import look
-from writer.store import Store, settle_clock
+from writer.store import Store
 
 DAY = 86400
 BEGIN = NOW - NOW % DAY
@@ -97,7 +98,7 @@ def test_the_busiest_names_keep_their_rows(tmp_path: Path) -> None:
         assert named[OTHER_NAMES] > 0
         assert len(named) <= 3 * 50 + 1
         assert not store.apply(look), "the witness compares nothing that was folded"
-        for _ in store.rebuild_rollups():
+        for _ in rebuild_rollups(store):
             pass
         folded = "bucket < (SELECT minute_since FROM history)"
         assert value(path, f"SELECT COUNT(*) FROM system_minute WHERE {folded}") == 0

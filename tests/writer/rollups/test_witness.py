@@ -9,8 +9,9 @@ import pytest
 from tests.writer.reading import changing, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, sample
+from writer.mending import rebuild_rollups, settle_clock
 from writer.rollups.witness import Difference, look
-from writer.store import Store, settle_clock
+from writer.store import Store
 
 DAY = 86400
 BEGIN = NOW - NOW % DAY
@@ -61,7 +62,7 @@ def test_a_change_on_the_disk_is_found_noted_and_mended(path: Path, sql: str, ta
     assert {it.table for it in round_of(path)} == tables
     assert {name for (name,) in rows(path, "SELECT table_name FROM rollup_difference")} == tables
     with Store(path) as store:
-        assert list(store.rebuild_rollups())
+        assert list(rebuild_rollups(store))
     assert rolled_up(path) == recomputed(path)
     assert (rolled_up(path) == sound) is ("system_sample" not in sql)
     assert round_of(path) == []
@@ -80,12 +81,12 @@ def test_a_rebuild_that_was_stopped_goes_on_from_anywhere(path: Path) -> None:
     with changing(path) as database:
         database.execute("DELETE FROM system_sample WHERE seq % 7 = 0")
     with Store(path) as store:
-        for hours, _ in enumerate(store.rebuild_rollups()):
+        for hours, _ in enumerate(rebuild_rollups(store)):
             if hours == 5:
                 break
     with Store(path) as store:
         store.append([sample(9000, ts=BEGIN + 3 * DAY)], NOW)
-        for _ in store.rebuild_rollups():
+        for _ in rebuild_rollups(store):
             pass
         settle_clock(store)
     assert rolled_up(path) == recomputed(path)
@@ -97,7 +98,7 @@ def test_roll_ups_of_dropped_days_stay(path: Path) -> None:
         database.execute(f"UPDATE history SET raw_since = {BEGIN + DAY}")
     before = rolled_up(path)
     with Store(path) as store:
-        for _ in store.rebuild_rollups():
+        for _ in rebuild_rollups(store):
             pass
     assert rolled_up(path) == before
     assert round_of(path) == []

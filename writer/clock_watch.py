@@ -1,0 +1,77 @@
+"""Follows the clock from sample to sample as they are stored: where it was set, dates are in doubt.
+
+``writer.wrong_clock`` judges which.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final, NamedTuple
+
+from telemetry.sample import Sample
+
+DAY: Final = 86400.0
+"""s. A clock that was set by less harms no report."""
+_MOST_STEPS: Final = 1000
+"""Steps kept of one run's clock: a clock that flaps for years does not fill the database."""
+
+
+def step_of(previous: float, time: float, elapsed: float) -> float:
+    """Return by how many seconds the clock was set between two samples; 0 for less than a day.
+
+    ``previous`` and ``time`` are what it said at them, ``elapsed`` the time between, awake and asleep.
+    """
+    step = time - previous - elapsed
+    return step if abs(step) > DAY else 0.0
+
+
+class _Said(NamedTuple):
+    """What the clock said at a sample."""
+
+    run_id: int
+    seq: int
+    time: float
+
+
+class ClockWatch:
+    """Follows the clock from sample to sample as they are stored, and notes where it was set."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._last: _Said | None = None
+        self.is_doubtful = True
+        """A run began or its clock was set: samples before it may be misdated, and ``review`` is due."""
+
+    def invalidate(self) -> None:
+        """After a rollback: the last sample may not be there."""
+        self._last = None
+
+    def follow(self, sample: Sample, run_id: int) -> None:
+        """Take the next sample, in the transaction that stores it."""
+        before = self._last
+        if before is None or before.run_id != run_id or before.seq >= sample.seq:
+            before = self._before(sample, run_id)
+        self._last = _Said(run_id, sample.seq, sample.time)
+        if before is None:
+            self.is_doubtful = True
+            return
+        # The intervals of lost samples are not known: this one's stands for each.
+        elapsed = sample.interval * (sample.seq - before.seq) + sample.suspended
+        if step := step_of(before.time, sample.time, elapsed):
+            self._note(run_id, sample.seq, step)
+            self.is_doubtful = True
+
+    def _before(self, sample: Sample, run_id: int) -> _Said | None:
+        row = self._database.execute(
+            "SELECT run_id, seq, coalesce(clock_time, time) FROM system_sample "
+            "WHERE run_id = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
+            (run_id, sample.seq),
+        ).fetchone()
+        return _Said(*row) if row and isinstance(row[2], float) else None
+
+    def _note(self, run_id: int, seq: int, step: float) -> None:
+        self._database.execute(
+            "INSERT OR IGNORE INTO clock_step SELECT ?1, ?2, ?3 "
+            "WHERE (SELECT COUNT(*) FROM clock_step WHERE run_id = ?1) < ?4",
+            (run_id, seq, step, _MOST_STEPS),
+        )

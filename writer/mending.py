@@ -1,0 +1,49 @@
+"""What is mended in a database, step by step: misdated samples, and roll-ups that disagree with raw rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from writer import wrong_clock
+from writer.rollups.rebuild import rebuild_next
+from writer.store import Store
+
+
+def review_clock(store: Store) -> int:
+    """Mark or restore a batch of misdated samples; return how many, 0 when done. Raises CannotWrite."""
+    changed = store.apply(lambda database: next(wrong_clock.review(database), 0)) or 0
+    if changed:
+        store.invalidate()
+    else:
+        store.clock.is_doubtful = False
+    return changed
+
+
+def settle_clock(store: Store) -> None:
+    """Mark all misdated samples, and roll up what is then to be. Raises CannotWrite."""
+    while review_clock(store) or store.roll_up():
+        pass
+
+
+def drop_misdated(store: Store) -> int:
+    """Delete all samples that a wrong clock dated; return how many. Raises CannotWrite."""
+    settle_clock(store)
+    dropped = 0
+    while batch := store.apply(wrong_clock.drop_misdated):
+        dropped += batch
+    store.invalidate()
+    return dropped
+
+
+def rebuild_rollups(store: Store) -> Iterator[int]:
+    """Make all roll-ups again of the raw rows that there are, an hour at a time.
+
+    Yields the time up to which it is done, Unix time, s; it can be stopped there. Raises CannotWrite.
+    """
+    settle_clock(store)
+    since: int | None = 0
+    while since is not None:
+        since = store.apply(partial(rebuild_next, since=since))
+        if since is not None:
+            yield since
