@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from unicodedata import category, east_asian_width
 
 _EMOJI_STYLE = "\N{VARIATION SELECTOR-16}"
+_WIDENED = "#*0123456789\u203c\u2049\u2139\u2194\u25fb\u25fc\u2934\u2935"
+"""What that widens beside symbols: the other narrow characters of Unicode's emoji-variation-sequences.txt."""
 _JAMO = ((0x1160, 0x11FF), (0xD7B0, 0xD7FF))
 """Vowels and final consonants of Hangul, which join the syllable before them."""
 
@@ -47,11 +49,13 @@ def _widths(text: str) -> list[int]:
     widths: list[int] = []
     for index, character in enumerate(text):
         # U+FE0F asks for the picture, of two columns, in place of a symbol of one.
-        widened = (
-            character == _EMOJI_STYLE and index and widths[-1] == 1 and category(text[index - 1]) == "So"
-        )
+        widened = character == _EMOJI_STYLE and index and widths[-1] == 1 and _has_picture(text[index - 1])
         widths.append(1 if widened else _width(character))
     return widths
+
+
+def _has_picture(character: str) -> bool:
+    return category(character) == "So" or character in _WIDENED
 
 
 def _width(character: str) -> int:
