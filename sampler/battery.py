@@ -52,6 +52,8 @@ class PowerSupplySensor:
         self._signs = signs or DriverSigns()
         self._interval = interval
         self._watched: dict[str, WatchedPack] = {}
+        self.has_only_empty_bays = False
+        """Whether the newest reading found no pack in any bay."""
         if self._forced and choice not in (there := self._listed()):
             listed = f"there are {', '.join(map(_readable, there))}" if there else "there is none at all"
             raise NoSuchSupply(
@@ -73,6 +75,7 @@ class PowerSupplySensor:
             pack.complete(parsed[name], found[name], now, carried=carried)
             for name, pack in self._watched.items()
         ]
+        self.has_only_empty_bays = all(pack.empty_bay for pack in completed)
         return combine(_distinct(completed))
 
     def _watch(self, name: str) -> WatchedPack:

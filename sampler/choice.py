@@ -59,7 +59,7 @@ def choose(sysfs: Path, names: Sequence[str]) -> Choice:
 
 
 class AutoBattery:
-    """The batteries among the power supplies; where there is none, the only INA219 or INA226."""
+    """The batteries among the power supplies; where there is none in any bay, the only INA219 or INA226."""
 
     def __init__(self, supplies: PowerSupplySensor, monitor: HwmonBattery) -> None:
         self._supplies = supplies
@@ -67,7 +67,8 @@ class AutoBattery:
 
     def read(self) -> Battery | None:
         """Return the reading, None where there is no battery. Never raises."""
-        return self._supplies.read() or self._monitor.read()
+        found = self._supplies.read()
+        return (self._monitor.read() or found) if self._supplies.has_only_empty_bays else found
 
     def explain(self) -> list[str]:
         """Return what was looked at, and why it is no battery."""

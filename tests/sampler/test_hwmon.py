@@ -51,6 +51,26 @@ def test_auto_prefers_a_battery_of_the_kernel(tmp_path: Path) -> None:
     assert (read(tmp_path) or [None])[0] == "BAT0"
 
 
+def test_auto_takes_the_monitor_beside_an_empty_bay(tmp_path: Path) -> None:
+    write_chip(tmp_path, 0, "ina219", **INA219)
+    nothing = dict.fromkeys(("capacity", "voltage_now", "current_now", "charge_now", "charge_full"), 0)
+    bay = pack(tmp_path, "BAT0", status="Unknown", **nothing)
+    sensor = make_battery(tmp_path, "auto", Clock(), DriverSigns())
+
+    def name() -> str | None:
+        battery = sensor.read()
+        return battery and battery.name
+
+    assert name() == "ina219"
+    (bay / "charge_full").write_text("4000000\n")
+    (bay / "charge_now").write_text("2000000\n")
+    (bay / "capacity").write_text("50\n")
+    assert name() == "BAT0"
+    for attribute in nothing:
+        (bay / attribute).write_text("0\n")
+    assert name() == "BAT0"  # it told numbers, so it is not an empty bay
+
+
 def test_auto_takes_neither_of_two(tmp_path: Path) -> None:
     write_chip(tmp_path, 0, "ina219", **INA219)
     write_chip(tmp_path, 1, "ina226", **INA219)
