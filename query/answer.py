@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from query.columns import Column
 from query.reports import Report, Variant, sql_text
-from query.values import shown_time
+from query.values import shown_span, shown_time
 from query.window import History, Window, cut, history_of, window_of
 from telemetry.errors import UserError
 
@@ -33,6 +33,12 @@ SELECT 1 FROM system_hour WHERE bucket >= :start AND bucket < min(:stop, :raw_si
 LIMIT 1"""
 
 _MISDATED: Final = "SELECT COUNT(*) FROM system_sample WHERE time IS NULL AND clock_time IS NOT NULL"
+
+_INTERVAL: Final = "SELECT interval FROM system_sample WHERE ts = ?"
+_USUAL_INTERVAL: Final = 60.0
+"""s between two samples, where the newest does not tell"""
+_OLD: Final = 10
+"""Intervals after which a sample no longer tells of now"""
 
 
 class Answer(NamedTuple):
@@ -71,10 +77,11 @@ def ask(
     told = chain([first], rows) if first else iter(())
     said = _note(connection, report, bound) if first else _why_nothing(connection, report, window, history)
 
+    age = _age(connection, window, parameters["now"]) if first and report.tells_age else None
     known = {column.name: column for column in report.columns + variant.columns}
     # A newer view may have columns that this does not know: they are shown, if without a unit.
     columns = tuple(known.get(name, Column(name, "", "", 3)) for name in names)
-    remarks = list(filter(None, (window.remark, _misdated(connection, report, window), said)))
+    remarks = list(filter(None, (window.remark, _misdated(connection, report, window), age, said)))
     # Who names a limit and no window knows that there are more.
     is_known = parameters["since"] is None and parameters["until"] is None and limit != report.limit
     return Answer(columns, _limited(told, limit, [] if is_known else remarks), remarks)
@@ -132,6 +139,19 @@ def _in_pages(
 def _note(connection: sqlite3.Connection, report: Report, bound: Mapping[str, Any]) -> str | None:
     found = connection.execute(sql_text(report.note), bound).fetchone() if report.note else None
     return str(found[0]) if found else None
+
+
+def _age(connection: sqlite3.Connection, window: Window, now: float | None) -> str | None:
+    """Of a report on now: how old its newest sample is, where more than a few are missing since."""
+    if window.last is None or now is None:
+        return None
+    row = connection.execute(_INTERVAL, (window.newest,)).fetchone()
+    interval = row[0] if row and isinstance(row[0], (int, float)) else _USUAL_INTERVAL
+    end = now if window.until is None else min(now, window.until)
+    if end - window.last <= _OLD * interval:
+        return None
+    how = "old" if end == now else "older than the end of the window"
+    return f"the newest sample is {shown_span(end - window.last)} {how}: {shown_time(window.last)}"
 
 
 def _misdated(connection: sqlite3.Connection, report: Report, window: Window) -> str | None:

@@ -123,12 +123,19 @@ def _battery(battery: Battery | None) -> str:
     figures = [
         _figure(battery.pct, BATTERY_PCT),
         printable(battery.status or ""),
-        _figure(battery.power, WATTS),
+        _flow(battery.power, WATTS),
         _figure(battery.voltage, Column("", "V", "", 2)),
-        _figure(battery.current, Column("", "A", "", 2)),
+        _flow(battery.current, Column("", "A", "", 2)),
         *(f"{printable(pack.name)} {_figure(pack.pct, BATTERY_PCT) or '-'}" for pack in battery.packs or ()),
     ]
     return "  ".join(filter(None, figures))
+
+
+def _flow(value: float | None, column: Column) -> str:
+    """Power or current without its sign, as reports have it, and its direction."""
+    if not value:
+        return _figure(value, column)
+    return f"{_figure(abs(value), column)} {'in' if value > 0 else 'out'}"
 
 
 def _supply(sample: Sample) -> str:

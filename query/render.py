@@ -119,9 +119,12 @@ def _table(
     if not held:
         return
     if vertical:
-        names = ["item", "value"]
-        cells = [[column.name, cell(value, column)] for column, value in zip(columns, held[0], strict=True)]
-        right = [False, False]
+        names = ["item", *["value"] * len(held)]
+        cells = [
+            [column.name, *(cell(value, column) for value in values)]
+            for column, *values in zip(columns, *held, strict=True)
+        ]
+        right = [False] * len(names)
     else:
         shown = [(index, column) for index, column in enumerate(columns) if column.in_table]
         names = [column.name for _, column in shown]

@@ -109,8 +109,10 @@ class Report(NamedTuple):
     options: tuple[Option, ...] = ()
     takes_at: bool = False
     """--at T: --until T with T itself in the window."""
+    tells_age: bool = False
+    """It is about now: where the newest sample is old, standard error says how old."""
     vertical: bool = False
-    """One row, shown in tables as lines of item and value."""
+    """Shown in tables as lines of item and value: a column for each of the few rows."""
 
 
 def sql_text(name: str) -> str:
@@ -146,6 +148,7 @@ REPORTS: Final = (
             *(WATTS, DRAIN, CHARGE, CPU_TOTAL, CPU_FREQ, LOAD1),
         ),
         limit=20,
+        tells_age=True,
     ),
     Report(
         "drain",
@@ -162,11 +165,13 @@ REPORTS: Final = (
             ),
             Column("hours_left", "h", "to 0 % at that slope, where the newest sample is discharging", 1),
             COVERED._replace(help="time awake and discharging within the window"),
+            TIME._replace(help="wall clock when the newest sample was taken"),
         ),
         window=TEN_MINUTES,
         nothing=_NO_BATTERY,
         sums=SYSTEM,
         note="drain_note",
+        tells_age=True,
     ),
     Report(
         "battery",
@@ -179,13 +184,17 @@ REPORTS: Final = (
             Column("voltage", "V", "of the battery", 2),
             Column("full", "", "what a full charge holds now", 2),
             Column("design", "", "what it held when new", 2),
-            Column("unit", "", "of these two: Ah or Wh", kind="text"),
+            Column("unit", "", "of these and of level: Ah or Wh", kind="text"),
             Column("health_pct", "%", "what a full charge holds, of what it held when new", 1),
             Column("cycles", "", "how often it was charged"),
-            Column("told", UNIX, "when health or cycles were first told so", kind="time", in_table=False),
+            Column("told", UNIX, "when health or cycles were first told so", kind="time"),
+            Column("level", "", "what is in the battery, in unit", 2),
+            TIME,
         ),
         nothing=_NO_BATTERY,
         takes_at=True,
+        tells_age=True,
+        vertical=True,
     ),
     Report(
         "energy",
@@ -233,6 +242,7 @@ REPORTS: Final = (
         (TS._replace(in_table=False), TIME, PID, NAME, CPU, MEM, CHILDREN),
         nothing=_NO_PROCESS,
         takes_at=True,
+        tells_age=True,
     ),
     Report(
         "cores",
@@ -259,7 +269,19 @@ REPORTS: Final = (
         "export",
         "every sample as a row of features and targets, oldest first",
         (
-            *(TS, BATTERY_PCT, CPU_TOTAL, CPU_FREQ, LOAD1, LOAD5, LOAD15, WATTS, DRAIN, CHARGE, TIME),
+            *(
+                TS,
+                BATTERY_PCT,
+                CPU_TOTAL,
+                CPU_FREQ,
+                LOAD1,
+                LOAD5,
+                LOAD15,
+                WATTS,
+                DRAIN,
+                CHARGE,
+                TIME,
+            ),
             *(INTERVAL, STATUS, CPU_TEMP, GOVERNOR, BRIGHTNESS),
             Column("radios", "", "kinds that are on", kind="text", in_table=False),
             Column("on_ac", "", "1: a supply from outside is online", in_table=False),

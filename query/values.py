@@ -26,6 +26,14 @@ def shown_time(moment: object) -> str:
     return printable(str(plain(moment)))
 
 
+def shown_span(seconds: float) -> str:
+    """Return a span of time as people say it."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def _comes_twice(local: datetime) -> bool:
     try:
         return local.replace(fold=1 - local.fold).timestamp() != local.timestamp()

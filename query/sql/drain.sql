@@ -61,7 +61,8 @@ SELECT avg_drain_mah_per_min,
        pct_per_hour,
        CASE WHEN (SELECT discharging FROM system_sums WHERE ts = :newest) AND pct_per_hour < 0
             THEN newest.battery_pct / -pct_per_hour END AS hours_left,
-       covered_s
+       covered_s,
+       :last AS time
 FROM averages, slope LEFT JOIN system_sample AS newest ON newest.ts = :newest
 WHERE battery_samples > 0
 LIMIT coalesce(:limit, -1);

@@ -131,6 +131,7 @@ def _example_row(index: int, names: list[str]) -> dict[str, Any]:
         "current": current,
         "power": 3.8 * current,
         "battery_pct": 80.0 - index // 45,
+        "battery_level": 5.2 * (80.0 - index / 45) / 100,
         "status": "Discharging",
         "on_ac": 0,
         "throttled": "undervoltage" if busy > 55 else "",

@@ -143,7 +143,7 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
             "on_ac",
             "throttled",
         ),
-        *("full", "design", "unit", "cycles"),
+        *("full", "design", "unit", "cycles", "level"),
     }
 
 

@@ -286,6 +286,7 @@ def test_on_mains_there_is_a_row_of_nulls_and_the_reason(recording: Recording, q
             "pct_per_hour": None,
             "hours_left": None,
             "covered_s": 0,
+            "time": NOON + 45,
         }
     ]
     assert ran.err == "telemetry-query: not discharging in that window: status Charging\n"

@@ -28,7 +28,7 @@ def lines(sample: Sample) -> list[str]:
 def test_what_every_sampler_tells() -> None:
     assert lines(SAMPLE) == [
         "pi4  2026-11-21 12:00:00  sample 7",
-        "battery  57.0 %  Discharging  -5.70 W  3.80 V  -1.50 A",
+        "battery  57.0 %  Discharging  5.70 W out  3.80 V  1.50 A out",
         "cpu       20.0 %  1500 MHz  48.5 °C  load 0.50 0.40 -",
         "cores     30  -",
         "",
@@ -48,7 +48,7 @@ def test_what_some_samplers_tell() -> None:
         throttled=("undervoltage", "throttled"),
     )
     _, battery, cpu, *_ = lines(sample)
-    assert battery == "battery  40.0 %  Charging  9.00 W  BAT0 40.0 %  BAT1 -  mains  rapl 6.50 W and more"
+    assert battery == "battery  40.0 %  Charging  9.00 W in  BAT0 40.0 %  BAT1 -  mains  rapl 6.50 W and more"
     assert cpu.endswith("load 0.50 0.40 -  held back: undervoltage, throttled")
     assert len(cpu) <= 90
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_battery_is_that_of_the_newest_sample(recording: Recording, query: Query
     recording.health(NOON - 100, "BAT0", 4.5, 5.0, 80)
     recording.health(NOON - 50, "BAT0", 4.0, 5.0, 81)
     recording.sample(NOON - 60, battery_pct=51)
-    recording.sample(NOON, power=-6.0, voltage=3.8, battery_pct=50, status="Discharging")
+    recording.sample(NOON, power=-6.0, voltage=3.8, battery_pct=50, status="Discharging", battery_level=2.0)
     assert query("battery").rows == [
         {
             "name": "BAT0",
@@ -36,6 +37,8 @@ def test_battery_is_that_of_the_newest_sample(recording: Recording, query: Query
             "health_pct": 80,
             "cycles": 81,
             "told": NOON - 50,
+            "level": 2,
+            "time": NOON,
         }
     ]
     (row,) = query("battery", "--at", str(NOON - 60)).rows
@@ -81,6 +84,75 @@ def test_a_battery_without_health(recording: Recording, query: Query) -> None:
 def test_a_machine_without_a_battery(recording: Recording, query: Query) -> None:
     recording.sample(NOON, cpu_total=5.0)
     assert query("battery").err == "telemetry-query: no battery seen\n"
+
+
+# --- how old is now ---
+
+
+@pytest.mark.parametrize("report", ["battery", "drain", "top", "recent"])
+@pytest.mark.parametrize(
+    ("interval", "age", "said"),
+    [
+        (5.0, 50, ""),
+        (5.0, 51, "51 s old"),
+        (60.0, 600, ""),
+        (60.0, 601, "10.0 min old"),
+        (5.0, 3 * 3600, "3.0 h old"),
+        (5.0, 72 * 3600, "3.0 d old"),
+        (5.0, -3600, ""),
+        (None, 600, ""),
+        (None, 601, "10.0 min old"),
+    ],
+)
+def test_an_old_sample_is_told(
+    recording: Recording, query: Query, report: str, interval: float | None, age: float, said: str
+) -> None:
+    on_battery(recording, NOON, interval=interval)
+    ran = query(report, now=NOON + age)
+    shown = "2026-11-21 12:00:00"
+    told = [line for line in ran.err.splitlines() if "newest sample" in line]
+    assert told == ([f"telemetry-query: the newest sample is {said}: {shown}"] if said else [])
+    assert [row["time"] for row in ran.rows] == [NOON]
+    assert shown in query(report, "--format", "table", now=NOON + age).out
+
+
+@pytest.mark.parametrize("report", ["battery", "drain", "top", "recent"])
+def test_of_a_window_it_is_told_at_its_end(recording: Recording, query: Query, report: str) -> None:
+    on_battery(recording, NOON)
+    on_battery(recording, NOON + 90_000)
+    now = NOON + 90_000
+    assert query(report, "--until", str(NOON + 50), now=now).err == ""
+    assert query(report, "--until", str(NOON + 7200), now=now).err == (
+        "telemetry-query: the newest sample is 2.0 h older than the end of the window: 2026-11-21 12:00:00\n"
+    )
+    assert query(report, "--until", str(now + 3600), now=now).err == ""
+
+
+def test_other_reports_do_not_say_how_old_it_is(recording: Recording, query: Query) -> None:
+    on_battery(recording, NOON, cores=[5.0])
+    for report in ("energy", "hotspots", "cores", "correlate", "export", "status"):
+        assert query(report, now=NOON + 90_000).err == ""
+
+
+def on_battery(recording: Recording, time: float, **columns: Any) -> None:
+    row: dict[str, Any] = {"power": -6.0, "battery_pct": 50, "status": "Discharging"} | columns
+    recording.sample(time, **{"processes": [(1, "a", 1.0, 1.0)]} | row)
+
+
+# --- the sign of watts ---
+
+
+@pytest.mark.parametrize("power", [-6.0, 6.0, 0.0])
+def test_watts_are_positive_in_every_report(recording: Recording, query: Query, power: float) -> None:
+    on_battery(recording, NOON, power=power, energy_uj=round(power * 5e6))
+    recording.pack("BAT0", power=power)
+    for report in ("battery", "recent", "correlate", "export"):
+        assert {row["watts"] for row in query(report).rows} == {abs(power)}
+    (row,) = query("drain").rows
+    assert row["avg_watts"] == (6 if power < 0 else None)
+    (row,) = query("energy").rows
+    assert min(row["discharged_wh"], row["charged_wh"]) == 0
+    assert row["discharged_wh"] + row["charged_wh"] == pytest.approx(abs(power) * 5 / 3600)
 
 
 # --- status ----------------------------------------------------------------------------------------

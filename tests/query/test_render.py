@@ -59,6 +59,13 @@ def test_a_vertical_table() -> None:
     )
 
 
+def test_a_vertical_table_of_several_rows() -> None:
+    assert text(ROWS[:2], vertical=True).splitlines()[0].split() == ["item", "value", "value"]
+    assert [line.split()[0] for line in text(ROWS[:2], vertical=True).splitlines()[2:]] == [
+        column.name for column in COLUMNS
+    ]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(), st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]))),
