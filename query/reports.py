@@ -320,6 +320,7 @@ REPORTS: Final = (
             Column("samples_lost", "", "samples lost in those"),
             Column("misdated", "", "samples that a wrong clock dated: no other figure includes them"),
             Column("rollup_differences", "", "hours and days whose sums disagree with their samples"),
+            Column("losses", "", "stretches that a damaged file took: see the table loss"),
             Column("rolled_up_until", UNIX, "how far the roll-ups reach", kind="time"),
             Column("raw_since", UNIX, "time of the oldest sample that was not dropped", kind="time"),
             Column("dropped_for", "", "why older samples were dropped; empty: none was", kind="text"),

@@ -29,6 +29,7 @@ SELECT :database                                                            AS d
        (SELECT COUNT(*) FROM system_sample
         WHERE time IS NULL AND clock_time IS NOT NULL)                      AS misdated,
        (SELECT COUNT(*) FROM rollup_difference)                             AS rollup_differences,
+       (SELECT COUNT(*) FROM loss)                                          AS losses,
        nullif(minute_until, 0)                                              AS rolled_up_until,
        raw.since                                                            AS raw_since,
        (SELECT value FROM setting WHERE name = 'dropped_for')              AS dropped_for,

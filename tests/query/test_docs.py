@@ -137,6 +137,7 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
             "samples_lost",
             "misdated",
             "rollup_differences",
+            "losses",
             "dropped_for",
             "governor",
             "radios",

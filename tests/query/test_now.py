@@ -181,6 +181,7 @@ def test_status(recording: Recording, query: Query) -> None:
         "samples_lost": 13,
         "misdated": 0,
         "rollup_differences": 0,
+        "losses": 0,
         "rolled_up_until": None,
         "raw_since": NOON - 100,
         "dropped_for": None,

@@ -7,11 +7,11 @@ or would fire, come when all rows are copied.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import suppress
 
 from writer import schema
-from writer.catalogue import Object, columns, objects, quoted
+from writer.catalogue import columns, objects, quoted
+from writer.recovery.reader import Reader
 from writer.transaction import transaction
 from writer.upgrade import ladder
 
@@ -19,29 +19,27 @@ _TABLES = ("system_sample", "cpu_core", "process_sample", "run", "gap")
 
 
 class Belongings:
-    """A user's own in ``source``; nothing raises for what cannot be read, or not be made in ``target``."""
+    """A user's own in what ``reader`` reads; nothing raises for what cannot be made in ``target``."""
 
-    def __init__(self, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-        self._source = source
+    def __init__(self, reader: Reader, target: sqlite3.Connection) -> None:
+        self._reader = reader
         self._target = target
-        self._own: list[Object] = []
+        self._own = [it for it in reader.catalogue if it.name.lower() not in _ours()]
         self.failed: list[str] = []
         """One text for each that could not be made, and why."""
-        with suppress(sqlite3.Error):
-            self._own = [it for it in objects(source) if it.name.lower() not in _ours()]
 
     def make_tables(self) -> None:
         """Make tables, with the rows that can be read, and columns on our tables."""
         for table in _TABLES:
-            with suppress(sqlite3.Error):
-                have = columns(self._target, table)
-                for name, definition in columns(self._source, table).items():
-                    if name not in have:
-                        what = f"column {name} of {table}"
-                        self._make(what, f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {definition}")
+            have = columns(self._target, table)
+            shape = self._reader.tables.get(table)
+            for name, definition in shape.definitions.items() if shape else ():
+                if name not in have:
+                    what = f"column {name} of {table}"
+                    self._make(what, f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {definition}")
         for it in self._own:
             if it.kind == "table" and not columns(self._target, it.name):
-                self._copy(it)
+                self._copy(it.name, it.sql)
 
     def make_the_rest(self) -> None:
         """Make indexes, views and triggers."""
@@ -51,19 +49,22 @@ class Belongings:
                 if it.kind == kind and it.name not in present:
                     self._make(f"{kind} {it.name}", it.sql)
 
-    def _copy(self, table: Object) -> None:
+    def _copy(self, table: str, sql: str) -> None:
         """In one transaction: a table that is there was copied, whatever interrupted the rest."""
         with transaction(self._target):
-            if not self._make(f"table {table.name}", table.sql):
+            if not self._make(f"table {table}", sql):
                 return
-            for row in self._readable_rows(table.name):
-                marks = ", ".join("?" * len(row))
-                with suppress(sqlite3.Error):  # a row that breaks a rule of its own table: damage
-                    self._target.execute(f"INSERT OR IGNORE INTO {quoted(table.name)} VALUES ({marks})", row)
-
-    def _readable_rows(self, table: str) -> Iterator[tuple[object, ...]]:
-        with suppress(sqlite3.Error):
-            yield from self._source.execute(f"SELECT * FROM {quoted(table)}")
+            if table not in self._reader.tables:
+                self.failed.append(f"the rows of {table}: it is a virtual table")
+                return
+            names = ", ".join(map(quoted, self._reader.tables[table].names))
+            for page in self._reader.rows(table):
+                for row in page:
+                    marks = ", ".join("?" * len(row))
+                    with suppress(sqlite3.Error):  # a row that breaks a rule of its own table: damage
+                        self._target.execute(
+                            f"INSERT OR IGNORE INTO {quoted(table)} ({names}) VALUES ({marks})", row
+                        )
 
     def _make(self, what: str, sql: str) -> bool:
         try:

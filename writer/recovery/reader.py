@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from writer.catalogue import Object
 from writer.recovery.cells import INTERIOR_INDEX, INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE, Decoder, Page
@@ -64,6 +64,8 @@ class Reader:
         """What of sqlite_schema can be read"""
         self.holes: dict[str, list[Hole]] = {}
         """Of each table, where rows are lost from its tree; some may be found elsewhere"""
+        self.found: dict[str, list[Hole]] = {}
+        """Of each table the first and the last key of pages that were found outside its tree"""
         self.refused: Counter[str] = Counter()
         """Of each table how many rows were found and are not believed"""
 
@@ -106,6 +108,12 @@ class Reader:
                     page = self._pages.b_tree(end) if self._is_stray[end] else None
                     if page is not None:
                         yield self._rows_of(shape, _Place(end, page, Hole(None, None)))
+
+    def named_rows(self, table: str) -> Iterator[dict[str, Any]]:
+        """Yield the same rows one by one, by the names of their columns."""
+        for page in self.rows(table):
+            for row in page:
+                yield dict(zip(self.tables[table].names, row, strict=True))
 
     # --- the catalogue ---
 
@@ -175,6 +183,7 @@ class Reader:
             if best > _STRAY_FIT and not ("process_day" in names and self._is_one_bucket(page)):
                 self._owner[number], self._is_stray[number] = -owner, 1
                 strays[-owner] += 1
+                self._note_found(self._shapes[-owner - 1], page)
         self._tell_cores_apart(strays)
 
     def _tell_cores_apart(self, strays: Counter[int]) -> None:
@@ -204,6 +213,13 @@ class Reader:
         """Return whether all rows begin with one value: an hour from midnight, or a day?"""
         records, _ = self._decoder.records(page)
         return len({values[0] for _, values, _ in records if values}) == 1
+
+    def _note_found(self, shape: Shape, page: Page) -> None:
+        found = self.found.setdefault(shape.name, [])
+        records, _ = self._decoder.records(page)
+        keys = [shape.key(row)[:1] for record in records if (row := shape.row(record)) is not None]
+        if len(found) < _MOST_HOLES and keys and keys[0] and isinstance(keys[0][0], int):
+            found.append(Hole(keys[0][0], keys[-1][0]))
 
     def _note_hole(self, shape: Shape, hole: Hole) -> None:
         holes = self.holes.setdefault(shape.name, [])

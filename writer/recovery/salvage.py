@@ -1,6 +1,6 @@
 """Copies what can still be read of a damaged database into a fresh one.
 
-It does not make a start wait: it runs in a thread beside the loop, with connections of its own.
+It does not make a start wait: it runs in a thread beside the loop, with a connection of its own.
 The fresh database takes live samples from the first moment; the old ones follow.
 """
 
@@ -10,25 +10,34 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Container, Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
-from writer.catalogue import Object, columns, objects
-from writer.connections import read_only, writable
-from writer.recovery import damaged_pages
+from writer import schema
+from writer.catalogue import columns, quoted
+from writer.connections import writable
+from writer.recovery import losses, old_rollups
 from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.belongings import Belongings
-from writer.recovery.inherited_rollups import delete_notes, inherit, raw_since
+from writer.recovery.pages import pages_of
+from writer.recovery.reader import Reader
+from writer.recovery.shapes import Row
 from writer.result_codes import is_damage
 from writer.rollups import steps
+from writer.rows import number_of_name
 from writer.transaction import transaction
 
-_BATCH = 200
-"""Samples in a transaction of the copy: short, so that the live samples' commits get their turn."""
-_PAUSE = 0.01
+_SAMPLES, _CHILDREN_ROWS = 200, 1000
+"""Rows in a transaction of the copy: short, so that the live samples' commits get their turn"""
+_PAUSE = 0.005
+_TELL_EVERY = 60.0
+"""s between two lines of the log that say how far it is"""
 
-_CHILDREN = ("cpu_core", "process_sample", "battery_pack")
+_CHILDREN = (*schema.COMPACT, *schema.COMPACT.values(), "battery_pack")
+_OF_RUNS = ("dropped", "gap", "clock_step")
 
 
 class Salvage(threading.Thread):
@@ -55,18 +64,26 @@ class Salvage(threading.Thread):
     def _copy(self, damaged: Path) -> None:
         samples = rows = 0
         finished = True
+        told = time.monotonic()
         try:
-            with closing(read_only(damaged)) as source, closing(writable(self._fresh)) as target:
-                copy = _Copy(source, target, damaged.name)
-                for samples, rows in copy.run():  # noqa: B007 the last ones are told below
-                    if self._ended.wait(_PAUSE):
-                        finished = False
-                        break
-                for text in copy.failed:
-                    self._log.warning("not made again out of %s: %s", damaged, text)
-        except sqlite3.Error as error:
+            with pages_of(damaged) as pages, closing(writable(self._fresh)) as target:
+                # A file of its own that SQLite deletes: what has to be sorted fits no memory.
+                with closing(sqlite3.connect("", isolation_level=None)) as sorted_rows:
+                    copy = _Copy(Reader(pages), target, sorted_rows, damaged.name)
+                    for samples, rows in copy.run():
+                        if time.monotonic() - told > _TELL_EVERY:
+                            told = time.monotonic()
+                            self._log.info(
+                                "%d samples and %d rows copied out of %s yet", samples, rows, damaged
+                            )
+                        if self._ended.wait(_PAUSE):
+                            finished = False
+                            break
+                for text in copy.told:
+                    self._log.warning("out of %s: %s", damaged, text)
+        except (sqlite3.Error, OSError) as error:
             # Not damage: the fresh database takes no more now (no room). The rest comes at the next start.
-            finished = is_damage(error)
+            finished = isinstance(error, sqlite3.Error) and is_damage(error)
             self._log.error("copying out of %s stopped: %s", damaged, error)
         if finished:
             todo_of(damaged).unlink(missing_ok=True)
@@ -87,144 +104,158 @@ class _Copy:
     So it can be interrupted and begun again, and what the ring gave once more meanwhile is there once.
     """
 
-    def __init__(self, source: sqlite3.Connection, target: sqlite3.Connection, name: str) -> None:
-        self._source = source
+    def __init__(
+        self, reader: Reader, target: sqlite3.Connection, sorted_rows: sqlite3.Connection, name: str
+    ) -> None:
+        self._reader = reader
         self._target = target
+        self._sorted = sorted_rows
         self._name = name
-        # An entry of the catalogue that cannot be understood is passed over, and does not stop all reading.
-        source.execute("PRAGMA writable_schema = ON")
-        self._own = Belongings(source, target)
-        self._read_names_first()
-        self._columns: dict[str, Container[str]] = {}
-        self._runs: dict[object, object] = {}
-
-    @property
-    def failed(self) -> list[str]:
-        """What of a user's own could not be made in the fresh database."""
-        return self._own.failed
+        self._columns: dict[str, list[str]] = {}
+        self._runs: dict[object, int] = {}
+        self.told: list[str] = []
+        """What of a user's own could not be made in the fresh database, and what was lost"""
+        sorted_rows.execute("CREATE TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)")
 
     def run(self) -> Iterator[tuple[int, int]]:
         """Copy all that can be read; yield how many samples and rows were copied so far."""
-        self._own.make_tables()
-        self._columns = {
-            table: columns(self._target, table).keys()
-            for table in ("run", "system_sample", *_CHILDREN, "dropped", "gap", "battery_health")
-        }
-        for run in self._readable("SELECT * FROM run"):
-            old = run.pop("run_id")
-            self._insert("run", run)
-            self._runs[old] = self._number(run["run"])
-        for dropped in self._readable("SELECT * FROM dropped"):
-            self._insert("dropped", dropped | {"run_id": self._run(dropped["run_id"])})
-        for gap in self._readable("SELECT * FROM gap"):
-            self._insert("gap", gap | {"run_id": self._run(gap["run_id"])})
-        for health in self._readable("SELECT * FROM battery_health"):
-            self._insert("battery_health", health)
         samples = rows = 0
-        since = raw_since(self._source)
-        for _ in inherit(self._source, self._target, self._name, since):
+        reader, target = self._reader, self._target
+        for _ in reader.survey():
             yield samples, rows
-        lost: list[damaged_pages.Keys] = []
-        for batch in damaged_pages.batches(self._source, "system_sample", _BATCH, lost):
-            with transaction(self._target):
-                copied: list[int] = []
-                for row in batch:
-                    more = self._sample(row)
-                    if more is not None:
-                        copied.append(int(str(row["ts"])))
-                        samples, rows = samples + 1, rows + more
-                steps.add_late(self._target, copied, since)
+        own = Belongings(reader, target)
+        own.make_tables()
+        for table in ("run", "system_sample", "battery_health", *_CHILDREN, *_OF_RUNS):
+            if table in reader.tables:
+                have = columns(target, table)
+                self._columns[table] = [name for name in reader.tables[table].names if name in have]
+        for run in reader.named_rows("run"):
+            old = run.pop("run_id")
+            self._insert("run", [run])
+            self._runs.setdefault(old, self._number(run["run"]))
+        for table in (*_OF_RUNS, "battery_health"):
+            for row in reader.named_rows(table):
+                self._insert(table, [row | {"run_id": self._run(row["run_id"])} if "run_id" in row else row])
+        marks = old_rollups.marks_of(reader)
+        for _ in old_rollups.gather(reader, self._sorted):
             yield samples, rows
-        # What is left of the cores and processes of lost samples is worth a search of its own.
-        for table in _CHILDREN if lost else ():
-            for batch in damaged_pages.batches(self._source, table, _BATCH, []):
-                their = {int(str(row["ts"])) for row in batch}
-                with transaction(self._target), steps.adding_children(self._target, their, since):
-                    rows += sum(self._insert(table, row) for row in batch)
+        for _ in old_rollups.carry_over(self._sorted, target, self._name, marks):
+            yield samples, rows
+        since = marks.get("raw_since", 0)
+        for batch in self._batches("system_sample", _SAMPLES):
+            with transaction(target):
+                copied = [ts for row in batch if (ts := self._copy_sample(row)) is not None]
+                steps.add_late(target, copied, since)
+            samples += len(copied)
+            yield samples, rows
+        for table in _CHILDREN:
+            for batch in map(self._moved, self._batches(table, _CHILDREN_ROWS)):
+                with transaction(target), steps.adding_children(target, {row[0] for row in batch}, since):
+                    rows += self._insert_rows(table, batch)
                 yield samples, rows
-        delete_notes(self._target, self._name)
-        self._own.make_the_rest()
+        old_rollups.delete_notes(target, self._name)
+        own.make_the_rest()
+        self.told += [f"not made again: {text}" for text in own.failed]
+        self.told += losses.note(reader, target, self._name, since)
 
-    # --- reading what is damaged ---
+    def _batches(self, table: str, size: int) -> Iterator[list[Row]]:
+        batch: list[Row] = []
+        for page in self._reader.rows(table) if table in self._reader.tables else ():
+            batch += page
+            if len(batch) >= size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
 
-    def _read_names_first(self) -> None:
-        """Let a process whose name is lost be read without it: one page holds the names of a hundred."""
-        compact = [it for it in self._catalogue() if (it.kind, it.name) == ("view", "process_sample")]
-        if not compact:
-            return
-        self._source.execute("CREATE TEMP TABLE process_name (name_id INTEGER PRIMARY KEY, name TEXT)")
-        for order in ("ASC", "DESC"):  # from both ends to a damaged page
-            for row in self._readable(
-                f"SELECT name_id, name FROM main.process_name ORDER BY name_id {order}"
-            ):
-                self._source.execute("INSERT OR IGNORE INTO process_name VALUES (:name_id, :name)", row)
-        # Of the same name, so that it is what all below reads; inside it the other name is that of the copy.
-        self._source.execute(compact[0].sql.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+    # --- runs and samples ---
 
-    def _catalogue(self) -> list[Object]:
-        try:
-            return objects(self._source)
-        except sqlite3.Error:
-            return []
-
-    def _readable(self, sql: str, parameters: tuple[object, ...] = ()) -> list[damaged_pages.Row]:
-        """Return the rows up to a damaged page."""
-        rows: list[damaged_pages.Row] = []
-        with suppress(sqlite3.Error):
-            rows.extend(damaged_pages.rows(self._source, sql, parameters))
-        return rows
-
-    # --- writing ---
-
-    def _run(self, old: object) -> object:
+    def _run(self, old: object) -> int:
         """The fresh number of a run. One whose row was lost gets a name of its own, and its host is empty."""
         if old not in self._runs:
             run = f"{self._name} run {old}"
-            self._insert(
-                "run", {"run": run, "host": "", "boot_id": "", "first_ts": 0, "started": 0, "version": 1}
-            )
+            made = {"run": run, "host": "", "boot_id": "", "first_ts": 0, "started": 0, "version": 1}
+            self._insert("run", [made])
             self._runs[old] = self._number(run)
         return self._runs[old]
 
-    def _number(self, run: object) -> object:
-        return self._target.execute("SELECT run_id FROM run WHERE run = ?", (run,)).fetchone()[0]
+    def _number(self, run: object) -> int:
+        return int(self._target.execute("SELECT run_id FROM run WHERE run = ?", (run,)).fetchone()[0])
 
-    def _sample(self, row: damaged_pages.Row) -> int | None:
-        """Copy a sample with its cores and processes; return how many of those, None where it is there."""
-        old_ts = row["ts"]
-        row.setdefault("time", old_ts)  # of the original logger, damaged before it was upgraded
+    def _copy_sample(self, values: Row) -> int | None:
+        """Copy a sample, and note where its cores and processes go; return its ts, None where it is there."""
+        row = dict(zip(self._reader.tables["system_sample"].names, values, strict=True))
+        old = row["ts"]
         if row.get("run_id") is None:
-            if self._is_taken(old_ts):
+            if self._ts("ts = ?", old) is not None:
                 return None
+            if row.get("clock_time") is None:  # of the original logger, damaged before it was upgraded
+                row["time"] = old if row.get("time") is None else row["time"]
         else:
             # By time as well: a run whose row was lost has another number here.
-            if self._finds("SELECT 1 FROM system_sample WHERE time = ? AND seq = ?", row["time"], row["seq"]):
+            there = self._ts("time = ? AND seq = ?", row["time"], row["seq"])
+            if there is None:
+                row["run_id"] = self._run(row["run_id"])
+                there = self._ts("run_id = ? AND seq = ?", row["run_id"], row["seq"])
+            if there is not None:
+                self._move(old, there)
                 return None
-            row["run_id"] = self._run(row["run_id"])
-            if self._finds(
-                "SELECT 1 FROM system_sample WHERE run_id = ? AND seq = ?", row["run_id"], row["seq"]
-            ):
-                return None
-            while self._is_taken(row["ts"]):
-                row["ts"] = int(str(row["ts"])) + 1
-        self._insert("system_sample", row)
-        return sum(
-            self._insert(table, child | {"ts": row["ts"]})
-            for table in _CHILDREN
-            for child in self._readable(f"SELECT * FROM {table} WHERE ts = ?", (old_ts,))
-        )
+            while self._ts("ts = ?", row["ts"]) is not None:
+                row["ts"] += 1
+            self._move(old, row["ts"])
+        self._insert("system_sample", [row])
+        return int(row["ts"])
 
-    def _is_taken(self, ts: object) -> bool:
-        return self._finds("SELECT 1 FROM system_sample WHERE ts = ?", ts)
+    def _ts(self, where: str, *values: object) -> int | None:
+        row = self._target.execute(f"SELECT ts FROM system_sample WHERE {where}", values).fetchone()
+        return int(row[0]) if row else None
 
-    def _finds(self, sql: str, *values: object) -> bool:
-        return self._target.execute(sql, values).fetchone() is not None
+    def _move(self, old: int, new: int) -> None:
+        if old != new:
+            self._sorted.execute("INSERT OR IGNORE INTO moved VALUES (?, ?)", (old, new))
 
-    def _insert(self, table: str, row: damaged_pages.Row) -> bool:
-        known = {name: value for name, value in row.items() if name in self._columns[table]}
-        marks = ", ".join("?" * len(known))
+    # --- cores and processes ---
+
+    def _moved(self, rows: list[Row]) -> list[Row]:
+        """Return rows of cores, processes or packs with the ts that their samples have here."""
+        seconds = [row[0] for row in rows]
+        ends = min(seconds, default=0), max(seconds, default=0)
+        moved = dict(self._sorted.execute("SELECT old, new FROM moved WHERE old BETWEEN ? AND ?", ends))
+        return [[moved.get(row[0], row[0]), *row[1:]] for row in rows] if moved else rows
+
+    def _number_names(self, rows: list[Row]) -> None:
+        at = self._reader.tables["process_row"].names.index("name_id")
+        find = "SELECT name FROM process_name WHERE name_id = ?"
+        numbers: dict[int | None, int | None] = {None: None}
+        for row in rows:
+            old = row[at]
+            if old not in numbers:
+                name = self._sorted.execute(find, (old,)).fetchone()
+                numbers[old] = number_of_name(self._target, name[0]) if name else None
+            row[at] = numbers[old]
+
+    # --- writing ---
+
+    def _insert(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            names = [name for name in row if name in self._columns[table]]
+            self._execute(table, names, [[row[name] for name in names]])
+
+    def _insert_rows(self, table: str, rows: list[Row]) -> int:
+        if table == "process_row":
+            self._number_names(rows)
+        names = self._reader.tables[table].names
+        if len(names) == len(self._columns[table]):
+            return self._execute(table, names, rows)
+        at = [names.index(name) for name in self._columns[table]]
+        return self._execute(table, self._columns[table], [[row[it] for it in at] for row in rows])
+
+    def _execute(self, table: str, names: Iterable[str], rows: list[Row]) -> int:
+        names = list(names)
         before = self._target.total_changes  # rowcount does not see what the trigger of a view inserts
-        self._target.execute(
-            f"INSERT OR IGNORE INTO {table} ({', '.join(known)}) VALUES ({marks})", list(known.values())
+        self._target.executemany(
+            f"INSERT OR IGNORE INTO {table} ({', '.join(map(quoted, names))}) "
+            f"VALUES ({', '.join('?' * len(names))})",
+            rows,
         )
-        return self._target.total_changes > before
+        return self._target.total_changes - before

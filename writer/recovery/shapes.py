@@ -17,7 +17,7 @@ from telemetry import END_OF_TIME
 from telemetry.fields import fields_of
 from telemetry.records import Battery, Cpu, PowerSource, Sample
 from writer import schema
-from writer.catalogue import Object, objects, quoted
+from writer.catalogue import Object, columns, objects, quoted
 from writer.recovery.cells import Record
 
 _TIMES = ("ts", "time", "bucket", "first_ts", "started", "noticed", "last_time", "drain_newest_ts")
@@ -74,6 +74,8 @@ class Shape(NamedTuple):
     """Of its primary key, else none"""
     least: int
     """Anys that the record of the oldest schema has"""
+    definitions: Mapping[str, str]
+    """Of each column what ADD COLUMN needs"""
     is_ours: bool
     may_be_original: bool
     witness: Callable[[_Named], bool] | None
@@ -199,7 +201,7 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
     is_alias = not is_without_rowid and len(keys) == 1 and info[keys[0]][2].upper() == "INTEGER"
     known = _declared().get(table.name)
     least = min(len(info), _ORIGINAL_COLUMNS.get(table.name, len(known[0]))) if known else 1
-    columns = tuple(
+    checked = tuple(
         _column(
             table.name,
             name,
@@ -212,11 +214,12 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
     return Shape(
         table.name,
         tuple(row[1] for row in info),
-        columns,
+        checked,
         has_rowid=not is_without_rowid,
         rowid=keys[0] if is_alias else None,
         key_columns=tuple(range(len(keys))) if is_without_rowid else tuple(keys) if is_alias else (),
         least=least,
+        definitions=columns(model, table.name),
         is_ours=known is not None,
         may_be_original=table.name == "system_sample",
         witness=_WITNESSES.get(table.name),
@@ -246,6 +249,7 @@ CATALOGUE = Shape(
     rowid=None,
     key_columns=(),
     least=5,
+    definitions={},
     is_ours=True,
     may_be_original=False,
     witness=lambda row: row["type"] in {"table", "index", "view", "trigger"},

@@ -1,7 +1,8 @@
-"""Several damaged pages: all that a look-up by key can still read is copied."""
+"""Several damaged pages: all that a look-up by key can still read is copied, and what is lost is noted."""
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.writer.reading import is_whole, rows
-from tests.writer.recovery.damaged import LOG, leaves, overwrite
+from tests.writer.recovery.damaged import LOG, PAGE, leaves, overwrite
+from tests.writer.recovery.kinds import KINDS, Damage, Sound
 from tests.writer.samples import NOW, sample
-from writer.recovery import damaged_pages
 from writer.recovery.aside import set_aside
 from writer.recovery.salvage import Salvage
 from writer.store import Store
@@ -73,28 +74,55 @@ def test_what_lies_between_damaged_pages_is_copied(recorded: Path, parts: tuple[
 
 
 def test_pages_between_years_without_a_sample(path: Path) -> None:
-    """Keys are far apart there: the edges of a hole are felt for over years, and not by the second."""
     year = 365 * 86400
+    keys = [NOW + number * year + at for number in range(10) for at in range(1, 51)]
     with Store(path) as store:
         for number in range(10):
             store.append([sample(number * 100 + at, ts=NOW + number * year + at) for at in range(1, 51)], NOW)
     found = leaves(path, "system_sample")
-    overwrite(path, [found[len(found) * part // 8] for part in (1, 3, 4, 6)])
-    with closing(sqlite3.connect(path)) as database:
-        look_ups: list[str] = []
-        database.set_trace_callback(look_ups.append)
-        lost: list[damaged_pages.Keys] = []
-        copied = {
-            row["ts"] for rows in damaged_pages.batches(database, "system_sample", 200, lost) for row in rows
-        }
-        database.set_trace_callback(None)
-        expected = set()
-        for ts in (NOW + number * year + at for number in range(10) for at in range(1, 51)):
-            try:
-                expected |= set(database.execute("SELECT ts FROM system_sample WHERE ts = ?", (ts,)))
-            except sqlite3.DatabaseError:
-                continue
-    assert copied == {ts for (ts,) in expected}
-    assert 450 < len(copied) < 500
-    assert len(lost) == 4
-    assert len(look_ups) < 20_000
+    lost = [found[len(found) * part // 8] for part in (1, 3, 4, 6)]
+    overwrite(path, lost)
+    expected = readable(path, "system_sample", keys)
+    copy_over(path)
+    assert stored(path, "system_sample") == expected
+    assert 450 < len(expected) < 500
+
+
+@pytest.mark.parametrize("damage", KINDS, ids=lambda it: it.__name__)
+def test_what_is_copied_was_there(recorded: Path, damage: Damage, sound: Sound) -> None:
+    content, may_be_lost = damage(sound, random.Random(1))
+    recorded.write_bytes(content)
+    copy_over(recorded)
+    assert is_whole(recorded)
+    for table in ("system_sample", "core_row"):
+        copied = set(rows(recorded, f"SELECT * FROM {table}"))
+        assert copied <= sound.rows[table]
+        assert len(sound.rows[table] - copied) <= may_be_lost[table]
+
+
+def test_what_is_lost_is_noted(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
+    damage_leaves(recorded, "system_sample", [0.5])
+    before = 3000
+    aside = copy_over(recorded)
+    ((file, table, first, last, lost),) = rows(
+        recorded, "SELECT file, table_name, first, last, lost FROM loss"
+    )
+    assert (file, table) == (aside.name, "system_sample")
+    there = rows(recorded, "SELECT COUNT(*) FROM system_sample")[0][0]
+    assert lost == before - there > 0
+    assert rows(recorded, f"SELECT COUNT(*) FROM system_sample WHERE ts > {first} AND ts < {last}") == [(0,)]
+    assert f"{lost} of system_sample could not be copied" in caplog.text
+
+
+def test_leaves_that_are_swapped_are_no_loss(recorded: Path) -> None:
+    found = leaves(recorded, "system_sample")
+    one, other = found[3], found[-4]
+    content = recorded.read_bytes()
+    first, second = (content[(page - 1) * PAGE : page * PAGE] for page in (one, other))
+    with recorded.open("r+b") as file:
+        for page, data in ((one, second), (other, first)):
+            file.seek((page - 1) * PAGE)
+            file.write(data)
+    copy_over(recorded)
+    assert rows(recorded, "SELECT COUNT(*) FROM system_sample") == [(3000,)]
+    assert rows(recorded, "SELECT * FROM loss") == []

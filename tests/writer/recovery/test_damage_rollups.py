@@ -16,7 +16,9 @@ from tests.writer.samples import NOW, row_of, sample
 from writer.disk import Disk
 from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.guarded_store import GuardedStore
-from writer.recovery.inherited_rollups import inherit
+from writer.recovery.old_rollups import carry_over, gather, marks_of
+from writer.recovery.pages import pages_of
+from writer.recovery.reader import Reader
 from writer.rollups.retention import Limits, Retention
 from writer.store import Store
 
@@ -54,13 +56,13 @@ def test_rows_without_a_run_that_are_copied_twice_count_once(recorded: Path) -> 
 
 
 def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path) -> None:
-    """Nothing tells any more which pages were its own."""
+    """Its other pages are known by what they hold."""
     damage(recorded, "system_sample", page=0)
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
         wait_for_salvage(guarded)
         assert guarded.store.append([sample(1, "live", ts=NOW + 20_000)], NOW) == (1, 0)
-    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 1
+    assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3001
     assert value(recorded, "SELECT COUNT(*) FROM process_sample WHERE ts < ?", NOW + 20_000) == 6000
     assert value(recorded, "SELECT COUNT(*) FROM cpu_core WHERE ts < ?", NOW + 20_000) == 6000
 
@@ -93,11 +95,14 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
         (aside,) = asides(recorded)
-        with closing(sqlite3.connect(aside)) as source, closing(sqlite3.connect(recorded)) as target:
-            target.isolation_level = None
-            copying = inherit(source, target, aside.name, since)
+        with pages_of(aside) as pages, closing(sqlite3.connect(recorded, isolation_level=None)) as target:
+            reader, gathered = Reader(pages), sqlite3.connect("", isolation_level=None)
+            for _ in (*reader.survey(), *gather(reader, gathered)):
+                continue
+            copying = carry_over(gathered, target, aside.name, marks_of(reader))
             for _ in range(stops):  # and killed
                 next(copying)
+            gathered.close()
         wait_for_salvage(guarded)
         work_off(guarded.store)
     assert rolled_up(recorded) == before

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.writer.recovery.damaged import work_off
 from tests.writer.recovery.kinds import KINDS, Content, Damage, Sound, a_bit_is_flipped
-from tests.writer.samples import NOW, row_of, sample
+from tests.writer.samples import NOW, row_of
 from tests.writer.upgrade.originals import build, measured
 from writer.recovery.pages import Pages
 from writer.recovery.reader import Reader
@@ -41,18 +40,6 @@ def read(content: bytes, wal: bytes = b"") -> Content:
                 rows.setdefault(shape.key(row) or tuple(row), tuple(row))
         found[name] = set(rows.values())
     return found
-
-
-@pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
-    """Three days of samples, roll-ups with them."""
-    at = tmp_path_factory.mktemp("sound")
-    Store(at / "fresh.db").close()
-    with Store(at / "telemetry.db") as store:
-        for first in range(0, 600, 100):
-            store.append([sample(seq + 1, ts=NOW + 370 * seq) for seq in range(first, first + 100)], NOW)
-        work_off(store)
-    return Sound(at / "telemetry.db", at / "fresh.db")
 
 
 def test_all_rows_of_a_sound_database_are_read(sound: Sound) -> None:

@@ -1,0 +1,22 @@
+"""A database to damage, made once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.writer.recovery.damaged import work_off
+from tests.writer.recovery.kinds import Sound
+from tests.writer.samples import NOW, sample
+from writer.store import Store
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
+    """Three days of samples, roll-ups with them."""
+    at = tmp_path_factory.mktemp("sound")
+    Store(at / "fresh.db").close()
+    with Store(at / "telemetry.db") as store:
+        for first in range(0, 600, 100):
+            store.append([sample(seq + 1, ts=NOW + 370 * seq) for seq in range(first, first + 100)], NOW)
+        work_off(store)
+    return Sound(at / "telemetry.db", at / "fresh.db")

@@ -1,0 +1,139 @@
+"""Out of a damaged database: the roll-ups of days whose raw rows were dropped. Nothing else tells of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from writer import schema
+from writer.recovery.reader import Reader
+from writer.recovery.shapes import Row
+from writer.rollups.steps import floor, next_step, read_marks, write_step
+from writer.rollups.tables import (
+    DAY,
+    NAMELESS,
+    PROCESS_DAY,
+    PROCESS_HOUR,
+    SYSTEM_HOUR,
+    SYSTEM_MINUTE,
+    TABLES,
+    RollUp,
+)
+from writer.rows import number_of_name
+from writer.transaction import transaction
+
+_BATCH = 1000
+"""Rows in a transaction"""
+_PAGES = 100
+"""Pages between two chances to stop"""
+_MARKS = ("raw_since", "minute_since", "process_hour_since")
+_REMADE = [(SYSTEM_HOUR, SYSTEM_MINUTE), (PROCESS_DAY, PROCESS_HOUR)]
+"""What is made again, where it is missing, of what finer one"""
+
+
+def marks_of(reader: Reader) -> dict[str, int]:
+    """Return the marks of ``history`` that say what was dropped or folded; 0 where nothing was.
+
+    Where that row is lost: the first day with a sample that was not imported. Before it roll-ups count.
+    """
+    for row in reader.named_rows("history"):
+        return {mark: row[mark] for mark in _MARKS if mark in row}
+    imported = {row["run_id"] for row in reader.named_rows("run") if row.get("imported")}
+    own = (
+        row["time"]
+        for row in reader.named_rows("system_sample")
+        if row.get("run_id") not in imported | {None} and row["time"] is not None
+    )
+    return {"raw_since": floor(min(own, default=0), DAY)}
+
+
+def gather(reader: Reader, into: sqlite3.Connection) -> Iterator[None]:
+    """Put the names of processes and all roll-ups into an empty database; of one key the first one counts.
+
+    What is missing and can be made of finer roll-ups is. Yields between batches.
+    """
+    schema.make_tables(into)
+    for table in ("process_name", *(it.name for it in TABLES)):
+        if table not in reader.tables:  # of an older schema
+            continue
+        names = reader.tables[table].names
+        # A column that an older schema has not: nothing was added up.
+        insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        for number, page in enumerate(reader.rows(table), 1):
+            into.executemany(insert, page)
+            if number % _PAGES == 0:
+                yield
+    for coarse, fine in _REMADE:
+        columns = ", ".join([*coarse.keys, *coarse.columns])
+        into.execute(
+            f"INSERT OR IGNORE INTO {coarse.name} ({columns}) {coarse.of_finer(fine)}",
+            {"size": coarse.size, "first": 0, "end": 1 << 62},
+        )
+        yield
+
+
+def carry_over(
+    source: sqlite3.Connection, target: sqlite3.Connection, name: str, marks: dict[str, int]
+) -> Iterator[None]:
+    """Add the roll-ups before ``raw_since`` to ``target``; yield between batches.
+
+    How much of the file ``name`` was copied is noted in ``setting``, in the transaction that copies it.
+    """
+    until = marks.get("raw_since", 0)
+    if not until:
+        return
+    _advance(target, marks)
+    for table in TABLES:
+        note = f"copied {name} {table.name}"
+        row = target.execute("SELECT value FROM setting WHERE name = ?", (note,)).fetchone()
+        copied = row[0] if row else 0
+        while copied < until:
+            rows, copied = _next(source, table, copied, until)
+            with transaction(target):
+                if "name_id" in table.keys:
+                    rows = [[row[0], _number(source, target, row[1]), *row[2:]] for row in rows]
+                target.executemany(table.upsert, rows)
+                target.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (note, copied))
+            yield
+
+
+def delete_notes(target: sqlite3.Connection, name: str) -> None:
+    """Delete the notes of how far ``name`` was copied: it was copied to its end."""
+    target.execute("DELETE FROM setting WHERE name LIKE ? || '%'", (f"copied {name} ",))
+
+
+def _advance(target: sqlite3.Connection, marks: dict[str, int]) -> None:
+    """Let the roll-ups reach ``raw_since``, so that no row before it is rolled up twice."""
+    until = marks["raw_since"]
+    with transaction(target):
+        while read_marks(target).day < until:
+            step = next_step(target, until)
+            if step is None:
+                break
+            write_step(target, step)
+        for mark, value in marks.items():
+            target.execute(f"UPDATE history SET {mark} = max({mark}, ?)", (value,))
+
+
+def _next(source: sqlite3.Connection, table: RollUp, since: int, until: int) -> tuple[list[Row], int]:
+    """Return the next rows, whole buckets, and the bucket that follows."""
+    rows = source.execute(
+        f"SELECT {', '.join([*table.keys, *table.columns])} FROM {table.name} "
+        "WHERE bucket >= ? AND bucket < ? ORDER BY bucket LIMIT ?",
+        (since, until, _BATCH),
+    ).fetchall()
+    if len(rows) < _BATCH:
+        return rows, until
+    last = rows[-1][0]
+    if rows[0][0] < last:
+        return [row for row in rows if row[0] < last], last
+    whole = source.execute(
+        f"SELECT {', '.join([*table.keys, *table.columns])} FROM {table.name} WHERE bucket = ?", (last,)
+    ).fetchall()
+    return whole, last + 1
+
+
+def _number(source: sqlite3.Connection, target: sqlite3.Connection, old: int) -> int:
+    """Return the number that a name has in the fresh database; that of no name where it is lost."""
+    row = source.execute("SELECT name FROM process_name WHERE name_id = ?", (old,)).fetchone()
+    return number_of_name(target, row[0]) if row else NAMELESS
