@@ -50,6 +50,7 @@ class Maintenance:
         self._look_at = 0.0
         self._witness_at = self._clock() + _WITNESS_EVERY
         self._doubts = RateLimited(log, every=86400.0)
+        self._clock_was_wrong = RateLimited(log, every=3600.0)
         self._progress: _Progress | None = None
         self._has_folded = False
         self._redated = 0
@@ -119,10 +120,10 @@ class Maintenance:
         if changed := review_clock(store):
             self._redated += changed
         elif self._redated:
-            self._log.warning(
-                "the clock was wrong: %d samples are misdated and are left out of reports "
-                "(telemetry-writer --drop-misdated deletes them)",
-                store.apply(count_misdated) or 0,
+            count = store.apply(count_misdated) or 0
+            self._clock_was_wrong.warning(
+                f"the clock was wrong: {count} samples are misdated and are left out of reports "
+                "(telemetry-writer --drop-misdated deletes them)"
             )
             self._redated = 0
         return True

@@ -134,9 +134,6 @@ def _prepare(database: sqlite3.Connection, path: Path, announce: Callable[[str],
         ladder.climb(database, version)
     elif user_version(database) == 0:
         database.execute(f"PRAGMA user_version = {version}")
-    if database.execute("PRAGMA application_id").fetchone() == (0,):
-        # One database is told from another by it, where a file is copied over this one.
-        database.execute(f"PRAGMA application_id = {int.from_bytes(os.urandom(4), 'big') >> 1 or 1}")
 
 
 class Room(NamedTuple):

@@ -57,7 +57,7 @@ def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFix
     keeping = Maintenance(Limits(1 << 40, 3.0 * DAY), LOG)
     work_off(keeping, store)
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line == "dropped raw samples up to 2027-01-25 (--retain); their roll-ups stay"
+    assert line == "dropped raw samples up to 2027-01-25: --retain is 3 days; their roll-ups stay"
     kept: dict[str, float] = dict(rows(store.path, "SELECT * FROM setting"))
     assert (kept["max_size"], kept["retain"]) == (1 << 40, 3 * DAY)
 
@@ -66,8 +66,10 @@ def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCa
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
     work_off(Maintenance(Limits(1), LOG), store)
-    told = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
-    assert told == ["dropped raw samples up to 2027-01-28 (--max-size); their roll-ups stay"]
+    told = [record.getMessage() for record in caplog.records if "dropped raw" in record.getMessage()]
+    (line,) = told
+    assert line.startswith("dropped raw samples up to 2027-01-28: it has ")
+    assert line.endswith(" and --max-size is 0 MiB; their roll-ups stay")
 
 
 def test_rows_that_were_looked_at_and_stay_are_not_told(
@@ -88,7 +90,8 @@ def test_no_day_to_drop_is_told_once(store: Store, caplog: pytest.LogCaptureFixt
         clock.go_on(60.0)
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == (
-        f"{store.path} or its disk is full, and there is no older day to drop: make room, or raise --max-size"
+        f"{store.path} or its disk is full, and there is nothing that may be dropped: make room, or change "
+        "--max-size"
     )
 
 

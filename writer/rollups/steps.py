@@ -223,8 +223,15 @@ def add_late(database: sqlite3.Connection, samples: Iterable[int], since: int = 
         (table, _added_up(database, table, table.of_rows(LATE), late=late, first=since, end=end))
         for table, end in ((SYSTEM_MINUTE, marks.minute), (SYSTEM_HOUR, marks.hour))
     ]
+    folded = _folded(database)
     for table, rows in [*found, *_late_children(database, marks, late, since)]:
-        database.executemany(table.upsert, rows)
+        database.executemany(table.upsert, [row for row in rows if row[0] >= folded.get(table.name, 0)])
+
+
+def _folded(database: sqlite3.Connection) -> dict[str, int]:
+    """Return from where on the tables hold buckets whose older ones were folded into coarser ones."""
+    minute, process_hour = database.execute("SELECT minute_since, process_hour_since FROM history").fetchone()
+    return {SYSTEM_MINUTE.name: minute, PROCESS_HOUR.name: process_hour}
 
 
 @contextmanager

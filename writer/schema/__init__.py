@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -74,6 +75,9 @@ def make_views(database: sqlite3.Connection) -> None:
     for name in COMPACT:
         _execute(database, f"views_{table_of(database, name)}.sql")
     database.execute(f"PRAGMA user_version = {LATEST}")
+    if database.execute("PRAGMA application_id").fetchone() == (0,):
+        # One database is told from another by it, where a file is copied over one that is open.
+        database.execute(f"PRAGMA application_id = {int.from_bytes(os.urandom(4), 'big') >> 1 or 1}")
 
 
 def _execute(database: sqlite3.Connection, script: str) -> None:

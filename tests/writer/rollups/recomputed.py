@@ -117,6 +117,10 @@ MOST = {"cpu_total": 100, "usage": 100, "mem": 100, "cpu": 100, "children": 100}
 """Percent; none is below 0. Of CPU and children times the cores that the sample lists, else times 4,096."""
 
 
+SINCE = {"system_minute": "minute_since", "process_hour": "process_hour_since"}
+"""Of history: older buckets were folded into coarser ones, whatever came late"""
+
+
 def believed(row: Row) -> Row:
     cores = row.get("cores") or 4096
 
@@ -149,7 +153,8 @@ def recomputed(path: Path, until: dict[str, int] | None = None) -> RollUps:
             names = [name for name, *_ in cursor.description]
             for values in cursor:
                 row = believed(dict(zip(names, values, strict=True)))
-                if isinstance(row["time"], float) and 0 <= row["time"] < end:
+                since = until.get(SINCE.get(table, ""), 0)
+                if isinstance(row["time"], float) and since <= row["time"] < end:
                     buckets[int(row["time"]) // size * size, row["key"]].append(row)
         found[table] = {key: OF_BUCKET[kind](rows) for key, rows in buckets.items()}
     return found
