@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from query.columns import Column
 from query.reports import Report, Variant, sql_text
+from query.steps import add_functions
 from query.values import shown_span, shown_time
 from query.window import History, Window, cut, history_of, window_of
 from telemetry.errors import UserError
@@ -58,6 +59,7 @@ def ask(
     ``parameters`` holds since, until, limit, now, database, bytes, room and retain; what else
     query/reports.py promises is found here. Raises UserError, also while rows are taken.
     """
+    add_functions(connection)
     history = history_of(connection)
     window = window_of(connection, report, history, parameters["since"], parameters["until"])
     bound = {**parameters, **variant.parameters, **window._asdict()}

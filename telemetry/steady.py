@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from telemetry.sample import Battery, Sample
+if TYPE_CHECKING:  # reports use the rule, and load no classes of records
+    from telemetry.sample import Battery, Sample
 
 _SMALLEST: Final = 2.0
 """Percent: no smaller step is doubted, since gauges count in whole ones."""
@@ -17,6 +18,48 @@ _LASTS: Final = 30.0
 after a resume."""
 
 
+class Steps:
+    """Tells a steady percent from a momentary one, given in the order in which they were measured."""
+
+    def __init__(self) -> None:
+        self.unexplained = 0.0
+        """Percent: sum of the steps that no power explains and that lasted: no charge or discharge."""
+        self._steady: float | None = None
+        self._steady_age = 0.0
+        """s since the newest percent that was steady"""
+        self._doubted: float | None = None
+        self._jump = 0.0
+        """Percent: the step with which the doubt began"""
+        self._doubted_age = 0.0
+        """s since it was first seen"""
+        self._doubted_gap = 0.0
+        """s since it was last seen"""
+
+    def take(self, percent: float | None, seconds: float, watts: float | None, full: float | None) -> bool:
+        """Take the next percent; return whether it is steady. False where it is None.
+
+        ``seconds``: since the one before; ``watts``: power meanwhile, of either sign; ``full``: Wh of a full
+        battery.
+        """
+        self._steady_age += seconds
+        self._doubted_age += seconds
+        self._doubted_gap += seconds
+        if percent is None:
+            return False
+        step = 0.0 if self._steady is None else percent - self._steady
+        if not explained(step, self._steady_age, watts, full):
+            if self._doubted is None or not explained(
+                percent - self._doubted, self._doubted_gap, watts, full
+            ):
+                self._doubted_age, self._jump = 0.0, step
+            self._doubted, self._doubted_gap = percent, 0.0
+            if self._doubted_age < _LASTS:
+                return False
+            self.unexplained += self._jump
+        self._steady, self._steady_age, self._doubted = percent, 0.0, None
+        return True
+
+
 class SteadyPercent:
     """Tells a percent to act on from a momentary one, in samples in the order in which they were taken.
 
@@ -26,62 +69,44 @@ class SteadyPercent:
 
     def __init__(self) -> None:
         self._last: Sample | None = None
-        self._steady: float | None = None
-        self._steady_age = 0.0
-        """s awake since the newest percent that was steady"""
-        self._doubted: float | None = None
-        self._doubted_age = 0.0
-        """s awake since it was first seen"""
-        self._doubted_gap = 0.0
-        """s awake since it was last seen"""
+        self._steps = Steps()
 
     def take(self, sample: Sample) -> bool:
         """Take the next sample; return whether its percent is one to act on. False where it has none."""
-        self._go_on(sample)
-        battery = sample.battery
-        if battery is None or battery.pct is None:
-            return False
-        percent = battery.pct
-        if self._steady is None or _explained(percent - self._steady, self._steady_age, battery):
-            self._believe(percent)
-            return True
-        if self._doubted is None or not _explained(percent - self._doubted, self._doubted_gap, battery):
-            self._doubted_age = 0.0
-        self._doubted, self._doubted_gap = percent, 0.0
-        if self._doubted_age < _LASTS:
-            return False
-        self._believe(percent)
-        return True
-
-    def _go_on(self, sample: Sample) -> None:
         last, self._last = self._last, sample
         if last is None or last.run != sample.run:
-            self._steady = self._doubted = None  # nobody knows how long nobody looked
-            return
-        seconds = sample.interval * max(1, sample.seq - last.seq)
-        self._steady_age += seconds
-        self._doubted_age += seconds
-        self._doubted_gap += seconds
+            self._steps = Steps()  # nobody knows how long nobody looked
+            last = sample
+        battery = sample.battery
+        return self._steps.take(
+            battery and battery.pct,
+            sample.interval * max(1, sample.seq - last.seq),
+            battery and battery.power,
+            battery and _full(battery),
+        )
 
-    def _believe(self, percent: float) -> None:
-        self._steady, self._steady_age, self._doubted = percent, 0.0, None
 
+def explained(step: float, seconds: float, watts: float | None, full: float | None) -> bool:
+    """Return whether so many percent in so many seconds are no more than power makes of them.
 
-def _explained(step: float, seconds: float, battery: Battery) -> bool:
-    """Return whether so many percent in so many seconds awake are no more than power makes of them."""
-    full = _watt_hours(battery)
-    if battery.power is None or full is None:
+    ``watts`` of either sign; ``full``: Wh of a full battery.
+    """
+    if watts is None or full is None:
         most = 100.0 * seconds / _SHORTEST_LIFE
     else:
-        most = _FACTOR * 100.0 * abs(battery.power) * seconds / 3600 / full
+        most = _FACTOR * 100.0 * abs(watts) * seconds / 3600 / full
     return abs(step) <= max(_SMALLEST, most)
 
 
-def _watt_hours(battery: Battery) -> float | None:
-    """What a full battery holds, Wh; None where it does not tell."""
-    health = battery.health
-    if health is None or not health.full:
+def watt_hours(full: float | None, unit: str | None, voltage: float | None) -> float | None:
+    """Return the Wh of a full battery, None where they are not known. ``full`` is in ``unit``, Ah or Wh."""
+    if not full:
         return None
-    if health.unit == "Wh":
-        return health.full
-    return health.full * battery.voltage if health.unit == "Ah" and battery.voltage else None
+    if unit == "Wh":
+        return full
+    return full * voltage if unit == "Ah" and voltage else None
+
+
+def _full(battery: Battery) -> float | None:
+    health = battery.health
+    return watt_hours(health.full, health.unit, battery.voltage) if health else None

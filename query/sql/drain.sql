@@ -12,6 +12,9 @@ averages AS (
            SUM(battery_samples)                                 AS battery_samples
     FROM piece
 ),
+pack AS MATERIALIZED (
+    SELECT full, unit FROM battery_health WHERE time < :stop ORDER BY time DESC LIMIT 1
+),
 
 -- Back from the newest discharging sample of the window, row by row, through the same discharge: all of it
 -- inside the window, and beyond it until 3 % or 1 h lie behind. It ends at a row that is not discharging, at
@@ -19,17 +22,22 @@ averages AS (
 -- whatever the wall clock did: the later one's interval and suspend join them. Between others there is none
 -- where the wall clock went on by 0 to 600 s. Behind a hole elapsed is NULL; that row is dropped below.
 -- A driver may say Discharging for months, so the walk has an end: 28 h of samples every 5 s.
-discharge (ts, time, run_id, seq, awake, asleep, pct, newest_pct, rise, elapsed) AS (
-    SELECT ts, time, run_id, seq, interval, coalesce(suspended, 0), battery_pct, battery_pct, 0.0, 0.0
+discharge (ts, time, run_id, seq, awake, asleep, pct, watts, volts, later_pct, later_elapsed, rise, elapsed) AS (
+    SELECT ts, time, run_id, seq, interval, coalesce(suspended, 0), battery_pct, power, voltage,
+           battery_pct, 0.0, 0.0, 0.0
     FROM system_sample
     WHERE ts = (SELECT newest_discharging FROM averages)
 
     UNION ALL
 
     SELECT earlier.ts, earlier.time, earlier.run_id, earlier.seq, earlier.interval,
-           coalesce(earlier.suspended, 0), earlier.battery_pct,
-           coalesce(later.newest_pct, earlier.battery_pct),
-           MAX(later.rise, coalesce(earlier.battery_pct - later.newest_pct, 0.0)),
+           coalesce(earlier.suspended, 0), earlier.battery_pct, earlier.power, earlier.voltage,
+           coalesce(later.pct, later.later_pct),
+           iif(later.pct IS NULL, later.later_elapsed, later.elapsed),
+           -- What fell from that row to the one behind it, if power explains it.
+           later.rise + iif(later.pct <> later.later_pct AND explained(later.pct - later.later_pct,
+               later.elapsed - later.later_elapsed, later.watts, (SELECT full FROM pack), (SELECT unit FROM pack),
+               later.volts), later.pct - later.later_pct, 0.0),
            later.elapsed + CASE
                WHEN earlier.run_id = later.run_id AND earlier.seq = later.seq - 1
                    THEN later.awake + later.asleep
@@ -42,27 +50,47 @@ discharge (ts, time, run_id, seq, awake, asleep, pct, newest_pct, rise, elapsed)
     WHERE later.elapsed IS NOT NULL
       AND later.asleep <= 60
       AND (SELECT discharging FROM system_sums AS sums WHERE sums.ts = earlier.ts)
-      AND (earlier.time >= :start OR (later.elapsed < 3600 AND later.rise < 3))
+      AND (earlier.time >= :start OR (later.elapsed < 3600 AND later.rise + iif(later.pct <> later.later_pct AND explained(later.pct - later.later_pct,
+               later.elapsed - later.later_elapsed, later.watts, (SELECT full FROM pack), (SELECT unit FROM pack),
+               later.volts), later.pct - later.later_pct, 0.0) < 3))
     LIMIT 20000
+),
+
+-- Percents that are steady, less the steps that no power explains: telemetry.steady has the rule.
+steady AS (
+    SELECT elapsed, pct,
+           even_percent(pct, seconds, watts, (SELECT full FROM pack), (SELECT unit FROM pack), volts)
+               OVER (ORDER BY elapsed DESC, ts ROWS UNBOUNDED PRECEDING) AS even
+    FROM (
+        SELECT ts, elapsed, pct, watts, volts,
+               coalesce(lag(elapsed) OVER (ORDER BY elapsed DESC, ts) - elapsed, 0) AS seconds
+        FROM discharge
+        WHERE elapsed IS NOT NULL AND pct IS NOT NULL
+    )
+),
+newest_steady AS (
+    SELECT pct, even FROM steady WHERE even IS NOT NULL ORDER BY elapsed LIMIT 1
 ),
 
 -- Least squares of percent over time, both counted from the newest sample of the discharge.
 sums AS (
     SELECT COUNT(*) AS n, SUM(x) AS x, SUM(y) AS y, SUM(x * y) AS xy, SUM(x * x) AS xx
-    FROM (SELECT -elapsed AS x, pct - newest_pct AS y FROM discharge)
-    WHERE x IS NOT NULL AND y IS NOT NULL
+    FROM (SELECT -elapsed AS x, even - (SELECT even FROM newest_steady) AS y FROM steady)
+    WHERE y IS NOT NULL
 ),
 slope AS (
-    SELECT 3600 * (n * xy - x * y) / (n * xx - x * x) AS pct_per_hour FROM sums
+    -- A discharge does not rise: what does is the gauge's own.
+    SELECT iif(per_hour <= 0, per_hour, NULL) AS pct_per_hour
+    FROM (SELECT 3600 * (n * xy - x * y) / (n * xx - x * x) AS per_hour FROM sums)
 )
 
 SELECT avg_drain_mah_per_min,
        avg_watts,
        pct_per_hour,
        CASE WHEN (SELECT discharging FROM system_sums WHERE ts = :newest) AND pct_per_hour < 0
-            THEN newest.battery_pct / -pct_per_hour END AS hours_left,
+            THEN (SELECT pct FROM newest_steady) / -pct_per_hour END AS hours_left,
        covered_s,
        :last AS time
-FROM averages, slope LEFT JOIN system_sample AS newest ON newest.ts = :newest
+FROM averages, slope
 WHERE battery_samples > 0
 LIMIT coalesce(:limit, -1);

@@ -266,10 +266,65 @@ def test_no_fall_no_hours_left(recording: Recording, query: Query, percents: lis
         on_battery(recording, NOON + 5 * index, pct)
     row = drain(query)
     assert row["hours_left"] is None
-    if len(percents) < 3:
-        assert row["pct_per_hour"] is None
-    else:
-        assert row["pct_per_hour"] >= 0
+    assert row["pct_per_hour"] == (0 if percents == [80.0] * 20 else None)  # a discharge does not rise
+
+
+# --- steps that no power explains ---
+
+
+@pytest.mark.parametrize("at", [0, 300, 719], ids=["oldest", "middle", "newest"])
+@pytest.mark.parametrize("glitch", [0, 3, 100])
+def test_a_momentary_percent_changes_nothing(
+    recording: Recording, query: Query, at: int, glitch: float
+) -> None:
+    """One sample of 0 % between 66 and 66, as a gauge says after a resume; 6 W of 24 Wh are 25 %/h."""
+    recording.health(NOON - 1, "BAT0", 6.0, 6.0)
+    recording.run()
+    for index in range(720):
+        pct = glitch if index == at else 70 - index // 60
+        on_battery(recording, NOON + 5 * index, pct, voltage=4.0)
+    row = drain(query, "--since", str(NOON))
+    expected = line([(5 * index / 3600, 70.0 - index // 60) for index in range(720)])
+    assert row["pct_per_hour"] == pytest.approx(expected, rel=0.03)
+    assert row["hours_left"] == pytest.approx(59 / -row["pct_per_hour"])
+    assert glitch in [it["battery_pct"] for it in query("recent", "--limit", "1000").rows]
+
+
+@pytest.mark.parametrize("step", [-30.0, 20.0])
+def test_a_step_that_lasts_is_left_out_of_the_slope(recording: Recording, query: Query, step: float) -> None:
+    """A gauge that is set anew is no discharge; the hours are counted from what it says now."""
+    recording.run()
+    for index in range(720):
+        on_battery(recording, NOON + 5 * index, 60 - 12 * index / 720 + (step if index > 400 else 0))
+    row = drain(query, "--since", str(NOON))
+    assert row["pct_per_hour"] == pytest.approx(-12, rel=0.01)
+    assert row["hours_left"] == pytest.approx((48 + step) / 12, rel=0.02)
+
+
+def test_it_reaches_back_past_a_momentary_percent(recording: Recording, query: Query) -> None:
+    recording.run()
+    for index in range(1440):
+        pct = 100 if index == 1300 else 80 - index // 180
+        on_battery(recording, NOON + 5 * index, pct)
+    assert drain(query)["pct_per_hour"] == pytest.approx(-4 * 8 / 9, rel=0.02)
+
+
+def test_a_step_that_power_explains_counts(recording: Recording, query: Query) -> None:
+    recording.health(NOON - 1, "BAT0", 6.0, 6.0)
+    recording.run()
+    for minute in range(11):  # 60 W of 24 Wh: 4.2 % a minute
+        on_battery(recording, NOON + 60 * minute, 90 - 4 * minute, voltage=4.0, power=-60.0, interval=60.0)
+    assert drain(query, "--since", str(NOON))["pct_per_hour"] == pytest.approx(-240)
+
+
+@pytest.mark.parametrize("odd", ["text", b"blob", 1e300, float("inf")])
+@pytest.mark.parametrize("column", ["battery_pct", "power", "voltage"])
+def test_a_damaged_value_costs_itself(recording: Recording, query: Query, column: str, odd: object) -> None:
+    recording.run()
+    for index in range(121):
+        on_battery(recording, NOON + 5 * index, 80 - index / 60)
+    recording.database.execute(f"UPDATE system_sample SET {column} = ? WHERE time = ?", (odd, NOON + 300))
+    assert drain(query)["pct_per_hour"] == pytest.approx(-12)
 
 
 # --- not discharging -------------------------------------------------------------------------------
