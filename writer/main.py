@@ -204,10 +204,10 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     from telemetry.stream.joiner import Start  # noqa: PLC0415
     from telemetry.stream.presence import Presence  # noqa: PLC0415
     from telemetry.stream.subscriber import Subscriber  # noqa: PLC0415
-    from writer.loop import Loop  # noqa: PLC0415
-    from writer.maintenance import Maintenance  # noqa: PLC0415
     from writer.recovery.guarded_store import GuardedStore  # noqa: PLC0415
     from writer.rollups.retention import Limits  # noqa: PLC0415
+    from writer.service.loop import Loop  # noqa: PLC0415
+    from writer.service.maintenance import Maintenance  # noqa: PLC0415
 
     take_all_open_files()
     refused = RateLimited(log)

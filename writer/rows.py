@@ -8,8 +8,9 @@ from itertools import repeat
 from typing import Any
 
 from telemetry.sample import Sample
-from writer.catalogue import attached
 from writer.columns import listed
+from writer.file.catalogue import attached
+from writer.file.own_indexes import make_missing_indexes
 from writer.ingest import (
     CORE_COLUMNS,
     CORE_SCALE,
@@ -25,7 +26,6 @@ from writer.ingest import (
     process_rows,
     system_row,
 )
-from writer.own_indexes import make_missing_indexes
 from writer.schema import COMPACT
 
 

@@ -14,15 +14,15 @@ from telemetry.errors import UserError
 from telemetry.sample import VERSION, Sample
 from telemetry.stream.joiner import Gap, Position
 from writer.clock_watch import ClockWatch
+from writer.file.open_file import OpenFile
+from writer.file.opening import Damaged, explained, is_known, open_database, take_lock
+from writer.file.result_codes import is_damage
+from writer.file.transaction import empty_wal, transaction
 from writer.gaps import fill_gap, has_gaps, note_gap
 from writer.ingest import Item
-from writer.open_file import OpenFile
-from writer.opening import Damaged, explained, is_known, open_database, take_lock
 from writer.recovery.aside import set_aside
-from writer.result_codes import is_damage
 from writer.rollups import steps
 from writer.rows import Rows
-from writer.transaction import empty_wal, transaction
 
 
 def _newest_ts(database: sqlite3.Connection) -> int:

@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from writer.clock_watch import DAY
+from writer.file.transaction import transaction
 from writer.rollups.rebuild import lower_marks, rebuild
-from writer.transaction import transaction
 
 BEFORE_ANY: Final = 1_577_836_800.0
 """2020-01-01. No recording of this program is older, so an older date is wrong once a later one is known."""

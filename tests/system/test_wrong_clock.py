@@ -10,8 +10,8 @@ import pytest
 from telemetry.sample import Sample
 from tests.system.processes import System
 from tests.writer.samples import NOW, sample
-from writer.maintenance import Maintenance
 from writer.rollups.retention import Limits
+from writer.service.maintenance import Maintenance
 from writer.store import Store
 
 DAY = 86400.0

@@ -18,10 +18,10 @@ from tests.writer.fake_sampler import Feed
 from tests.writer.reading import changing, insert_without_run, is_whole, reading, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
-from writer.disk import disk_of
+from writer.file.disk import disk_of
 from writer.ingest import Batch
-from writer.maintenance import Maintenance
 from writer.rollups.retention import LEAST_FREE, Limits
+from writer.service.maintenance import Maintenance
 from writer.store import Store
 
 LOG = logging.getLogger("test")

@@ -19,7 +19,7 @@ from tests.system.processes import wait_until
 from tests.telemetry.streams import Context
 from tests.writer.fake_sampler import Control, Feed
 from tests.writer.samples import sample
-from writer.requests import EACH, PATIENCE, TOTAL, Requests
+from writer.service.requests import EACH, PATIENCE, TOTAL, Requests
 
 
 def test_the_first_is_served_at_once_and_all_that_wait_by_one_commit() -> None:

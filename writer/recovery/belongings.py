@@ -10,9 +10,9 @@ import sqlite3
 from contextlib import suppress
 
 from writer import schema
-from writer.catalogue import columns, objects, quoted
+from writer.file.catalogue import columns, objects, quoted
+from writer.file.transaction import transaction
 from writer.recovery.reader import Reader
-from writer.transaction import transaction
 from writer.upgrade import ladder
 
 _TABLES = ("system_sample", "cpu_core", "process_sample", "run", "gap")

@@ -17,11 +17,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from writer.catalogue import objects, quoted
-from writer.connections import read_only
-from writer.result_codes import is_damage
+from writer.file.catalogue import objects, quoted
+from writer.file.connections import read_only
+from writer.file.result_codes import is_damage
+from writer.file.transaction import transaction
 from writer.store import Store
-from writer.transaction import transaction
 
 _EVERY: Final = 28 * 86400.0
 """s after which a table is checked again while nothing points to damage"""

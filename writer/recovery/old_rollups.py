@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from writer import schema
+from writer.file.transaction import transaction
 from writer.recovery.reader import Reader
 from writer.recovery.shapes import Row
 from writer.rollups.steps import floor, next_step, read_marks, write_step
@@ -20,7 +21,6 @@ from writer.rollups.tables import (
     RollUp,
 )
 from writer.rows import number_of_name
-from writer.transaction import transaction
 
 _BATCH = 1000
 """Rows in a transaction"""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from writer.catalogue import Object
+from writer.file.catalogue import Object
 from writer.recovery.cells import INTERIOR_INDEX, INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE, Decoder, Page
 from writer.recovery.pages import Pages
 from writer.recovery.shapes import CATALOGUE, Row, Shape, by_content, shapes_in

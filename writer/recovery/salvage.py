@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from writer import schema
-from writer.catalogue import columns, quoted
-from writer.connections import writable
+from writer.file.catalogue import columns, quoted
+from writer.file.connections import writable
+from writer.file.result_codes import is_damage
+from writer.file.transaction import transaction
 from writer.recovery import losses, old_rollups
 from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.belongings import Belongings
 from writer.recovery.pages import pages_of
 from writer.recovery.reader import Reader
 from writer.recovery.shapes import Row
-from writer.result_codes import is_damage
 from writer.rollups import steps
 from writer.rows import number_of_name
-from writer.transaction import transaction
 
 _SAMPLES, _CHILDREN_ROWS = 200, 1000
 """Rows in a transaction of the copy: short, so that the live samples' commits get their turn"""

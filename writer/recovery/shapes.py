@@ -17,7 +17,7 @@ from telemetry import END_OF_TIME
 from telemetry.fields import fields_of
 from telemetry.records import Battery, Cpu, PowerSource, Sample
 from writer import schema
-from writer.catalogue import Object, columns, objects, quoted
+from writer.file.catalogue import Object, columns, objects, quoted
 from writer.recovery.cells import Record
 
 _TIMES = ("ts", "time", "bucket", "first_ts", "started", "noticed", "last_time", "drain_newest_ts")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from writer.file.transaction import transaction
 from writer.rollups.steps import read_marks
 from writer.rollups.tables import DAY, PROCESS_DAY
 from writer.rows import number_of_name
-from writer.transaction import transaction
 
 OTHER_NAMES: Final = "(other names)"
 _MOST_NAMES: Final = 50

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from writer.file.transaction import transaction
 from writer.rollups.steps import (
     floor,
     newest_minute,
@@ -16,7 +17,6 @@ from writer.rollups.steps import (
     rows_of_minutes,
 )
 from writer.rollups.tables import DAY, HOUR, MINUTE, PROCESS_DAY, SYSTEM_MINUTE, TABLES, RollUp
-from writer.transaction import transaction
 
 
 def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from telemetry import END_OF_TIME
 from writer import schema
-from writer.disk import Disk
+from writer.file.disk import Disk
+from writer.file.transaction import empty_wal, transaction
 from writer.rollups.folding import fold
 from writer.rollups.steps import floor, read_marks
 from writer.rollups.tables import DAY
-from writer.transaction import empty_wal, transaction
 
 LEAST_FREE = 256 << 20
 """Bytes of the file system that stay free"""

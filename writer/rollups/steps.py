@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from telemetry import END_OF_TIME
+from writer.file.transaction import transaction
 from writer.rollups.tables import (
     CORE_HOUR,
     DAY,
@@ -24,7 +25,6 @@ from writer.rollups.tables import (
     RollUp,
     number_names,
 )
-from writer.transaction import transaction
 
 MOST_SAMPLES = 2000
 """Samples in a step of minutes; more only where a single minute has them"""

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from writer.file.transaction import transaction
 from writer.rollups.steps import (
     floor,
     raw_rows_since,
@@ -18,7 +19,6 @@ from writer.rollups.steps import (
     rows_of_minutes,
 )
 from writer.rollups.tables import DAY, HOUR, PROCESS_DAY, SYSTEM_MINUTE, RollUp
-from writer.transaction import transaction
 
 _HERE = "witnessed_until"
 """The setting that says how far this round has come, Unix time, s"""

@@ -11,8 +11,8 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 
 from writer import schema
-from writer.catalogue import attached, columns, objects, quoted
-from writer.transaction import transaction
+from writer.file.catalogue import attached, columns, objects, quoted
+from writer.file.transaction import transaction
 
 
 def names_in_the_way(database: sqlite3.Connection, known: Container[str]) -> list[str]:

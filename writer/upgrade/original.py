@@ -18,9 +18,9 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
 from writer import schema
-from writer.catalogue import columns, objects, quoted, user_version
-from writer.result_codes import result_code
-from writer.transaction import empty_wal
+from writer.file.catalogue import columns, objects, quoted, user_version
+from writer.file.result_codes import result_code
+from writer.file.transaction import empty_wal
 from writer.upgrade.ladder import replacing_views
 
 _ORIGINAL_COLUMNS = {

@@ -13,7 +13,7 @@ from tests.writer.reading import changing, rows, value
 from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage, work_off
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
-from writer.disk import Disk
+from writer.file.disk import Disk
 from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.guarded_store import GuardedStore
 from writer.recovery.old_rollups import carry_over, gather, marks_of

@@ -10,7 +10,7 @@ from telemetry.sample import Process
 from tests.system.processes import System
 from tests.writer.reading import is_whole, rows, value
 from tests.writer.samples import NOW, sample
-from writer.disk import Disk
+from writer.file.disk import Disk
 from writer.mending import rebuild_rollups, settle_clock
 from writer.rollups.folding import OTHER_NAMES, fold
 from writer.rollups.retention import Limits, Retention

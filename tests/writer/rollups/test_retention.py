@@ -13,7 +13,7 @@ from tests.writer.reading import changing, insert_without_run, reading, rows, va
 from tests.writer.rollups.recomputed import marks, rolled_up
 from tests.writer.samples import NOW, sample
 from tests.writer.upgrade.originals import build, measured
-from writer.disk import Disk
+from writer.file.disk import Disk
 from writer.main import parser
 from writer.rollups.retention import Limits, Retention, note_limits, trusted_time
 from writer.store import Store

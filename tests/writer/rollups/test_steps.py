@@ -18,11 +18,11 @@ from tests.writer.reading import changing, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, ORDINARY, row_of, sample
 from tests.writer.upgrade.originals import build, measured, upgrade
-from writer.disk import Disk
+from writer.file.disk import Disk
+from writer.file.transaction import transaction
 from writer.rollups import steps
 from writer.rollups.retention import Limits, Retention
 from writer.store import Store
-from writer.transaction import transaction
 
 YEAR = 365 * 86400
 

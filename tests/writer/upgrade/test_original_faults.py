@@ -29,7 +29,8 @@ from tests.writer.reading import (
 )
 from tests.writer.samples import NOW, sample
 from tests.writer.upgrade.originals import START, Layout, assert_kept, build, contents, measured, upgrade
-from writer import opening, schema
+from writer import schema
+from writer.file import opening
 from writer.store import Store
 from writer.upgrade import original
 

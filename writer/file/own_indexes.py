@@ -6,7 +6,7 @@ import functools
 import sqlite3
 
 from writer import schema
-from writer.catalogue import Object, objects
+from writer.file.catalogue import Object, objects
 
 
 @functools.cache

@@ -13,11 +13,11 @@ from telemetry.stream.joiner import Start
 from telemetry.stream.presence import LOOK_AGAIN
 from telemetry.stream.publisher import Readable
 from telemetry.stream.subscriber import Subscriber
-from writer.contact import Contact
 from writer.ingest import Batch
-from writer.maintenance import Maintenance
 from writer.recovery.guarded_store import GuardedStore
-from writer.requests import Requests
+from writer.service.contact import Contact
+from writer.service.maintenance import Maintenance
+from writer.service.requests import Requests
 from writer.store import CannotWrite
 
 _LONGEST_WAIT = 60.0

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from writer.connections import read_only
+from writer.file.connections import read_only
 
 _HEADER: Final = 100
 _COUNTER: Final = slice(24, 28)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from telemetry.service import RateLimited
-from writer.disk import disk_of
+from writer.file.disk import disk_of
 from writer.mending import review_clock
 from writer.rollups import steps
 from writer.rollups.retention import FOLDED, HOUSEKEEPING, Limits, Retention, day, note_limits

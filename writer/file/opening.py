@@ -12,10 +12,10 @@ from typing import NamedTuple
 from telemetry.errors import UserError
 from telemetry.lock import open_locked
 from writer import schema
-from writer.catalogue import objects, user_version
-from writer.disk import disk_of
-from writer.result_codes import explained_error, is_damage, result_code
-from writer.transaction import transaction
+from writer.file.catalogue import objects, user_version
+from writer.file.disk import disk_of
+from writer.file.result_codes import explained_error, is_damage, result_code
+from writer.file.transaction import transaction
 from writer.upgrade import ladder, original
 
 _BUSY_TIMEOUT = 1.0
