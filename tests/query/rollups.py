@@ -26,7 +26,8 @@ def roll_up(database: sqlite3.Connection, history: History) -> None:
     names = "(SELECT name_id FROM process_name AS n WHERE n.name = p.name)"
     processes = _rows(
         database,
-        f"SELECT time, coalesce({names}, 0) AS name_id, cpu, mem, children "
+        f"SELECT time, coalesce({names}, 0) AS name_id, cpu, mem, children, "
+        "(SELECT MAX(core) + 1 FROM cpu_core AS c WHERE c.ts = p.ts) AS cores "
         "FROM system_sample JOIN process_sample AS p USING (ts)",
     )
     _fill(database, "process_hour", processes, 3_600, history.hour_until, _process, key="name_id")
@@ -102,8 +103,15 @@ def _core(rows: list[Row]) -> list[Any]:
 
 
 def _process(rows: list[Row]) -> list[Any]:
+    rows = [row | {name: _of_cores(row, name) for name in ("cpu", "children")} for row in rows]
     children = sum(_rounded((row["children"] or 0) * 100) for row in rows)
     return [len(rows), *_counted(rows, "cpu", 100), *_counted(rows, "mem", 1000)[:2], children]
+
+
+def _of_cores(row: Row, name: str) -> float | None:
+    """The reading; None where it is more than all cores of its sample give, if it lists any."""
+    reading, cores = row[name], row["cores"]
+    return None if reading is not None and cores is not None and reading > 100 * cores else reading
 
 
 def _counted(rows: list[Row], name: str, scale: int) -> list[Any]:

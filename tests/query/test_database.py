@@ -251,7 +251,7 @@ def as_nobody(*argv: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def stored(path: Path, home: Path) -> str:
-    ran = as_nobody("--db", str(path), "recent", "--format", "csv", home=home)
+    ran = as_nobody("--db", str(path), "export", home=home)
     return f"{ran.returncode} {len(ran.stdout.splitlines()) - 1} {ran.stderr}".strip()
 
 
