@@ -18,7 +18,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _DRAWN_SLOWLY: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
 # The same few examples each time, and many new ones where the slow tests run too. See tests.strategies.times.
-settings.register_profile("slow", max_examples=500, deadline=None, suppress_health_check=_DRAWN_SLOWLY)
+settings.register_profile("slow", max_examples=200, deadline=None, suppress_health_check=_DRAWN_SLOWLY)
 settings.register_profile(
     "fast", settings.get_profile("slow"), max_examples=40, derandomize=True, database=None
 )
