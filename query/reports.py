@@ -223,10 +223,15 @@ REPORTS: Final = (
     ),
     Report(
         "hotspots",
-        "processes that are often among the busiest",
+        "the programs that used the most CPU time",
         (
             NAME,
-            Column("appearances", "", "samples in whose list it stood"),
+            Column(
+                "cpu_h", "h", "CPU time while it was listed, with that of its children that nobody saw", 3
+            ),
+            Column(
+                "appearances", "", "rows of the lists of processes: with two processes a sample counts twice"
+            ),
             Column("avg_cpu", "%", "mean CPU use in those, of one core", 1),
             Column("max_cpu", "%", "highest CPU use in those, of one core", 1),
             Column("avg_mem", "%", "mean resident memory in those, of RAM", 1),

@@ -22,6 +22,7 @@ from writer.gaps import fill_gap, has_gaps, note_gap
 from writer.ingest import Item
 from writer.recovery.aside import set_aside
 from writer.rollups import steps
+from writer.rollups.cpu_time import complete_next
 from writer.rows import Rows
 
 
@@ -273,7 +274,7 @@ class Store:
 
     def roll_up(self) -> bool:
         """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
-        return bool(self.apply(steps.in_background))
+        return bool(self.apply(steps.in_background) or self.apply(complete_next))
 
     def take_remade_indexes(self) -> list[str]:
         """Return the indexes that were missing and were made again since this was last called."""

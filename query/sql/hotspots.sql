@@ -1,18 +1,19 @@
 -- First by number or name, and only then by name: a year has a hundred times as many pieces as processes. An integer
 -- is a number, also where a process calls itself 12.
 WITH
-{{include process_pieces: appearances, cpu_samples, cpu_sum, cpu_max, mem_samples, mem_sum, children_sum}},
+{{include process_pieces: appearances, cpu_samples, cpu_sum, cpu_max, mem_samples, mem_sum, children_sum, cpu_us}},
 busy AS (
     SELECT process,
            SUM(appearances) AS appearances,
            SUM(cpu_samples) AS cpu_samples, TOTAL(cpu_sum) AS cpu_sum,
            MAX(iif(cpu_max <= 409600, cpu_max, NULL)) AS cpu_max, -- older roll-ups had no such bound
            SUM(mem_samples) AS mem_samples, TOTAL(mem_sum) AS mem_sum,
-           TOTAL(children_sum) AS children_sum
+           TOTAL(children_sum) AS children_sum, TOTAL(cpu_us) AS cpu_us
     FROM piece
     GROUP BY process
 )
 SELECT iif(typeof(process) = 'integer', n.name, process) AS name,
+       TOTAL(cpu_us) / 3.6e9                        AS cpu_h,
        SUM(appearances)                             AS appearances,
        TOTAL(cpu_sum) / 100 / SUM(cpu_samples)      AS avg_cpu,
        MAX(cpu_max)                                 AS max_cpu,
@@ -21,5 +22,5 @@ SELECT iif(typeof(process) = 'integer', n.name, process) AS name,
 FROM busy LEFT JOIN process_name AS n ON typeof(process) = 'integer' AND n.name_id = process
 GROUP BY 1
 -- What rare names used is one row where old days were folded: no process, so it comes last.
-ORDER BY name IS '(other names)', appearances DESC, avg_cpu DESC, 1
+ORDER BY name IS '(other names)', cpu_h DESC, appearances DESC, avg_cpu DESC, 1
 LIMIT coalesce(:limit, -1);

@@ -26,7 +26,7 @@ def roll_up(database: sqlite3.Connection, history: History) -> None:
     names = "(SELECT name_id FROM process_name AS n WHERE n.name = p.name)"
     processes = _rows(
         database,
-        f"SELECT time, coalesce({names}, 0) AS name_id, cpu, mem, children, "
+        f"SELECT time, interval, coalesce({names}, 0) AS name_id, cpu, mem, children, "
         "(SELECT MAX(core) + 1 FROM cpu_core AS c WHERE c.ts = p.ts) AS cores "
         "FROM system_sample JOIN process_sample AS p USING (ts)",
     )
@@ -105,7 +105,16 @@ def _core(rows: list[Row]) -> list[Any]:
 def _process(rows: list[Row]) -> list[Any]:
     rows = [row | {name: _of_cores(row, name) for name in ("cpu", "children")} for row in rows]
     children = sum(_rounded((row["children"] or 0) * 100) for row in rows)
-    return [len(rows), *_counted(rows, "cpu", 100), *_counted(rows, "mem", 1000)[:2], children]
+    cpu_us = sum(
+        (
+            (_rounded((row["cpu"] or 0) * 100) + _rounded((row["children"] or 0) * 100))
+            * _rounded((row["interval"] or 0) * 1e6)
+            + 5_000
+        )
+        // 10_000
+        for row in rows
+    )
+    return [len(rows), *_counted(rows, "cpu", 100), *_counted(rows, "mem", 1000)[:2], children, cpu_us]
 
 
 def _of_cores(row: Row, name: str) -> float | None:

@@ -97,18 +97,47 @@ def test_a_process_has_all_cores_of_its_sample_at_most(
 
 
 def test_hotspots_counts_and_averages(recording: Recording, query: Query) -> None:
-    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0, 12.0), (2, "b", 90.0, 2.0)])
+    recording.sample(NOON, interval=3600.0, processes=[(1, "a", 10.0, 1.0, 12.0), (2, "b", 90.0, 2.0)])
     recording.sample(NOON + 5, processes=[(1, "a", 30.0, 3.0), (3, "c", 50.0, 2.0, 0.0)])
     recording.sample(NOON + 10, processes=[(4, None, None, None)])
-    assert query("hotspots").rows == [
-        {"name": "a", "appearances": 2, "avg_cpu": 20, "max_cpu": 30, "avg_mem": 2, "avg_children": 6},
-        {"name": "b", "appearances": 1, "avg_cpu": 90, "max_cpu": 90, "avg_mem": 2, "avg_children": 0},
-        {"name": "c", "appearances": 1, "avg_cpu": 50, "max_cpu": 50, "avg_mem": 2, "avg_children": 0},
-        dict.fromkeys(("avg_cpu", "max_cpu", "avg_mem"), None)
-        | {"name": None, "appearances": 1, "avg_children": 0},
+    rows = query("hotspots").rows
+    assert [(row["name"], row["appearances"]) for row in rows] == [("b", 1), ("a", 2), ("c", 1), (None, 1)]
+    assert [row.pop("cpu_h") for row in rows] == [0.9, 0.22 + 30 * 5 / 360_000, 50 * 5 / 360_000, 0]
+    assert [list(row.values())[2:] for row in rows] == [
+        [90, 90, 2, 0],
+        [20, 30, 2, 6],
+        [50, 50, 2, 0],
+        [None, None, None, 0],
     ]
     assert [row["name"] for row in query("hotspots", "--since", str(NOON + 5)).rows] == ["c", "a", None]
     assert [row["name"] for row in query("hotspots", "--until", str(NOON + 5)).rows] == ["b", "a"]
+
+
+def test_hotspots_ranks_by_cpu_time_and_not_by_appearances(recording: Recording, query: Query) -> None:
+    """A game for a minute used more than a logger that is in every list, and a shell by its children."""
+    for second in range(0, 600, 5):
+        played = [(2, "game", 135.0, 9.0)] if second < 60 else []
+        built = [(4, "sh", 0.1, 0.1, 90.0)] if second < 120 else []
+        recording.sample(NOON + second, processes=[(1, "logger", 0.5, 1.0), *played, *built])
+    rows = query("hotspots").rows
+    assert [(row["name"], row["appearances"]) for row in rows] == [("sh", 24), ("game", 12), ("logger", 120)]
+    assert [row["cpu_h"] * 3600 for row in rows] == [pytest.approx(it) for it in (108.12, 81, 3)]
+
+
+def test_appearances_are_rows_of_the_list(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, processes=[(1, "bash", 10.0, 1.0), (2, "bash", 20.0, 1.0)])
+    (row,) = query("hotspots").rows
+    assert (row["appearances"], row["avg_cpu"]) == (2, 15)
+    assert row["cpu_h"] * 3600 == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("interval", [None, -5.0, "word", 1e300])
+def test_a_sample_without_an_interval_adds_no_cpu_time(
+    recording: Recording, query: Query, interval: Any
+) -> None:
+    recording.sample(NOON, interval=interval, processes=[(1, "a", 10.0, 1.0)])
+    (row,) = query("hotspots").rows
+    assert (row["appearances"], row["avg_cpu"], row["cpu_h"]) == (1, 10, 0)
 
 
 def test_top_is_of_the_newest_sample(recording: Recording, query: Query) -> None:
@@ -176,7 +205,7 @@ def test_children_count_in_the_ranking(recording: Recording, query: Query) -> No
             ("b", None),
             ("c", 85),
         ]
-    assert [row["avg_children"] for row in query("hotspots").rows] == [0, 85, 95]
+    assert [row["avg_children"] for row in query("hotspots").rows] == [95, 0, 85]
 
 
 # --- export ----------------------------------------------------------------------------------------

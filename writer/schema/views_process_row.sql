@@ -18,11 +18,18 @@ SELECT ts,
        CASE typeof(mem) WHEN 'integer' THEN iif(mem BETWEEN 0 AND 100000, mem, 0)
             ELSE iif(mem BETWEEN 0 AND 100, ROUND(mem * 1000), 0) END                                 AS mem_sum,
        CASE typeof(children) WHEN 'integer' THEN iif(children BETWEEN 0 AND most, children, 0)
-            ELSE iif(children BETWEEN 0 AND most / 100, ROUND(children * 100), 0) END                AS children_sum
+            ELSE iif(children BETWEEN 0 AND most / 100, ROUND(children * 100), 0) END                AS children_sum,
+       -- of whole numbers alone, so that both forms of the table give the same to the last digit
+       (CAST(CASE typeof(cpu) WHEN 'integer' THEN iif(cpu BETWEEN 0 AND most, cpu, 0)
+                  ELSE iif(cpu BETWEEN 0 AND most / 100, ROUND(cpu * 100), 0) END
+             + CASE typeof(children) WHEN 'integer' THEN iif(children BETWEEN 0 AND most, children, 0)
+                    ELSE iif(children BETWEEN 0 AND most / 100, ROUND(children * 100), 0) END AS INTEGER)
+        * interval_us + 5000) / 10000                                                                AS cpu_us
 FROM (
     -- What all cores of the sample give, in hundredths; all 4,096 that a sample can list, where it lists none. They are
     -- counted only for the few values that may pass one core.
     SELECT s.ts, s.time, p.name_id AS number, p.cpu, p.mem, p.children,
+           iif(s.interval BETWEEN 0 AND 1e9, CAST(ROUND(s.interval * 1e6) AS INTEGER), 0) AS interval_us,
            iif(p.cpu > 10000 OR p.children > 10000 OR typeof(p.cpu) = 'real' OR typeof(p.children) = 'real',
                (SELECT 10000 * coalesce(MAX(c.core) + 1, 4096) FROM cpu_core AS c WHERE c.ts = s.ts), 10000) AS most
     FROM system_sample AS s CROSS JOIN process_row AS p ON p.ts = s.ts

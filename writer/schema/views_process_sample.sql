@@ -13,10 +13,14 @@ SELECT ts,
        iif(cpu BETWEEN 0 AND 100 * cores, cpu, NULL)                                   AS cpu_max,
        iif(mem BETWEEN 0 AND 100, 1, 0)                                                AS mem_samples,
        iif(mem BETWEEN 0 AND 100, ROUND(mem * 1000), 0)                                AS mem_sum,
-       iif(children BETWEEN 0 AND 100 * cores, ROUND(children * 100), 0)               AS children_sum
+       iif(children BETWEEN 0 AND 100 * cores, ROUND(children * 100), 0)               AS children_sum,
+       (CAST(iif(cpu BETWEEN 0 AND 100 * cores, ROUND(cpu * 100), 0)
+             + iif(children BETWEEN 0 AND 100 * cores, ROUND(children * 100), 0) AS INTEGER)
+        * interval_us + 5000) / 10000                                                  AS cpu_us
 FROM (
     -- As in views_process_row.sql.
     SELECT s.ts, s.time, p.name AS called, p.cpu, p.mem, p.children,
+           iif(s.interval BETWEEN 0 AND 1e9, CAST(ROUND(s.interval * 1e6) AS INTEGER), 0) AS interval_us,
            iif(p.cpu > 100 OR p.children > 100,
                (SELECT coalesce(MAX(c.core) + 1, 4096) FROM cpu_core AS c WHERE c.ts = s.ts), 1) AS cores
     FROM system_sample AS s CROSS JOIN process_sample AS p ON p.ts = s.ts

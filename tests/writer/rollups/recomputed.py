@@ -91,6 +91,12 @@ def core_bucket(rows: list[Row]) -> Bucket:
     }
 
 
+def cpu_us(row: Row) -> int:
+    """Hundredths of a percent times µs, the product rounded."""
+    used = rounded((row["cpu"] or 0.0) * 100) + rounded((row["children"] or 0.0) * 100)
+    return (used * rounded((row["interval"] or 0.0) * 1e6) + 5000) // 10000
+
+
 def process_bucket(rows: list[Row]) -> Bucket:
     return {
         "appearances": len(rows),
@@ -100,6 +106,7 @@ def process_bucket(rows: list[Row]) -> Bucket:
         "mem_samples": sum(row["mem"] is not None for row in rows),
         "mem_sum": total(rows, lambda row: None if row["mem"] is None else row["mem"] * 1000),
         "children_sum": total(rows, lambda row: (row["children"] or 0.0) * 100),
+        "cpu_us": sum(map(cpu_us, rows)),
     }
 
 
@@ -108,7 +115,8 @@ RAW = {
     "system": "SELECT *, NULL AS key FROM system_sample",
     "core": "SELECT time, core AS key, usage FROM system_sample JOIN cpu_core USING (ts)",
     "process": """
-        SELECT time, name AS key, p.*, (SELECT max(core) + 1 FROM cpu_core WHERE cpu_core.ts = s.ts) AS cores
+        SELECT time, interval, name AS key, p.*,
+               (SELECT max(core) + 1 FROM cpu_core WHERE cpu_core.ts = s.ts) AS cores
         FROM system_sample AS s JOIN process_sample AS p USING (ts)""",
 }
 

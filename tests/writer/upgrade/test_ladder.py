@@ -170,7 +170,7 @@ def test_compact_tables_stay_compact_and_are_summed_up(compact: Path) -> None:
             pass
     after = catalogue(compact)
     assert after.keys() == fresh_catalogue().keys() | {("view", "own_view")}
-    gain_columns = {"system_sample", "battery_pack", "history"}
+    gain_columns = {"system_sample", "battery_pack", "history", "process_hour", "process_day"}
     for kind, name in before:
         if kind != "view" and name not in gain_columns:
             assert after[kind, name] == before[kind, name]
