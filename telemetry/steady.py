@@ -74,13 +74,15 @@ class SteadyPercent:
     def take(self, sample: Sample) -> bool:
         """Take the next sample; return whether its percent is one to act on. False where it has none."""
         last, self._last = self._last, sample
-        if last is None or last.run != sample.run:
-            self._steps = Steps()  # nobody knows how long nobody looked
-            last = sample
+        seconds = sample.interval
+        if last is not None and last.run == sample.run:
+            seconds *= max(1, sample.seq - last.seq)
+        elif last is not None:  # the wall clock alone tells how long no sampler ran
+            seconds = max(seconds, sample.time - last.time)
         battery = sample.battery
         return self._steps.take(
             battery and battery.pct,
-            sample.interval * max(1, sample.seq - last.seq),
+            seconds,
             battery and battery.power,
             battery and _full(battery),
         )

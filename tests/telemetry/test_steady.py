@@ -72,12 +72,34 @@ def test_where_power_or_health_is_not_known(battery: Battery) -> None:
     assert [steady([66, to], 60.0, battery)[1] for to in (60, 59)] == [True, False]
 
 
-def test_the_first_percent_of_a_run_is_one() -> None:
+def test_the_first_percent_is_one() -> None:
+    assert SteadyPercent().take(sample(9, BATTERY._replace(pct=0.0)))
+
+
+@pytest.mark.parametrize(("away", "acted_on"), [(5.0, False), (3600.0, False), (3 * 3600.0, True)])
+def test_a_new_run_begins_after_the_time_that_the_clock_tells(away: float, acted_on: bool) -> None:
+    """12 W of 48 Wh are 25 % an hour; three times that is doubted."""
     watch = SteadyPercent()
-    low = BATTERY._replace(pct=3.0)
-    assert watch.take(sample(9, BATTERY))
-    assert not watch.take(sample(10, low))
-    assert watch.take(sample(1, low, run="b"))
+    assert watch.take(sample(9, BATTERY._replace(pct=90.0)))
+    later = sample(1, BATTERY._replace(pct=3.0), run="b")._replace(time=9.0 + away)
+    assert watch.take(later) is acted_on
+
+
+def test_a_glitch_at_the_start_of_a_run_is_one() -> None:
+    watch = SteadyPercent()
+    percents = [("a", 1, 66.0), ("b", 1, 0.0), ("b", 2, 66.0)]
+    assert [watch.take(sample(seq, BATTERY._replace(pct=pct), run=run)) for run, seq, pct in percents] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_clock_that_was_set_back_between_two_runs_is_no_time() -> None:
+    watch = SteadyPercent()
+    assert watch.take(sample(9, BATTERY)._replace(time=1e9))
+    assert not watch.take(sample(1, BATTERY._replace(pct=0.0), run="b"))
+    assert watch.take(sample(2, BATTERY, run="b"))
 
 
 def test_lost_samples_are_time_too() -> None:
