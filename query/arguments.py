@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from query.columns import Column
+from query.crossings import DEGREES_MARGIN, KINDS, PERCENT_MARGIN, Kind, Rule
 from query.reports import REPORTS, Report
 from query.times import FORMS
 from telemetry import __version__
 from telemetry.command import ArgumentParser
+from telemetry.errors import UsageError
 
 _PROG: Final = "telemetry-query"
 _WIDTH: Final = 88
@@ -28,9 +31,10 @@ class _Parser(ArgumentParser):
     """Describes the columns of its report."""
 
     report: Report | None = None
+    is_alert = False
 
     def format_help(self) -> str:
-        self.epilog = _described(self.report)
+        self.epilog = _alert_described() if self.is_alert else _described(self.report)
         return super().format_help()
 
 
@@ -65,12 +69,67 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=_Help,
         )
     )
+    alert = reports.add_parser(
+        "alert",
+        help="a line, a command or a notification each time a limit is crossed, from the stream",
+        description="Follow the stream; act once each time a limit is crossed.",
+        formatter_class=_Help,
+    )
+    alert.is_alert = True
+    _add_alert(alert)
     return top
 
 
-def _add_live(to: argparse.ArgumentParser) -> None:
+def rules(given: Mapping[str, Any]) -> list[Rule]:
+    """Return what ``alert`` watches for. Raises UsageError where that is nothing."""
+    found: list[Rule] = []
+    for kind in KINDS:
+        value = given[kind.name]
+        if kind.least is not None:
+            found += [Rule(kind, limit) for limit in dict.fromkeys(value or ())]
+        elif value:
+            found.append(Rule(kind))
+    if not found:
+        options = [f"--{kind.name}{f' {kind.metavar}' if kind.metavar else ''}" for kind in KINDS]
+        raise UsageError(f"alert: give at least one of {', '.join(options)}; see {_PROG} alert --help")
+    return found
+
+
+def _add_stream(to: argparse.ArgumentParser) -> None:
     to.add_argument("--subscribe", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/samples)")
     to.add_argument("--replay", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/replay)")
+
+
+def _add_alert(to: argparse.ArgumentParser) -> None:
+    for kind in KINDS:
+        if kind.least is None:
+            to.add_argument(f"--{kind.name}", dest=kind.name, action="store_true", help=kind.help)
+        else:
+            to.add_argument(
+                f"--{kind.name}",
+                dest=kind.name,
+                metavar=kind.metavar,
+                action="append",
+                type=partial(_threshold, kind=kind),
+                help=f"{kind.help}; may be given more than once",
+            )
+    act = to.add_mutually_exclusive_group()
+    act.add_argument("--run", metavar="CMD", help="a command for sh, with the facts in its environment")
+    act.add_argument("--notify", action="store_true", help="a notification on the desktop, by notify-send")
+    _add_stream(to)
+    _add_common(to)
+
+
+def _threshold(text: str, kind: Kind) -> float:
+    """Return the limit of an alert; digits alone, so that nan and 1e3 are refused."""
+    value = float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) else -1.0
+    if kind.least is not None and kind.least <= value <= kind.most:
+        return value
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number from {kind.least:g} to {kind.most:g}")
+
+
+def _add_live(to: argparse.ArgumentParser) -> None:
+    _add_stream(to)
     to.add_argument("--format", choices=("table", "json"), default="table", help="(default: table)")
     to.add_argument(
         "--limit", metavar="N", type=_limit, default=10, help="at most N processes in the table (default: 10)"
@@ -153,3 +212,22 @@ def _described(report: Report | None) -> str:
         if any(column.kind == "time" for column in report.columns):
             parts.append("Unix s: local date and time in tables, the number itself in json and csv.")
     return "\n".join([*parts, fill(f"A time T is {FORMS}, in the local time zone.", _WIDTH)])
+
+
+def _alert_described() -> str:
+    """What an alert does, and the environment of its command."""
+    from textwrap import fill  # noqa: PLC0415
+
+    from query.hook import FACTS, TIMEOUT  # noqa: PLC0415
+
+    rule = (
+        f"An alert is given once. It is armed again {PERCENT_MARGIN:g} % or {DEGREES_MARGIN:g} °C on the "
+        "other side of its limit. A step of percent that no power explains gives none unless it lasts for "
+        "30 s; nor does a sample that comes late."
+    )
+    command = (
+        f"One command runs at a time, for {TIMEOUT:.0f} s at most. In its environment, where the empty "
+        'text is "not available":'
+    )
+    lines = [f"  {fact.name:<18} {fact.help}" for fact in FACTS]
+    return "\n".join([fill(rule, _WIDTH), fill(command, _WIDTH), *lines])

@@ -53,6 +53,8 @@ def _run(argv: Sequence[str], now: float) -> None:
     check_open_files()
     if given["report"] == "live":
         _show_live(given)
+    elif given["report"] == "alert":
+        _alert(given)
     else:
         _report(given, now)
 
@@ -92,6 +94,17 @@ def _show_live(given: Mapping[str, Any]) -> None:
 
     subscribe, replay = live.default_endpoints()
     live.show(given["subscribe"] or subscribe, given["replay"] or replay, given["format"], given["limit"])
+
+
+def _alert(given: Mapping[str, Any]) -> None:
+    rules = arguments.rules(given)
+    from query import alert, hook  # noqa: PLC0415
+
+    command: str | None = given["run"]
+    action = None if command is None else hook.run_action(command)
+    if given["notify"]:
+        action = alert.notification()
+    alert.follow(rules, action, given["subscribe"], given["replay"])
 
 
 def _ask_writer(op: str, endpoint: str | None, path: Path) -> Committed | None:

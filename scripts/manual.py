@@ -57,7 +57,7 @@ def _body(command: Command) -> Iterator[str]:
 
 def _columns(epilog: str) -> Iterator[str]:
     """Return what --help tells of a report's columns, laid out as there; times are told once, above."""
-    lines = epilog[: epilog.find("A time T is")].rstrip().splitlines()
+    lines = epilog.partition("A time T is")[0].rstrip().splitlines()
     if lines:
         yield from (".PP", ".nf", *(_plain(line) for line in lines), ".fi")
 

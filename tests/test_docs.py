@@ -14,11 +14,14 @@ import query.arguments
 import sampler.main
 import scripts.generated
 import writer.main
+from query.crossings import DEGREES_MARGIN, KINDS, PERCENT_MARGIN
+from query.hook import FACTS, TIMEOUT
 from writer import schema
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DATABASE = (ROOT / "docs" / "database.md").read_text()
+ALERTS = (ROOT / "docs" / "alerts.md").read_text()
 STREAM = (ROOT / "docs" / "stream.md").read_text()
 
 
@@ -48,6 +51,18 @@ def test_the_readme_has_every_report() -> None:
     assert re.findall(
         r"^\| `(\w+)` \|", README.split("## Reports")[1].split("\n## ")[0], re.MULTILINE
     ) == list(reports.choices)
+
+
+def test_the_page_on_alerts_has_every_option_variable_and_margin() -> None:
+    kinds = [f"`--{kind.name}{f' {kind.metavar}' if kind.metavar else ''}`" for kind in KINDS]
+    assert re.findall(r"^\| (`--[^`]+`) \|", ALERTS.split("\n\n| option | at")[0], re.MULTILINE) == kinds
+    for option in ("--run CMD", "--notify", "--subscribe ENDPOINT", "--replay ENDPOINT"):
+        assert f"`{option}`" in ALERTS
+    variables = re.findall(r"^\| `(TELEMETRY_\w+)` \| (.*) \|$", ALERTS, re.MULTILINE)
+    assert variables == [(fact.name, fact.help) for fact in FACTS]
+    assert f"at P + {PERCENT_MARGIN:g} %" in ALERTS
+    assert f"at C - {DEGREES_MARGIN:g} °C or below" in ALERTS
+    assert f"still runs after {TIMEOUT:.0f} s" in ALERTS
 
 
 def test_every_file_that_a_document_links_to_is_there() -> None:

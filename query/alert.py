@@ -1,0 +1,138 @@
+"""``telemetry-query alert``: follows the stream, and acts where a limit is crossed."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from query.crossings import Rule, Watch, is_late
+from query.hook import Action, Hook, message, notify_action
+from query.live import default_endpoints
+from query.values import shown_time
+from telemetry.command import printable, say
+from telemetry.errors import UserError
+from telemetry.sample import Sample
+from telemetry.service import StopSignal
+from telemetry.stream.joiner import Position
+from telemetry.stream.subscriber import Subscriber
+
+_SAY_THAT_IT_WAITS: Final = 3.0
+"""s without a sampler after which standard error says so, once"""
+_LOOK_AGAIN: Final = 5.0
+"""s between two looks at where the sampler may have come"""
+_LOOK_AFTER_COMMAND: Final = 0.2
+"""s between two looks at a command that runs"""
+_KNOWN_BEFORE: Final = 150.0
+"""s of samples before the newest one that are asked for at the start: the rules look back so far"""
+_LATE_IN_A_ROW: Final = 3
+"""Samples that come as they are published and are late all the same: a clock is wrong."""
+
+
+def notification() -> Action:
+    """Return the action of ``--notify``. Raises UserError where there is no notify-send."""
+    program = shutil.which("notify-send")
+    if program is None:
+        raise UserError(
+            "--notify needs notify-send, and there is none in PATH: install it "
+            "(Debian: apt install libnotify-bin), or give --run CMD"
+        )
+    return notify_action(program)
+
+
+def follow(
+    rules: Sequence[Rule],
+    action: Action | None,
+    subscribe: str | None,
+    replay: str | None,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Print a line for each crossing, and run ``action``, until SIGINT, SIGTERM or SIGHUP.
+
+    Endpoints that are None are those of this machine's sampler, wherever it comes up. Raises UserError where
+    this user may not read the stream, BrokenPipeError where nobody reads what is printed.
+    """
+    with StopSignal() as stop, ExitStack() as stack:
+        hook = stack.enter_context(Hook(action)) if action else None
+        listener = _Listener(rules, hook, clock)
+        while not stop.requested:
+            endpoints = _endpoints(subscribe, replay)
+            with Subscriber(*endpoints) as subscriber:
+                # A sampler that nobody has heard of yet may come as a service, or as one of this user's.
+                while not stop.requested and (
+                    subscriber.quiet_for is not None or endpoints == _endpoints(subscribe, replay)
+                ):
+                    listener.turn(subscriber, stop)
+
+
+def _endpoints(subscribe: str | None, replay: str | None) -> tuple[str, str]:
+    if subscribe and replay:
+        return subscribe, replay
+    of_this_machine = default_endpoints()
+    return subscribe or of_this_machine[0], replay or of_this_machine[1]
+
+
+class _Listener:
+    """What is heard of the stream, from the first sample on."""
+
+    def __init__(self, rules: Sequence[Rule], hook: Hook | None, clock: Callable[[], float]) -> None:
+        self._watch = Watch(rules)
+        self._hook = hook
+        self._clock = clock
+        self._begun = time.monotonic()
+        self._is_waiting_told = False
+        self._has_begun = False
+        self._late_in_a_row = 0
+
+    def turn(self, subscriber: Subscriber, stop: StopSignal) -> None:
+        """Wait for samples, a signal or the end of a command, and do what is due."""
+        is_busy = self._hook is not None and self._hook.is_busy
+        items = subscriber.receive(_LOOK_AFTER_COMMAND if is_busy else self._patience(), [stop])
+        samples = [item for item in items if isinstance(item, Sample)]
+        if samples and not self._has_begun:
+            self._has_begun = True
+            first = samples[0]
+            before = math.ceil(_KNOWN_BEFORE / first.interval)
+            subscriber.restart(Position(first.run, max(0, first.seq - 1 - before)))
+            samples = []
+        for sample in samples:
+            self._take(sample)
+        if samples:
+            self._check_clock(samples[-1], is_live=subscriber.caught_up)
+        elif not self._has_begun:
+            self._say_that_it_waits(subscriber)
+        if self._hook is not None:
+            self._hook.turn(time.monotonic())
+
+    def _patience(self) -> float:
+        return _LOOK_AGAIN if self._is_waiting_told or self._has_begun else _SAY_THAT_IT_WAITS
+
+    def _take(self, sample: Sample) -> None:
+        for event in self._watch.take(sample, self._clock()):
+            if self._hook is not None:
+                self._hook.add(event)
+                self._hook.turn(time.monotonic())  # before anything that may fail: nobody may read the line
+            print(f"{shown_time(sample.time)}  {printable(message(event))}", flush=True)
+
+    def _say_that_it_waits(self, subscriber: Subscriber) -> None:
+        if not self._is_waiting_told and time.monotonic() - self._begun >= _SAY_THAT_IT_WAITS:
+            self._is_waiting_told = True
+            say("telemetry-query", f"waiting for the sampler at {subscriber.where}")
+
+    def _check_clock(self, newest: Sample, *, is_live: bool) -> None:
+        """Say once that each sample comes late: a spell ends with one that does not."""
+        now = self._clock()
+        if not is_late(newest, now):
+            self._late_in_a_row = 0
+        elif is_live:
+            self._late_in_a_row += 1
+            if self._late_in_a_row == _LATE_IN_A_ROW:
+                away = now - newest.time
+                say(
+                    "telemetry-query",
+                    f"samples of {newest.host} are dated {abs(away):.0f} s {'ago' if away > 0 else 'ahead'}, "
+                    "and there is no alert for them: set the clock there or here",
+                )

@@ -1,0 +1,233 @@
+"""Which sample crosses a limit: once per crossing, with hysteresis. No clock and no sockets here.
+
+A percent that ``telemetry.steady`` calls momentary is passed over. A sample that comes late gives no alert,
+and may arm one again. Where the very first sample is beyond a limit, a second one must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from telemetry.steady import SteadyPercent
+
+if TYPE_CHECKING:  # --help and the reports load this, and no classes of records
+    from telemetry.sample import Battery, Sample
+
+PERCENT_MARGIN: Final = 3.0
+"""Percent beyond the limit at which an alert is armed again"""
+DEGREES_MARGIN: Final = 3.0
+"""°C below the limit at which an alert is armed again"""
+DRAIN_WATTS: Final = 0.5
+"""W out of the battery: 1 % an hour of a pack of 50 Wh. Less is a gauge's noise, or its pack's own use."""
+DRAIN_WATTS_FULL: Final = 2.0
+"""W out of a battery that is full: less is how a charger holds it"""
+DRAIN_SECONDS: Final = 120.0
+"""s awake that a drain must last, and its end too: drivers tell the power of before for a while"""
+_SMALLEST_FLOW: Final = 0.05
+"""W; below it the status tells the direction"""
+_LATE_INTERVALS: Final = 2
+_LATE_SECONDS: Final = 15.0
+_LONGEST_INTERVAL: Final = 3600.0
+"""s, what a sampler may be told; one that was stopped for a day covers that day with its next sample"""
+
+
+class Look(NamedTuple):
+    """What a sample says of one alert."""
+
+    beyond: bool | None
+    """True: beyond the limit; False: far enough on the other side to arm it again; None: between the two"""
+    value: float
+    """What the limit is compared with, in the unit of the alert"""
+
+
+class Kind(NamedTuple):
+    """A sort of alert: its option on the command line, and its rule."""
+
+    name: str
+    title: str
+    unit: str
+    help: str
+    look: Callable[[Sample, float, bool], Look | None]
+    """Sample, limit, whether its percent is steady; None: this sample tells nothing of it"""
+    least: float | None = None
+    """The lowest limit; None: it takes no limit"""
+    most: float = 0.0
+    metavar: str = ""
+    is_critical: bool = False
+    samples: int = 1
+    """So many in a row must agree."""
+    seconds: float = 0.0
+    """s awake that they must span"""
+
+
+class Rule(NamedTuple):
+    """One alert that a user asked for."""
+
+    kind: Kind
+    limit: float = 0.0
+
+    @property
+    def option(self) -> str:
+        """As it is typed."""
+        return f"--{self.kind.name}" + ("" if self.kind.least is None else f" {self.limit:g}")
+
+
+class Alarm(NamedTuple):
+    """Where one alert stands."""
+
+    is_given: bool = False
+    """Given, and not armed again"""
+    was_clear: bool = False
+    """A sample short of the limit was seen, so that crossing it can be told from a first look."""
+    samples: int = 0
+    """So many in a row said otherwise than ``is_given``."""
+    seconds: float = 0.0
+    """s that they span"""
+
+
+class Event(NamedTuple):
+    """A limit was crossed."""
+
+    rule: Rule
+    value: float
+    sample: Sample
+
+
+def next_alarm(alarm: Alarm, kind: Kind, look: Look | None, interval: float, *, may_give: bool) -> Alarm:
+    """Return where an alert stands after a sample that covers ``interval`` seconds.
+
+    It is to be given where ``is_given`` has become true; only where ``may_give``.
+    """
+    if look is None:
+        return alarm
+    alarm = alarm._replace(was_clear=alarm.was_clear or not look.beyond)
+    if look.beyond is None:
+        return alarm
+    if look.beyond is alarm.is_given:
+        return Alarm(alarm.is_given, alarm.was_clear)
+    waiting = alarm._replace(
+        samples=alarm.samples + 1, seconds=alarm.seconds + (interval if alarm.samples else 0.0)
+    )
+    needed = kind.samples if alarm.was_clear else max(kind.samples, 2)
+    if waiting.samples < needed or waiting.seconds < kind.seconds or (look.beyond and not may_give):
+        return waiting
+    return Alarm(look.beyond, waiting.was_clear)
+
+
+class Watch:
+    """All alerts over one stream, whose samples are given in their order."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._alarms = {rule: Alarm() for rule in rules}
+        self._percent = SteadyPercent()
+
+    def take(self, sample: Sample, now: float) -> list[Event]:
+        """Take the next sample, at Unix time ``now``; return the limits that it crosses."""
+        is_steady = self._percent.take(sample)
+        may_give = not is_late(sample, now)
+        events = []
+        for rule, alarm in self._alarms.items():
+            look = rule.kind.look(sample, rule.limit, is_steady)
+            self._alarms[rule] = next_alarm(alarm, rule.kind, look, sample.interval, may_give=may_give)
+            if look is not None and self._alarms[rule].is_given and not alarm.is_given:
+                events.append(Event(rule, look.value, sample))
+        return events
+
+
+def is_late(sample: Sample, now: float) -> bool:
+    """Return whether ``sample`` was replayed or held up, or a clock is wrong: 2 intervals, 15 s at least."""
+    intervals = _LATE_INTERVALS * min(sample.interval, _LONGEST_INTERVAL)
+    return abs(now - sample.time) > max(_LATE_SECONDS, intervals)
+
+
+# --- the rules ---
+
+
+def direction(battery: Battery) -> int:
+    """Return 1 while charging, -1 while discharging, else 0."""
+    if battery.power is not None and abs(battery.power) >= _SMALLEST_FLOW:
+        return 1 if battery.power > 0 else -1
+    return {"Charging": 1, "Discharging": -1}.get(battery.status or "", 0)
+
+
+def _below(sample: Sample, limit: float, is_steady: bool) -> Look | None:
+    battery = sample.battery
+    if not is_steady or battery is None or battery.pct is None:
+        return None
+    if battery.pct <= limit:
+        return None if direction(battery) > 0 else Look(True, battery.pct)
+    return Look(False if battery.pct >= min(limit + PERCENT_MARGIN, 100.0) else None, battery.pct)
+
+
+def _above(sample: Sample, limit: float, is_steady: bool) -> Look | None:
+    battery = sample.battery
+    if not is_steady or battery is None or battery.pct is None:
+        return None
+    if battery.pct >= limit:
+        unplugged = direction(battery) < 0 or sample.on_ac is False
+        return None if unplugged else Look(True, battery.pct)
+    return Look(False if battery.pct <= max(limit - PERCENT_MARGIN, 0.0) else None, battery.pct)
+
+
+def _drains(sample: Sample, limit: float, is_steady: bool) -> Look | None:
+    battery = sample.battery
+    if battery is None or sample.on_ac is None or battery.power is None:
+        return None
+    least = DRAIN_WATTS_FULL if battery.status == "Full" else DRAIN_WATTS
+    return Look(sample.on_ac and battery.power <= -least, max(-battery.power, 0.0))
+
+
+def _hotter(sample: Sample, limit: float, is_steady: bool) -> Look | None:
+    temperature = sample.cpu.temp
+    if temperature is None:
+        return None
+    if temperature >= limit:
+        return Look(True, temperature)
+    return Look(False if temperature <= limit - DEGREES_MARGIN else None, temperature)
+
+
+KINDS: Final = (
+    Kind(
+        "below",
+        "Battery low",
+        "%",
+        "the battery is at P percent or below, and not charging",
+        _below,
+        least=1.0,
+        most=99.0,
+        metavar="P",
+        is_critical=True,
+    ),
+    Kind(
+        "above",
+        "Battery charged",
+        "%",
+        "the battery is at P percent or above, and not discharging",
+        _above,
+        least=1.0,
+        most=100.0,
+        metavar="P",
+    ),
+    Kind(
+        "drains-on-mains",
+        "Battery drains on mains",
+        "W",
+        f"on mains, the battery has given {DRAIN_WATTS:g} W or more for {DRAIN_SECONDS / 60:.0f} minutes",
+        _drains,
+        samples=2,
+        seconds=DRAIN_SECONDS,
+    ),
+    Kind(
+        "hotter",
+        "CPU hot",
+        "°C",
+        "the CPU is at C °C or above, in two samples in a row",
+        _hotter,
+        least=1.0,
+        most=200.0,
+        metavar="C",
+        is_critical=True,
+        samples=2,
+    ),
+)
