@@ -45,6 +45,7 @@ done
 
 commands='telemetry-sampler telemetry-writer telemetry-query'
 units='telemetry-sampler.service telemetry-writer.service'
+user_unit=telemetry-alert.service
 modules=$prefix/share/telemetry-logger
 . "$source/systemd/takeover.sh"
 
@@ -94,6 +95,14 @@ place_examples() {
     done
 }
 
+# For each user to enable: systemctl --user enable --now telemetry-alert
+place_user_unit() {
+    install -d "$root$prefix/lib/systemd/user"
+    sed "s|/usr/bin/telemetry-|$prefix/bin/telemetry-|" \
+        "$source/systemd/user/$user_unit" >"$root$prefix/lib/systemd/user/$user_unit"
+    chmod 0644 "$root$prefix/lib/systemd/user/$user_unit"
+}
+
 place_units() {
     install -d "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/default"
     for unit in $units; do
@@ -136,6 +145,7 @@ install_here() {
     place_program
     place_documents
     place_examples
+    place_user_unit
     place_units
     systemd-sysusers telemetry-logger.conf
     systemctl daemon-reload
@@ -161,6 +171,7 @@ uninstall_here() {
             "$prefix/share/zsh/vendor-completions/_$command" \
             "$prefix/share/fish/vendor_completions.d/$command.fish"
     done
+    rm -f "$prefix/lib/systemd/user/$user_unit"
     rm -rf "$modules" "$prefix/share/doc/telemetry-logger" /run/telemetry-logger /etc/sysusers.d/telemetry-logger.conf
     systemctl daemon-reload
     if [ -e "$record" ]; then
@@ -180,6 +191,7 @@ if [ -n "$root" ]; then
     place_program
     place_documents
     place_examples
+    place_user_unit
     [ "$prefix" = /usr ] || place_units # the package brings its own
 elif [ "$action" = install ]; then
     install_here

@@ -21,7 +21,7 @@ def test_the_versions_agree() -> None:
 
 
 def test_it_depends_on_what_is_required_and_no_more() -> None:
-    depends = (DEBIAN / "control").read_text().split("\nDepends:\n")[1].split("\nDescription")[0]
+    depends = (DEBIAN / "control").read_text().split("\nDepends:\n")[1].split("\nSuggests")[0]
     names = [line.split()[0].rstrip(",") for line in depends.splitlines()]
     of_debian = set(environment.DEBIAN_NAMES.values())
     assert set(names) == {*of_debian, "${misc:Depends}", "${python3:Depends}"}

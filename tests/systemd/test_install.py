@@ -13,6 +13,7 @@ from telemetry import __version__
 
 ROOT = Path(__file__).parent.parent.parent
 INSTALL = ROOT / "systemd" / "install.sh"
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 COMMANDS = ("telemetry-sampler", "telemetry-writer", "telemetry-query")
 
 
@@ -55,6 +56,14 @@ def test_the_units_run_what_was_installed_as_whom_it_was_told(root: Path) -> Non
     assert (root / "etc/sysusers.d/telemetry-logger.conf").read_text() == "g telemetry -\n"
 
 
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local"])
+def test_the_unit_of_alerts_is_a_user_s_and_runs_what_was_installed(prefix: str, tmp_path: Path) -> None:
+    assert install("--root", str(tmp_path), "--prefix", prefix).returncode == 0
+    (unit,) = tmp_path.rglob("telemetry-alert*")
+    assert unit == tmp_path / prefix[1:] / "lib/systemd/user/telemetry-alert.service"
+    assert f"\nExecStart={prefix}/bin/telemetry-query alert $ALERT_OPTIONS\n" in unit.read_text()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs_from_its_own_directory(root: Path, command: str) -> None:
     launcher = (root / "usr/local/bin" / command).read_text()
@@ -66,12 +75,26 @@ def test_a_command_runs_from_its_own_directory(root: Path, command: str) -> None
     assert ran.stdout.split()[-1] == __version__
 
 
-@pytest.mark.parametrize("name", ["every_sample.py", "low_battery.py", "bare_pyzmq.py"])
-def test_an_example_finds_the_modules(root: Path, name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def of_the_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the Debian package lays out."""
+    root = tmp_path_factory.mktemp("package")
+    assert install("--root", str(root), "--prefix", "/usr").returncode == 0
+    return root
+
+
+@pytest.mark.parametrize("prefix", ["usr", "usr/local"])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_finds_the_modules(
+    root: Path, of_the_package: Path, name: str, prefix: str, tmp_path: Path
+) -> None:
     """Where the directory of the stream belongs to somebody else, it has got as far as to say so."""
-    example = (root / "usr/local/share/doc/telemetry-logger/examples" / name).read_text()
+    base = of_the_package if prefix == "usr" else root
+    example = (base / prefix / "share/doc/telemetry-logger/examples" / name).read_text()
     there = tmp_path / name
-    there.write_text(example.replace('"/usr/local', f'"{root}/usr/local'))  # as it lies under --root
+    there.write_text(
+        example.replace(f'"/{prefix}/share', f'"{base}/{prefix}/share')
+    )  # as it lies under --root
     environ = {"PATH": "/usr/bin:/bin", "TELEMETRY_RUNTIME_DIR": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-I", str(there)], env=environ, stderr=subprocess.PIPE, cwd="/"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from query.arguments import parser, rules
+
 ROOT = Path(__file__).parent.parent.parent
 UNITS = sorted((ROOT / "systemd").glob("*.service"))
+USER_UNITS = sorted((ROOT / "systemd" / "user").glob("*.service"))
 DROP_INS = sorted((ROOT / "systemd" / "drop-in").glob("*.conf"))
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 
@@ -37,12 +41,13 @@ def score(unit: Path) -> float:
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", [*UNITS, *USER_UNITS], ids=lambda unit: unit.stem)
 def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
     there = tmp_path / unit.name
     text = re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", unit.read_text())
     there.write_text(re.sub(r"Documentation=.*", "", text))
-    said = analyze("verify", "--man=no", str(there)).stderr
+    manager = ["--user"] if unit in USER_UNITS else []
+    said = analyze(*manager, "verify", "--man=no", str(there)).stderr
     assert not [line for line in said.splitlines() if unit.name in line]
 
 
@@ -118,3 +123,19 @@ def test_the_settings_file_has_each_variable_that_a_unit_uses(unit: Path) -> Non
     (command,) = settings(unit)["ExecStart"]
     for variable in re.findall(r"\$(\w+)", command):
         assert re.search(rf'^{variable}=""$', default, re.MULTILINE)
+
+
+def test_the_alert_of_the_user_unit_is_one_that_the_command_takes() -> None:
+    (unit,) = USER_UNITS
+    found = settings(unit)
+    options, _ = found["Environment"]
+    words = shlex.split(options.strip('"').partition("=")[2])
+    given = vars(parser().parse_args(["alert", *words]))
+    assert [(rule.kind.name, rule.limit) for rule in rules(given)] == [
+        ("below", 15.0),
+        ("drains-on-mains", 0.0),
+    ]
+    assert given["notify"]
+    assert found["ExecStart"] == ["/usr/bin/telemetry-query alert $ALERT_OPTIONS"]
+    document = (ROOT / "docs" / "alerts.md").read_text()
+    assert f"It runs `telemetry-query alert {shlex.join(words)}`." in document
