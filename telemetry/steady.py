@@ -27,6 +27,10 @@ class Steps:
         self._steady: float | None = None
         self._steady_age = 0.0
         """s since the newest percent that was steady"""
+        self._held = 0.0
+        """s for which it has been what it is"""
+        self._held_joules = 0.0
+        """Energy meanwhile: a gauge may step by 5 % at a time"""
         self._doubted: float | None = None
         self._jump = 0.0
         """Percent: the step with which the doubt began"""
@@ -44,10 +48,12 @@ class Steps:
         self._steady_age += seconds
         self._doubted_age += seconds
         self._doubted_gap += seconds
+        self._held += seconds
+        self._held_joules += abs(watts or 0.0) * seconds
         if percent is None:
             return False
         step = 0.0 if self._steady is None else percent - self._steady
-        if not explained(step, self._steady_age, watts, full):
+        if not explained(step, self._steady_age, watts, full) and not self._is_saved_up(step, full):
             if self._doubted is None or not explained(
                 percent - self._doubted, self._doubted_gap, watts, full
             ):
@@ -56,8 +62,16 @@ class Steps:
             if self._doubted_age < _LASTS:
                 return False
             self.unexplained += self._jump
+        if percent != self._steady:
+            self._held = self._held_joules = 0.0
         self._steady, self._steady_age, self._doubted = percent, 0.0, None
         return True
+
+    def _is_saved_up(self, step: float, full: float | None) -> bool:
+        """Return whether all the energy since the percent last changed explains the step."""
+        if full is None or self._held <= 0:
+            return False
+        return explained(step, self._held, self._held_joules / self._held, full)
 
 
 class SteadyPercent:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.sample import Battery, Cpu, Health, Sample
-from telemetry.steady import SteadyPercent
+from telemetry.steady import SteadyPercent, Steps
 
 BATTERY = Battery("BAT0", "Discharging", 12.0, -1.0, -12.0, 66.0, health=Health(48.0, 50.0, "Wh"))
 """A quarter of a percent a minute is 7.2 W of it."""
@@ -131,3 +131,11 @@ def test_what_stays_where_it_is_becomes_steady(
         watch.take(sample(len(seen) + seq, BATTERY, interval)) for seq in range(1, int(30 / interval) + 4)
     ]
     assert later[-1]
+
+
+def test_a_gauge_that_steps_by_5_is_steady() -> None:
+    steps = Steps()
+    for percent in (60.0, 55.0, 50.0):
+        assert all(steps.take(percent, 10.0, -30.0, 30.0) for _ in range(20))
+    assert steps.unexplained == 0
+    assert not steps.take(0.0, 10.0, -30.0, 30.0)

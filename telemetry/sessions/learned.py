@@ -1,0 +1,64 @@
+"""Wh per percent, learned from discharges: a percent of one gauge is not a hundredth of its battery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import floor
+from typing import Final
+
+from telemetry.sessions.records import Percent
+
+_ENOUGH: Final = 10
+"""Visits from which on what was learned is better than full / 100"""
+
+
+class Learned:
+    """Energy per percent of one battery, from the visits of its discharges.
+
+    w(p) = (sum + w0) / (visits + 1), where sum is what was drawn in the visits of p, and w0 the mean of all
+    visits of any percent. (w0 is full / 100 times the ratio of real to nominal energy that was seen: ``full``
+    cancels out.)
+    """
+
+    def __init__(self, percents: Iterable[tuple[int, int, int]] = ()) -> None:
+        """``percents``: percent, µJ, visits, of those that were visited."""
+        self._sums: dict[int, list[int]] = {percent: [uj, visits] for percent, uj, visits in percents}
+        self._total = sum(uj for uj, _ in self._sums.values())
+        self._visits = sum(visits for _, visits in self._sums.values())
+
+    @property
+    def percents(self) -> list[tuple[int, int, int]]:
+        """Percent, µJ, visits, in rising order."""
+        return [(percent, *self._sums[percent]) for percent in sorted(self._sums)]  # type: ignore[misc]
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it is better than full / 100."""
+        return self._visits >= _ENOUGH
+
+    def add(self, percent: Percent) -> None:
+        """Add the visits of one percent of a discharge."""
+        if percent.visits:
+            sums = self._sums.setdefault(percent.percent, [0, 0])
+            sums[0] += percent.drawn_uj
+            sums[1] += percent.visits
+            self._total += percent.drawn_uj
+            self._visits += percent.visits
+
+    def uj(self, percent: int) -> float:
+        """Return w(percent), µJ. Needs one visit of any percent."""
+        drawn, visits = self._sums.get(percent, (0, 0))
+        return (drawn + self._total / self._visits) / (visits + 1)
+
+    def between(self, high: float, low: float) -> float:
+        """Return the µJ from percent ``high`` down to ``low``; negative where ``low`` is the higher one."""
+        if high < low:
+            return -self.between(low, high)
+        # The step from p to p - 1 takes w(p); of a percent with a fraction, that part.
+        high, low = min(high, 100.0), max(low, 0.0)
+        total, at = 0.0, high
+        while at > low:
+            below = max(low, float(-floor(-at) - 1))
+            total += (at - below) * self.uj(-floor(-at))
+            at = below
+        return total

@@ -1,0 +1,280 @@
+"""The state between two rows, and what the next row makes of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from telemetry.sessions.awake import Awake, Item
+from telemetry.sessions.learned import Learned
+from telemetry.sessions.nap import Gauge, Nap
+from telemetry.sessions.records import CHARGE, DISCHARGE, HOLE, REST, SLEEP, Known, Percent, Row, Session
+from telemetry.steady import Steps
+
+_COUNTS: Final = 120.0
+"""s awake after which a new direction counts"""
+_SHORTEST_HOLE: Final = 600.0
+"""s without a row from which on a hole is a session of its own"""
+_GAUGE_WAKES: Final = 60.0
+"""s awake after a sleep in which the gauge is waited for"""
+_TOPPED_UP: Final = 95.0
+"""Percent from which on charging within a rest is rest"""
+_ROSE: Final = 2.0
+"""Percent; if it rose by more while asleep, the discharge before has ended."""
+_UNDECIDED: Final = 600.0
+"""s awake after which a recording that changes its direction all the time is a session anyway"""
+_MOST_HELD: Final = 1000
+"""Rows that wait for a decision"""
+_MOST_PACKS: Final = 16
+"""Packs whose Wh per percent are remembered, those that were in last"""
+
+
+class Sessions:
+    """Makes sessions of rows, in the order of their time. See ``telemetry.sessions`` for the rules."""
+
+    def __init__(self) -> None:
+        self.known = Known()
+        self._learned: dict[str, Learned] = {}
+        self._last: Row | None = None
+        self._steps = Steps()
+        self._gauge = Gauge()
+        """The newest that was steady"""
+        self._current: Awake | None = None
+        self._before: str | None = None
+        """Kind of the session before a sleep"""
+        self._direction: str | None = None
+        """Of ``_run``"""
+        self._run: list[Item] = []
+        """The newest rows, of a direction that does not count yet"""
+        self._run_awake = 0.0
+        self._lead: list[list[Any]] = []
+        """Earlier runs where no session has begun: direction, s awake, items"""
+        self._nap: Nap | None = Nap(None, 0.0, 0.0, 0.0, Gauge())
+        self._closed: list[Session] = []
+
+    # --- what goes in, what comes out ---
+
+    def take(self, row: Row) -> list[Session]:
+        """Take the next row; return the sessions that have ended."""
+        last = self._last
+        seconds = row.seconds_since(row.time if last is None else last.time)
+        begin = row.start - row.asleep if row.is_after_sleep else row.start
+        if last and not row.follows(last.run_id, last.seq) and begin - last.time >= _SHORTEST_HOLE:
+            self._begin_nap(Nap(HOLE, last.time, begin, 0.0, self._gauge))
+        if row.is_after_sleep:
+            self._begin_nap(Nap(SLEEP, begin, row.start, row.asleep, self._gauge))
+        if self._nap:
+            self._last = row
+            self._nap.add(row, seconds)
+            if self._nap.awake >= _GAUGE_WAKES or len(self._nap.rows) >= _MOST_HELD:
+                self._end_nap()
+        else:
+            self._take(row, seconds)
+            self._last = row
+        return self._taken()
+
+    def learn_of(self, known: Known) -> list[Session]:
+        """Take what is known of the battery from now on; return the sessions that have ended.
+
+        Another pack ends the session.
+        """
+        if known.pack != self.known.pack and self.known.pack is not None:
+            self._end_nap()
+            self._end_waking()
+            self._close()
+            self._nap = Nap(None, 0.0, 0.0, 0.0, Gauge())
+        self.known = known
+        return self._taken()
+
+    def now(self) -> list[Session]:
+        """Return the sessions that have not ended, as they are after the newest row. The state stays.
+
+        The last of them is the one that goes on.
+        """
+        it = Sessions.load(self.state())
+        it._end_nap()
+        it._end_waking()
+        it._close()
+        return it._taken()
+
+    @property
+    def learned(self) -> Learned | None:
+        """What discharges of this battery have told; None: nothing yet."""
+        return self._learned.get(self.known.pack or "")
+
+    # --- as JSON ---
+
+    def state(self) -> dict[str, Any]:
+        """Return the state in types that JSON has."""
+        return {
+            "known": self.known,
+            "learned": [[pack, learned.percents] for pack, learned in self._learned.items()],
+            "last": self._last,
+            "steps": dict(vars(self._steps)),
+            "gauge": self._gauge,
+            "current": self._current.state() if self._current else None,
+            "before": self._before,
+            "direction": self._direction,
+            "run": self._run,
+            "run_awake": self._run_awake,
+            "lead": self._lead,
+            "nap": self._nap.state() if self._nap else None,
+        }
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> Sessions:
+        """Return what ``state`` was of, read back from JSON."""
+        it = cls()
+        it.known = Known(*state["known"])
+        it._learned = {pack: Learned(percents) for pack, percents in state["learned"]}
+        it._last = Row(*state["last"]) if state["last"] else None
+        vars(it._steps).update(state["steps"])
+        it._gauge = Gauge(*state["gauge"])
+        it._current = Awake.load(state["current"]) if state["current"] else None
+        it._before, it._direction = state["before"], state["direction"]
+        it._run, it._run_awake = list(map(_item, state["run"])), state["run_awake"]
+        it._lead = [[kind, awake, list(map(_item, items))] for kind, awake, items in state["lead"]]
+        it._nap = Nap.load(state["nap"]) if state["nap"] else None
+        return it
+
+    # --- awake ---
+
+    def _take(self, row: Row, seconds: float) -> None:
+        full = self.known.full_wh(row.voltage)
+        if self._steps.take(row.pct, seconds, row.watts, full):
+            level = self._gauge.level if row.level is None else row.level
+            self._gauge = Gauge(row.pct, level, row.voltage or self._gauge.voltage)
+        direction = self._direction_of(row)
+        if direction is None:  # nothing tells, and nothing is to be counted but its time
+            return
+        pct, level, *_ = self._gauge
+        item = Item(row, pct, level, self._steps.unexplained, self.known.pack)
+        if self._current and direction == self._current.kind:
+            self._merge_run()
+            self._visited(self._current.add(item))
+            return
+        if direction != self._direction:
+            self._merge_run()
+            self._direction = direction
+        self._run.append(item)
+        self._run_awake += seconds
+        if self._run_awake >= _COUNTS or len(self._run) >= _MOST_HELD:
+            self._begin(direction, [*self._lead, [direction, self._run_awake, self._run]])
+        elif not self._current:
+            lead = sum(awake for _, awake, _ in self._lead) + self._run_awake
+            held = sum(len(items) for *_, items in self._lead) + len(self._run)
+            if lead >= _UNDECIDED or held >= _MOST_HELD:
+                self._end_waking()
+
+    def _direction_of(self, row: Row) -> str | None:
+        """Return where the row belongs: without a direction of its own, to what goes on."""
+        kind = self._current.kind if self._current else self._before
+        if row.direction is None:
+            return self._direction if self._run else self._current.kind if self._current else None
+        pct = self._gauge.pct
+        if row.direction == CHARGE and kind == REST and pct is not None and pct >= _TOPPED_UP:
+            return REST
+        return row.direction
+
+    def _begin(self, kind: str, runs: list[list[Any]]) -> None:
+        """Begin a session with ``runs``: direction, s awake and items of each. Those of another are flips."""
+        self._close()
+        self._lead = []
+        self._current = current = Awake(kind, runs[0][2][0].row)
+        self._before = None
+        current.flips = sum(1 for direction, *_ in runs if direction != kind)
+        for direction, _, items in runs:
+            for item in items:
+                self._visited(current.add(item, is_flip=direction != kind))
+        self._clear_run()
+
+    def _merge_run(self) -> None:
+        """The newest run did not last: it belongs to the session, or to the one that will begin."""
+        if not self._run:
+            return
+        if self._current:
+            self._current.flips += 1
+            for item in self._run:
+                self._visited(self._current.add(item, is_flip=True))
+        else:
+            self._lead.append([self._direction, self._run_awake, self._run])
+        self._clear_run()
+
+    def _clear_run(self) -> None:
+        self._run, self._run_awake, self._direction = [], 0.0, None
+
+    def _visited(self, percents: list[Percent]) -> None:
+        if not percents:
+            return
+        pack = self.known.pack or ""
+        learned = self._learned.pop(pack, None) or Learned()
+        while len(self._learned) >= _MOST_PACKS:
+            del self._learned[next(iter(self._learned))]
+        self._learned[pack] = learned
+        for percent in percents:
+            learned.add(percent)
+
+    # --- asleep ---
+
+    def _begin_nap(self, nap: Nap) -> None:
+        if self._nap:
+            self._end_nap()
+            nap.before = self._gauge
+        self._end_waking()
+        self._nap = nap
+        if nap.kind == HOLE:
+            self._close()
+
+    def _end_waking(self) -> None:
+        """Rows stop: those that wait for a decision get it."""
+        self._merge_run()
+        if self._lead:
+            awake: dict[str, float] = {}
+            for direction, seconds, _ in self._lead:
+                awake[direction] = awake.get(direction, 0.0) + seconds
+            self._begin(max(awake, key=lambda direction: awake[direction]), self._lead)
+
+    def _end_nap(self) -> None:
+        """The gauge has told what it says after a sleep: now the rows behind it count."""
+        nap, self._nap = self._nap, None
+        if nap is None:
+            return
+        after = nap.after(self.known)
+        session = nap.closed(after, self.known, self.learned)
+        if session:
+            self._closed.append(session)
+        self._steps = Steps()
+        self._steps.take(after.pct, 0.0, None, None)
+        self._resume(nap, after)
+        self._gauge = after.or_else(nap.before)
+        before = nap.rows[0].time if nap.rows else nap.end
+        for row in nap.rows:
+            self._take(row, row.seconds_since(before))
+            before = row.time
+
+    def _resume(self, nap: Nap, after: Gauge) -> None:
+        """Tell whether the session before a sleep may go on."""
+        if not self._current:
+            return
+        rose = 0.0 if nap.before.pct is None or after.pct is None else after.pct - nap.before.pct
+        if self._current.kind == DISCHARGE and rose <= _ROSE:
+            self._current.nap(nap.asleep_us)
+        else:
+            kind = self._current.kind
+            self._close()
+            self._before = kind
+
+    # --- the end ---
+
+    def _close(self) -> None:
+        if self._current:
+            self._closed.append(self._current.closed())
+        self._current, self._before = None, None
+
+    def _taken(self) -> list[Session]:
+        closed, self._closed = self._closed, []
+        return closed
+
+
+def _item(state: list[Any]) -> Item:
+    row, *gauge = state
+    return Item(Row(*row), *gauge)
