@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
+from query.buckets import edges_of
 from query.columns import Column
 from query.reports import Report, Variant, sql_text
 from query.steps import add_functions
@@ -64,10 +65,13 @@ def ask(
     window = window_of(connection, report, history, parameters["since"], parameters["until"])
     bound = {**parameters, **variant.parameters, **window._asdict()}
     limit: int | None = parameters["limit"]
+    moved = None
     if limit is not None:
         bound["limit"] = limit + 1  # one more tells that there are more
     if report.sums:
+        edges, moved = edges_of(connection, variant.by, window, report.sums, history)
         bound |= cut(window.start, window.stop, report.sums, history)._asdict()
+        bound["edges"] = str(edges)  # JSON as well
 
     sql = sql_text(variant.sql)
     if report.in_pages:
@@ -83,7 +87,7 @@ def ask(
     known = {column.name: column for column in report.columns + variant.columns}
     # A newer view may have columns that this does not know: they are shown, if without a unit.
     columns = tuple(known.get(name, Column(name, "", "", 3)) for name in names)
-    remarks = list(filter(None, (window.remark, _misdated(connection, report, window), age, said)))
+    remarks = list(filter(None, (window.remark, moved, _misdated(connection, report, window), age, said)))
     # Who names a limit and no window knows that there are more.
     is_known = parameters["since"] is None and parameters["until"] is None and limit != report.limit
     return Answer(columns, _limited(told, limit, [] if is_known else remarks), remarks)

@@ -172,6 +172,7 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
         metavar="F",
         help=f"table, json, csv, or one of tabulate's: github, html, tsv, ... (default: {report.format})",
     )
+    to.add_argument("--utc", action="store_true", help="times, days and hours in UTC, not in local time")
     to.set_defaults(limit=report.limit)
     for option in report.options:
         if option.choices:
@@ -211,7 +212,7 @@ def _described(report: Report | None) -> str:
                 parts += [f"columns that {option.flag} adds:", *lines(option.switch.columns)]
         if any(column.kind == "time" for column in report.columns):
             parts.append("Unix s: local date and time in tables, the number itself in json and csv.")
-    return "\n".join([*parts, fill(f"A time T is {FORMS}, in the local time zone.", _WIDTH)])
+    return "\n".join([*parts, fill(f"A time T is {FORMS}, in the local time zone (--utc: in UTC).", _WIDTH)])
 
 
 def _alert_described() -> str:

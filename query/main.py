@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -56,7 +56,8 @@ def _run(argv: Sequence[str], now: float) -> None:
     elif given["report"] == "alert":
         _alert(given)
     else:
-        _report(given, now)
+        with _in_utc() if given["utc"] else nullcontext():
+            _report(given, now)
 
 
 def _report(given: Mapping[str, Any], now: float) -> None:
@@ -87,6 +88,22 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     sys.stdout.flush()  # remarks come behind the rows
     for remark in (*answer.remarks, *_silence(committed)):
         say(PROGRAM, remark)
+
+
+@contextmanager
+def _in_utc() -> Iterator[None]:
+    """Make UTC the local time of this process: for what is typed, for days, and for what is shown."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC0"  # known to the C library also where there are no time zones
+    time.tzset()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
 
 
 def _show_live(given: Mapping[str, Any]) -> None:

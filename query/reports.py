@@ -17,7 +17,8 @@ where the user gave none. It then ends at :last, whatever a clock that stepped b
 
 A report that sums up says of what (``sums``), and its WITH has ``{{include system_pieces: COLUMNS}}``, or the
 pieces of cores or processes: the table ``piece`` has these columns of the window, of roll-ups in its middle
-and of single samples at its ends.
+and of single samples at its ends. Of the system it has beside them ``since`` and ``until`` of its bucket: the
+window is cut where the hours, days, weeks or months of ``Variant.by`` begin.
 A report that lists rows without end is ``in_pages``: its SQL gives :page rows after (:after_time, :after_ts).
 """
 
@@ -55,7 +56,7 @@ from query.columns import (
     Column,
     exported,
 )
-from query.rollups import CORE, PROCESS, SYSTEM, RollUps
+from query.rollups import CORE, PROCESS, SYSTEM, By, RollUps
 
 _SQL: Final = Path(__file__).parent / "sql"
 _INCLUDE: Final = re.compile(r"\{\{include (\w+):\s+([^{}]+)\}\}")
@@ -69,6 +70,8 @@ class Variant(NamedTuple):
     parameters: Mapping[str, int | None] = {}
     columns: tuple[Column, ...] = ()
     """Columns that it adds at the end."""
+    by: By | None = None
+    """What its rows are of: ``piece`` is cut there."""
 
 
 class Option(NamedTuple):
@@ -212,11 +215,13 @@ REPORTS: Final = (
         options=(
             Option(
                 "--by",
-                "one row for the window (total), for each hour or for each day, in UTC",
+                "one row for the window (total), or for each hour, day, week (from Monday) or month",
                 choices={
-                    "total": Variant("energy", {"bucket": None}),
-                    "hour": Variant("energy", {"bucket": 3_600}),
-                    "day": Variant("energy", {"bucket": 86_400}),
+                    "total": Variant("energy"),
+                    "hour": Variant("energy", by="hour"),
+                    "day": Variant("energy", by="day"),
+                    "week": Variant("energy", by="week"),
+                    "month": Variant("energy", by="month"),
                 },
             ),
         ),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+By = Literal["hour", "day", "week", "month"]
+"""What the rows of a report may be of: see query/buckets.py."""
 
 
 class Level(NamedTuple):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nextafter
+from time import localtime
 from typing import Final
 
 from telemetry import END_OF_TIME
@@ -129,13 +130,18 @@ def moments(shown: datetime) -> list[float]:
         return [first]
     if first < second:
         return [first, second]
-    before, after = int(second), int(first)  # in the offset after the gap, and in the one before it
-    offset = _utc_offset(after)
+    return [float(clock_change(int(second), int(first)))]
+
+
+def clock_change(before: int, after: int) -> int:
+    """Return the moment between the two, Unix s, from which on the offset from UTC is that of ``after``."""
+    offset = utc_offset(after)
     while after - before > 1:
         middle = (before + after) // 2
-        before, after = (before, middle) if _utc_offset(middle) == offset else (middle, after)
-    return [float(after)]
+        before, after = (before, middle) if utc_offset(middle) == offset else (middle, after)
+    return after
 
 
-def _utc_offset(moment: int) -> timedelta | None:
-    return datetime.fromtimestamp(moment, UTC).astimezone().utcoffset()
+def utc_offset(moment: int) -> int:
+    """Return by how many seconds local time is ahead of UTC."""
+    return localtime(moment).tm_gmtoff

@@ -167,6 +167,11 @@ def outward(start: float, stop: float, of: RollUps, history: History) -> tuple[f
     return max(_floor(start, _grain(start, of, history)), 0.0), _ceiling(stop, _grain(stop, of, history))
 
 
+def inward(edge: float, of: RollUps, history: History) -> float:
+    """Return an edge inside the window; where raw rows may be gone, moved to the start of its bucket."""
+    return _floor(edge, _grain(edge, of, history))
+
+
 def _grain(edge: float, of: RollUps, history: History) -> int:
     """Return the size of the finest that is there at ``edge``, s; 0 for raw rows."""
     if of.coarse and edge < getattr(history, of.fine.since):

@@ -1,29 +1,33 @@
--- One row for the window or, with :bucket, for each bucket of that many seconds, in UTC, that holds a sample; the
--- buckets between two of them that hold none are one row together: a clock that once woke in 1970 shall not print
--- 20,000 empty days. Without :since and :until the window is the extent of the data.
+-- One row for each bucket of the window that holds a sample; the buckets between two of them that hold none are one row
+-- together: a clock that once woke in 1970 shall not print 20,000 empty days. Without :since and :until the window is
+-- the extent of the data.
 WITH
 {{include system_pieces:
   first_start, last_time, covered_us, discharged_uj, charged_uj, battery_samples}},
+part AS (
+    SELECT since,
+           until,
+           MIN(first_start)     AS first_start,
+           MAX(last_time)       AS last_time,
+           SUM(discharged_uj)   AS discharged_uj,
+           SUM(charged_uj)      AS charged_uj,
+           TOTAL(covered_us)    AS covered_us,
+           SUM(battery_samples) AS battery_samples
+    FROM piece
+    GROUP BY since
+),
 total AS (
     SELECT coalesce(:since, MIN(first_start)) AS start,
            coalesce(:until, MAX(last_time))   AS stop,
            SUM(battery_samples)               AS battery_samples
-    FROM piece
-),
-bucket AS (
-    SELECT CAST(moment AS INTEGER) / :bucket * :bucket AS start,
-           SUM(discharged_uj)                          AS discharged_uj,
-           SUM(charged_uj)                             AS charged_uj,
-           TOTAL(covered_us)                           AS covered_us
-    FROM piece
-    GROUP BY 1
+    FROM part
 ),
 filled AS (
-    SELECT MAX(coalesce(bucket.start, total.start), total.start)         AS start,
-           MIN(coalesce(bucket.start + :bucket, total.stop), total.stop) AS stop,
+    SELECT max(since, total.start) AS start,
+           min(until, total.stop)  AS stop,
            discharged_uj, charged_uj, covered_us
-    FROM bucket, total
-    WHERE battery_samples > 0
+    FROM part, total
+    WHERE total.battery_samples > 0
 ),
 empty (start, stop) AS (
     -- In an open window the first sample begins the data, though its interval may reach into the bucket before.
@@ -32,7 +36,7 @@ empty (start, stop) AS (
     UNION ALL
     SELECT MAX(filled.stop), total.stop FROM filled, total
 ),
-span AS (
+shown AS (
     SELECT * FROM filled
     UNION ALL
     SELECT start, stop, 0, 0, 0 FROM empty WHERE start < stop
@@ -44,6 +48,6 @@ SELECT start,
        charged_uj / 3.6e9                           AS charged_wh,
        covered_us / 1e6                             AS covered_s,
        MAX(stop - start - covered_us / 1e6, 0.0)    AS uncovered_s
-FROM span
+FROM shown
 ORDER BY start, stop
 LIMIT coalesce(:limit, -1);

@@ -159,7 +159,7 @@ def test_a_path_of_any_bytes_can_be_told(directory: Path) -> None:
         (["top", "--at", "5", "--since", "6"], "--since is not before the end of the window"),
         (["recent", "--at", "5"], "--at"),
         (["recent", "--format", "xml"], "--format: no format 'xml'; there are table, json, csv, "),
-        (["energy", "--by", "week"], "week"),
+        (["energy", "--by", "year"], "year"),
         (["recent", "--db"], "--db"),
     ],
 )

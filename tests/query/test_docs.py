@@ -118,6 +118,7 @@ def test_help_has_every_report_column_and_option(report: Report, capsys: pytest.
         "--until",
         "--limit",
         "--format",
+        "--utc",
         "--db",
         *(option.flag for option in report.options),
     ):

@@ -21,6 +21,7 @@ from query.rollups import CORE, PROCESS, SYSTEM, RollUps
 from query.window import JITTER, History, cut, outward
 from tests.query.recordings import NOON, Recording
 from tests.query.rollups import drop, roll_up
+from tests.query.zones import ZONES, zone
 
 DAY = 86_400
 SOURCES = [SYSTEM, CORE, PROCESS]
@@ -120,11 +121,12 @@ steps = st.one_of(
 )
 recorded = st.lists(st.tuples(steps | moments, readings), min_size=1, max_size=25)
 
+BY = ["total", "hour", "day", "week", "month"]
 ADDING_UP = [
     (report, arguments)
     for report in REPORTS
     if report.sums
-    for arguments in ([{"by": by} for by in ("total", "hour", "day")] if report.name == "energy" else [{}])
+    for arguments in ([{"by": by} for by in BY] if report.name == "energy" else [{}])
 ]
 OF_HISTORY = {"rolled_up_until", "raw_since", "days_fit"}
 """What status tells of the roll-ups themselves."""
@@ -175,11 +177,11 @@ def windows(times: list[float]) -> st.SearchStrategy[tuple[float | None, float |
     return st.tuples(edge, edge).filter(lambda window: None in window or window[0] < window[1])
 
 
-@given(recorded, histories(), st.data())
+@given(recorded, histories(), st.sampled_from(ZONES), st.data())
 def test_rolled_up_or_not_the_answer_is_the_same(
-    rows: list[tuple[float, dict[str, Any]]], history: History, data: st.DataObject
+    rows: list[tuple[float, dict[str, Any]]], history: History, place: str, data: st.DataObject
 ) -> None:
-    with database_of(rows) as raw, copy_of(raw) as rolled_up:
+    with database_of(rows) as raw, copy_of(raw) as rolled_up, zone(place):
         roll_up(rolled_up, history)
         times = [time for (time,) in raw.execute("SELECT time FROM system_sample ORDER BY ts")]
         window = data.draw(windows(times))

@@ -58,7 +58,7 @@ def test_every_option_of_a_service(name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["telemetry-query", "energy", "--by", ""], {"total", "hour", "day"}),
+        (["telemetry-query", "energy", "--by", ""], {"total", "hour", "day", "week", "month"}),
         (["telemetry-query", "live", "--format", ""], {"table", "json"}),
         (["telemetry-query", "recent", "--since", ""], {"now", "today", "yesterday", "90m", "24h", "7d"}),
         (["telemetry-query", "recent", "--limit", ""], set()),
@@ -111,9 +111,15 @@ def test_fish_offers_what_it_should() -> None:
         pytest.skip("no fish here")
     script = f"{fish(QUERY)}\ncomplete -C 'telemetry-query energy --by '"
     done = subprocess.run(["fish", "-N", "-c", script], capture_output=True, text=True, check=True)
-    assert {line.split("\t")[0] for line in done.stdout.splitlines()} == {"total", "hour", "day"}
+    assert {line.split("\t")[0] for line in done.stdout.splitlines()} == {
+        "total",
+        "hour",
+        "day",
+        "week",
+        "month",
+    }
 
 
 def test_a_choice_goes_before_what_the_metavar_means() -> None:
     (by,) = (option for report in QUERY.reports for option in report.options if option.flags == ("--by",))
-    assert value_of(by).words == ("total", "hour", "day")
+    assert value_of(by).words == ("total", "hour", "day", "week", "month")

@@ -1,0 +1,137 @@
+"""Hours, days, weeks and months as the user's clocks show them: where each of them begins.
+
+Local time is that of the process (``TZ``), from the C library. A day begins at the first moment of its date,
+as ``--since 2026-11-24`` does, and has 23 or 25 hours where clocks were set. A week begins on Monday (ISO
+8601). An hour begins where clocks show a whole hour, and where they were set.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+from query.rollups import By, RollUps
+from query.times import clock_change, moments, utc_offset
+from query.values import shown_time
+from query.window import History, Window, inward
+from telemetry import END_OF_TIME
+
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+_LAST: Final = int(END_OF_TIME) - 400 * _DAY
+"""What is later is in one bucket: Python's calendar ends soon after, and a month has to end before that."""
+
+# Days in UTC that hold a sample: a look-up for each, and not a look at each sample.
+_HELD: Final = """
+WITH RECURSIVE held (day) AS (
+    SELECT :first / 86400 - 1
+    UNION ALL
+    SELECT CAST((
+        SELECT MIN(moment) FROM (
+            SELECT MIN(time) AS moment FROM system_sample
+            WHERE time >= max(:first, (held.day + 1) * 86400) AND time < :stop
+            UNION ALL
+            SELECT MIN(bucket) FROM system_hour
+            WHERE bucket >= max(:first, (held.day + 1) * 86400) AND bucket < :stop
+        )
+    ) AS INTEGER) / 86400
+    FROM held WHERE day IS NOT NULL
+)
+SELECT day FROM held WHERE day IS NOT NULL LIMIT -1 OFFSET 1"""
+
+
+def edges_of(
+    connection: sqlite3.Connection, by: By | None, window: Window, of: RollUps, history: History
+) -> tuple[list[int], str | None]:
+    """Return where the buckets inside the window begin, but for the first, and what to say of them.
+
+    Where no sample was recorded for days there may be no edge. An edge inside a minute or an hour that lives
+    on in roll-ups alone moves to the start of it.
+    """
+    if by is None:
+        return [], None
+    stop = min(window.stop, _LAST)
+    held = connection.execute(_HELD, {"first": int(window.start) // _HOUR * _HOUR, "stop": stop})
+    found = {edge for span in _stretches([day for (day,) in held]) for edge in edges(by, *span)}
+    inner = [edge for edge in found if window.start < edge < window.stop]
+    given = {int(inward(edge, of, history)) for edge in inner}
+    moved = None if given == set(inner) else _moved(by, history)
+    return sorted(edge for edge in given if edge > window.start), moved
+
+
+def _moved(by: By, history: History) -> str:
+    if history.minute_since:
+        return (
+            f"sums by minute before {shown_time(history.minute_since)} were dropped: "
+            f"a {by} before that begins with the hour of UTC in which it began"
+        )
+    return (
+        f"raw samples before {shown_time(history.raw_since)} were dropped: "
+        f"a {by} before that begins with the minute of UTC in which it began"
+    )
+
+
+def _stretches(days: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Spans of days without one between them that holds nothing, Unix time in s."""
+    first = 0
+    for index, (day, following) in enumerate(pairwise([*days, -1]), 1):
+        if following != day + 1:
+            yield days[first] * _DAY, (day + 1) * _DAY
+            first = index
+
+
+# --- pure, but for the time zone ----------------------------------------------------------------------
+
+
+def edges(by: By, start: int, stop: int) -> Iterator[int]:
+    """Yield where the buckets begin that touch ``start`` <= time < ``stop``, and where the last one ends.
+
+    Unix time in s, in rising order; a few more at either end are possible.
+    """
+    return _hours(start, stop) if by == "hour" else _dates(by, start, stop)
+
+
+def _dates(by: By, start: int, stop: int) -> Iterator[int]:
+    local = datetime.fromtimestamp(start).date()
+    if by == "week":
+        local -= timedelta(days=local.weekday())
+    if by == "month":
+        local = local.replace(day=1)
+    while True:
+        edge = int(moments(datetime(local.year, local.month, local.day))[0])
+        yield edge
+        if edge >= stop:
+            return
+        local = _next(by, local)
+
+
+def _next(by: By, local: date) -> date:
+    if by == "month":
+        return (local + timedelta(days=31)).replace(day=1)
+    return local + timedelta(days=7 if by == "week" else 1)
+
+
+def _hours(start: int, stop: int) -> Iterator[int]:
+    eras = _eras(start - _HOUR, stop + _HOUR)
+    for number, (begin, end, offset) in enumerate(eras):
+        first = -(-(begin + offset) // _HOUR) * _HOUR - offset
+        if number and first != begin:
+            yield begin
+        yield from range(first, end, _HOUR)
+
+
+def _eras(start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Spans of one offset from UTC, and that offset, s. Clocks that were set twice in a day are not seen."""
+    begin, at, offset = start, start, utc_offset(start)
+    while at < stop:
+        later = min(at + _DAY, stop)
+        if utc_offset(later) == offset:
+            at = later
+            continue
+        at = clock_change(at, later)
+        yield begin, at, offset
+        begin, offset = at, utc_offset(at)
+    yield begin, stop, offset
