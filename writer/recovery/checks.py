@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -77,10 +77,11 @@ class _TableCheck(threading.Thread):
 
     def stop(self) -> None:
         """End at once."""
-        database = self._database
-        if database is not None:
-            database.interrupt()
-        self.join()
+        while self.is_alive():
+            if (database := self._database) is not None:
+                with suppress(sqlite3.ProgrammingError):  # it ended meanwhile, and closed it
+                    database.interrupt()
+            self.join(0.05)  # where it had not begun, an interrupt is forgotten
 
 
 class Checks:
@@ -144,7 +145,9 @@ class Checks:
             return self._wanted.pop(0)
         self._look_at = time.monotonic() + _LOOK_EVERY
         checked = dict(
-            database.execute("SELECT substr(name, 9), value FROM setting WHERE name LIKE 'checked %'")
+            database.execute(
+                "SELECT substr(name, 9), CAST(value AS REAL) FROM setting WHERE name LIKE 'checked %'"
+            )
         )
         # One that was never checked is new: its turn comes in four weeks, counted from now.
         for table in _tables(database):

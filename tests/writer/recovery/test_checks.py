@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,17 @@ def test_a_check_ends_at_once_when_the_writer_does(recorded: Path, checks: Check
         checks.step(store, NOW)
         checks.stop()
         assert store.append(row_of(4000, 4001), NOW).stored == 2
+
+
+def test_a_check_that_ends_by_itself_may_be_stopped_meanwhile(recorded: Path) -> None:
+    """Its connection may be closed just when it is to be interrupted."""
+    with Store(recorded) as store:
+        for delay in range(100):
+            checks = Checks(recorded, LOG)
+            checks.want_all()
+            checks.step(store, NOW)
+            time.sleep(delay % 20 / 20_000)
+            checks.stop()
 
 
 def test_a_missing_file_is_no_damage(recorded: Path, tmp_path: Path) -> None:
