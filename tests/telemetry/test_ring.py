@@ -265,7 +265,11 @@ def test_a_file_of_any_content_opens(garbage: bytes) -> None:
             after = content(ring)
             assert after[-1] == ("new", 1, b"{}")
         with closing(Ring(path, 500)) as ring:
-            assert content(ring) == after
+            again = content(ring)
+            # A copy of a record that had to make room may lie elsewhere in such a file.
+            older = again[: -len(after)]
+            assert again == older + after
+            assert all(body == BODY for _, _, body in older)
 
 
 BODY: Final = b'{"v":1}'

@@ -99,7 +99,7 @@ def measure(directory: Path, samples: int) -> Span:
         wait_for_wal(copy)
         begun = time.monotonic()
         assert writer.stderr is not None
-        assert "storing into" in writer.stderr.readline()
+        assert any("storing into" in line for line in writer.stderr)  # the upgrade is told of before
         took = time.monotonic() - begun
         assert stop(writer)[0] == 0
     assert checksums(copy) == checksums(path)
@@ -148,11 +148,11 @@ def test_a_kill_leaves_the_old_database_or_the_new_one(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_kills_of_a_large_upgrade(tmp_path: Path) -> None:
     span = measure(tmp_path, 60_000)
-    for number in range(100):
+    for number in range(25):
         (tmp_path / str(number)).mkdir()
-    left = list(kill_at_random(tmp_path, span, 100))
+    left = list(kill_at_random(tmp_path, span, 25))
     assert set(left) <= {0, schema.LATEST}
-    assert left.count(0) >= 25
+    assert left.count(0) >= 6
 
 
 @pytest.mark.parametrize("has_room", [True, False], ids=["full", "cheap"])
