@@ -30,7 +30,9 @@ def _newest_ts(database: sqlite3.Connection) -> int:
     """A row of a core or a process may have outlived its sample: its key is taken as well."""
     (newest,) = database.execute(
         "SELECT MAX(ts) FROM (SELECT 0 AS ts UNION ALL SELECT MAX(ts) FROM system_sample "
-        "UNION ALL SELECT MAX(ts) FROM cpu_core UNION ALL SELECT MAX(ts) FROM process_sample)"
+        "UNION ALL SELECT MAX(ts) FROM cpu_core WHERE ts < ?1 "
+        "UNION ALL SELECT MAX(ts) FROM process_sample WHERE ts < ?1)",
+        (1 << 62,),  # what damage made a text is greater than any number
     ).fetchone()
     return int(newest)
 
@@ -114,6 +116,9 @@ class Store:
             with explained(self.path, known=known):
                 self._newest_ts = _newest_ts(database)
                 self._file = OpenFile(database, self.path)
+        except OSError as error:  # deleted at this moment
+            database.close()
+            raise UserError(f"cannot open the database {self.path}: {error.strerror}") from None
         except BaseException:
             database.close()
             raise
@@ -291,7 +296,8 @@ class Store:
             if is_damage(error) and self._on_damage:
                 self.replace(str(error))
             elif isinstance(error, sqlite3.IntegrityError):
-                self._newest_ts = _newest_ts(self._database)  # samples were copied in that are newer
+                with suppress(sqlite3.DatabaseError):  # the next append tells
+                    self._newest_ts = _newest_ts(self._database)  # samples were copied in that are newer
             raise CannotWrite(str(error)) from None
         except BaseException:
             self.invalidate()

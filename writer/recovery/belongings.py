@@ -61,7 +61,7 @@ class Belongings:
             for page in self._reader.rows(table):
                 for row in page:
                     marks = ", ".join("?" * len(row))
-                    with suppress(sqlite3.Error):  # a row that breaks a rule of its own table: damage
+                    with suppress(sqlite3.Error, OverflowError):  # what breaks a rule of its table: damage
                         self._target.execute(
                             f"INSERT OR IGNORE INTO {quoted(table)} ({names}) VALUES ({marks})", row
                         )
@@ -69,7 +69,7 @@ class Belongings:
     def _make(self, what: str, sql: str) -> bool:
         try:
             self._target.execute(sql)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # a character that is in no text of SQLite
             self.failed.append(f"{what}: {error}")
             return False
         return True

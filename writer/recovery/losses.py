@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from telemetry import END_OF_TIME
 from writer import schema
 from writer.recovery.reader import Hole, Reader
 from writer.rollups.tables import TABLES
@@ -56,8 +57,9 @@ def _span(target: sqlite3.Connection, table: str, hole: Hole) -> dict[str, int] 
         return None
     key = "bucket" if table in _ROLL_UPS else "ts"
     least, most = target.execute(f"SELECT MIN({key}), MAX({key}) FROM {table}").fetchone()
-    first = least if hole.first is None else hole.first
-    last = most if hole.last is None else hole.last
+    # What a damaged page says of its children may be beyond all times.
+    first = least if hole.first is None else max(hole.first, 0)
+    last = most if hole.last is None else min(hole.last, int(END_OF_TIME) - 1)
     return None if first is None or last is None or first > last else {"first": first, "last": last}
 
 

@@ -85,6 +85,9 @@ class Salvage(threading.Thread):
             # Not damage: the fresh database takes no more now (no room). The rest comes at the next start.
             finished = isinstance(error, sqlite3.Error) and is_damage(error)
             self._log.error("copying out of %s stopped: %s", damaged, error)
+        except Exception as error:  # noqa: BLE001 - damage has no end of forms, and the writer goes on
+            finished = False
+            self._log.error("copying out of %s stopped: %s: %s", damaged, type(error).__name__, error)
         if finished:
             todo_of(damaged).unlink(missing_ok=True)
             with suppress(OSError):
@@ -190,7 +193,7 @@ class _Copy:
             if self._ts("ts = ?", old) is not None:
                 return None
             if row.get("clock_time") is None:  # of the original logger, damaged before it was upgraded
-                row["time"] = old if row.get("time") is None else row["time"]
+                row["time"] = old if "run_id" not in row or row.get("time") is None else row["time"]
         else:
             # By time as well: a run whose row was lost has another number here.
             there = self._ts("time = ? AND seq = ?", row["time"], row["seq"])

@@ -19,6 +19,7 @@ from telemetry.records import Battery, Cpu, PowerSource, Sample
 from writer import schema
 from writer.file.catalogue import Object, columns, objects, quoted
 from writer.recovery.cells import Record
+from writer.upgrade import original
 
 _TIMES = ("ts", "time", "bucket", "first_ts", "started", "noticed", "last_time", "drain_newest_ts")
 _RANGES = dict.fromkeys(_TIMES, (0.0, END_OF_TIME)) | {
@@ -37,8 +38,9 @@ _SYSTEM_RANGES = {
 }
 _ANY_NUMBER = (-1e15, 1e15)
 _LONGEST_TEXT = 4096
-_ORIGINAL_COLUMNS = {"system_sample": 9, "cpu_core": 3, "process_sample": 5}
-"""The least that tables of the original logger have"""
+_ORIGINAL_COLUMNS = {table: original.columns_of(table) - {"battery_pct"} for table in original.TABLES}
+"""What tables of the original logger have at least"""
+_ORIGINAL_KEYS = {"ts", "core", "pid"}
 _MOST_STEPS = 1_000_000
 """Of SQLite's virtual machine, to make a table: what is damaged may ask for anything."""
 _ALMOST_NOW = 1e8
@@ -159,7 +161,11 @@ class Shape(NamedTuple):
 
 
 def shapes_in(catalogue: Iterable[Object]) -> dict[str, Shape]:
-    """Return the shapes of the tables in ``catalogue``, by name; a table that cannot be made is left out."""
+    """Return the shapes of the tables in ``catalogue``, by name.
+
+    One that cannot be made is left out. One of ours without its own columns is of a damaged catalogue: what
+    we make is taken instead, but for ``schema.COMPACT``, of which there are several forms (``by_content``).
+    """
     found = {}
     for it in catalogue:
         if it.kind == "table" and it.sql.upper().startswith("CREATE TABLE"):
@@ -169,7 +175,8 @@ def shapes_in(catalogue: Iterable[Object]) -> dict[str, Shape]:
                     model.execute(it.sql)
                     found[it.name] = _shape(model, it)
                 except (sqlite3.Error, ValueError):
-                    continue
+                    if it.name in _declared() and it.name not in schema.COMPACT:
+                        found[it.name] = our_shapes()[it.name]
     return found
 
 
@@ -200,25 +207,32 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
     keys = [at for at, row in enumerate(info) if row[5]]
     is_alias = not is_without_rowid and len(keys) == 1 and info[keys[0]][2].upper() == "INTEGER"
     known = _declared().get(table.name)
-    least = min(len(info), _ORIGINAL_COLUMNS.get(table.name, len(known[0]))) if known else 1
+    needed, its_keys = _needed(table.name)
+    names = [row[1] for row in info]
+    key = {names[at] for at in keys}
+    if not needed <= {*names} or (
+        needed and not (key <= _ORIGINAL_KEYS if its_keys is None else key == its_keys)
+    ):
+        raise ValueError(f"this makes another table {table.name}")
     checked = tuple(
         _column(
             table.name,
             name,
             kind,
             is_needed=bool(not_null) or (bool(key) and (is_without_rowid or is_alias)),
+            is_upgraded="run_id" in names,
             default=None if default is None else model.execute(f"SELECT {default}").fetchone()[0],
         )
         for _, name, kind, not_null, default, key, _ in info
     )
     return Shape(
         table.name,
-        tuple(row[1] for row in info),
+        tuple(names),
         checked,
         has_rowid=not is_without_rowid,
         rowid=keys[0] if is_alias else None,
         key_columns=tuple(range(len(keys))) if is_without_rowid else tuple(keys) if is_alias else (),
-        least=least,
+        least=len(needed) or 1,
         definitions=columns(model, table.name),
         is_ours=known is not None,
         may_be_original=table.name == "system_sample",
@@ -227,9 +241,13 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
     )
 
 
-def _column(table: str, name: str, kind: str, *, is_needed: bool, default: Any) -> Column:
-    if kind not in {ours.get(name) for ours in _declared().get(table, [])}:  # a user's own
+def _column(table: str, name: str, kind: str, *, is_needed: bool, is_upgraded: bool, default: Any) -> Column:
+    ours, is_ours_needed = _declared().get(table, {}).get(name, ("", False))
+    # In tables of the original logger its columns may have any type, and a user's may have our names.
+    is_theirs = name in _ORIGINAL_COLUMNS[table] or not is_upgraded if table in _ORIGINAL_COLUMNS else False
+    if not ours or (kind != ours and is_theirs and name not in _ORIGINAL_KEYS):
         return Column((int, float, str, bytes), -math.inf, math.inf, not is_needed, default)
+    kind, is_needed = ours, is_needed or is_ours_needed
     if kind == "TEXT":
         return _text(is_nullable=not is_needed)._replace(default=default)
     ranges = _RANGES | _SYSTEM_RANGES if table == "system_sample" else _RANGES
@@ -258,17 +276,36 @@ CATALOGUE = Shape(
 
 
 @cache
-def _declared() -> Mapping[str, list[dict[str, str]]]:
-    """Return the columns, and the type of each, that each of our tables has had, the oldest schema first."""
-    found: dict[str, list[dict[str, str]]] = {}
+def _declared() -> Mapping[str, dict[str, tuple[str, bool]]]:
+    """Return the columns that each of our tables has: the type of each, and whether it must have a value."""
+    found: dict[str, dict[str, tuple[str, bool]]] = {}
     with ExitStack() as stack:
-        models = [schema.plain_model(version) for version in range(1, schema.LATEST + 1)]
-        for model in [*map(stack.enter_context, models), stack.enter_context(schema.model())]:
+        for models in (schema.plain_model(schema.LATEST), schema.model()):
+            model = stack.enter_context(models)
             for it in objects(model):
                 if it.kind == "table":
                     info = model.execute(f"PRAGMA table_info({it.name})")
-                    found.setdefault(it.name, []).append({name: kind for _, name, kind, *_ in info})
+                    found[it.name] = {
+                        name: (kind or "ANY", bool(not_null or key))
+                        for _, name, kind, not_null, _, key in info
+                    }
     return found
+
+
+@cache
+def _needed(table: str) -> tuple[set[str], set[str] | None]:
+    """Return without which columns, and which key, a table is not the one of ours that has its name.
+
+    The key is None where any will do.
+    """
+    if table in _ORIGINAL_COLUMNS:
+        return _ORIGINAL_COLUMNS[table], None
+    with ExitStack() as stack:
+        models = [schema.plain_model(version) for version in range(1, schema.LATEST + 1)]
+        for model in map(stack.enter_context, [*models, schema.model()]):
+            if found := model.execute(f"PRAGMA table_info({quoted(table)})").fetchall():
+                return {row[1] for row in found}, {row[1] for row in found if row[5]}
+    return set(), None
 
 
 # --- what the columns of a row say of each other ---
@@ -279,6 +316,8 @@ def _is_sample(row: _Named) -> bool:
     energy, power, interval = row.get("energy_uj"), row.get("power"), row.get("interval")
     if energy is None or power is None or interval is None:
         return energy is None or row.get("run_id") is None
+    if not all(isinstance(value, int | float) for value in (energy, power, interval)):
+        return True  # of the original logger, whose columns had no numeric type
     expected = power * interval * 1e6
     if row.get("run_id") is None:
         return bool(abs(abs(energy) - abs(expected)) <= 1)

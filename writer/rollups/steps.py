@@ -49,7 +49,12 @@ class Step(NamedTuple):
 
 
 def read_marks(database: sqlite3.Connection) -> Marks:
+    """Return the marks. Raises sqlite3.DatabaseError, as for damage, where they are lost."""
     row = database.execute("SELECT minute_until, hour_until, day_until, raw_since FROM history").fetchone()
+    if row is None or not all(isinstance(mark, int) for mark in row):
+        error = sqlite3.DatabaseError("the row of the table history is lost")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
     return Marks(*row)
 
 

@@ -6,9 +6,11 @@ They differ where a value was changed on the disk, and where somebody deleted ra
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from telemetry import END_OF_TIME
 from writer.file.transaction import transaction
 from writer.rollups.steps import (
     floor,
@@ -45,8 +47,9 @@ def look(database: sqlite3.Connection) -> list[Difference]:
 
     Behind the newest hour the round begins again at the oldest raw row.
     """
-    row = database.execute("SELECT value FROM setting WHERE name = ?", (_HERE,)).fetchone()
-    hour = _next_hour(database, int(row[0]) if row else 0)
+    find = "SELECT CAST(value AS INTEGER) FROM setting WHERE name = ?"
+    row = database.execute(find, (_HERE,)).fetchone()
+    hour = _next_hour(database, row[0] if row else 0)
     compared = {} if hour is None else dict(_compared(database, hour))
     differences = [it for it in compared.values() if it is not None]
     with transaction(database):
@@ -62,8 +65,8 @@ def _next_hour(database: sqlite3.Connection, since: int) -> int | None:
     marks = read_marks(database)
     (bucket,) = database.execute(
         "SELECT MIN(bucket) FROM (SELECT MIN(bucket) AS bucket FROM system_hour WHERE bucket >= ?1 "
-        "UNION ALL SELECT MIN(time) FROM system_sample WHERE time >= ?1)",
-        (max(since, raw_rows_since(database)),),
+        "UNION ALL SELECT MIN(time) FROM system_sample WHERE time >= ?1 AND time < ?2)",
+        (max(since, raw_rows_since(database)), END_OF_TIME),
     ).fetchone()
     hour = None if bucket is None else floor(bucket, HOUR)
     return hour if hour is not None and hour + HOUR <= marks.hour else None
@@ -88,7 +91,13 @@ def _difference(
     stored = database.execute(
         f"SELECT {', '.join(names)} FROM {table.name} WHERE bucket >= ? AND bucket < ?", (first, end)
     ).fetchall()
-    if sorted(stored) == sorted(raw):
+    if Counter(stored) == Counter(raw):
         return None
     counted = len(table.keys)  # the first column behind the keys counts
-    return Difference(table.name, first, *(sum(row[counted] for row in rows) for rows in (stored, raw)))
+    stored_counts, raw_counts = ([row[counted] for row in rows] for rows in (stored, raw))
+    return Difference(table.name, first, _sum(stored_counts), _sum(raw_counts))
+
+
+def _sum(counts: list[object]) -> int:
+    """Return the sum; what damage made of another type counts nothing."""
+    return sum(count for count in counts if isinstance(count, int))

@@ -91,7 +91,7 @@ def _give_room_back(database: sqlite3.Connection) -> None:
 
 def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Connection], None]) -> None:
     # What is tied to the tables is dropped meanwhile: no trigger fires, no index refers to what is renamed.
-    known = {table: _original_columns(table) for table in TABLES}
+    known = {table: columns_of(table) for table in TABLES}
     with replacing_views(database, known, NAMES):
         _note_trend(database)
         way(database)
@@ -109,7 +109,7 @@ def _can_copy(database: sqlite3.Connection) -> bool:
     for it in objects(database):
         if it.kind in {"view", "trigger"} and _ROWID.search(it.sql):
             return False
-        has_more = it.name in TABLES and columns(database, it.name).keys() - _original_columns(it.name)
+        has_more = it.name in TABLES and columns(database, it.name).keys() - columns_of(it.name)
         if has_more and _NOT_FOR_ADD_COLUMN.search(it.sql):
             return False
     return True
@@ -126,7 +126,7 @@ def _copy_rows(database: sqlite3.Connection, tied: Container[str]) -> None:
     for table in present:
         old = _OLD + table
         for name, definition in columns(database, old).items():
-            if name not in _original_columns(table):
+            if name not in columns_of(table):
                 database.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {definition}")
         values = {quoted(name): quoted(name) for name in columns(database, old)}
         if table == "system_sample":
@@ -146,7 +146,7 @@ def _tied(database: sqlite3.Connection) -> set[str]:
     return {
         table
         for table in schema.COMPACT
-        if columns(database, table).keys() - _original_columns(table)
+        if columns(database, table).keys() - columns_of(table)
         or any(re.search(rf"\b{table}\b", sql, re.IGNORECASE) for sql in own)
     }
 
@@ -235,5 +235,6 @@ def _agreed(came: int | None, went: int | None) -> int | None:
     return came if came == went else None
 
 
-def _original_columns(table: str) -> set[str]:
+def columns_of(table: str) -> set[str]:
+    """Return the columns that a table of the original logger has."""
     return set(_ORIGINAL_COLUMNS[table].split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,25 @@ def test_damage_at_an_append_sets_the_file_aside_and_keeps_the_batch(recorded: P
     assert is_whole(recorded)
     assert value(recorded, "SELECT MAX(seq) FROM system_sample") == 3001
     assert len(asides(recorded)) == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM history", "UPDATE history SET hour_until = 'x'", "UPDATE core_row SET ts = 'x'"]
+)
+def test_values_that_no_writer_stores_end_no_writer(recorded: Path, change: str) -> None:
+    """What says how far the roll-ups reach cannot be guessed: without it the file is a damaged one."""
+    with changing(recorded) as database:
+        database.execute(
+            f"{change} WHERE rowid = 1"
+            if "core_row" not in change
+            else f"{change} WHERE ts = (SELECT MAX(ts) FROM core_row) AND core = 0"
+        )
+    with GuardedStore(recorded, LOG) as guarded:
+        for _ in range(2):
+            with suppress(CannotWrite):
+                guarded.store.append([sample(3001)], NOW)
+    assert value(recorded, "SELECT MAX(seq) FROM system_sample") == 3001
+    assert len(asides(recorded)) == ("history" in change)
 
 
 def test_a_file_that_was_ours_and_is_garbage_is_set_aside(recorded: Path) -> None:

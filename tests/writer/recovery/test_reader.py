@@ -84,6 +84,23 @@ def test_any_bytes_are_read_to_an_end(sound: Sound, garbage: bytes, seed: int) -
     read(bytes(content))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("power_min", "power_mix"),
+        ("bucket           INTEGER PRIMARY KEY", "bucket           INTEGER            "),
+        ("first_start      REAL NOT NULL", "first_start      REAM         "),
+        ("name_id INTEGER PRIMARY KEY", "name_id INTEGER PRIMORY KEY"),
+    ],
+)
+def test_a_table_of_ours_is_read_though_the_catalogue_is_wrong(sound: Sound, old: str, new: str) -> None:
+    assert len(old) == len(new)
+    assert sound.content.count(old.encode()) >= 1
+    found = read(sound.content.replace(old.encode(), new.encode()))
+    for table in ("system_minute", "system_hour", "process_name"):
+        assert found[table] == sound.rows[table]
+
+
 @pytest.mark.parametrize("cut", [0, 1, 3])
 def test_pages_of_the_wal_are_newer(path: Path, cut: int) -> None:
     """Up to the last commit that is whole, as SQLite itself reads them."""
