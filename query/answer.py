@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
@@ -73,6 +74,8 @@ def ask(
         bound |= cut(window.start, window.stop, report.sums, history)._asdict()
         bound["edges"] = str(edges)  # JSON as well
 
+    found, ahead = _found(connection, report, bound)
+    bound |= found
     sql = sql_text(variant.sql)
     if report.in_pages:
         names, rows = _in_pages(connection, sql, bound)
@@ -87,7 +90,8 @@ def ask(
     known = {column.name: column for column in report.columns + variant.columns}
     # A newer view may have columns that this does not know: they are shown, if without a unit.
     columns = tuple(known.get(name, Column(name, "", "", 3)) for name in names)
-    remarks = list(filter(None, (window.remark, moved, _misdated(connection, report, window), age, said)))
+    said_beside = (window.remark, moved, _misdated(connection, report, window), age, said, ahead)
+    remarks = list(filter(None, said_beside))
     # Who names a limit and no window knows that there are more.
     is_known = parameters["since"] is None and parameters["until"] is None and limit != report.limit
     return Answer(columns, _limited(told, limit, [] if is_known else remarks), remarks)
@@ -137,6 +141,17 @@ def _in_pages(
     names = _names(read(0.0, 0, 0))
     time, ts = names.index("time"), names.index("ts")
     return names, rows()
+
+
+def _found(
+    connection: sqlite3.Connection, report: Report, bound: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], str | None]:
+    """Return what the report's own function finds, and what it says of that."""
+    if report.finds is None:
+        return {}, None
+    module, _, name = report.finds.partition(":")
+    found: tuple[Mapping[str, Any], str | None] = getattr(import_module(module), name)(connection, bound)
+    return found
 
 
 # --- beside the rows -------------------------------------------------------------------------------

@@ -109,6 +109,9 @@ class Report(NamedTuple):
     """Its rows are read page by page; the user's limit alone bounds them."""
     note: str | None = None
     """Name of SQL in ``sql/`` that gives one text for standard error, or no row."""
+    finds: str | None = None
+    """A function, as module:name, that finds more parameters for the SQL, and a remark or None. By name, so
+    that no other report loads what it needs."""
     options: tuple[Option, ...] = ()
     takes_at: bool = False
     """--at T: --until T with T itself in the window."""
@@ -166,7 +169,10 @@ REPORTS: Final = (
                 "back beyond the window, up to 3 % or 1 h of the same discharge",
                 2,
             ),
-            Column("hours_left", "h", "to 0 % at that slope, where the newest sample is discharging", 1),
+            Column("hours_left", "h", "until it goes off, where the newest sample is discharging", 1),
+            Column("hours_left_low", "h", "in four of five cases it is no less than this", 1),
+            Column("hours_left_high", "h", "and no more than this", 1),
+            Column("hours_to_full", "h", "until 100 %, where the newest sample is charging", 1),
             COVERED._replace(help="time awake and discharging within the window"),
             TIME._replace(help="wall clock when the newest sample was taken"),
         ),
@@ -174,6 +180,7 @@ REPORTS: Final = (
         nothing=_NO_BATTERY,
         sums=SYSTEM,
         note="drain_note",
+        finds="query.time_left:ahead",
         tells_age=True,
     ),
     Report(

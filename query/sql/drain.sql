@@ -82,15 +82,24 @@ slope AS (
     -- A discharge does not rise: what does is the gauge's own.
     SELECT iif(per_hour <= 0, per_hour, NULL) AS pct_per_hour
     FROM (SELECT 3600 * (n * xy - x * y) / (n * xx - x * x) AS per_hour FROM sums)
+),
+
+-- Hours to 0 % at that slope: where neither power nor energy is known. Four in five are within a factor of 1.8.
+without_energy AS (
+    SELECT CASE WHEN (SELECT discharging FROM system_sums WHERE ts = :newest) AND pct_per_hour < 0
+                THEN (SELECT pct FROM newest_steady) / -pct_per_hour END AS by_slope
+    FROM slope
 )
 
 SELECT avg_drain_mah_per_min,
        avg_watts,
        pct_per_hour,
-       CASE WHEN (SELECT discharging FROM system_sums WHERE ts = :newest) AND pct_per_hour < 0
-            THEN (SELECT pct FROM newest_steady) / -pct_per_hour END AS hours_left,
+       coalesce(:hours_left, by_slope)             AS hours_left,
+       coalesce(:hours_left_low, by_slope / 1.8)   AS hours_left_low,
+       coalesce(:hours_left_high, by_slope * 1.8)  AS hours_left_high,
+       :hours_to_full                              AS hours_to_full,
        covered_s,
        :last AS time
-FROM averages, slope
+FROM averages, slope, without_energy
 WHERE battery_samples > 0
 LIMIT coalesce(:limit, -1);

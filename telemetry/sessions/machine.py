@@ -90,11 +90,28 @@ class Sessions:
 
         The last of them is the one that goes on.
         """
+        it = self._decided()
+        it._close()
+        return it._taken()
+
+    @property
+    def shown(self) -> Percent | None:
+        """Return the percent that the discharge which goes on is at, with what was drawn at it so far.
+
+        Its ``visits`` is 1 where it was entered by a step down. None: no discharge goes on, or none is known.
+        """
+        current = self._decided()._current
+        if current is None or current.kind != DISCHARGE or current.visits.lowest is None:
+            return None
+        visits = current.visits
+        return Percent(current.visits.lowest, visits.drawn_uj, int(visits.is_visit))
+
+    def _decided(self) -> Sessions:
+        """Return a copy in which the rows that wait for a decision got it."""
         it = Sessions.load(self.state())
         it._end_nap()
         it._end_waking()
-        it._close()
-        return it._taken()
+        return it
 
     @property
     def learned(self) -> Learned | None:

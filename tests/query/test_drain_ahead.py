@@ -1,0 +1,171 @@
+"""What drain says of the time ahead, by hand. The pack holds 6 Ah at 4 V: 0.24 Wh a percent."""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Any
+
+import pytest
+
+from query.time_left import LITTLE
+from tests.query.conftest import Query
+from tests.query.recordings import NOON, Recording
+
+PERCENT = 0.24
+
+
+def row(query: Query, *argv: str) -> dict[str, Any]:
+    (found,) = query("drain", *argv).rows
+    return dict(found)
+
+
+def with_pack(recording: Recording) -> None:
+    recording.health(NOON - 1, "BAT0", 6.0, 6.0)
+    recording.run()
+
+
+def on_battery(recording: Recording, first: float, count: int, pct: float, **columns: Any) -> None:
+    plain: dict[str, Any] = {"power": -6.0, "voltage": 4.0, "status": "Discharging", "battery_pct": pct}
+    recording.samples(first, count, **plain | columns)
+
+
+def on_mains(recording: Recording, first: float, count: int, pct: float, **columns: Any) -> None:
+    plain: dict[str, Any] = {"power": 12.0, "voltage": 4.0, "status": "Charging", "battery_pct": pct}
+    recording.samples(first, count, **plain | columns)
+
+
+def test_nominal_energy_over_power(recording: Recording, query: Query) -> None:
+    with_pack(recording)
+    on_battery(recording, NOON, 120, 60)
+    found = row(query)
+    # 59 to 3 %, half of the second, and half a twentieth of the 60th: more was drawn than it has
+    assert found["hours_left"] == pytest.approx((57 + 0.5 + 0.05 / 2) * PERCENT / 6)
+    assert found["hours_left_low"] < found["hours_left"] < found["hours_left_high"]
+    assert found["hours_to_full"] is None
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 30, 200])
+def test_an_answer_from_the_first_sample_of_a_discharge(
+    recording: Recording, query: Query, after: int
+) -> None:
+    with_pack(recording)
+    on_battery(recording, NOON, 200, 90, power=-1.0)  # what was drawn before the charge is no power of now
+    on_mains(recording, NOON + 1000, 200, 85)
+    on_battery(recording, NOON + 2000, after + 1, 85)
+    ran = query("drain")
+    (found,) = ran.rows
+    assert found["hours_left"] == pytest.approx(82.75 * PERCENT / 6, rel=0.01)
+    assert LITTLE in ran.err
+
+
+def test_without_a_word_on_the_capacity_the_range_is_wide(recording: Recording, query: Query) -> None:
+    recording.run()
+    on_battery(recording, NOON, 60, 60)
+    ran = query("drain")
+    (found,) = ran.rows
+    assert found["hours_left_high"] > 5 * found["hours_left_low"]
+    assert LITTLE in ran.err
+
+
+def test_power_returns_to_that_of_the_last_weeks(recording: Recording, query: Query) -> None:
+    """20 hours at 6 W, and now 18 W: longer than at 18 W, shorter than at 6 W."""
+    with_pack(recording)
+    for hour in range(2, 22):
+        rolled_up(recording, NOON - hour * 3600, 6.0, 3600)
+    on_battery(recording, NOON, 60, 60)
+    usual = row(query)
+    on_battery(recording, NOON + 300, 120, 60, power=-18.0)
+    now = row(query)
+    assert now["avg_watts"] == pytest.approx(18)
+    assert usual["hours_left"] / 3 < now["hours_left"] < usual["hours_left"] - 0.2
+    assert usual["hours_left"] == pytest.approx(57.75 * PERCENT / 6, rel=0.01)
+
+
+def test_hours_that_vary_widen_the_range(recording: Recording, query: Query) -> None:
+    with_pack(recording)
+    on_battery(recording, NOON, 60, 60)
+    widths = []
+    for spread in (0.0, 0.2, 0.5):
+        recording.database.execute("DELETE FROM system_hour")
+        for hour in range(2, 42):
+            rolled_up(recording, NOON - hour * 3600, 6 * (1 + spread * (-1) ** hour), 3600)
+        found = row(query)
+        widths.append(found["hours_left_high"] / found["hours_left_low"])
+    assert widths == sorted(widths)
+    assert len(set(widths)) == 3
+
+
+@pytest.mark.parametrize(("hours_ago", "on_battery_s"), [(29 * 24, 3600), (2, 1000)], ids=["old", "short"])
+def test_hours_long_ago_or_mostly_on_mains_do_not_count(
+    recording: Recording, query: Query, hours_ago: int, on_battery_s: int
+) -> None:
+    with_pack(recording)
+    on_battery(recording, NOON, 60, 60)
+    before = row(query)
+    rolled_up(recording, NOON - hours_ago * 3600, 60.0, on_battery_s)
+    assert row(query) == before
+
+
+def rolled_up(recording: Recording, bucket: float, watts: float, seconds: float) -> None:
+    columns = [name for _, name, *_ in recording.database.execute("PRAGMA table_info(system_hour)")]
+    values = dict.fromkeys(columns, 0) | {
+        "bucket": int(bucket),
+        "discharged_uj": round(watts * seconds * 1e6),
+        "drain_us": round(seconds * 1e6),
+        "drain_energy_us": round(seconds * 1e6),
+    }
+    marks = ", ".join(f":{name}" for name in columns)
+    recording.database.execute(f"INSERT INTO system_hour VALUES ({marks})", values)
+
+
+def test_until_tells_what_was_known_then(recording: Recording, query: Query) -> None:
+    with_pack(recording)
+    on_battery(recording, NOON, 100, 60)
+    then = row(query)
+    on_battery(recording, NOON + 500, 400, 59, power=-20.0)
+    on_mains(recording, NOON + 2500, 100, 50)
+    assert row(query, "--until", str(NOON + 497)) == then
+
+
+@pytest.mark.parametrize("odd", ["text", b"blob", 1e300, float("inf")])
+@pytest.mark.parametrize(
+    "column", ["battery_pct", "power", "voltage", "interval", "suspended", "battery_level"]
+)
+def test_a_damaged_value_costs_itself(recording: Recording, query: Query, column: str, odd: object) -> None:
+    with_pack(recording)
+    on_battery(recording, NOON, 200, 60)
+    before = row(query)
+    recording.database.execute(f"UPDATE system_sample SET {column} = ? WHERE time = ?", (odd, NOON + 900))
+    assert row(query)["hours_left"] == pytest.approx(before["hours_left"], rel=0.02)
+
+
+def test_a_damaged_health_is_none(recording: Recording, query: Query) -> None:
+    with_pack(recording)
+    on_battery(recording, NOON, 200, 60)
+    recording.database.execute("UPDATE battery_health SET full = 'text', unit = x'00'")
+    assert LITTLE in query("drain").err
+
+
+# --- charging --------------------------------------------------------------------------------------
+
+
+def test_hours_to_full(recording: Recording, query: Query) -> None:
+    """12 W for ten minutes are 2 Wh; a percent takes 0.24 Wh as the driver tells, and 0.4 as was seen."""
+    with_pack(recording)
+    for minute in range(10):
+        on_mains(recording, NOON + 60 * minute, 12, 50 + minute // 2)
+    found = row(query)
+    per_percent = (2 + 5 * PERCENT) / (4 + 5)
+    assert found["hours_to_full"] == pytest.approx(per_percent * (26 + 15 * (exp(20 / 15) - 1)) / 12)
+    assert found["hours_left"] is None
+
+
+@pytest.mark.parametrize(
+    ("pct", "power", "status"), [(80, 0.5, "Full"), (100, 12.0, "Charging"), (80, None, "Charging")]
+)
+def test_full_or_without_power_there_are_no_hours_to_full(
+    recording: Recording, query: Query, pct: float, power: float | None, status: str
+) -> None:
+    with_pack(recording)
+    on_mains(recording, NOON, 100, pct, power=power, status=status)
+    assert row(query)["hours_to_full"] is None
