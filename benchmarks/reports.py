@@ -39,7 +39,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("cores",),
     ("cores", *WHOLE),
     ("correlate",),
-    ("battery",),
+    ("health",),
 )
 """What is asked. Without --since, status, energy and hotspots are of all that there is. (export gives every
 sample: it is as long as the raw rows are many, and no report of its kind has a bound.)"""

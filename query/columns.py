@@ -16,7 +16,8 @@ class Column(NamedTuple):
     help: str
     digits: int = 0
     """After the point, in a table. Data formats show full precision."""
-    kind: Literal["number", "time", "text"] = "number"
+    kind: Literal["number", "time", "date", "text"] = "number"
+    """time: local date and time in tables; date: the local date alone"""
     in_table: bool = True
     """False: in the data formats only, where width costs nothing."""
 
@@ -61,3 +62,9 @@ CHILDREN: Final = stored("Process.children")
 GOVERNOR: Final = stored("Sample.governor")._replace(in_table=False)
 BRIGHTNESS: Final = stored("Sample.brightness", 0)._replace(in_table=False)
 COVERED: Final = Column("covered_s", "s", "time awake that the figures of this row cover")
+FULL: Final = Column("full", "", "what a full charge holds now", 2)
+DESIGN: Final = Column("design", "", "what it held when new", 2)
+UNIT: Final = Column("unit", "", "of these: Ah or Wh", kind="text")
+HEALTH_PCT: Final = Column("health_pct", "%", "what a full charge holds, of what it held when new", 1)
+CYCLES: Final = Column("cycles", "", "how often it was charged")
+TOLD: Final = Column("told", UNIX, "when health or cycles were first told so", kind="time")

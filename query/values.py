@@ -49,7 +49,7 @@ def plain(value: Any) -> Any:
 def cell(value: Any, column: Column) -> str:
     """Return ``value`` as a table shows it in ``column``."""
     if (
-        isinstance(value, float) and column.kind != "time" and -1e15 < value < 1e15
+        isinstance(value, float) and column.kind not in ("time", "date") and -1e15 < value < 1e15
     ):  # most cells, so they come first
         text = f"{value:.{column.digits}f}"
         return text if text[0] != "-" or float(text) else text[1:]  # no -0.0
@@ -60,6 +60,8 @@ def cell(value: Any, column: Column) -> str:
         return printable(value)
     if column.kind == "time":
         return shown_time(value)
+    if column.kind == "date":
+        return shown_time(value).split(" ")[0]
     if isinstance(value, int) and column.digits == 0:
         return str(value)
     return f"{value:.{column.digits}f}" if abs(value) < 1e15 else f"{value:g}"

@@ -78,16 +78,21 @@ def health_row(sample: Sample) -> tuple[object, ...] | None:
     return (sample.time, name or "", *_HEALTH.of(battery.health))
 
 
+_MOST_CYCLES = 2
+"""Cycles in an hour: no battery is charged faster."""
+
+
 def is_another_pack(stored: Sequence[Any], row: Sequence[Any]) -> bool:
     """Return whether two rows of ``HEALTH_COLUMNS`` are of two packs, as far as that shows.
 
-    A pack keeps its name, unit and design, counts its cycles upward, and loses little in an hour.
+    The rows are less than an hour apart. A pack keeps its name, unit and design, counts its cycles upward and
+    few of them, and loses little in that time.
     """
     _, name, full, design, unit, cycles, *_ = stored
     _, name_now, full_now, design_now, unit_now, cycles_now, *_ = row
     if (name, design, unit) != (name_now, design_now, unit_now):
         return True
-    if cycles is not None and cycles_now is not None and cycles_now < cycles:
+    if cycles is not None and cycles_now is not None and not 0 <= cycles_now - cycles <= _MOST_CYCLES:
         return True
     both = full is not None and full_now is not None
     return both and abs(full - full_now) > 0.05 * max(full, full_now)

@@ -51,6 +51,15 @@ _INSERT_PACK = _insert("battery_pack", PACK_COLUMNS)
 _INSERT_HEALTH = _insert("battery_health", HEALTH_COLUMNS).replace("INSERT", "INSERT OR IGNORE", 1)
 _NEWEST_HEALTH = f"SELECT {HEALTH_COLUMNS} FROM battery_health WHERE time <= ? ORDER BY time DESC LIMIT 1"
 _DROP_HEALTH = "DELETE FROM battery_health WHERE time = ? AND name = ?"
+# A sample that comes late tells nothing of those after it: what held for them is told again at the first.
+_REPEAT_HEALTH = f"""
+INSERT OR IGNORE INTO battery_health ({HEALTH_COLUMNS})
+SELECT following, {HEALTH_COLUMNS.removeprefix("time, ")}
+FROM battery_health, (SELECT MIN(time) AS following FROM system_sample WHERE time > :late)
+WHERE time = :time AND name = :name
+  AND NOT EXISTS (SELECT 1 FROM battery_health WHERE time > :late AND time <= following)
+  AND following IS NOT NULL"""
+_LATER_HEALTH = "SELECT 1 FROM battery_health WHERE time > ? LIMIT 1"
 _COUNT_HEALTH = "SELECT count(*) FROM battery_health WHERE time > ? - 3600 AND time <= ?"
 _MOST_HEALTH = 12
 """Rows of battery_health an hour: packs that cannot make up their mind fill no database."""
@@ -133,7 +142,10 @@ class Rows:
                 database.execute(_DROP_HEALTH, newest[:2])
         if newest is None or told != list(newest[1:]):
             database.execute(_INSERT_HEALTH, row)
-        self._health = row
+            if newest is not None:
+                database.execute(_REPEAT_HEALTH, {"late": time, "time": newest[0], "name": newest[1]})
+        is_late = database.execute(_LATER_HEALTH, (time,)).fetchone()
+        self._health = None if is_late else row
 
     def flush(self) -> None:
         """Insert the rows of cores and processes, of all samples at once."""

@@ -1,7 +1,7 @@
 -- The battery in the newest sample: the machine's, then each pack where there are several. What a full charge holds
 -- is told of all packs together.
 WITH health AS (
-    SELECT * FROM battery_health WHERE time < :stop ORDER BY time DESC LIMIT 1
+    SELECT * FROM battery_health WHERE time <= :last ORDER BY time DESC LIMIT 1
 )
 SELECT name, status, battery_pct, watts, voltage, full, design, unit, health_pct, cycles, told, level, time
 FROM (

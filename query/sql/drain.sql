@@ -13,7 +13,7 @@ averages AS (
     FROM piece
 ),
 pack AS MATERIALIZED (
-    SELECT full, unit FROM battery_health WHERE time < :stop ORDER BY time DESC LIMIT 1
+    SELECT full, unit FROM battery_health WHERE time <= :last ORDER BY time DESC LIMIT 1
 ),
 
 -- Back from the newest discharging sample of the window, row by row, through the same discharge: all of it

@@ -8,7 +8,7 @@ raw AS (
     FROM (SELECT MIN(time) AS since FROM system_sample WHERE time >= (SELECT raw_since FROM history))
 ),
 health AS (
-    SELECT 100.0 * full / design AS pct FROM battery_health WHERE time < :stop ORDER BY time DESC LIMIT 1
+    SELECT 100.0 * full / design AS pct FROM battery_health WHERE time <= :last ORDER BY time DESC LIMIT 1
 )
 SELECT :database                                                            AS database,
        :bytes                                                               AS bytes,

@@ -148,3 +148,18 @@ def _example_row(index: int, names: list[str]) -> dict[str, Any]:
             if rank < 3 or index % 3 == 0
         ],
     }
+
+
+def half_a_year(path: Path) -> None:
+    """The other database of docs/reports.md: a battery that wears, and one that was in for ten days."""
+    day = 86_400.0
+    with Recording(path) as recording:
+        first = NOON - 165 * day
+        recording.run(started=first)
+        for hour in range(165 * 24 + 1):
+            recording.sample(first + 3_600 * hour, battery_pct=50.0, status="Discharging")
+        for days in range(0, 165, 11):
+            if days == 110:
+                recording.health(first + 110 * day, "BAT1", 3.9, 4.0, 12)
+            else:
+                recording.health(first + days * day, "BAT0", 5.4 - days / 400, 6.0, 251 + days // 3)

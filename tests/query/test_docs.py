@@ -24,11 +24,17 @@ from query.columns import Column, exported
 from query.main import main
 from query.reports import REPORTS, Report
 from query.times import FORMS
-from tests.query.recordings import NOON, example
+from tests.query.recordings import NOON, example, half_a_year
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
 NOW = NOON + 5_400
 BLOCK = re.compile(r"^```console\n(\$ (telemetry-query [^\n]*)\n.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def examples(directory: Path) -> None:
+    """The databases that the document is about."""
+    example(directory / "telemetry.db")
+    half_a_year(directory / "half-a-year.db")
 
 
 def printed(directory: Path, command: str) -> str:
@@ -50,7 +56,7 @@ def without_size(text: str) -> str:
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("docs")
-    example(directory / "telemetry.db")
+    examples(directory)
     return directory
 
 
@@ -161,7 +167,7 @@ def rewritten(text: str, output: Callable[[str], str]) -> str:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        example(Path(name) / "telemetry.db")
+        examples(Path(name))
         before = DOCUMENT.read_text(encoding="utf-8")
         after = rewritten(before, lambda command: printed(Path(name), command))
     DOCUMENT.write_text(after, encoding="utf-8")

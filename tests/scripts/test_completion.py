@@ -121,5 +121,6 @@ def test_fish_offers_what_it_should() -> None:
 
 
 def test_a_choice_goes_before_what_the_metavar_means() -> None:
-    (by,) = (option for report in QUERY.reports for option in report.options if option.flags == ("--by",))
+    (energy,) = (report for report in QUERY.reports if report.name == "energy")
+    (by,) = (option for option in energy.options if option.flags == ("--by",))
     assert value_of(by).words == ("total", "hour", "day", "week", "month")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ def of_pack(at: int, name: str, health: Health) -> Sample:
 
 
 A, B = Health(40.0, 50.0, "Wh", 210), Health(30.0, 48.0, "Wh", 12)
+THREE = list(enumerate([A, B, A]))
 
 
 @pytest.mark.parametrize("step", [5, 600, 4000])
@@ -76,6 +78,7 @@ A, B = Health(40.0, 50.0, "Wh", 210), Health(30.0, 48.0, "Wh", 12)
         pytest.param("BAT0", A._replace(full=30.0), id="another-full"),
         pytest.param("BAT0", A._replace(design=None), id="no-design"),
         pytest.param("BAT0", Health(3.0, 4.0, "Ah", 210), id="another-unit"),
+        pytest.param("BAT0", A._replace(cycles=12), id="another-of-the-same-model"),
     ],
 )
 def test_the_newest_health_is_of_the_pack_that_is_in(
@@ -86,6 +89,29 @@ def test_the_newest_health_is_of_the_pack_that_is_in(
     store.append([of_pack(step * number, *it) for number, it in enumerate(packs)], NOW)
     found = rows(store.path, "SELECT name, full, design, unit, cycles FROM battery_health ORDER BY time")
     assert found == [("BAT0", *A), (name, *other), ("BAT0", *A)]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+@pytest.mark.parametrize("batch", [1, 10])
+def test_the_order_in_which_samples_come_makes_no_difference(
+    store: Store, order: tuple[int, ...], batch: int
+) -> None:
+    """Ten samples of A, ten of B, ten of A: an older recording may be imported after a newer one."""
+    packs = [[of_pack(600 * (10 * part + number), "BAT0", it) for number in range(10)] for part, it in THREE]
+    for part in order:
+        for first in range(0, 10, batch):
+            store.append(packs[part][first : first + batch], NOW)
+    held = [
+        value(
+            store.path,
+            "SELECT full FROM battery_health WHERE time <= ? ORDER BY time DESC LIMIT 1",
+            NOW + 600 * number + 0.25,
+        )
+        for number in range(30)
+    ]
+    assert held == [A.full] * 10 + [B.full] * 10 + [A.full] * 10
+    store.append([of_pack(600 * 30, "BAT0", B)], NOW)
+    assert value(store.path, "SELECT full FROM battery_health ORDER BY time DESC LIMIT 1") == B.full
 
 
 def test_packs_that_change_all_the_time_fill_no_database(store: Store) -> None:
