@@ -7,15 +7,18 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from query.columns import Column
-from query.crossings import DEGREES_MARGIN, KINDS, PERCENT_MARGIN, Kind, Rule
+from query.limits import DEGREES_MARGIN, KINDS, PERCENT_MARGIN, Kind
 from query.reports import REPORTS, Report
 from query.times import FORMS
 from telemetry import __version__
 from telemetry.command import ArgumentParser
 from telemetry.errors import UsageError
+
+if TYPE_CHECKING:
+    from query.crossings import Rule
 
 _PROG: Final = "telemetry-query"
 _WIDTH: Final = 88
@@ -82,6 +85,8 @@ def parser() -> argparse.ArgumentParser:
 
 def rules(given: Mapping[str, Any]) -> list[Rule]:
     """Return what ``alert`` watches for. Raises UsageError where that is nothing."""
+    from query.crossings import Rule  # noqa: PLC0415  (no report needs it)
+
     found: list[Rule] = []
     for kind in KINDS:
         value = given[kind.name]

@@ -6,24 +6,17 @@ and may arm one again. Where the very first sample is beyond a limit, a second o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from query.limits import DEGREES_MARGIN, DRAIN_WATTS, PERCENT_MARGIN, Kind
 from telemetry.steady import SteadyPercent
 
-if TYPE_CHECKING:  # --help and the reports load this, and no classes of records
+if TYPE_CHECKING:
     from telemetry.sample import Battery, Sample
 
-PERCENT_MARGIN: Final = 3.0
-"""Percent beyond the limit at which an alert is armed again"""
-DEGREES_MARGIN: Final = 3.0
-"""°C below the limit at which an alert is armed again"""
-DRAIN_WATTS: Final = 0.5
-"""W out of the battery: 1 % an hour of a pack of 50 Wh. Less is a gauge's noise, or its pack's own use."""
-DRAIN_WATTS_FULL: Final = 2.0
+_DRAIN_WATTS_FULL: Final = 2.0
 """W out of a battery that is full: less is how a charger holds it"""
-DRAIN_SECONDS: Final = 120.0
-"""s awake that a drain must last, and its end too: drivers tell the power of before for a while"""
 _SMALLEST_FLOW: Final = 0.05
 """W; below it the status tells the direction"""
 _LATE_INTERVALS: Final = 2
@@ -41,26 +34,6 @@ class Look(NamedTuple):
     """What the limit is compared with, in the unit of the alert"""
 
 
-class Kind(NamedTuple):
-    """A sort of alert: its option on the command line, and its rule."""
-
-    name: str
-    title: str
-    unit: str
-    help: str
-    look: Callable[[Sample, float, bool], Look | None]
-    """Sample, limit, whether its percent is steady; None: this sample tells nothing of it"""
-    least: float | None = None
-    """The lowest limit; None: it takes no limit"""
-    most: float = 0.0
-    metavar: str = ""
-    is_critical: bool = False
-    samples: int = 1
-    """So many in a row must agree."""
-    seconds: float = 0.0
-    """s awake that they must span"""
-
-
 class Rule(NamedTuple):
     """One alert that a user asked for."""
 
@@ -71,6 +44,10 @@ class Rule(NamedTuple):
     def option(self) -> str:
         """As it is typed."""
         return f"--{self.kind.name}" + ("" if self.kind.least is None else f" {self.limit:g}")
+
+    def look(self, sample: Sample, *, is_steady: bool) -> Look | None:
+        """Return what ``sample`` says of it; None: nothing. ``is_steady``: its percent is not momentary."""
+        return _LOOKS[self.kind.name](sample, self.limit, is_steady)
 
 
 class Alarm(NamedTuple):
@@ -128,7 +105,7 @@ class Watch:
         may_give = not is_late(sample, now)
         events = []
         for rule, alarm in self._alarms.items():
-            look = rule.kind.look(sample, rule.limit, is_steady)
+            look = rule.look(sample, is_steady=is_steady)
             self._alarms[rule] = next_alarm(alarm, rule.kind, look, sample.interval, may_give=may_give)
             if look is not None and self._alarms[rule].is_given and not alarm.is_given:
                 events.append(Event(rule, look.value, sample))
@@ -174,7 +151,7 @@ def _drains(sample: Sample, limit: float, is_steady: bool) -> Look | None:
     battery = sample.battery
     if battery is None or sample.on_ac is None or battery.power is None:
         return None
-    least = DRAIN_WATTS_FULL if battery.status == "Full" else DRAIN_WATTS
+    least = _DRAIN_WATTS_FULL if battery.status == "Full" else DRAIN_WATTS
     return Look(sample.on_ac and battery.power <= -least, max(-battery.power, 0.0))
 
 
@@ -187,47 +164,9 @@ def _hotter(sample: Sample, limit: float, is_steady: bool) -> Look | None:
     return Look(False if temperature <= limit - DEGREES_MARGIN else None, temperature)
 
 
-KINDS: Final = (
-    Kind(
-        "below",
-        "Battery low",
-        "%",
-        "the battery is at P percent or below, and not charging",
-        _below,
-        least=1.0,
-        most=99.0,
-        metavar="P",
-        is_critical=True,
-    ),
-    Kind(
-        "above",
-        "Battery charged",
-        "%",
-        "the battery is at P percent or above, and not discharging",
-        _above,
-        least=1.0,
-        most=100.0,
-        metavar="P",
-    ),
-    Kind(
-        "drains-on-mains",
-        "Battery drains on mains",
-        "W",
-        f"on mains, the battery has given {DRAIN_WATTS:g} W or more for {DRAIN_SECONDS / 60:.0f} minutes",
-        _drains,
-        samples=2,
-        seconds=DRAIN_SECONDS,
-    ),
-    Kind(
-        "hotter",
-        "CPU hot",
-        "°C",
-        "the CPU is at C °C or above, in two samples in a row",
-        _hotter,
-        least=1.0,
-        most=200.0,
-        metavar="C",
-        is_critical=True,
-        samples=2,
-    ),
-)
+_LOOKS: Final[Mapping[str, Callable[[Sample, float, bool], Look | None]]] = {
+    "below": _below,
+    "above": _above,
+    "drains-on-mains": _drains,
+    "hotter": _hotter,
+}

@@ -14,8 +14,8 @@ import query.arguments
 import sampler.main
 import scripts.generated
 import writer.main
-from query.crossings import DEGREES_MARGIN, KINDS, PERCENT_MARGIN
 from query.hook import FACTS, TIMEOUT
+from query.limits import DEGREES_MARGIN, KINDS, PERCENT_MARGIN
 from writer import schema
 
 ROOT = Path(__file__).parent.parent

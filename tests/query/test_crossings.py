@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query.crossings import KINDS, Rule, Watch
+from query.crossings import Rule, Watch
+from query.limits import KINDS
 from telemetry.sample import Battery, Cpu, Health, Sample
 
 BELOW, ABOVE, DRAINS, HOTTER = KINDS
@@ -239,12 +240,12 @@ def test_every_alert_has_its_cause_and_none_is_repeated_without_a_return(
     for rule in RULES:
         mine = [event for event in events if event.rule == rule]
         for event in mine:
-            look = rule.kind.look(event.sample, rule.limit, True)
+            look = rule.look(event.sample, is_steady=True)
             assert look is not None
             assert (look.beyond, look.value) == (True, event.value)
         for one, two in pairwise(mine):
             between = samples[one.sample.seq : two.sample.seq - 1]
-            looks = [rule.kind.look(it, rule.limit, True) for it in between]
+            looks = [rule.look(it, is_steady=True) for it in between]
             assert any(look is not None and look.beyond is False for look in looks)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from query.crossings import KINDS, Event, Rule
+from query.crossings import Event, Rule
 from query.hook import FACTS, TIMEOUT, Action, Hook, facts, message, notify_action, run_action
+from query.limits import KINDS
 from telemetry.sample import Battery, Cpu, Sample
 
 BELOW, ABOVE, DRAINS, HOTTER = KINDS
