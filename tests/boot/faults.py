@@ -112,7 +112,7 @@ def _commits(stage: Stage) -> bool:
     script = (
         "from pathlib import Path; import sys; sys.path.insert(0, '/usr/share/telemetry-logger')\n"
         "from telemetry.stream.control import request_commit\n"
-        f"print(request_commit('ipc://{RUNTIME}/writer', Path('{DATABASE}'), 5.0))"
+        f"print(request_commit('ipc://{RUNTIME}/writer', Path('{DATABASE}'), 5.0) is not None)"
     )
     return stage.machine.run("python3", "-c", script).strip() == "True"
 
