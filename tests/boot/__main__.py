@@ -25,6 +25,8 @@ BATTERY = debian.ROOT / "tests/data/power_supply/dell-2s-discharging/sys/class/p
 CHAPTERS = (
     story.install,
     story.access,
+    story.examples,
+    story.alerts,
     story.hardening,
     story.drop_ins,
     story.backup,

@@ -11,7 +11,24 @@ from query.reports import REPORTS
 from tests.boot.logger import DATABASE, RUNTIME, SAMPLER, STATE, UNITS, WRITER, Logger
 from tests.boot.stage import Stage
 
-_DROP_INS = "/usr/share/doc/telemetry-logger/examples/drop-in"
+_EXAMPLES = "/usr/share/doc/telemetry-logger/examples"
+_DROP_INS = f"{_EXAMPLES}/drop-in"
+_ALERT = "telemetry-alert.service"
+_USER_MANAGER = r"""
+mkdir /etc/systemd/system/user@.service.d
+cat >/etc/systemd/system/user@.service.d/directory.conf <<'END'
+[Service]
+Environment=XDG_RUNTIME_DIR=/run/user/%i
+END
+systemctl daemon-reload
+""".rstrip()
+"""What the PAM module of systemd does at a login, where it is not installed."""
+_ALERT_SETTINGS = r"""
+mkdir -p ~/.config/telemetry-logger
+cat >~/.config/telemetry-logger/alert <<'END'
+ALERT_OPTIONS="--below 30 --run 'echo \"$TELEMETRY_ALERT $TELEMETRY_PERCENT\" >~/alerted'"
+END
+"""
 _COUNTER = """
 zone=/opt/sys/class/powercap/intel-rapl:0
 mkdir -p "$zone"
@@ -51,8 +68,9 @@ def access(stage: Stage) -> None:
     for report in reports:
         machine.run("telemetry-query", report, user="member")
     stage.say("every report answers a member of group telemetry")
-    for report in (*reports, "live"):
-        status, output, error = machine.try_run("telemetry-query", report, user="stranger", seconds=20)
+    for report in (*reports, "live", "alert --below 15"):
+        command = ["telemetry-query", *report.split()]
+        status, output, error = machine.try_run(*command, user="stranger", seconds=20)
         told = status == 1 and not output and "adduser" in error and len(error.splitlines()) == 1
         stage.check(told, f"{report} is refused to one outside, with the way in", (status, output, error))
     modes = machine.shell(
@@ -83,6 +101,43 @@ def access(stage: Stage) -> None:
     machine.run("systemctl", "start", WRITER)
     stage.soon(logger.are_active, 10, "the writer comes later")
     stage.check(not logger.holes(), "no hole in seq", logger.holes())
+
+
+def examples(stage: Stage) -> None:
+    machine = stage.machine
+    names = [name for name in machine.run("ls", _EXAMPLES).split() if name.endswith(".py")]
+    stage.check(len(names) >= 3, "the package has examples", names)
+    for name in names:
+        argument = "30" if name == "low_battery.py" else ""  # the battery is at 29 %
+        script = f"""cd /
+            python3 {_EXAMPLES}/{name} {argument} >/home/member/said &
+            for _ in $(seq 200); do [ -s /home/member/said ] && break; sleep 0.1; done
+            kill $!
+            cat /home/member/said"""
+        said = machine.try_run("sh", "-c", script, user="member")
+        stage.check(said[1].strip() and not said[2], f"{name} runs as it is installed", said)
+
+
+def alerts(stage: Stage) -> None:
+    machine = stage.machine
+    uid = machine.run("id", "-u", "member").strip()
+    machine.shell(f"{_USER_MANAGER}; systemctl start user@{uid}")
+
+    def of_user(*command: str) -> str:
+        return machine.try_run("env", f"XDG_RUNTIME_DIR=/run/user/{uid}", *command, user="member")[1].strip()
+
+    enabled = of_user("systemctl", "--user", "is-enabled", _ALERT)
+    stage.check(enabled == "disabled", "the user unit of alerts is there and disabled", enabled)
+    machine.shell(f"HOME=/home/member; {_ALERT_SETTINGS}", user="member")
+    of_user("systemctl", "--user", "enable", "--now", _ALERT)
+    alerted = partial(machine.try_run, "cat", "/home/member/alerted")
+    stage.soon(lambda: alerted()[1] == "below 29\n", 20, "enabled, it runs the command of its settings")
+    state = of_user("systemctl", "--user", "is-active", _ALERT)
+    stage.check(state == "active", "and goes on", state)
+    of_user("systemctl", "--user", "disable", "--now", _ALERT)
+    machine.run("systemctl", "stop", f"user@{uid}")
+    machine.run("rm", "-r", "/home/member/.config", "/etc/systemd/system/user@.service.d")
+    machine.run("systemctl", "daemon-reload")
 
 
 def hardening(stage: Stage) -> None:
