@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from query.buckets import edges_of
 from query.columns import Column
-from query.reports import Report, Variant, sql_text
+from query.report import Report, Variant, sql_text
 from query.steps import add_functions
 from query.values import shown_span, shown_time
 from query.window import History, Window, cut, history_of, window_of
@@ -94,13 +94,16 @@ def ask(
     remarks = list(filter(None, said_beside))
     # Who names a limit and no window knows that there are more.
     is_known = parameters["since"] is None and parameters["until"] is None and limit != report.limit
-    return Answer(columns, _limited(told, limit, [] if is_known else remarks), remarks)
+    return Answer(columns, _limited(told, limit, [] if is_known else remarks, report), remarks)
 
 
 def _limited(
-    rows: Iterator[tuple[Any, ...]], limit: int | None, remarks: list[str]
+    rows: Iterator[tuple[Any, ...]], limit: int | None, remarks: list[str], report: Report
 ) -> Iterator[tuple[Any, ...]]:
     """Yield at most ``limit`` rows, and remark where there are more."""
+    if limit is not None and report.newest_last:
+        held = list(islice(rows, limit + 1))
+        rows = chain(held[-limit:], held[:-limit])
     yield from islice(rows, limit)
     if limit is not None and next(rows, None) is not None:
         remarks.append(f"there are more rows than the {limit} shown; --limit N shows more")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from query.columns import Column
 from query.limits import DEGREES_MARGIN, KINDS, PERCENT_MARGIN, Kind
-from query.reports import REPORTS, Report
+from query.report import Report
+from query.reports import REPORTS
 from query.times import FORMS
 from telemetry import __version__
 from telemetry.command import ArgumentParser
@@ -215,7 +216,7 @@ def _described(report: Report | None) -> str:
         for option in report.options:
             if option.switch:
                 parts += [f"columns that {option.flag} adds:", *lines(option.switch.columns)]
-        if any(column.kind in ("time", "date") for column in report.columns):
+        if any(column.kind in ("time", "minute", "date") for column in report.columns):
             parts.append("Unix s: local date and time in tables, the number itself in json and csv.")
     return "\n".join([*parts, fill(f"A time T is {FORMS}, in the local time zone (--utc: in UTC).", _WIDTH)])
 

@@ -16,10 +16,12 @@ class Column(NamedTuple):
     help: str
     digits: int = 0
     """After the point, in a table. Data formats show full precision."""
-    kind: Literal["number", "time", "date", "text"] = "number"
-    """time: local date and time in tables; date: the local date alone"""
+    kind: Literal["number", "time", "minute", "date", "text"] = "number"
+    """time: local date and time in tables; minute: the same without seconds; date: the local date alone"""
     in_table: bool = True
     """False: in the data formats only, where width costs nothing."""
+    wide: int = 0
+    """Not 0: left out of a table that would be wider than the terminal, the greatest first."""
 
 
 UNIX: Final = "Unix s"

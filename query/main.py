@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from query import arguments, database, render
 from query.answer import ask
-from query.reports import BY_NAME, variant_of
+from query.report import variant_of
+from query.reports import BY_NAME
 from query.times import InvalidTimeError, between, parse_time, through
 from telemetry.command import check_open_files, forget_output, run, say
 from telemetry.errors import UsageError, UserError

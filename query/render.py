@@ -136,6 +136,9 @@ def _table(
         return
     if not vertical:
         names = _fitted(names, cells, width)
+        wide = [column.wide for _, column in shown]
+        while _taken(names, cells) > width and any(wide):
+            _leave_out(wide.index(max(wide)), wide, names, right, *cells)
     yield _laid_out(names, cells, right)
 
 
@@ -198,11 +201,21 @@ def _fitted(names: list[str], cells: list[list[str]], width: int) -> list[str]:
         return _needed(names[index], rooms[index]) - _needed(broken[index], rooms[index])
 
     for index in sorted(range(len(names)), key=saving, reverse=True):
-        taken = sum(_needed(name, room) for name, room in zip(fitted, rooms, strict=True))
-        if taken + 2 * (len(names) - 1) <= width or saving(index) == 0:
+        if _taken(fitted, cells) <= width or saving(index) == 0:
             break
         fitted[index] = broken[index]
     return fitted
+
+
+def _taken(names: list[str], cells: list[list[str]]) -> int:
+    """Return the characters of a line."""
+    rooms = [_needed(name, widest([row[at] for row in cells])) for at, name in enumerate(names)]
+    return sum(rooms) + 2 * (len(rooms) - 1)
+
+
+def _leave_out(column: int, *lines: list[Any]) -> None:
+    for line in lines:
+        del line[column]
 
 
 def _needed(head: str, room: int) -> int:

@@ -24,10 +24,7 @@ A report that lists rows without end is ``in_pages``: its SQL gives :page rows a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from query.columns import (
     BATTERY_PCT,
@@ -62,94 +59,15 @@ from query.columns import (
     Column,
     exported,
 )
-from query.rollups import CORE, PROCESS, SYSTEM, By, RollUps
-
-_SQL: Final = Path(__file__).parent / "sql"
-_INCLUDE: Final = re.compile(r"\{\{include (\w+):\s+([^{}]+)\}\}")
-
-
-class Variant(NamedTuple):
-    """What an option makes of a report."""
-
-    sql: str
-    """Name of the file in ``sql/``, without its ending."""
-    parameters: Mapping[str, int | None] = {}
-    columns: tuple[Column, ...] = ()
-    """Columns that it adds at the end."""
-    by: By | None = None
-    """What its rows are of: ``piece`` is cut there."""
-
-
-class Option(NamedTuple):
-    """An option that one report has beside those of all: either a choice or a switch."""
-
-    flag: str
-    help: str
-    choices: Mapping[str, Variant] | None = None
-    """By what the user types; the first is the default."""
-    switch: Variant | None = None
-
-    @property
-    def key(self) -> str:
-        """Its name among the parsed arguments."""
-        return self.flag.removeprefix("--").replace("-", "_")
-
-
-class Report(NamedTuple):
-    """One report, as data."""
-
-    name: str
-    help: str
-    """One line."""
-    columns: tuple[Column, ...]
-    limit: int | None = None
-    """Rows shown where --limit is not given; None: all."""
-    window: float | None = None
-    """Seconds up to the newest sample, where --since is not given; None: all samples."""
-    format: str = "table"
-    nothing: str = "no sample"
-    """Why there is no row although the window holds samples."""
-    sums: RollUps | None = None
-    """What it sums up; None: it lists samples."""
-    in_pages: bool = False
-    """Its rows are read page by page; the user's limit alone bounds them."""
-    note: str | None = None
-    """Name of SQL in ``sql/`` that gives one text for standard error, or no row."""
-    finds: str | None = None
-    """A function, as module:name, that finds more parameters for the SQL, and a remark or None. By name, so
-    that no other report loads what it needs."""
-    options: tuple[Option, ...] = ()
-    takes_at: bool = False
-    """--at T: --until T with T itself in the window."""
-    tells_age: bool = False
-    """It is about now: where the newest sample is old, standard error says how old."""
-    vertical: bool = False
-    """Shown in tables as lines of item and value: a column for each of the few rows."""
-
-
-def sql_text(name: str) -> str:
-    """Return the SQL of that file in ``sql/``.
-
-    ``{{include other: a, b}}`` in it is ``sql/other.sql``, in which ``{{columns}}`` stands for a, b.
-    """
-    text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda found: sql_text(found[1]).replace("{{columns}}", found[2]), text)
-
-
-def variant_of(report: Report, arguments: Mapping[str, Any]) -> Variant:
-    """Return what the given ``arguments`` make of ``report``; the plain report where they say nothing."""
-    for option in report.options:
-        given = arguments.get(option.key)
-        if option.switch and given:
-            return option.switch
-        if option.choices:
-            return option.choices[given or next(iter(option.choices))]
-    return Variant(report.name)
-
+from query.report import Option, Report, Variant
+from query.rollups import CORE, PROCESS, SYSTEM
 
 TEN_MINUTES: Final = 600.0
 _NO_BATTERY: Final = "no battery seen"
 _NO_PROCESS: Final = "no process recorded (does telemetry-sampler run with --top-procs 0?)"
+
+SESSION_KINDS: Final = ("discharge", "charge", "rest", "sleep", "hole")
+"""As in telemetry.sessions, which few reports need"""
 
 REPORTS: Final = (
     Report(
@@ -252,6 +170,50 @@ REPORTS: Final = (
                     "day": Variant("energy", by="day"),
                     "week": Variant("energy", by="week"),
                     "month": Variant("energy", by="month"),
+                },
+            ),
+        ),
+    ),
+    Report(
+        "sessions",
+        "each discharge, charge, rest on mains, sleep and hole",
+        (
+            Column("kind", "", "discharge, charge, rest, sleep, or hole: nothing was recorded", kind="text"),
+            Column("start", UNIX, "its start", kind="minute"),
+            Column("end", UNIX, "its end, or that of the newest sample", kind="minute", wide=3),
+            Column("awake_s", "s", "time awake"),
+            Column("asleep_s", "s", "time asleep; of a discharge, of the sleeps after which it went on"),
+            Column("pct_from", "%", "charge of the battery at its start"),
+            Column("pct_to", "%", "the same at its end"),
+            Column("wh", "Wh", "drawn; negative: charged", 1),
+            Column(
+                "wh_from",
+                "",
+                "how wh is known: measured (power × time), by the level in the battery, by the percent and "
+                "learned Wh per percent, or by the percent of the nominal capacity",
+                kind="text",
+                wide=1,
+            ),
+            WATTS._replace(help="mean power, of a sleep while asleep; always positive"),
+            Column(
+                "pct_per_hour",
+                "%/h",
+                "by how much the charge fell while awake, of a sleep while asleep; negative: it rose",
+                1,
+            ),
+            Column("flips", "", "changes of direction in it of less than 2 minutes", wide=2),
+        ),
+        nothing=_NO_BATTERY,
+        newest_last=True,
+        outlasts_samples=True,
+        finds="query.sessions:open_sessions",
+        options=(
+            Option(
+                "--kind",
+                "only those of one kind",
+                choices={
+                    "all": Variant("sessions", {"kind": None}),
+                    **{kind: Variant("sessions", {"kind": kind}) for kind in SESSION_KINDS},
                 },
             ),
         ),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any, Final, NamedTuple
 
-from query.reports import sql_text
+from query.report import sql_text
 from telemetry.sessions import Known, Percent, Row, Session, Sessions
 from telemetry.sessions.records import CHARGE, DISCHARGE
 from telemetry.time_left import Discharge, Past, hours_to_full, time_left, typical_wh

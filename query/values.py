@@ -6,10 +6,12 @@ A value may be anything that SQLite can store, also where a number was meant: te
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from query.columns import Column
 from telemetry.command import printable
+
+_TIMES: Final = ("time", "minute", "date")
 
 
 def shown_time(moment: object) -> str:
@@ -34,6 +36,11 @@ def shown_span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def _without_seconds(text: str) -> str:
+    """Return the date and time in ``text`` to the minute; an offset from UTC stays behind it."""
+    return f"{text[:16]}{text[19:]}" if text[13:14] == text[16:17] == ":" else text
+
+
 def _comes_twice(local: datetime) -> bool:
     try:
         return local.replace(fold=1 - local.fold).timestamp() != local.timestamp()
@@ -49,7 +56,7 @@ def plain(value: Any) -> Any:
 def cell(value: Any, column: Column) -> str:
     """Return ``value`` as a table shows it in ``column``."""
     if (
-        isinstance(value, float) and column.kind not in ("time", "date") and -1e15 < value < 1e15
+        isinstance(value, float) and column.kind not in _TIMES and -1e15 < value < 1e15
     ):  # most cells, so they come first
         text = f"{value:.{column.digits}f}"
         return text if text[0] != "-" or float(text) else text[1:]  # no -0.0
@@ -58,10 +65,11 @@ def cell(value: Any, column: Column) -> str:
         return "-"
     if isinstance(value, str):
         return printable(value)
-    if column.kind == "time":
-        return shown_time(value)
-    if column.kind == "date":
-        return shown_time(value).split(" ")[0]
+    if column.kind in _TIMES:
+        text = shown_time(value)
+        if column.kind == "minute":
+            return _without_seconds(text)
+        return text.split(" ")[0] if column.kind == "date" else text
     if isinstance(value, int) and column.digits == 0:
         return str(value)
     return f"{value:.{column.digits}f}" if abs(value) < 1e15 else f"{value:g}"

@@ -10,7 +10,7 @@ import sqlite3
 from math import inf, nextafter
 from typing import Final, NamedTuple
 
-from query.reports import Report
+from query.report import Report
 from query.rollups import Level, RollUps
 from query.values import shown_time
 from telemetry import END_OF_TIME
@@ -134,6 +134,8 @@ def _moved(
 
 def _unlisted(report: Report, history: History, since: float | None, last: float | None) -> str | None:
     """A report that lists samples: how far back it would have had to look."""
+    if report.outlasts_samples:
+        return None
     if report.takes_at or (since is None and not report.in_pages):
         since = last  # the newest sample, or a few from there back
     since = since or 0.0

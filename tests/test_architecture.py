@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from query.reports import sql_text
+from query.report import sql_text
 
 ROOT = Path(__file__).parent.parent
 

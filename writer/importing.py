@@ -65,7 +65,7 @@ def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: floa
     def flush() -> None:
         nonlocal imported, known, size
         stored = store.import_samples(batch)
-        while store.roll_up():
+        while store.roll_up(with_sessions=False):
             pass
         imported, known = imported + stored.stored, known + stored.known
         batch.clear()

@@ -43,7 +43,11 @@ def rebuild_rollups(store: Store) -> Iterator[int]:
     """
     settle_clock(store)
     since: int | None = 0
+    reached = 0
     while since is not None:
         since = store.apply(partial(rebuild_next, since=since))
         if since is not None:
             yield since
+            reached = since
+    while store.roll_up():  # sessions, and the days behind them
+        yield reached

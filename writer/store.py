@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
@@ -277,9 +278,14 @@ class Store:
         """Put all of the WAL into the database and cut it; return False where a reader is in the way."""
         return bool(self.apply(empty_wal))
 
-    def roll_up(self) -> bool:
-        """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite."""
-        return bool(self.apply(steps.in_background) or self.apply(complete_next))
+    def roll_up(self, *, with_sessions: bool = True) -> bool:
+        """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite.
+
+        ``with_sessions``: False leaves sessions for later.
+        """
+        return bool(
+            self.apply(partial(steps.in_background, with_sessions=with_sessions)) or self.apply(complete_next)
+        )
 
     def take_remade_indexes(self) -> list[str]:
         """Return the indexes that were missing and were made again since this was last called."""

@@ -15,12 +15,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from telemetry import FIRST_RECORDING
 from writer.clock_watch import DAY
 from writer.file.transaction import transaction
 from writer.rollups.rebuild import lower_marks, rebuild
 
-BEFORE_ANY: Final = 1_577_836_800.0
-"""2020-01-01. No recording of this program is older, so an older date is wrong once a later one is known."""
 _TOO_LONG: Final = 30 * DAY
 """A segment of this length is not refuted by a step of the clock alone."""
 _MOST_RUNS: Final = 20
@@ -58,12 +57,12 @@ def judge(segments: Sequence[Segment]) -> set[Segment]:
     if not segments:
         return set()
     newest = segments[-1]
-    dated = [segment for segment in segments if segment.end >= BEFORE_ANY]
-    wrong = {it for it in segments[:-1] if it.end < BEFORE_ANY} if dated else set()
+    dated = [segment for segment in segments if segment.end >= FIRST_RECORDING]
+    wrong = {it for it in segments[:-1] if it.end < FIRST_RECORDING} if dated else set()
     wrong |= {
         it for at, it in enumerate(dated) if it is not newest and _is_below(dated[:at], it, dated[at + 1 :])
     }
-    if newest.end < BEFORE_ANY:
+    if newest.end < FIRST_RECORDING:
         return wrong
     floor, floor_run = newest.start, newest.run_id
     believed = [segment for segment in dated[:-1] if segment not in wrong]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from heapq import merge
 from typing import Any, Final
 
 from telemetry.sessions.awake import Awake, Item
@@ -85,6 +88,18 @@ class Sessions:
         self.known = known
         return self._taken()
 
+    def follow(self, rows: Iterable[tuple[Any, ...]], known: Iterable[tuple[Any, ...]]) -> list[Session]:
+        """Take rows and what became known of the battery; return the sessions that have ended.
+
+        ``rows``: the fields of ``Row``; ``known``: time and the fields of ``Known``; both in order of time.
+        """
+        found: list[Session] = []
+        # Of one time, what is known comes first.
+        for item in merge(known, rows, key=lambda item: item[0]):
+            is_row = len(item) == len(Row._fields)
+            found += self.take(Row(*item)) if is_row else self.learn_of(Known(*item[1:]))
+        return found
+
     def now(self) -> list[Session]:
         """Return the sessions that have not ended, as they are after the newest row. The state stays.
 
@@ -136,6 +151,18 @@ class Sessions:
             "lead": self._lead,
             "nap": self._nap.state() if self._nap else None,
         }
+
+    @classmethod
+    def read(cls, text: str | None) -> Sessions:
+        """Return what the state in ``text`` (JSON) was of; a new one where it cannot be read."""
+        try:
+            return cls.load(json.loads(text)) if text else cls()
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls()
+
+    def text(self) -> str:
+        """Return the state as JSON."""
+        return json.dumps(self.state(), separators=(",", ":"))
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> Sessions:

@@ -22,7 +22,8 @@ import pytest
 from query.arguments import parser
 from query.columns import Column, exported
 from query.main import main
-from query.reports import REPORTS, Report
+from query.report import Report
+from query.reports import REPORTS
 from query.times import FORMS
 from tests.query.recordings import NOON, example, half_a_year
 
@@ -135,6 +136,7 @@ def test_help_has_every_report_column_and_option(report: Report, capsys: pytest.
 def test_every_column_tells_its_unit_or_has_none() -> None:
     bare = {column.name for report in REPORTS for column in columns_of(report) if not column.unit}
     assert bare == {
+        *("kind", "wh_from", "flips"),
         *("status", "load1", "load5", "load15", "pid", "name", "appearances", "core", "samples"),
         *(
             "database",

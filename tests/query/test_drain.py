@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from query.answer import ask
-from query.reports import BY_NAME, Variant
+from query.report import Variant
+from query.reports import BY_NAME
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
 

@@ -10,7 +10,8 @@ import pytest
 
 from query import answer
 from query.answer import ask
-from query.reports import BY_NAME, REPORTS, Report, Variant, variant_of
+from query.report import Report, Variant, variant_of
+from query.reports import BY_NAME, REPORTS
 from query.window import History
 from telemetry.errors import UserError
 from tests.query.conftest import Query

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from query.reports import BY_NAME, REPORTS, sql_text
+from query.report import sql_text
+from query.reports import BY_NAME, REPORTS
 from query.time_left import LITTLE
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording, example

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import writer.rollups.steps
 from query.answer import ask
 from query.render import rendered
-from query.reports import REPORTS, Report, Variant, variant_of
+from query.report import Report, Variant, variant_of
+from query.reports import REPORTS
 from query.rollups import CORE, PROCESS, SYSTEM, RollUps
 from query.window import JITTER, History, cut, outward
 from tests.query.recordings import NOON, Recording

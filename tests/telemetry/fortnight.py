@@ -34,25 +34,26 @@ class Laptop:
     seed: int = 0
     time: float = BEGAN
     wh: float = FULL_WH
+    full: float = FULL_WH
     rows: list[Row] = field(default_factory=list)
     truth: list[Truth] = field(default_factory=list)
     glitches: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
-        self.known = Known("BAT0", FULL_WH, "Wh")
+        self.known = Known("BAT0", self.full, "Wh")
         self.run_id, self.seq = 1, 0
         self.asleep = 0.0
 
     @property
     def pct(self) -> float:
-        return float(round(100 * self.wh / FULL_WH))
+        return float(round(100 * self.wh / self.full))
 
     def sample(self, watts: float, status: str, *, glitch: bool = False, with_level: bool = True) -> Row:
         """Record the next ``STEP`` seconds awake."""
         self.seq += 1
         self.time += STEP
-        self.wh = min(FULL_WH, max(0.0, self.wh + watts * STEP / 3600))
+        self.wh = min(self.full, max(0.0, self.wh + watts * STEP / 3600))
         energy = round(watts * STEP * 1e6)
         row = Row(
             time=self.time,
@@ -107,10 +108,10 @@ class Laptop:
     def top_up(self) -> None:
         """Charge for ten minutes within a rest, as a charger does at 97 %, and rest again."""
         last = self.truth[-1]
-        self.wh = 0.97 * FULL_WH
+        self.wh = 0.97 * self.full
         for _ in range(20):
             self._count(last, self.sample(5.0, "Charging"))
-        self.wh = FULL_WH
+        self.wh = self.full
         for _ in range(20):
             self._count(last, self.sample(0.0, "Full"))
 

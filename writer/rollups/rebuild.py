@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from writer.file.transaction import transaction
+from writer.rollups import sessions
 from writer.rollups.steps import (
     floor,
     newest_minute,
@@ -24,6 +25,9 @@ def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:
 
     Buckets of a day whose raw rows may have been dropped, or that was folded, stay as they are.
     """
+    moments = set(moments)
+    if moments:
+        sessions.take_back(database, min(moments))
     marks, oldest = read_marks(database), raw_rows_since(database)
     hours = {hour for moment in moments if (hour := floor(moment, HOUR)) >= oldest}
     for hour in sorted(hours):
@@ -69,6 +73,7 @@ def lower_marks(database: sqlite3.Connection) -> None:
         return
     ends = {SYSTEM_MINUTE.name: until[0], PROCESS_DAY.name: until[2]}
     with transaction(database):
+        sessions.take_back(database, until[1])
         for table in TABLES:
             _delete(database, table, ends.get(table.name, until[1]), _END)
         database.execute(

@@ -18,7 +18,7 @@ from writer import schema
 from writer.file.disk import Disk
 from writer.file.transaction import empty_wal, transaction
 from writer.rollups.folding import fold
-from writer.rollups.steps import floor, read_marks
+from writer.rollups.steps import floor, rolled_up_day
 from writer.rollups.tables import DAY
 
 LEAST_FREE = 256 << 20
@@ -197,7 +197,7 @@ class Retention:
         newest = trusted_time(database)
         if newest is None:
             return ""
-        end = min(floor(max(newest - retain, 0), DAY), read_marks(database).day)
+        end = min(floor(max(newest - retain, 0), DAY), rolled_up_day(database))
         if end != self._aged_until:  # late rows may have come behind it since
             self._aged_until, self._swept = end, 0.0
         rows = database.execute(
@@ -324,7 +324,7 @@ def running_day(database: sqlite3.Connection) -> int:
     newest = database.execute("SELECT time FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
     if newest is None or not isinstance(newest[0], float) or not 0 <= newest[0] < END_OF_TIME:
         return 0
-    return min(floor(newest[0], DAY), read_marks(database).day)
+    return min(floor(newest[0], DAY), rolled_up_day(database))
 
 
 def day(mark: float) -> str:

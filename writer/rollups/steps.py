@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from telemetry import END_OF_TIME
 from writer.file.transaction import transaction
+from writer.rollups import sessions
 from writer.rollups.tables import (
     CORE_HOUR,
     DAY,
@@ -42,10 +43,11 @@ class Marks(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Rows to add to tables of roll-ups, and the marks that are true then."""
+    """Rows to add to tables of roll-ups, and the marks that are true then; or sessions."""
 
     rows: list[tuple[RollUp, _Rows]]
     marks: Marks
+    sessions: sessions.Advance | None = None
 
 
 def read_marks(database: sqlite3.Connection) -> Marks:
@@ -56,6 +58,11 @@ def read_marks(database: sqlite3.Connection) -> Marks:
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
     return Marks(*row)
+
+
+def rolled_up_day(database: sqlite3.Connection) -> int:
+    """Return the start of the first day that is not in all roll-ups, sessions as well, Unix time, s."""
+    return floor(min(read_marks(database).day, sessions.done_until(database)), DAY)
 
 
 def raw_rows_since(database: sqlite3.Connection) -> int:
@@ -95,13 +102,14 @@ def at_commit(database: sqlite3.Connection) -> None:
         write_step(database, step)
 
 
-def in_background(database: sqlite3.Connection) -> bool:
+def in_background(database: sqlite3.Connection, *, with_sessions: bool = True) -> bool:
     """Do one step, in a transaction of its own; return False where there was nothing left to do.
 
-    What takes long, reading an hour of rows, is done without the write lock.
+    What takes long, reading an hour of rows, is done without the write lock. ``with_sessions`` is False while
+    rows of the past come in: each of them would begin them anew.
     """
     (version,) = database.execute("PRAGMA data_version").fetchone()
-    step = next_step(database, newest_minute(database))
+    step = next_step(database, newest_minute(database), with_sessions=with_sessions)
     if step is None:
         return False
     with transaction(database):
@@ -110,22 +118,31 @@ def in_background(database: sqlite3.Connection) -> bool:
     return True
 
 
-def next_step(database: sqlite3.Connection, until: int, *, small: bool = False) -> Step | None:
+def next_step(
+    database: sqlite3.Connection, until: int, *, small: bool = False, with_sessions: bool = True
+) -> Step | None:
     """Read the next step towards ``until``, the start of a minute; None where there is nothing left to do.
 
-    A step is a day of days, else an hour of hours, else up to an hour of minutes: whichever mark is behind.
-    ``small``: None as well where the step has more than MOST_SAMPLES samples.
+    A step is a day of days, else an hour of hours, else up to an hour of minutes, else sessions: whichever is
+    behind. A day is made after its sessions, since its raw rows may be dropped then. ``small``: None as well
+    where the step has more than MOST_SAMPLES samples.
     """
     marks = read_marks(database)
-    if (day := floor(marks.hour, DAY)) > marks.day:
+    if (day := floor(min(marks.hour, sessions.done_until(database)), DAY)) > marks.day:
         return _days(database, marks, day)
     if (hour := floor(marks.minute, HOUR)) > marks.hour:
         return _hour(database, marks, hour, small=small)
-    return _minutes(database, marks, until) if until > marks.minute else None
+    if until > marks.minute:
+        return _minutes(database, marks, until)
+    made = sessions.read(database, marks.hour, small=small) if with_sessions else None
+    return Step([], marks, made) if made else None
 
 
 def write_step(database: sqlite3.Connection, step: Step) -> None:
     """Write what ``next_step`` read, in the transaction of the caller."""
+    if step.sessions:
+        sessions.write(database, step.sessions)
+        return
     for table, rows in step.rows:
         database.executemany(table.upsert, rows)
     database.execute("UPDATE history SET minute_until = ?, hour_until = ?, day_until = ?", step.marks[:3])
@@ -217,6 +234,8 @@ def _added_up(database: sqlite3.Connection, table: RollUp, sql: str, **where: ob
 
 # --- late rows ---
 
+_EARLIEST = "SELECT MIN(time) FROM json_each(?) AS late CROSS JOIN system_sample AS s ON s.ts = late.value"
+
 
 def add_late(database: sqlite3.Connection, samples: Iterable[int], since: int = 0) -> None:
     """Add those of ``samples`` (their ts) that lie before a mark, with their cores and processes.
@@ -224,6 +243,9 @@ def add_late(database: sqlite3.Connection, samples: Iterable[int], since: int = 
     In the transaction that stored them, once. Those before ``since`` are in the roll-ups already.
     """
     marks, late = read_marks(database), json.dumps(list(samples))
+    (earliest,) = database.execute(_EARLIEST, (late,)).fetchone()
+    if earliest is not None:
+        sessions.take_back(database, max(earliest, since))
     found = [
         (table, _added_up(database, table, table.of_rows(LATE), late=late, first=since, end=end))
         for table, end in ((SYSTEM_MINUTE, marks.minute), (SYSTEM_HOUR, marks.hour))

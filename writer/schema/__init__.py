@@ -22,7 +22,7 @@ def migration(number: int) -> Iterator[str]:
     return statements(MIGRATIONS[number - 1].read_text(encoding="utf-8"))
 
 
-VIEWS = {"training_view": 1, "system_sums": 4, "core_sums": 4, "process_sums": 4}
+VIEWS = {"training_view": 1, "system_sums": 4, "core_sums": 4, "process_sums": 4, "session_row": 10}
 """The views that are made anew, each with the version that brought it"""
 
 COMPACT = {"cpu_core": "core_row", "process_sample": "process_row"}

@@ -81,3 +81,25 @@ FROM (
     FROM system_sample
     ORDER BY time
 );
+
+-- One row a sample: what the rules for sessions read of it, within the bounds of system_sums. A row of the original
+-- logger without energy_uj has a power without a direction.
+CREATE VIEW session_row AS
+SELECT sums.ts,
+       sums.time,
+       iif(s.interval BETWEEN -1e9 AND 1e9, s.interval, NULL)       AS interval,
+       iif(s.suspended BETWEEN 0 AND 1e9, s.suspended, 0.0)         AS asleep,
+       CAST(sums.interval_us AS INTEGER)                            AS interval_us,
+       CAST(sums.covered_us AS INTEGER)                             AS covered_us,
+       CAST(sums.discharged_uj AS INTEGER)                          AS discharged_uj,
+       CAST(sums.charged_uj AS INTEGER)                             AS charged_uj,
+       CASE WHEN sums.covered_us > 0 THEN (sums.charged_uj - sums.discharged_uj) * 1.0 / sums.covered_us
+            WHEN s.run_id IS NOT NULL AND s.power BETWEEN -1e9 AND 1e9 THEN s.power END AS watts,
+       iif(typeof(s.status) = 'text', s.status, NULL)               AS status,
+       iif(s.on_ac IN (0, 1), s.on_ac, NULL)                        AS on_ac,
+       iif(s.battery_pct BETWEEN 0 AND 100, s.battery_pct, NULL)    AS pct,
+       iif(s.battery_level BETWEEN 0 AND 1e9, s.battery_level, NULL) AS level,
+       iif(s.voltage BETWEEN 0 AND 1e9, s.voltage, NULL)            AS voltage,
+       s.run_id,
+       s.seq
+FROM system_sums AS sums CROSS JOIN system_sample AS s ON s.ts = sums.ts;

@@ -39,6 +39,7 @@ def path(tmp_path: Path) -> Path:
         database.executescript(
             "ALTER TABLE process_hour DROP COLUMN cpu_us;"
             "ALTER TABLE process_day DROP COLUMN cpu_us;"
+            "DROP TABLE session_percent; DROP TABLE session; DROP TABLE session_state;"
             "CREATE VIEW training_view AS SELECT ts FROM system_sample;"
             f"PRAGMA user_version = {OLD}"
         )

@@ -138,7 +138,7 @@ def test_a_clock_that_goes_a_year_ahead_and_back(store: Store) -> None:
     for first in range(52, 400, 12):
         back = [sample(seq, ts=NOW + 5 * seq) for seq in range(first, first + 12)]
         store.append(back, NOW)
-        assert not store.roll_up(), "late rows are no debt"
+        assert not store.roll_up(with_sessions=False), "late rows are no debt"
     assert_right(store.path)
 
 
@@ -148,7 +148,7 @@ def test_a_step_is_bounded(store: Store) -> None:
         after = marks(store.path)
         minutes = after["minute_until"] - before["minute_until"]
         assert minutes <= steps.MOST_SAMPLES or before["minute_until"] == 0, "a sample a second"
-        assert sum(before[mark] != after[mark] for mark in after) == 1
+        assert sum(before[mark] != after[mark] for mark in after) <= 1  # sessions change none
     assert_right(store.path)
 
 

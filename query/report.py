@@ -1,0 +1,97 @@
+"""What a report is, as data: a record for the report, for its options, and for what an option makes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from query.columns import Column
+from query.rollups import By, RollUps
+
+_SQL: Final = Path(__file__).parent / "sql"
+_INCLUDE: Final = re.compile(r"\{\{include (\w+):\s+([^{}]*)\}\}")
+
+
+class Variant(NamedTuple):
+    """What an option makes of a report."""
+
+    sql: str
+    """Name of the file in ``sql/``, without its ending."""
+    parameters: Mapping[str, int | str | None] = {}
+    columns: tuple[Column, ...] = ()
+    """Columns that it adds at the end."""
+    by: By | None = None
+    """What its rows are of: ``piece`` is cut there."""
+
+
+class Option(NamedTuple):
+    """An option that one report has beside those of all: either a choice or a switch."""
+
+    flag: str
+    help: str
+    choices: Mapping[str, Variant] | None = None
+    """By what the user types; the first is the default."""
+    switch: Variant | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name among the parsed arguments."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+class Report(NamedTuple):
+    """One report, as data."""
+
+    name: str
+    help: str
+    """One line."""
+    columns: tuple[Column, ...]
+    limit: int | None = None
+    """Rows shown where --limit is not given; None: all."""
+    window: float | None = None
+    """Seconds up to the newest sample, where --since is not given; None: all samples."""
+    format: str = "table"
+    nothing: str = "no sample"
+    """Why there is no row although the window holds samples."""
+    newest_last: bool = False
+    """Its rows end with the newest: where there are too many, the first ones are left out."""
+    outlasts_samples: bool = False
+    """It lists what stays when samples are dropped."""
+    sums: RollUps | None = None
+    """What it sums up; None: it lists samples."""
+    in_pages: bool = False
+    """Its rows are read page by page; the user's limit alone bounds them."""
+    note: str | None = None
+    """Name of SQL in ``sql/`` that gives one text for standard error, or no row."""
+    finds: str | None = None
+    """A function, as module:name, that finds more parameters for the SQL, and a remark or None. By name, so
+    that no other report loads what it needs."""
+    options: tuple[Option, ...] = ()
+    takes_at: bool = False
+    """--at T: --until T with T itself in the window."""
+    tells_age: bool = False
+    """It is about now: where the newest sample is old, standard error says how old."""
+    vertical: bool = False
+    """Shown in tables as lines of item and value: a column for each of the few rows."""
+
+
+def sql_text(name: str) -> str:
+    """Return the SQL of that file in ``sql/``.
+
+    ``{{include other: a, b}}`` in it is ``sql/other.sql``, in which ``{{columns}}`` stands for a, b.
+    """
+    text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda found: sql_text(found[1]).replace("{{columns}}", found[2]), text)
+
+
+def variant_of(report: Report, arguments: Mapping[str, Any]) -> Variant:
+    """Return what the given ``arguments`` make of ``report``; the plain report where they say nothing."""
+    for option in report.options:
+        given = arguments.get(option.key)
+        if option.switch and given:
+            return option.switch
+        if option.choices:
+            return option.choices[given or next(iter(option.choices))]
+    return Variant(report.name)

@@ -1,0 +1,10 @@
+-- All sessions: those that are stored, and those that the query works out of the state and the newest rows
+-- (:open_sessions, in the order of the columns of the table behind its key).
+every_session AS (
+    SELECT kind, start, stop, awake_us, asleep_us, covered_us, drawn_uj, wh_from, pct_from, pct_to, pct_fallen, flips
+    FROM session
+    UNION ALL
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 8, value ->> 9,
+           value ->> 10, value ->> 11, value ->> 12, value ->> 15
+    FROM json_each(:open_sessions)
+)
