@@ -24,7 +24,8 @@ class Belongings:
     def __init__(self, reader: Reader, target: sqlite3.Connection) -> None:
         self._reader = reader
         self._target = target
-        self._own = [it for it in reader.catalogue if it.name.lower() not in _ours()]
+        ours = _ours()
+        self._own = [it for it in reader.catalogue if it.name.lower() not in ours]
         self.failed: list[str] = []
         """One text for each that could not be made, and why."""
 

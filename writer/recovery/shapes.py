@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -175,7 +175,7 @@ def shapes_in(catalogue: Iterable[Object]) -> dict[str, Shape]:
                     model.execute(it.sql)
                     found[it.name] = _shape(model, it)
                 except (sqlite3.Error, ValueError):
-                    if it.name in _declared() and it.name not in schema.COMPACT:
+                    if it.name in _ours() and it.name not in schema.COMPACT:
                         found[it.name] = our_shapes()[it.name]
     return found
 
@@ -206,13 +206,9 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
         raise ValueError(f"this makes no table {table.name}")
     keys = [at for at, row in enumerate(info) if row[5]]
     is_alias = not is_without_rowid and len(keys) == 1 and info[keys[0]][2].upper() == "INTEGER"
-    known = _declared().get(table.name)
-    needed, its_keys = _needed(table.name)
+    ours = _ours().get(table.name)
     names = [row[1] for row in info]
-    key = {names[at] for at in keys}
-    if not needed <= {*names} or (
-        needed and not (key <= _ORIGINAL_KEYS if its_keys is None else key == its_keys)
-    ):
+    if ours and not ours.is_made_of(names, {names[at] for at in keys}):
         raise ValueError(f"this makes another table {table.name}")
     checked = tuple(
         _column(
@@ -232,9 +228,9 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
         has_rowid=not is_without_rowid,
         rowid=keys[0] if is_alias else None,
         key_columns=tuple(range(len(keys))) if is_without_rowid else tuple(keys) if is_alias else (),
-        least=len(needed) or 1,
+        least=len(ours.needed) if ours else 1,
         definitions=columns(model, table.name),
-        is_ours=known is not None,
+        is_ours=ours is not None,
         may_be_original=table.name == "system_sample",
         witness=_WITNESSES.get(table.name),
         known={},
@@ -242,7 +238,8 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
 
 
 def _column(table: str, name: str, kind: str, *, is_needed: bool, is_upgraded: bool, default: Any) -> Column:
-    ours, is_ours_needed = _declared().get(table, {}).get(name, ("", False))
+    known = _ours().get(table)
+    ours, is_ours_needed = known.columns.get(name, ("", False)) if known else ("", False)
     # In tables of the original logger its columns may have any type, and a user's may have our names.
     is_theirs = name in _ORIGINAL_COLUMNS[table] or not is_upgraded if table in _ORIGINAL_COLUMNS else False
     if not ours or (kind != ours and is_theirs and name not in _ORIGINAL_KEYS):
@@ -275,37 +272,39 @@ CATALOGUE = Shape(
 )
 
 
+class _Ours(NamedTuple):
+    """What is known of a table of ours by its name alone."""
+
+    columns: dict[str, tuple[str, bool]]
+    """In the latest schema: the type, and whether it must have a value"""
+    needed: set[str]
+    """Those of the schema that brought it"""
+    key: set[str] | None
+    """None: one of the original logger, whose users may have chosen it"""
+
+    def is_made_of(self, columns: Iterable[str], key: set[str]) -> bool:
+        """Return whether a table with these columns and this key is one."""
+        return self.needed <= {*columns} and (key <= _ORIGINAL_KEYS if self.key is None else key == self.key)
+
+
 @cache
-def _declared() -> Mapping[str, dict[str, tuple[str, bool]]]:
-    """Return the columns that each of our tables has: the type of each, and whether it must have a value."""
-    found: dict[str, dict[str, tuple[str, bool]]] = {}
-    with ExitStack() as stack:
-        for models in (schema.plain_model(schema.LATEST), schema.model()):
-            model = stack.enter_context(models)
+def _ours() -> Mapping[str, _Ours]:
+    """Return what is known of each table of ours."""
+    found: dict[str, _Ours] = {}
+    versions = [schema.plain_model(version) for version in range(1, schema.LATEST + 1)]
+    for opened in [*versions, schema.model()]:
+        with opened as model:
             for it in objects(model):
                 if it.kind == "table":
-                    info = model.execute(f"PRAGMA table_info({it.name})")
-                    found[it.name] = {
-                        name: (kind or "ANY", bool(not_null or key))
-                        for _, name, kind, not_null, _, key in info
+                    info = model.execute(f"PRAGMA table_info({it.name})").fetchall()
+                    latest = {
+                        name: (kind or "ANY", bool(needs or key)) for _, name, kind, needs, _, key in info
                     }
+                    first = found.get(it.name) or _Ours({}, {*latest}, {row[1] for row in info if row[5]})
+                    found[it.name] = first._replace(columns=latest)
+    for table, names in _ORIGINAL_COLUMNS.items():
+        found[table] = found[table]._replace(needed=names, key=None)
     return found
-
-
-@cache
-def _needed(table: str) -> tuple[set[str], set[str] | None]:
-    """Return without which columns, and which key, a table is not the one of ours that has its name.
-
-    The key is None where any will do.
-    """
-    if table in _ORIGINAL_COLUMNS:
-        return _ORIGINAL_COLUMNS[table], None
-    with ExitStack() as stack:
-        models = [schema.plain_model(version) for version in range(1, schema.LATEST + 1)]
-        for model in map(stack.enter_context, [*models, schema.model()]):
-            if found := model.execute(f"PRAGMA table_info({quoted(table)})").fetchall():
-                return {row[1] for row in found}, {row[1] for row in found if row[5]}
-    return set(), None
 
 
 # --- what the columns of a row say of each other ---

@@ -21,6 +21,8 @@ from writer.recovery.reader import Reader
 from writer.store import Store
 
 SEEDS = st.integers(0, 2**32)
+EXAMPLES = max(10, settings().max_examples // 12)
+"""Each reads a whole database, 0.1 s of CPU."""
 
 
 def of(content: bytes) -> Callable[[int, int], bytes]:
@@ -48,7 +50,7 @@ def test_all_rows_of_a_sound_database_are_read(sound: Sound) -> None:
 
 
 @pytest.mark.parametrize("damage", KINDS, ids=lambda it: it.__name__)
-@settings(max_examples=settings().max_examples // 4, phases=[Phase.generate])
+@settings(max_examples=EXAMPLES, phases=[Phase.generate])
 @given(seed=SEEDS)
 def test_what_is_not_on_a_damaged_page_is_read(sound: Sound, damage: Damage, seed: int) -> None:
     content, may_be_lost = damage(sound, random.Random(seed))
@@ -59,7 +61,7 @@ def test_what_is_not_on_a_damaged_page_is_read(sound: Sound, damage: Damage, see
         assert len(rows - got) <= may_be_lost[table], f"rows of {table} are lost"
 
 
-@settings(max_examples=settings().max_examples // 2, phases=[Phase.generate])
+@settings(max_examples=2 * EXAMPLES, phases=[Phase.generate])
 @given(seed=SEEDS)
 def test_a_flipped_bit_reaches_no_other_page(sound: Sound, seed: int) -> None:
     """Its own may lose rows, and a value may be changed that nothing else tells of."""
@@ -71,7 +73,7 @@ def test_a_flipped_bit_reaches_no_other_page(sound: Sound, seed: int) -> None:
         assert len(got - rows) <= 1
 
 
-@settings(max_examples=settings().max_examples // 2, phases=[Phase.generate])
+@settings(max_examples=2 * EXAMPLES, phases=[Phase.generate])
 @given(garbage=st.binary(max_size=5000), seed=SEEDS)
 def test_any_bytes_are_read_to_an_end(sound: Sound, garbage: bytes, seed: int) -> None:
     read(garbage)

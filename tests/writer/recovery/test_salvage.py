@@ -1,0 +1,100 @@
+"""A database that was damaged: what the copy of it has in the end, by every kind of damage.
+
+``test_reader`` looks at pages alone and draws many examples; here rows go all the way into a fresh database.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.writer.reading import is_whole
+from tests.writer.recovery.damaged import LOG, work_off
+from tests.writer.recovery.kinds import KINDS, Damage, Sound
+from tests.writer.samples import NOW, sample
+from writer.file.disk import Disk
+from writer.recovery.aside import set_aside, todo_of
+from writer.recovery.salvage import Salvage
+from writer.rollups.retention import Limits, Retention
+from writer.store import Store
+
+_OF_PROCESSES = "bucket, coalesce((SELECT name FROM process_name AS n WHERE n.name_id = r.name_id), '')"
+_SUMS = "appearances, cpu_samples, cpu_sum, cpu_max, mem_samples, mem_sum, children_sum"
+QUERIES = {
+    "system_sample": (1, "SELECT ts, time, seq, voltage, power, cpu_total, energy_uj FROM system_sample"),
+    "core_row": (2, "SELECT * FROM cpu_core"),
+    "process_row": (2, "SELECT ts, pid, name, cpu, mem, start, children FROM process_sample"),
+    "system_minute": (1, "SELECT * FROM system_minute WHERE bucket < :raw_since"),
+    "system_hour": (1, "SELECT * FROM system_hour WHERE bucket < :raw_since"),
+    "core_hour": (2, "SELECT * FROM core_hour WHERE bucket < :raw_since"),
+    "process_hour": (2, f"SELECT {_OF_PROCESSES}, {_SUMS} FROM process_hour AS r WHERE bucket < :raw_since"),
+    "process_day": (2, f"SELECT {_OF_PROCESSES}, {_SUMS} FROM process_day AS r WHERE bucket < :raw_since"),
+}
+"""Of each table the number of key columns, and rows without the numbers that a fresh database gives anew"""
+
+Rows = Mapping[str, Mapping[tuple[object, ...], tuple[object, ...]]]
+
+
+def content(path: Path, raw_since: int) -> Rows:
+    """Return the rows of each table by their keys; roll-ups as far as no raw row is left of them."""
+    with closing(sqlite3.connect(path)) as database:
+        return {
+            table: {row[:keys]: row for row in database.execute(query, {"raw_since": raw_since})}
+            for table, (keys, query) in QUERIES.items()
+        }
+
+
+class Original:
+    """A sound database, with all raw rows or with most of them dropped, and what is in it."""
+
+    def __init__(self, at: Path, *, is_dropped: bool) -> None:
+        Store(at / "fresh.db").close()
+        with Store(at / "telemetry.db") as store:
+            step = 1300 if is_dropped else 370
+            for first in range(0, 600, 100):
+                store.append([sample(seq + 1, ts=NOW + step * seq) for seq in range(first, first + 100)], NOW)
+            work_off(store)
+            if is_dropped:
+                retention = Retention(Limits(1 << 40, 2 * 86400.0), lambda: Disk(1 << 40, 1 << 41))
+                while store.apply(retention.step):
+                    pass
+        with closing(sqlite3.connect(at / "telemetry.db")) as database:
+            (self.raw_since,) = database.execute("SELECT raw_since FROM history").fetchone()
+        self.rows = content(at / "telemetry.db", self.raw_since)
+        self.sound = Sound(at / "telemetry.db", at / "fresh.db")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["raw", "dropped"])
+def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Original:
+    return Original(tmp_path_factory.mktemp("original"), is_dropped=request.param)
+
+
+@pytest.mark.parametrize("damage", KINDS, ids=lambda it: it.__name__)
+@settings(max_examples=max(1, settings().max_examples // 100), phases=[Phase.generate])
+@given(seed=st.integers(0, 2**32))
+def test_all_but_the_damaged_page_is_copied(original: Original, damage: Damage, seed: int) -> None:
+    damaged, may_be_lost = damage(original.sound, random.Random(seed))
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "telemetry.db"
+        path.write_bytes(damaged)
+        aside = set_aside(path, NOW)
+        Store(path).close()
+        Salvage([aside], path, LOG).run()
+        assert not todo_of(aside).exists(), "the copy did not come to its end"
+        assert is_whole(path)
+        found = content(path, original.raw_since)
+    lost = Counter({table: len(rows.keys() - found[table].keys()) for table, rows in original.rows.items()})
+    for table, rows in original.rows.items():
+        got = found[table]
+        assert got.keys() <= rows.keys(), f"rows of {table} that never were"
+        assert {key: rows[key] for key in got} == got, f"rows of {table} with other values"
+        assert lost[table] <= may_be_lost[table], f"rows of {table} are lost"
