@@ -34,6 +34,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("energy",),
     LONGEST,
     ("energy", "--by", "day"),
+    ("sessions",),
     ("hotspots",),
     ("hotspots", *WHOLE),
     ("cores",),

@@ -106,6 +106,7 @@ REPORTS: Final = (
         note="drain_note",
         finds="query.time_left:ahead",
         tells_age=True,
+        vertical=True,
     ),
     Report(
         "battery",

@@ -1,7 +1,7 @@
 """What drain says of the time ahead: telemetry.time_left, asked of the database.
 
-It reads a bounded part of it: the newest rows of the discharge that goes on, what earlier discharges told of
-each percent, and hours of power on battery.
+It reads a bounded part of it: the writer's state of the session that goes on and the rows since, what earlier
+discharges told of each percent, and hours of power on battery.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ from telemetry.sessions import Known, Percent, Row, Session, Sessions
 from telemetry.sessions.records import CHARGE, DISCHARGE
 from telemetry.time_left import Discharge, Past, hours_to_full, time_left, typical_wh
 
-_ROWS: Final = 400
-"""Rows that are read of a session that goes on, 33 min of samples every 5 s, and"""
 MOST_ROWS: Final = 2_000
-"""where that does not tell when the percent that is shown began"""
+"""Samples that are read: since the writer's newest state, mostly an hour or two"""
+_ROWS: Final = 400
+"""Where there is no state near: so many, and MOST_ROWS if these do not tell when the percent shown began"""
+MOST_DISCHARGES: Final = 60
+"""Of which is learned, the newest ones: a battery wears"""
+MOST_DEATHS: Final = 10
+HIGHEST_DEATH: Final = 20
+"""Percent above which a machine was shut down, and did not die"""
 NOW: Final = 600.0
 """s awake whose mean power is that of now"""
 RECENT: Final = 28 * 86_400.0
@@ -37,7 +42,7 @@ def ahead(
 
     ``bound``: newest and last of the window. With an end of the window only what was known then counts.
     """
-    now = _now(connection, bound["newest"])
+    now = _now(connection, bound["newest"], bound["last"])
     if now is None:
         return dict(_UNKNOWN), None
     direction = now.rows[-1].direction
@@ -52,9 +57,10 @@ def ahead(
 
 
 class _Now(NamedTuple):
-    """The newest rows, and what they are part of."""
+    """The newest row, and what it is part of."""
 
     rows: Sequence[Row]
+    """The newest ones, of ten minutes or more"""
     known: Known
     """Of the battery"""
     session: Session
@@ -68,34 +74,51 @@ class _Now(NamedTuple):
         return self.known.full_wh(self.rows[-1].voltage)
 
 
-def _now(connection: sqlite3.Connection, newest: int | None) -> _Now | None:
-    """Read so many rows that the percent which is shown is seen to begin, but no more than MOST_ROWS."""
-    now = _read(connection, newest, _ROWS)
-    if now is None or len(now.rows) < _ROWS or now.session.start > now.rows[0].time:
-        return now
-    if now.session.kind != DISCHARGE or (now.shown is not None and now.shown.visits):
-        return now
-    return _read(connection, newest, MOST_ROWS)
-
-
-def _read(connection: sqlite3.Connection, newest: int | None, count: int) -> _Now | None:
-    found = connection.execute(sql_text("newest_rows"), {"newest": newest, "most": count})
-    rows = [Row(*values) for values in found][::-1]
-    if not rows:
+def _now(connection: sqlite3.Connection, newest: int | None, moment: float | None) -> _Now | None:
+    """Return what goes on at a sample; None where there is none, or nothing tells a direction."""
+    if newest is None or moment is None:
         return None
-    row = connection.execute(_HEALTH, (rows[-1].time,)).fetchone()
-    known = Known(*row) if row else Known()
-    sessions = Sessions()
-    sessions.learn_of(known)
-    for it in rows:
-        sessions.take(it)
+    until, state = connection.execute(_STATE, (moment,)).fetchone() or (0, None)
+    (count,) = connection.execute(_SINCE, (until, moment, MOST_ROWS + 1)).fetchone()
+    if isinstance(state, str) and count <= MOST_ROWS:
+        known = connection.execute(_HEALTH_SINCE, (until, moment)).fetchall()
+        rows = _rows(connection, newest, MOST_ROWS, since=until - 2 * NOW)
+        return _after(Sessions.read(state), [row for row in rows if row.time >= until], known, rows)
+    # The state is of another day. The newest rows tell most of it.
+    known = connection.execute(_HEALTH, (moment,)).fetchall()
+    for most in (_ROWS, MOST_ROWS):
+        rows = _rows(connection, newest, most)
+        now = _after(Sessions(), rows, known, rows)
+        if now is None or len(rows) < most or now.session.start > rows[0].time:
+            break
+        if now.session.kind != DISCHARGE or (now.shown is not None and now.shown.visits):
+            break
+    return now
+
+
+def _after(
+    sessions: Sessions, newer: Sequence[Row], known: Sequence[tuple[Any, ...]], rows: Sequence[Row]
+) -> _Now | None:
+    sessions.follow(newer, known)
     ended = sessions.now()
-    return _Now(rows, known, ended[-1], sessions.shown) if ended else None
+    return _Now(rows, sessions.known, ended[-1], sessions.shown) if ended and rows else None
 
 
-_HEALTH: Final = """
-SELECT name, iif(full > 0 AND full < 1e9, full, NULL), unit FROM battery_health WHERE time <= ?
-ORDER BY time DESC LIMIT 1"""
+def _rows(connection: sqlite3.Connection, newest: int, most: int, since: float = 0.0) -> list[Row]:
+    bound = {"newest": newest, "most": most, "since": since}
+    return [Row(*values) for values in connection.execute(_NEWEST_ROWS, bound)][::-1]
+
+
+_NEWEST_ROWS: Final = sql_text("newest_rows").replace(
+    "{{fields}}", ", ".join(f"row.{it}" for it in Row._fields)
+)
+_STATE: Final = "SELECT until, state FROM session_state WHERE until <= ? ORDER BY until DESC LIMIT 1"
+_SINCE: Final = "SELECT COUNT(*) FROM (SELECT 1 FROM system_sample WHERE time >= ? AND time <= ? LIMIT ?)"
+_OF_HEALTH: Final = """
+SELECT time, name, iif(full BETWEEN 0 AND 1e9, full, NULL), iif(unit IN ('Ah', 'Wh'), unit, NULL)
+FROM battery_health"""
+_HEALTH: Final = f"{_OF_HEALTH} WHERE time <= ? ORDER BY time DESC LIMIT 1"
+_HEALTH_SINCE: Final = f"{_OF_HEALTH} WHERE time >= ? AND time <= ? ORDER BY time, name"
 
 
 # --- a discharge -----------------------------------------------------------------------------------
@@ -139,9 +162,16 @@ def _newest_energy(rows: Sequence[Row], direction: str, since: float) -> tuple[f
 
 def _past(connection: sqlite3.Connection, now: _Now) -> Past:
     """Return what is known of this machine and battery."""
-    visits = {it.percent: (it.drawn_uj, it.visits) for it in now.session.percents if it.visits}
-    watts, spread, hours = _usual_power(connection, now.rows[-1].time)
-    return Past(visits, (), watts, spread, hours)
+    moment = now.rows[-1].time
+    bound = {"moment": moment, "pack": now.known.pack}
+    visits: dict[int, tuple[int, int]] = {}
+    learned = connection.execute(sql_text("learned_percents"), bound | {"most": MOST_DISCHARGES})
+    for percent, drawn, count in (*learned, *(it for it in now.session.percents if it.visits)):
+        before = visits.get(percent, (0, 0))
+        visits[percent] = before[0] + drawn, before[1] + count
+    died = connection.execute(sql_text("died_at"), bound | {"most": MOST_DEATHS, "highest": HIGHEST_DEATH})
+    watts, spread, hours = _usual_power(connection, moment)
+    return Past(visits, [pct for (pct,) in died], watts, spread, hours)
 
 
 def _usual_power(connection: sqlite3.Connection, moment: float) -> tuple[float | None, float | None, float]:

@@ -1,7 +1,7 @@
 """How long a discharge lasts from now: energy left over the power ahead, and a range of four in five.
 
-All here is pure. What it takes comes from discharges alone: for a percent, a charge takes another amount than
-a discharge gives.
+docs/how-long.md has the reasons and the measured errors. All here is pure. It takes what discharges told: for
+a percent, a charge takes another amount than a discharge gives.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from query.time_left import LITTLE
+from telemetry.sessions import Row, Sessions
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
 
@@ -116,6 +117,145 @@ def rolled_up(recording: Recording, bucket: float, watts: float, seconds: float)
     }
     marks = ", ".join(f":{name}" for name in columns)
     recording.database.execute(f"INSERT INTO system_hour VALUES ({marks})", values)
+
+
+# --- what earlier discharges told ------------------------------------------------------------------
+
+
+def session(
+    recording: Recording,
+    kind: str,
+    stop: float,
+    *,
+    pack: str | None = "BAT0",
+    wh_per_percent: float = 0.0,
+    **columns: Any,
+) -> None:
+    """Store a session that ended; a discharge visited each percent from 99 to 1 once."""
+    values = {
+        "kind": kind,
+        "start": stop - 3600,
+        "stop": stop,
+        "covered_us": 0,
+        "discharged_uj": 0,
+        "charged_uj": 0,
+        "flips": 0,
+        "pack": pack,
+        **columns,
+    }
+    names, marks = ", ".join(values), ", ".join("?" * len(values))
+    (number,) = recording.database.execute(
+        f"INSERT INTO session ({names}) VALUES ({marks}) RETURNING session_id", tuple(values.values())
+    ).fetchone()
+    recording.database.executemany(
+        "INSERT INTO session_percent VALUES (?, ?, ?, 1)",
+        [(number, percent, round(wh_per_percent * 3.6e9)) for percent in range(1, 100) if wh_per_percent],
+    )
+
+
+def hours_left(recording: Recording, query: Query) -> float:
+    on_battery(recording, NOON, 120, 60)
+    return float(row(query)["hours_left"])
+
+
+def test_energy_per_percent_is_learned(recording: Recording, query: Query) -> None:
+    with_pack(recording)
+    for day in range(1, 20):
+        session(recording, "discharge", NOON - day * 86_400, wh_per_percent=0.12)
+    assert hours_left(recording, query) == pytest.approx(57.5 * 0.12 / 6, rel=0.02)
+    assert query("drain").err == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "pack", "at"),
+    [("discharge", "BAT1", -86_400), ("discharge", None, -86_400), ("discharge", "BAT0", 86_400)],
+    ids=["another pack", "no pack", "later"],
+)
+def test_other_discharges_tell_nothing(
+    recording: Recording, query: Query, kind: str, pack: str | None, at: float
+) -> None:
+    with_pack(recording)
+    for _ in range(20):
+        session(recording, kind, NOON + at, pack=pack, wh_per_percent=0.12)
+    assert hours_left(recording, query) == pytest.approx(57.5 * PERCENT / 6, rel=0.02)
+
+
+def test_the_newest_discharges_count(recording: Recording, query: Query) -> None:
+    """A battery wears: what it held long ago tells nothing of now."""
+    with_pack(recording)
+    for day in range(150, 0, -1):
+        session(recording, "discharge", NOON - day * 86_400, wh_per_percent=0.12 if day <= 60 else 0.24)
+    assert hours_left(recording, query) == pytest.approx(57.5 * 0.12 / 6, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("before", "hole", "after", "last"),
+    [
+        ("discharge", (12, 80), "discharge", 12),
+        ("discharge", (12, 12), "charge", 12),
+        ("discharge", (12, 12), "discharge", 2),  # switched off and on
+        ("rest", (12, 80), "discharge", 2),
+        ("discharge", (35, 80), "discharge", 2),  # shut down by its user
+        ("discharge", (12, None), "discharge", 2),
+    ],
+)
+def test_where_it_died_is_where_it_ends(
+    recording: Recording,
+    query: Query,
+    before: str,
+    hole: tuple[float, float | None],
+    after: str,
+    last: float,
+) -> None:
+    with_pack(recording)
+    for day in range(3, 0, -1):
+        end = NOON - day * 86_400
+        session(recording, before, end, pct_to=hole[0])
+        session(recording, "hole", end + 3600, pct_from=hole[0], pct_to=hole[1])
+        session(recording, after, end + 7200)
+    assert hours_left(recording, query) == pytest.approx((59.5 - last) * PERCENT / 6, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE session_percent SET drawn_uj = 'text', visits = x'00'",
+        "UPDATE session_percent SET drawn_uj = 1e300",
+        "UPDATE session SET stop = 'text', pct_from = x'00'",
+        "INSERT INTO session_state VALUES (0, 0, 'no state')",
+        "INSERT INTO session_state VALUES (0, 0, '{}')",
+        "INSERT INTO session_state VALUES (0, 0, x'00')",
+        "INSERT INTO session_state VALUES (0, 0, '[1]')",
+    ],
+)
+def test_damaged_sessions_cost_themselves(recording: Recording, query: Query, damage: str) -> None:
+    with_pack(recording)
+    session(recording, "discharge", NOON - 86_400, wh_per_percent=PERCENT)
+    recording.database.execute(damage)
+    assert hours_left(recording, query) == pytest.approx(57.5 * PERCENT / 6, rel=0.02)
+
+
+def test_the_state_of_the_writer_saves_reading(recording: Recording, query: Query) -> None:
+    """What it has taken need not be read: a discharge of hours is known whole by an hour of rows."""
+    with_pack(recording)
+    for minute in range(300):
+        on_battery(recording, NOON + 60 * minute, 12, 90 - minute // 10)
+    whole = row(query)
+    known = [(NOON - 1, "BAT0", 6.0, "Ah")]
+    sessions = Sessions()
+    fields = ", ".join(Row._fields)
+    of_rows = f"SELECT {fields} FROM session_row WHERE time < {NOON + 4 * 3600} ORDER BY time"
+    sessions.follow(recording.database.execute(of_rows).fetchall(), known)
+    state = (int(NOON + 4 * 3600), 0, sessions.text())
+    recording.database.execute("INSERT INTO session_state VALUES (?, ?, ?)", state)
+    by_state = row(query)
+    assert by_state["hours_left"] > whole["hours_left"]  # 29 percents of 1 Wh were seen, and not three
+    earlier = "UPDATE system_sample SET battery_pct = 5 WHERE time < ?"
+    recording.database.execute(earlier, (NOON + 3 * 3600,))
+    assert row(query)["hours_left"] == by_state["hours_left"]
+
+
+# --- the end of the window -------------------------------------------------------------------------
 
 
 def test_until_tells_what_was_known_then(recording: Recording, query: Query) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -136,9 +137,63 @@ def test_the_raspberry_pi_drains_as_its_last_ten_minutes_say(pi: System) -> None
     assert drain["hours_left"] < 0.1
 
 
-def test_the_phone_takes_its_direction_from_the_status(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def pi_again(tmp_path_factory: pytest.TempPathFactory) -> System:
+    """The same run-down twice: at the second one the first was learned."""
+    directory = tmp_path_factory.mktemp("pi again")
+    lines = directory / "samples.jsonl"
+    with lines.open("wb") as file:
+        for began in (BEGAN, AGAIN):
+            file.writelines(body + b"\n" for body in samples(raspberry_pi(), directory, began))
+    system = System(directory)
+    ran = system.run("writer.main", "--import", str(lines))
+    assert ran.returncode == 0, ran.stderr
+    return system
+
+
+AGAIN = BEGAN + 86_400
+
+
+@pytest.mark.parametrize("percent", [75, 50, 20])
+def test_the_raspberry_pi_knows_how_long_it_lasts_the_second_time(pi_again: System, percent: int) -> None:
+    rows = list(raspberry_pi())
+    reached = next(row.at for row in rows if int(row.attributes["capacity"]) <= percent)
+    truth = (rows[-1].at - reached) / 3600
+    (drain,) = pi_again.query("drain", "--until", str(AGAIN + reached + 1))
+    assert drain["hours_left"] == pytest.approx(truth, rel=0.15)
+    assert drain["hours_left_low"] < truth < drain["hours_left_high"]
+
+
+def test_the_raspberry_pi_says_at_first_that_it_knows_little(pi_again: System) -> None:
+    ran = pi_again.run("query.main", "drain", "--until", str(BEGAN + 200), "--format", "json")
+    assert "little data" in ran.stderr
+    (drain,) = json.loads(ran.stdout)
+    assert drain["hours_left_high"] > 5 * drain["hours_left_low"]
+
+
+@pytest.mark.parametrize("percent", [30, 50, 70, 80, 90])
+def test_the_phone_knows_how_long_it_charges(phone_recorded: System, percent: int) -> None:
+    rows = [(float(row["time"]), int(row["percent"])) for row in phone_rows()]
+    charging = [(at, pct) for at, pct in rows if at > PLUGGED_IN]
+    reached = next(at for at, pct in charging if pct >= percent)
+    full = next(at for at, pct in charging if pct == 100)
+    (drain,) = phone_recorded.query("drain", "--until", str(BEGAN + reached + 60))
+    assert drain["hours_to_full"] == pytest.approx((full - reached - 60) / 3600, rel=0.3)
+    assert drain["hours_left"] is None
+
+
+PLUGGED_IN = 700.0
+"""s after which the phone is on its charger"""
+
+
+@pytest.fixture(scope="module")
+def phone_recorded(tmp_path_factory: pytest.TempPathFactory) -> System:
+    return imported(phone(), tmp_path_factory.mktemp("phone"))
+
+
+def test_the_phone_takes_its_direction_from_the_status(phone_recorded: System) -> None:
     """Its driver's sign is the other way round; counted here from the recording with other arithmetic."""
-    (energy,) = imported(phone(), tmp_path).query("energy")
+    (energy,) = phone_recorded.query("energy")
     discharged = charged = 0.0
     rows = phone_rows()
     for before, row in pairwise(rows):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 from math import exp, isfinite
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,13 +16,18 @@ from telemetry.time_left import RETURN, Discharge, Past, hours_to_full, time_lef
 from tests.telemetry.machines import CURVES, STEP, Machine, Minute, discharge, history, machine
 from tests.telemetry.time_left_errors import (
     AT,
+    DOCUMENT,
     OTHERS,
     SEED,
+    TRACES,
     ask,
     asked,
     error,
     inside,
     past,
+    rewritten,
+    tables,
+    traced,
 )
 
 AT_MOST = dict(zip(AT, (12, 13, 16), strict=True))
@@ -42,6 +48,14 @@ def test_it_beats_the_simpler_methods_on_a_few_machines() -> None:
     assert 75 <= inside([one for at in AT for one in found[at]]) <= 90
 
 
+@pytest.mark.parametrize("name", TRACES)
+def test_it_beats_them_on_recorded_discharges(name: str) -> None:
+    found = [one for _, one in traced(name)]
+    for other in OTHERS.values():
+        assert error(found, "new") < error(found, other), other
+    assert all(it.new.low < it.truth < it.new.high for it in found)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [SEED, 1, 2])
 def test_median_errors_and_ranges(seed: int) -> None:
@@ -60,6 +74,14 @@ def test_the_range_holds_where_little_is_known(earlier: int) -> None:
     assert 75 <= inside([one for at in AT for one in found[at]]) <= 95
 
 
+@pytest.mark.slow
+def test_the_document_has_the_errors_that_were_measured() -> None:
+    text = Path(DOCUMENT).read_text(encoding="utf-8")
+    found = tables()
+    assert all(f"<!-- errors: {name} -->" in text for name in found)
+    assert rewritten(text, found) == text
+
+
 # --- from the first minute on, without jumps -------------------------------------------------------
 
 
@@ -69,10 +91,10 @@ def test_there_is_an_answer_from_the_first_minute(curve: str) -> None:
     of = machine(rng, curve)
     course = discharge(rng, of)
     for at in range(1, len(course)):
-        found = ask(of, Past(), course, at).new
+        found = ask(of.full, Past(), course, at).new
         assert found.little
         assert found.low < found.hours < found.high
-    first = ask(of, Past(), course, 1)
+    first = ask(of.full, Past(), course, 1)
     assert first.new.low < first.truth < first.new.high
 
 
@@ -82,7 +104,7 @@ def test_it_does_not_jump_where_the_percent_steps(curve: str) -> None:
     even = Machine(40.0, 44.0, CURVES[curve], ((8.0, 15.0, 1.0),))
     earlier = [(_even(even, 8.0), True)] * 3
     known, course = past(earlier), _even(even, 8.0)
-    told = [ask(even, known, course, at).new.hours for at in range(60, len(course))]
+    told = [ask(even.full, known, course, at).new.hours for at in range(60, len(course))]
     longest = max(Counter(minute.percent for minute in course).values()) * STEP / 3600
     for before, after in pairwise(told):
         assert before - after < longest

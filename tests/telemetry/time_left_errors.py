@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 
 from telemetry.sessions.visits import Visits
 from telemetry.time_left import Discharge, Past, TimeLeft, time_left
-from tests.telemetry.machines import CURVES, STEP, Machine, Minute, discharge, history, machine
+from tests.telemetry.machines import CURVES, STEP, Minute, discharge, history, machine
+from tests.telemetry.traces import PHONE_FULL, PI_FULL, phone, pi
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "how-long.md"
 AT: Final = (80, 50, 20)
@@ -82,19 +83,22 @@ def now(minutes: Sequence[Minute], full: float | None, voltage: float | None = N
     )
 
 
-def ask(of: Machine, earlier: Past, minutes: Sequence[Minute], at: int) -> Asked:
-    """Ask all methods after ``at`` minutes."""
+def ask(full: float, earlier: Past, minutes: Sequence[Minute], at: int, to: int = 0) -> Asked:
+    """Ask all methods after ``at`` minutes how long it takes to percent ``to``, at which ``minutes`` end.
+
+    ``full``: Wh that the driver tells.
+    """
     so_far = minutes[:at]
-    current = now(so_far, of.full)
+    current = now(so_far, full)
     found = time_left(current, earlier)
     assert found is not None
-    nominal = of.full * current.percent / 100
+    nominal = full * (current.percent - to) / 100
     return Asked(
         (len(minutes) - at) * HOURS,
         found,
         nominal / current.watts,
         nominal / current.own_watts,
-        _slope(so_far),
+        _slope(so_far) * (current.percent - to) / current.percent,
     )
 
 
@@ -122,7 +126,7 @@ def asked(seed: int, machines: int, earlier: int, minutes: float = 15.0) -> dict
             for at in AT:
                 reached = next(n for n, minute in enumerate(course, 1) if minute.percent <= at)
                 moment = min(reached + rng.randrange(5), len(course) - 1)
-                found[at].append(ask(of, known, course, moment))
+                found[at].append(ask(of.full, known, course, moment))
     return found
 
 
@@ -163,12 +167,42 @@ def table(found: Mapping[int, Sequence[Asked]]) -> str:
     return "\n".join(lines)
 
 
+TRACES: Final = {
+    "the Raspberry Pi, one earlier run of it learned": (75, 50, 20, 10),
+    "the phone, to 78 %, nothing learned": (95, 90, 85, 80),
+}
+
+
+def traced(name: str) -> list[tuple[int, Asked]]:
+    """Return what was said at each percent of a recorded discharge."""
+    course = pi() if "Pi" in name else phone()
+    known, full, to = past([(course, True)]), PI_FULL, 0
+    if "phone" in name:
+        known, full, to = Past({}, [78]), PHONE_FULL, 78
+    found = []
+    for at in TRACES[name]:
+        minute = next(n for n, it in enumerate(course, 1) if it.percent <= at)
+        own = past([(course[:minute], False)])._replace(died_at=known.died_at)
+        found.append((at, ask(full, known if to == 0 else own, course, minute, to)))
+    return found
+
+
+def table_of_trace(name: str) -> str:
+    """Return the errors at each percent, %."""
+    found = traced(name)
+    lines = [f"| method | {' | '.join(f'at {at} %' for at, _ in found)} |", f"|---|{'---|' * len(found)}"]
+    for said, method in {**OTHERS, "`hours_left`": "new"}.items():
+        errors = [f"{100 * (_said(it, method) / it.truth - 1):+.0f}" for _, it in found]
+        lines.append(f"| {said} | {' | '.join(errors)} |")
+    return "\n".join(lines)
+
+
 def tables() -> dict[str, str]:
     """Return each table by the name that marks it in the document."""
     return {
         f"{earlier} earlier, {minutes} min": table(asked(SEED, MACHINES, earlier, minutes))
         for earlier, minutes in ((20, 15), (20, 60), (3, 15), (0, 15))
-    }
+    } | {name: table_of_trace(name) for name in TRACES}
 
 
 def rewritten(text: str, tables: Mapping[str, str]) -> str:
