@@ -114,9 +114,7 @@ _NEWEST_ROWS: Final = sql_text("newest_rows").replace(
 )
 _STATE: Final = "SELECT until, state FROM session_state WHERE until <= ? ORDER BY until DESC LIMIT 1"
 _SINCE: Final = "SELECT COUNT(*) FROM (SELECT 1 FROM system_sample WHERE time >= ? AND time <= ? LIMIT ?)"
-_OF_HEALTH: Final = """
-SELECT time, name, iif(full BETWEEN 0 AND 1e9, full, NULL), iif(unit IN ('Ah', 'Wh'), unit, NULL)
-FROM battery_health"""
+_OF_HEALTH: Final = "SELECT time, name, full, unit FROM battery_health"
 _HEALTH: Final = f"{_OF_HEALTH} WHERE time <= ? ORDER BY time DESC LIMIT 1"
 _HEALTH_SINCE: Final = f"{_OF_HEALTH} WHERE time >= ? AND time <= ? ORDER BY time, name"
 

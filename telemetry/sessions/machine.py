@@ -94,10 +94,11 @@ class Sessions:
         ``rows``: the fields of ``Row``; ``known``: time and the fields of ``Known``; both in order of time.
         """
         found: list[Session] = []
+        dated = (item for item in known if isinstance(item[0], (int, float)))  # a damaged row may have none
         # Of one time, what is known comes first.
-        for item in merge(known, rows, key=lambda item: item[0]):
+        for item in merge(dated, rows, key=lambda item: item[0]):
             is_row = len(item) == len(Row._fields)
-            found += self.take(Row(*item)) if is_row else self.learn_of(Known(*item[1:]))
+            found += self.take(Row(*item)) if is_row else self.learn_of(Known.stored(*item[1:]))
         return found
 
     def now(self) -> list[Session]:

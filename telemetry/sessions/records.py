@@ -20,6 +20,8 @@ _LEAST_WATTS: Final = 0.05
 _TRICKLE: Final = 2.0
 """W: less than this at Full only keeps the battery full."""
 _BY_STATUS: Final = {"Discharging": DISCHARGE, "Charging": CHARGE, "Full": REST, "Not charging": REST}
+_LARGEST: Final = 1e9
+"""As in the view system_sums: a greater number is no reading of a sensor."""
 _LONGEST_STEP: Final = 600.0
 """s that a row without an interval stands for at most"""
 
@@ -99,6 +101,15 @@ class Known(NamedTuple):
     full: float | None = None
     unit: str | None = None
     """Ah or Wh"""
+
+    @classmethod
+    def stored(cls, pack: object, full: object, unit: object) -> Known:
+        """Return what a row says; a value that no battery has, as in a damaged row, counts as None."""
+        return cls(
+            pack if isinstance(pack, str) else None,
+            full if isinstance(full, (int, float)) and 0 < full < _LARGEST else None,
+            unit if isinstance(unit, str) else None,
+        )
 
     def full_wh(self, voltage: float | None) -> float | None:
         """Return the Wh of a full battery, at ``voltage`` where it is told in Ah."""

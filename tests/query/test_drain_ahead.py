@@ -279,11 +279,16 @@ def test_a_damaged_value_costs_itself(recording: Recording, query: Query, column
     assert row(query)["hours_left"] == pytest.approx(before["hours_left"], rel=0.02)
 
 
-def test_a_damaged_health_is_none(recording: Recording, query: Query) -> None:
+@pytest.mark.parametrize("odd", ["text", b"blob", 1e300, float("inf"), -1.0])
+@pytest.mark.parametrize("column", ["full", "unit", "time", "name"])
+@pytest.mark.parametrize("report", ["drain", "sessions"])
+def test_a_damaged_health_costs_itself(
+    recording: Recording, query: Query, report: str, column: str, odd: object
+) -> None:
     with_pack(recording)
     on_battery(recording, NOON, 200, 60)
-    recording.database.execute("UPDATE battery_health SET full = 'text', unit = x'00'")
-    assert LITTLE in query("drain").err
+    recording.database.execute(f"UPDATE battery_health SET {column} = ?", (odd,))
+    assert len(query(report).rows) == 1
 
 
 # --- charging --------------------------------------------------------------------------------------
