@@ -22,7 +22,7 @@ HOST: Final = "handheld"
 BOOT: Final = "3c9c0f0e-7b1c-4a7f-9d56-0d9e5f0a1b2c"
 _PER_DAY: Final = int(86400 / INTERVAL)
 
-_STEADY: Final = ("firefox", "Xorg", "pulseaudio", "python3", "telemetry-sampl", "wpa_supplicant")
+_STEADY: Final = ("firefox", "Xorg", "pulseaudio", "python3", "telemetry-sampler", "wpa_supplicant")
 """Nearly always in the list."""
 _OTHERS: Final = (
     *("systemd", "dbus-daemon", "kwin_wayland", "code", "node", "bash", "sshd", "git", "cc1", "ld", "make"),
@@ -31,6 +31,19 @@ _OTHERS: Final = (
     *(f"kworker/u8:{number}-{queue}" for number in range(8) for queue in ("flush-179:0", "events_unbound")),
     *(f"tool-{number}" for number in range(20)),
 )
+_SYSTEM: Final = {
+    "telemetry-sampler": ("telemetry-sampler", "telemetry"),
+    "wpa_supplicant": ("wpa_supplicant", "root"),
+    "Xorg": ("display-manager", "root"),
+    "systemd": (None, "root"),
+    "dbus-daemon": ("dbus", "messagebus"),
+    "sshd": ("ssh", "root"),
+    "NetworkManager": ("NetworkManager", "root"),
+    "systemd-journal": ("systemd-journald", "root"),
+    "cron": ("cron", "root"),
+}
+"""App and user of what is not of the user's desktop"""
+_APPS: Final = {"firefox", "code", "chromium", "mpv", "pulseaudio"}
 _PARENTS: Final = frozenset({"bash", "make", "git"})
 _WEIGHTS: Final = [1.0 / (rank + 1) for rank in range(len(_OTHERS))]
 _DISCHARGE: Final = 4 * 3600.0
@@ -109,8 +122,15 @@ def _processes(seq: int, busy: float, draw: random.Random) -> tuple[Process, ...
         pid, start, mem = _identity(name, 0 if name in _STEADY else hour)
         cpu = round(min(share, 100.0 * CORES), 2)
         children = round(draw.uniform(0.0, 3.0), 2) if name in _PARENTS else 0.0
-        found[pid] = Process(pid, start, name, cpu, mem, children)
+        found[pid] = Process(pid, start, name, cpu, mem, children, *_owners(name))
     return tuple(found.values())
+
+
+def _owners(name: str) -> tuple[str | None, str]:
+    """Return app and user: kernel threads have no app, and neither has what runs in a login."""
+    if name.startswith(("kworker", "ksoftirqd", "rcu_")):
+        return None, "root"
+    return _SYSTEM.get(name, (name if name in _APPS else None, "user"))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -214,8 +214,8 @@ def _described(report: Report | None) -> str:
     else:
         parts += ["columns:", *lines(report.columns)]
         for option in report.options:
-            if option.switch:
-                parts += [f"columns that {option.flag} adds:", *lines(option.switch.columns)]
+            if option.columns:
+                parts += [f"columns that {option.flag} adds:", *lines(option.columns)]
         if any(column.kind in ("time", "minute", "date") for column in report.columns):
             parts.append("Unix s: local date and time in tables, the number itself in json and csv.")
     return "\n".join([*parts, fill(f"A time T is {FORMS}, in the local time zone (--utc: in UTC).", _WIDTH)])

@@ -2,7 +2,7 @@
 
 # fmt: off
 # ruff: noqa: E501
-SCHEMA = 10
+SCHEMA = 11
 FIELDS = {  # column, unit, help, kind
     "Sample.seq": ("seq", "", "1, 2, 3 ... without holes within a run; (run, seq) is the identity", "integer"),
     "Sample.time": ("time", "s", "Unix time as the clock read it", "number"),
@@ -35,6 +35,8 @@ FIELDS = {  # column, unit, help, kind
     "Process.cpu": ("cpu", "%", "CPU use of the process, of one core: may pass 100", "number"),
     "Process.mem": ("mem", "%", "resident memory of the process, of RAM", "number"),
     "Process.children": ("children", "%", "CPU use of its children that nobody saw, of one core", "number"),
+    "Process.app": ("app", "", "systemd unit, app or container that it belongs to", "text"),
+    "Process.user": ("user", "", "user that it runs as", "text"),
     "BatteryPack.name": ("name", "", "no two packs of a battery have the same", "text"),
     "BatteryPack.status": ("status", "", "the status reported by the driver: Charging, Discharging, Not charging, Full, Unknown", "text"),
     "BatteryPack.voltage": ("voltage", "V", "voltage of the battery", "number"),

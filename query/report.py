@@ -21,7 +21,7 @@ class Variant(NamedTuple):
     """Name of the file in ``sql/``, without its ending."""
     parameters: Mapping[str, int | str | None] = {}
     columns: tuple[Column, ...] = ()
-    """Columns that it adds at the end."""
+    """Columns that the report has not."""
     by: By | None = None
     """What its rows are of: ``piece`` is cut there."""
 
@@ -34,6 +34,12 @@ class Option(NamedTuple):
     choices: Mapping[str, Variant] | None = None
     """By what the user types; the first is the default."""
     switch: Variant | None = None
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that it may add."""
+        variants = self.choices.values() if self.choices else filter(None, [self.switch])
+        return tuple(dict.fromkeys(column for variant in variants for column in variant.columns))
 
     @property
     def key(self) -> str:

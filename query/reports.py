@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import Final
 
 from query.columns import (
+    APP,
     BATTERY_PCT,
     BRIGHTNESS,
     CHARGE,
@@ -55,6 +56,7 @@ from query.columns import (
     TS,
     UNIT,
     UNIX,
+    USER,
     WATTS,
     Column,
     exported,
@@ -63,6 +65,8 @@ from query.report import Option, Report, Variant
 from query.rollups import CORE, PROCESS, SYSTEM
 
 TEN_MINUTES: Final = 600.0
+_OWNERS: Final = ("name", "app", "user")
+"""What processes can be added up by"""
 _NO_BATTERY: Final = "no battery seen"
 _NO_PROCESS: Final = "no process recorded (does telemetry-sampler run with --top-procs 0?)"
 
@@ -223,7 +227,7 @@ REPORTS: Final = (
         "hotspots",
         "the programs that used the most CPU time",
         (
-            NAME,
+            Column("name", "", "of the program, or of what --by asks for", kind="text"),
             Column(
                 "cpu_h", "h", "CPU time while it was listed, with that of its children that nobody saw", 3
             ),
@@ -238,14 +242,42 @@ REPORTS: Final = (
         limit=20,
         nothing=_NO_PROCESS,
         sums=PROCESS,
+        options=(
+            Option(
+                "--by",
+                "one row for each program (name), for each app, unit or container (app), or for each user",
+                choices={by: Variant("hotspots", {"by": by}) for by in _OWNERS},
+            ),
+        ),
     ),
     Report(
         "top",
         "the busiest processes of the newest sample, or of one moment",
-        (TS._replace(in_table=False), TIME, PID, NAME, CPU, MEM, CHILDREN),
+        (
+            TS._replace(in_table=False),
+            TIME,
+            PID,
+            NAME,
+            CPU,
+            MEM,
+            CHILDREN,
+            APP,
+            USER._replace(in_table=False),
+        ),
         nothing=_NO_PROCESS,
         takes_at=True,
         tells_age=True,
+        options=(
+            Option(
+                "--by",
+                "one row for each process, or sums for each program (name), app or user",
+                choices={"process": Variant("top")}
+                | {
+                    by: Variant("top_by", {"by": by}, (Column("processes", "", "how many are listed"),))
+                    for by in _OWNERS
+                },
+            ),
+        ),
     ),
     Report(
         "cores",

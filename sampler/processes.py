@@ -11,16 +11,13 @@ from typing import Final, NamedTuple
 
 from sampler.accounting import Debt, Use, bounded, settle
 from sampler.cpu import read_busy_ticks
-from sampler.process_stat import Stat
+from sampler.programs import Programs
 from sampler.sweep import Sweep
-from sampler.sysfs import PAGE, read_start, read_whole
+from sampler.sysfs import read_whole
 from sampler.ticks import TICKS_A_SECOND
 from telemetry.sample import Process
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_COMM_LENGTH: Final = 15
-"""The kernel cuts a process's name to so many bytes (TASK_COMM_LEN less the zero)."""
-_NAME_LENGTH: Final = 255
 _MEMORY_TOTAL: Final = re.compile(rb"^MemTotal:[ \t]*([0-9]{1,15}) kB[ \t]*$", re.MULTILINE)
 
 
@@ -47,8 +44,7 @@ class ProcessSensor:
         self._owed: list[Debt] = []
         self._read_at: float | None = None
         self._born_after = 0
-        self._names: dict[tuple[int, int, bytes], str] = {}
-        """Of the last read's top."""
+        self._programs = Programs(procfs, monotonic)
         self._cores = count_cores(procfs)
         self._memory: int | None = None
 
@@ -70,10 +66,9 @@ class ProcessSensor:
         ticks = (now - before) * TICKS_A_SECOND
         used = self._bounded(used, ticks)
         top = self._choose(used)
-        self._names = {_program(use.stat): self._full_name(use.stat) for use in top}
         self._memory = self._memory or read_memory_total(self._procfs)
         return Processes(
-            top=tuple(self._process(use, ticks) for use in top),
+            top=tuple(self._process(use, ticks, born_after) for use in top),
             owned=_owned(used, ticks) if self._sweep.stats() else None,
         )
 
@@ -105,46 +100,19 @@ class ProcessSensor:
                 active.append(Use(now, 0, children.get(stat.pid, 0)))
         return nlargest(self._count, active, key=lambda use: (_together(use), use.stat.rss))
 
-    def _process(self, use: Use, ticks: float) -> Process:
+    def _process(self, use: Use, ticks: float, born_after: int) -> Process:
         stat = use.stat
+        program = self._programs.of(stat, is_settled=stat.start < born_after)
         return Process(
             pid=stat.pid,
             start=stat.start,
-            name=self._names[_program(stat)],
+            name=program.name,
             cpu=round((use.own or 0) / ticks * 100.0, 2),
             mem=memory_share(stat.rss, self._memory),
             children=None if use.children is None else round(use.children / ticks * 100.0, 2),
+            app=program.app,
+            user=program.user,
         )
-
-    def _full_name(self, stat: Stat) -> str:
-        """The name, whole where the kernel cut it: the rest is in the command line."""
-        known = self._names.get(_program(stat))
-        if known is not None:
-            return known
-        name = stat.comm
-        if len(name) == _COMM_LENGTH:  # a kernel thread's is longer, and whole
-            name = whole_name(name, read_start(f"{self._procfs}/{stat.pid}/cmdline", PAGE) or b"")
-        return name.decode(errors="replace")[:_NAME_LENGTH]
-
-
-def whole_name(name: bytes, command_line: bytes) -> bytes:
-    """Return the name that the kernel cut to ``name``, from /proc/PID/cmdline; else ``name``.
-
-    A program may have written one text with spaces over its arguments, as Chromium does: the name is before
-    the first space then, unless it has spaces of its own. Pure.
-    """
-    program, _, arguments = command_line.partition(b"\0")
-    first_word = program.partition(b" ")[0]
-    for path in (program, first_word) if arguments.strip(b"\0") else (first_word, program):
-        base = path.rpartition(b"/")[2]
-        if base.startswith(name):
-            return base
-    return name
-
-
-def _program(stat: Stat) -> tuple[int, int, bytes]:
-    """The process while it has this name: exec gives it another."""
-    return stat.pid, stat.start, stat.comm
 
 
 def _together(use: Use) -> int:

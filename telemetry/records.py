@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 from telemetry import END_OF_TIME
 from telemetry.fields import LARGEST, Wire
 
-SCHEMA: Final = 10
+SCHEMA: Final = 11
 """Version of the database that has the columns named below: the number of the newest migration."""
 
 TOPIC_PREFIX: Final = "sample/"
@@ -122,6 +122,10 @@ class Process(NamedTuple):
         float | None,
         Wire("CPU use of its children that nobody saw, of one core", "%", 0, column="children", scale=100),
     ] = None
+    app: Annotated[
+        str | None, Wire("systemd unit, app or container that it belongs to", least=1, column="app")
+    ] = None
+    user: Annotated[str | None, Wire("user that it runs as", least=1, column="user")] = None
 
 
 class Sample(NamedTuple):

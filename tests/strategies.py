@@ -117,6 +117,8 @@ processes: Final = st.builds(
     cpu=shares,
     mem=or_none(shares),
     children=or_none(shares),
+    app=or_none(texts(1)),
+    user=or_none(texts(1)),
 )
 samples: Final = st.builds(
     Sample,

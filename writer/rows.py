@@ -26,7 +26,7 @@ from writer.ingest import (
     process_rows,
     system_row,
 )
-from writer.schema import COMPACT
+from writer.schema import COMPACT, OUR_TRIGGERS
 
 
 def _insert(table: str, columns: str) -> str:
@@ -44,9 +44,16 @@ _INSERT_CORE = _insert("cpu_core", CORE_COLUMNS)
 _INSERT_CORE_ROW = _insert("core_row", CORE_COLUMNS)
 _INSERT_PROCESS = _insert("process_sample", PROCESS_COLUMNS)
 _PROCESS_NAMES = PROCESS_COLUMNS.split(", ")
-_INSERT_PROCESS_ROW = _insert(
-    "process_row", listed(*("name_id" if name == "name" else name for name in _PROCESS_NAMES))
-)
+_IDENTITY = ("name", "app", "user")
+"""Of a process: a compact table has the number of these three in process_name"""
+_IDENTITY_AT = [_PROCESS_NAMES.index(name) for name in _IDENTITY]
+_KEPT = [
+    (at, scale)
+    for at, (name, scale) in enumerate(zip(_PROCESS_NAMES, PROCESS_SCALES, strict=True))
+    if name not in _IDENTITY
+]
+"""The other columns, and what each is a whole number of"""
+_INSERT_PROCESS_ROW = _insert("process_row", listed("name_id", *(_PROCESS_NAMES[at] for at, _ in _KEPT)))
 _INSERT_PACK = _insert("battery_pack", PACK_COLUMNS)
 _INSERT_HEALTH = _insert("battery_health", HEALTH_COLUMNS).replace("INSERT", "INSERT OR IGNORE", 1)
 _NEWEST_HEALTH = f"SELECT {HEALTH_COLUMNS} FROM battery_health WHERE time <= ? ORDER BY time DESC LIMIT 1"
@@ -65,7 +72,6 @@ _MOST_HEALTH = 12
 """Rows of battery_health an hour: packs that cannot make up their mind fill no database."""
 
 _TABLES = {"system_sample", "cpu_core", "core_row", "process_sample", "process_row", "battery_pack"}
-_OUR_TRIGGERS = {f"{view}_{event}" for view in COMPACT for event in ("insert", "delete")}
 _MOST_NAMES = 10_000
 """Names whose numbers are remembered: some programs rename themselves all day."""
 _WHOLE = 1e13
@@ -77,7 +83,7 @@ class Rows:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._names: dict[str, int] = {}
+        self._names: dict[tuple[str, str | None, str | None], int] = {}
         self._cores: list[tuple[Any, ...]] = []
         self._processes: list[tuple[Any, ...]] = []
         self._health: tuple[Any, ...] | None = None
@@ -99,7 +105,7 @@ class Rows:
             self.remade += make_missing_indexes(self._database)
             triggers = [it for it in attached(self._database, _TABLES) if it.kind == "trigger"]
             # What a user's own triggers see is a sample after the other.
-            self._one_by_one = any(it.name not in _OUR_TRIGGERS for it in triggers)
+            self._one_by_one = any(it.name not in OUR_TRIGGERS for it in triggers)
             names = {it.name for it in triggers}
             self._direct = {view: f"{view}_insert" in names and not self._one_by_one for view in COMPACT}
 
@@ -167,29 +173,34 @@ class Rows:
         if not rows:
             return []
         columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
-        for place, (name, scale) in enumerate(zip(_PROCESS_NAMES, PROCESS_SCALES, strict=True)):
-            if name == "name":
-                columns[place] = map(self._number, columns[place])
-            elif scale is not None:
-                columns[place] = map(_whole, columns[place], repeat(scale))
-        return list(zip(*columns, strict=True))  # made before the insert: numbering a name inserts as well
+        made = [
+            columns[at] if scale is None else map(_whole, columns[at], repeat(scale)) for at, scale in _KEPT
+        ]
+        numbers = map(self._number, zip(*(columns[at] for at in _IDENTITY_AT), strict=True))
+        return list(zip(numbers, *made, strict=True))  # before the insert: numbering a name inserts as well
 
-    def _number(self, name: str) -> int:
-        number = self._names.get(name)
+    def _number(self, identity: tuple[str, str | None, str | None]) -> int:
+        number = self._names.get(identity)
         if number is None:
             if len(self._names) >= _MOST_NAMES:
                 self._names.clear()
-            number = self._names[name] = number_of_name(self._database, name)
+            number = self._names[identity] = number_of_name(self._database, *identity)
         return number
 
 
-def number_of_name(database: sqlite3.Connection, name: str) -> int:
-    """Return the name's number in process_name, which is given to it now if it has none."""
-    find = "SELECT name_id FROM process_name WHERE name = ?"
-    row = database.execute(find, (name,)).fetchone()
+def number_of_name(
+    database: sqlite3.Connection, name: str, app: str | None = None, user: str | None = None
+) -> int:
+    """Return the number in process_name of a name with its owners; it is given one now if it has none."""
+    find = (
+        "SELECT name_id FROM process_name WHERE name = ? "
+        "AND coalesce(app, '') = coalesce(?, '') AND coalesce(user, '') = coalesce(?, '')"
+    )
+    row = database.execute(find, (name, app, user)).fetchone()
     if row is None:
-        database.execute("INSERT INTO process_name (name) VALUES (?)", (name,))
-        row = database.execute(find, (name,)).fetchone()
+        values = (name, app or None, user or None)
+        database.execute("INSERT INTO process_name (name, app, user) VALUES (?, ?, ?)", values)
+        row = database.execute(find, values).fetchone()
     return int(row[0])
 
 

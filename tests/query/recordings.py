@@ -15,8 +15,9 @@ NOON = 1_795_262_400.0
 Process = (
     tuple[int, str | None, float | None, float | None]
     | tuple[int, str | None, float | None, float | None, float | None]
+    | tuple[int, str | None, float | None, float | None, float | None, str | None, str | None]
 )
-"""pid, name, cpu, mem, and children where they are known"""
+"""pid, name, cpu, mem; children, app and user where they are known"""
 
 
 class Recording:
@@ -81,8 +82,9 @@ class Recording:
             f"INSERT INTO system_sample ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
         )
         self.database.executemany(
-            "INSERT INTO process_sample (ts, pid, name, cpu, mem, children) VALUES (?, ?, ?, ?, ?, ?)",
-            [(self.ts, *(*process, None)[:5]) for process in processes],
+            "INSERT INTO process_sample (ts, pid, name, cpu, mem, children, app, user) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(self.ts, *(*process, None, None, None)[:7]) for process in processes],
         )
         self.database.executemany(
             "INSERT INTO cpu_core VALUES (?, ?, ?)",
@@ -110,7 +112,7 @@ class Recording:
 
 def example(path: Path) -> None:
     """The database of docs/reports.md: 70 minutes on battery, ten of them before a break, then mains."""
-    names = ["firefox", "Xorg", "telemetry-sampl", "pulseaudio"]
+    names = ["firefox", "Xorg", "telemetry-sampler", "pulseaudio"]
     with Recording(path) as recording:
         recording.run(started=NOON - 5)
         for index in range(120):
@@ -120,6 +122,14 @@ def example(path: Path) -> None:
             recording.sample(NOON + 5 * index, **_example_row(index, names))
         recording.database.execute("INSERT INTO gap VALUES (1, 121, 124, ?)", (NOON + 1800,))
         recording.health(NOON, "axp20x-battery", 5.2, 6.0, 312)
+
+
+_OWNERS = {
+    "firefox": ("firefox", "ada"),
+    "Xorg": (None, "root"),
+    "telemetry-sampler": ("telemetry-sampler", "telemetry"),
+    "pulseaudio": ("pulseaudio", "ada"),
+}
 
 
 def _example_row(index: int, names: list[str]) -> dict[str, Any]:
@@ -143,7 +153,10 @@ def _example_row(index: int, names: list[str]) -> dict[str, Any]:
         "load15": 0.3,
         "cores": [busy * 0.8, busy / 2.0, busy / 4.0, 1.5],
         "processes": [
-            (800 + 100 * rank, name, round(busy * 1.5 / (rank + 1) + 0.4, 1), 12.0 / (rank + 1), rank * 0.4)
+            (
+                *(800 + 100 * rank, name, round(busy * 1.5 / (rank + 1) + 0.4, 1), 12.0 / (rank + 1)),
+                *(rank * 0.4, *_OWNERS[name]),
+            )
             for rank, name in enumerate(names)
             if rank < 3 or index % 3 == 0
         ],

@@ -23,7 +23,10 @@ def roll_up(database: sqlite3.Connection, history: History) -> None:
     cores = _rows(database, "SELECT time, core, usage FROM system_sample JOIN cpu_core USING (ts)")
     _fill(database, "core_hour", cores, 3_600, history.hour_until, _core, key="core")
 
-    names = "(SELECT name_id FROM process_name AS n WHERE n.name = p.name)"
+    names = (
+        "(SELECT name_id FROM process_name AS n "
+        "WHERE n.name = p.name AND n.app IS p.app AND n.user IS p.user)"
+    )
     processes = _rows(
         database,
         f"SELECT time, interval, coalesce({names}, 0) AS name_id, cpu, mem, children, "

@@ -88,7 +88,7 @@ def in_document(column: Column) -> str:
 
 def columns_of(report: Report) -> list[Column]:
     """What the report's section describes: columns that are declared as exported are in docs/stream.md."""
-    added = [option.switch.columns for option in report.options if option.switch]
+    added = [option.columns for option in report.options]
     described = [column for column in report.columns if column not in exported()]
     return [*described, *(column for columns in added for column in columns)]
 
@@ -153,7 +153,7 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
             "on_ac",
             "throttled",
         ),
-        *("full", "design", "unit", "cycles", "level"),
+        *("full", "design", "unit", "cycles", "level", "app", "user", "processes"),
     }
 
 

@@ -177,6 +177,42 @@ def test_of_dropped_rows_the_figures_live_on(half: Recording, query: Query) -> N
     ]
 
 
+@pytest.mark.parametrize("by", ["name", "app", "user"])
+def test_owners_are_the_same_raw_and_rolled_up(recording: Recording, query: Query, by: str) -> None:
+    """To the last digit, in hours and in days, also of what has no app and no user."""
+    recording.run()
+    for index in range(2 * DAY // 300):
+        row = [
+            (
+                1,
+                "sh",
+                0.1 + index % 7,
+                1.0,
+                3.3,
+                ("firefox", None)[index % 2],
+                ("ada", "root", None)[index % 3],
+            ),
+            (2, "sh", 33.33, None, None, None, "ada"),
+            (3, "b", None, 1.0, 0.01, "an app", "root"),
+            (4, None, 2.5, 1.0, None, None, None),
+        ]
+        recording.sample(MIDNIGHT - DAY + 300 * index, interval=1 + index % 5, processes=row)
+    raw = query("hotspots", "--by", by).rows
+    assert sum(row["appearances"] for row in raw) == 4 * 2 * DAY // 300
+    roll_up(recording.database, History(MIDNIGHT + DAY // 2, MIDNIGHT + DAY // 2, MIDNIGHT, MIDNIGHT))
+    assert query("hotspots", "--by", by).rows == raw
+    drop(recording.database, MIDNIGHT)
+    assert query("hotspots", "--by", by).rows == raw
+
+
+def test_folded_names_have_no_owner_any_more(recording: Recording, query: Query) -> None:
+    recording.sample(
+        MIDNIGHT, processes=[(1, "(other names)", 50.0, 1.0), (2, "a", 5.0, 1.0, 0.0, "x", "ada")]
+    )
+    for by, name in (("name", "a"), ("app", "x"), ("user", "ada")):
+        assert [row["name"] for row in query("hotspots", "--by", by).rows] == [name, "(other names)"]
+
+
 def test_status_tells_how_far_history_reaches(half: Recording, query: Query) -> None:
     (row,) = query("status").rows
     assert row["samples"] == 2 * DAY // 60

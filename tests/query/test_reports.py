@@ -144,12 +144,61 @@ def test_a_sample_without_an_interval_adds_no_cpu_time(
 
 def test_top_is_of_the_newest_sample(recording: Recording, query: Query) -> None:
     recording.sample(NOON + 1e6, processes=[(1, "before the clock stepped back", 99.0, 1.0)])
-    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0, 0.0), (2, "b", 90.0, 2.0)])
+    recording.sample(NOON, processes=[(1, "a", 10.0, 1.0, 0.0, "an app", "root"), (2, "b", 90.0, 2.0)])
     ts = int(NOON + 1e6) + 1
     assert query("top").rows == [
-        {"ts": ts, "time": NOON, "pid": 2, "name": "b", "cpu": 90, "mem": 2, "children": None},
-        {"ts": ts, "time": NOON, "pid": 1, "name": "a", "cpu": 10, "mem": 1, "children": 0},
+        {"ts": ts, "time": NOON, "pid": 2, "name": "b", "cpu": 90, "mem": 2, "children": None}
+        | {"app": None, "user": None},
+        {"ts": ts, "time": NOON, "pid": 1, "name": "a", "cpu": 10, "mem": 1, "children": 0}
+        | {"app": "an app", "user": "root"},
     ]
+
+
+OWNED = [
+    (1, "firefox", 40.0, 5.0, 0.0, "firefox", "ada"),
+    (2, "Web Content", 60.07, 6.0, None, "firefox", "ada"),
+    (3, "sh", 1.0, 0.1, 30.0, None, "ada"),
+    (4, "sh", 2.0, 0.2, None, None, "root"),
+    (5, "Xorg", 20.0, 3.0, 0.0, "display-manager", "root"),
+]
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("name", [("Web Content", 1, 60.07), ("firefox", 1, 40), ("sh", 2, 3), ("Xorg", 1, 20)]),
+        ("app", [("firefox", 2, 100.07), (None, 2, 3), ("display-manager", 1, 20)]),
+        ("user", [("ada", 3, 101.07), ("root", 2, 22)]),
+    ],
+)
+def test_processes_add_up_by_their_owners(
+    recording: Recording, query: Query, by: str, expected: list[tuple[str | None, int, float]]
+) -> None:
+    recording.sample(NOON, interval=3600.0, processes=OWNED)
+    rows = query("top", "--by", by).rows
+    assert [(row["name"], row["processes"], row["cpu"]) for row in rows] == expected
+    rows = query("hotspots", "--by", by).rows
+    assert [
+        (row["name"], row["appearances"], row["avg_cpu"] * row["appearances"]) for row in rows
+    ] == expected
+    assert sum(row["cpu_h"] for row in rows) == pytest.approx(1.5307)
+
+
+def test_a_name_that_was_cut_is_one_row_with_the_whole_one(recording: Recording, query: Query) -> None:
+    recording.sample(NOON, processes=[(1, "telemetry-sampl", 1.0, 1.0), (2, "gnome-session-b", 2.0, 1.0)])
+    recording.sample(NOON + 5, processes=[(1, "telemetry-sampler", 3.0, 1.0), (2, "telemetry-s", 1.0, 1.0)])
+    recording.sample(
+        NOON + 10, processes=[(1, "gnome-session-binary", 9.0, 1.0), (2, "gnome-session-broker", 8.0, 1.0)]
+    )
+    found = {row["name"]: (row["appearances"], row["avg_cpu"]) for row in query("hotspots").rows}
+    assert found == {
+        "telemetry-sampler": (2, 2),
+        "telemetry-s": (1, 1),
+        # It may be either of the two.
+        "gnome-session-b": (1, 2),
+        "gnome-session-binary": (1, 9),
+        "gnome-session-broker": (1, 8),
+    }
 
 
 def test_top_is_of_one_sample_where_the_clock_stood(recording: Recording, query: Query) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sampler.processes import ProcessSensor, whole_name
+from sampler.processes import ProcessSensor
 from tests.sampler.proc import Tree
 
 
@@ -240,23 +240,6 @@ def test_a_name_of_fifteen_bytes_and_nothing_but_its_stat(machine: Machine) -> N
     machine.now += 1
     (process,) = sensor.read().top
     assert process.name == "fifteen-bytes-x"
-
-
-@pytest.mark.parametrize(
-    ("command_line", "name"),
-    [
-        (b"/usr/bin/fifteen-bytes-xyz\0--flag\0", b"fifteen-bytes-xyz"),
-        (b"fifteen-bytes-xyz\0", b"fifteen-bytes-xyz"),
-        (b"/opt/a/fifteen-bytes-xyz --type=renderer /tmp/x\0\0\0", b"fifteen-bytes-xyz"),
-        (b"/opt/My App/fifteen-bytes-xyz\0", b"fifteen-bytes-xyz"),
-        (b"python3\0fifteen-bytes-xyz\0", b"fifteen-bytes-x"),
-        (b"", b"fifteen-bytes-x"),
-        (b"\0\0", b"fifteen-bytes-x"),
-        (b"\xff/\xfe", b"fifteen-bytes-x"),
-    ],
-)
-def test_the_whole_name_is_in_the_command_line(command_line: bytes, name: bytes) -> None:
-    assert whole_name(b"fifteen-bytes-x", command_line) == name
 
 
 def test_a_tree_that_is_gone_gives_none(tmp_path: Path) -> None:

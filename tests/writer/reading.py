@@ -103,7 +103,7 @@ def expected_rows(sample: Sample, ts: int) -> tuple[Rows, Rows, Rows]:
         *(wire.run, wire.host, wire.boot_id, wire.seq),
     )
     cores = [(core, usage) for core, usage in enumerate(cpu.cores) if usage is not None]
-    processes = [(p.pid, p.name, p.cpu, p.mem, p.start, p.children) for p in wire.processes]
+    processes = [(p.pid, p.name, p.cpu, p.mem, p.start, p.children, p.app, p.user) for p in wire.processes]
     return [system], cores, sorted(processes)
 
 
@@ -123,7 +123,8 @@ def stored_rows(path: Path, ts: int) -> tuple[Rows, Rows, Rows]:
         rows(path, "SELECT core, usage FROM cpu_core WHERE ts = ? ORDER BY core", ts),
         rows(
             path,
-            "SELECT pid, name, cpu, mem, start, children FROM process_sample WHERE ts = ? ORDER BY pid",
+            "SELECT pid, name, cpu, mem, start, children, app, user FROM process_sample "
+            "WHERE ts = ? ORDER BY pid",
             ts,
         ),
     )

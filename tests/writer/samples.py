@@ -23,7 +23,10 @@ ORDINARY: Final = Sample(
     battery=BATTERY,
     cpu=Cpu(12.5, (20.0, 5.0), 1500.0, 48.5, 1.5),
     load=(0.5, 0.25, 0.125),
-    processes=(Process(100, 7000, "python3", 20.0, 1.5, 0.5), Process(42, 60, "firefox", 5.0, 12.0)),
+    processes=(
+        Process(100, 7000, "python3", 20.0, 1.5, 0.5, None, "root"),
+        Process(42, 60, "firefox", 5.0, 12.0, app="firefox", user="ada"),
+    ),
 )
 
 

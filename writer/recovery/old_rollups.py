@@ -135,5 +135,6 @@ def _next(source: sqlite3.Connection, table: RollUp, since: int, until: int) -> 
 
 def _number(source: sqlite3.Connection, target: sqlite3.Connection, old: int) -> int:
     """Return the number that a name has in the fresh database; that of no name where it is lost."""
-    row = source.execute("SELECT name FROM process_name WHERE name_id = ?", (old,)).fetchone()
-    return number_of_name(target, row[0]) if row else NAMELESS
+    find = "SELECT name, app, user FROM process_name WHERE name_id = ?"
+    row = source.execute(find, (old,)).fetchone()
+    return number_of_name(target, *row) if row else NAMELESS

@@ -228,13 +228,13 @@ class _Copy:
 
     def _number_names(self, rows: list[Row]) -> None:
         at = self._reader.tables["process_row"].names.index("name_id")
-        find = "SELECT name FROM process_name WHERE name_id = ?"
+        find = "SELECT name, app, user FROM process_name WHERE name_id = ?"
         numbers: dict[int | None, int | None] = {None: None}
         for row in rows:
             old = row[at]
             if old not in numbers:
-                name = self._sorted.execute(find, (old,)).fetchone()
-                numbers[old] = number_of_name(self._target, name[0]) if name else None
+                identity = self._sorted.execute(find, (old,)).fetchone()
+                numbers[old] = number_of_name(self._target, *identity) if identity else None
             row[at] = numbers[old]
 
     # --- writing ---

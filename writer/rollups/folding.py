@@ -79,7 +79,8 @@ def _delete_unused_names(database: sqlite3.Connection) -> bool:
     unused = database.execute(
         "SELECT name_id FROM process_name WHERE name_id NOT IN (SELECT name_id FROM process_day "
         "UNION SELECT name_id FROM process_hour) "
-        f"AND name NOT IN (SELECT name FROM process_sample WHERE name IS NOT NULL) LIMIT {_BATCH}"
+        "AND (name, coalesce(app, ''), coalesce(user, '')) NOT IN (SELECT name, coalesce(app, ''), "
+        f"coalesce(user, '') FROM process_sample WHERE name IS NOT NULL) LIMIT {_BATCH}"
     ).fetchall()
     with transaction(database):
         database.executemany("DELETE FROM process_name WHERE name_id = ?", unused)

@@ -92,9 +92,10 @@ NAMELESS = 0
 
 def number_names(rows: str) -> str:
     """Number the names that have no number yet: a ``process_sample`` that is a table has them in full."""
-    source = rows.format(view=PROCESS_HOUR.view, columns="time, name_id, name")
+    source = rows.format(view=PROCESS_HOUR.view, columns="time, name_id, name, app, user")
     return (
-        f"INSERT INTO process_name (name) SELECT DISTINCT name COLLATE BINARY FROM {source} "
+        "INSERT INTO process_name (name, app, user) SELECT DISTINCT name COLLATE BINARY, "
+        f"nullif(app, '') COLLATE BINARY, nullif(user, '') COLLATE BINARY FROM {source} "
         f"AND name_id = {NAMELESS} AND name IS NOT NULL"
     )
 

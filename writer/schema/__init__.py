@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -28,12 +29,22 @@ VIEWS = {"training_view": 1, "system_sums": 4, "core_sums": 4, "process_sums": 4
 COMPACT = {"cpu_core": "core_row", "process_sample": "process_row"}
 """The tables with most rows: views over compacter ones, but where a user tied something to them."""
 
+OUR_TRIGGERS = {f"{view}_{event}" for view in COMPACT for event in ("insert", "delete")}
+"""Those that make such a view take rows as a table does"""
+
+_ADDS_COLUMN = re.compile(r"(?:\s|--[^\n]*\n)*ALTER TABLE (\w+) ADD COLUMN", re.IGNORECASE)
+
 
 def table_of(database: sqlite3.Connection, name: str) -> str:
     """Return the table that has the rows of ``name``, one of ``COMPACT``: itself, or a compacter one."""
     find = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?"
     found: tuple[str] | None = database.execute(find, (COMPACT[name],)).fetchone()
     return found[0] if found else name
+
+
+def is_view(database: sqlite3.Connection, name: str) -> bool:
+    """Return whether ``name``, one of ``COMPACT``, is a view in this database."""
+    return name in COMPACT and table_of(database, name) != name
 
 
 def statements(script: str) -> Iterator[str]:
@@ -61,18 +72,25 @@ def make_tables(database: sqlite3.Connection, *, above: int = 0, version: int | 
     """Lead the tables from version ``above`` to ``version``, the latest, in the transaction of the caller."""
     for number in range(above + 1, (LATEST if version is None else version) + 1):
         for statement in migration(number):
+            altered = _ADDS_COLUMN.match(statement)
+            if altered and is_view(database, altered[1]):
+                continue  # it is made anew, with the column
             database.execute(statement)
 
 
 def make_compact(database: sqlite3.Connection, table: str) -> None:
     """Make an empty table of ``COMPACT`` a view over a compacter one."""
     _execute(database, f"compact_{table}.sql")
+    _execute(database, f"view_{table}.sql")
 
 
 def make_views(database: sqlite3.Connection) -> None:
     """Make the views and set the version: the last step of each way to the latest schema."""
     _execute(database, "views.sql")
     for name in COMPACT:
+        if is_view(database, name):
+            database.execute(f"DROP VIEW {name}")  # and its triggers
+            _execute(database, f"view_{name}.sql")
         _execute(database, f"views_{table_of(database, name)}.sql")
     database.execute(f"PRAGMA user_version = {LATEST}")
     if database.execute("PRAGMA application_id").fetchone() == (0,):

@@ -5,6 +5,8 @@ CREATE VIEW process_sums AS
 SELECT ts,
        time,
        (SELECT n.name FROM process_name AS n WHERE n.name_id = number)                                AS name,
+       (SELECT n.app FROM process_name AS n WHERE n.name_id = number)                                 AS app,
+       (SELECT n.user FROM process_name AS n WHERE n.name_id = number)                                AS user,
        coalesce(number, 0)                                                                            AS name_id,
        1                                                                                              AS appearances,
        CASE typeof(cpu) WHEN 'integer' THEN iif(cpu BETWEEN 0 AND most, 1, 0)

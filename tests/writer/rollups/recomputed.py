@@ -115,7 +115,7 @@ RAW = {
     "system": "SELECT *, NULL AS key FROM system_sample",
     "core": "SELECT time, core AS key, usage FROM system_sample JOIN cpu_core USING (ts)",
     "process": """
-        SELECT time, interval, name AS key, p.*,
+        SELECT time, interval, p.*, NULL AS key,
                (SELECT max(core) + 1 FROM cpu_core WHERE cpu_core.ts = s.ts) AS cores
         FROM system_sample AS s JOIN process_sample AS p USING (ts)""",
 }
@@ -161,6 +161,8 @@ def recomputed(path: Path, until: dict[str, int] | None = None) -> RollUps:
             names = [name for name, *_ in cursor.description]
             for values in cursor:
                 row = believed(dict(zip(names, values, strict=True)))
+                if kind == "process" and row["name"] is not None:
+                    row["key"] = row["name"], row["app"] or None, row["user"] or None
                 since = until.get(SINCE.get(table, ""), 0)
                 if isinstance(row["time"], float) and since <= row["time"] < end:
                     buckets[int(row["time"]) // size * size, row["key"]].append(row)
@@ -170,7 +172,10 @@ def recomputed(path: Path, until: dict[str, int] | None = None) -> RollUps:
 
 def rolled_up(path: Path) -> RollUps:
     """What they hold."""
-    names = {0: None} | dict(rows(path, "SELECT name_id, name FROM process_name"))
+    names = {0: None} | {
+        number: (name, app or None, user or None)
+        for number, name, app, user in rows(path, "SELECT name_id, name, app, user FROM process_name")
+    }
     found: RollUps = {}
     for table in SIZES:
         with reading(path) as database:

@@ -12,6 +12,7 @@ import pytest
 from tests.writer.reading import changing, rows, value
 from tests.writer.rollups.recomputed import recomputed, rolled_up
 from tests.writer.samples import NOW
+from tests.writer.upgrade.older import lower_to_8
 from writer import schema
 from writer.mending import rebuild_rollups
 from writer.rollups.witness import look
@@ -19,8 +20,6 @@ from writer.store import Store
 
 HOUR, DAY = 3600, 86400
 BEGIN = NOW - NOW % DAY
-OLD = 8
-"""The last version without the column"""
 USED = 80 * 10**4
 """What a % × s is in µs, times the 20 % of each process and the 60 % of its children"""
 
@@ -34,15 +33,7 @@ def path(tmp_path: Path) -> Path:
         while store.roll_up():
             pass
     with changing(path) as database:
-        for view in schema.VIEWS:
-            database.execute(f"DROP VIEW {view}")
-        database.executescript(
-            "ALTER TABLE process_hour DROP COLUMN cpu_us;"
-            "ALTER TABLE process_day DROP COLUMN cpu_us;"
-            "DROP TABLE session_percent; DROP TABLE session; DROP TABLE session_state;"
-            "CREATE VIEW training_view AS SELECT ts FROM system_sample;"
-            f"PRAGMA user_version = {OLD}"
-        )
+        lower_to_8(database)
     return path
 
 

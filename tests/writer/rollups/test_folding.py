@@ -8,7 +8,7 @@ import pytest
 
 from telemetry.sample import Process
 from tests.system.processes import System
-from tests.writer.reading import is_whole, rows, value
+from tests.writer.reading import changing, is_whole, rows, value
 from tests.writer.samples import NOW, sample
 from writer.file.disk import Disk
 from writer.mending import rebuild_rollups, settle_clock
@@ -102,6 +102,23 @@ def test_the_busiest_names_keep_their_rows(tmp_path: Path) -> None:
             pass
         folded = "bucket < (SELECT minute_since FROM history)"
         assert value(path, f"SELECT COUNT(*) FROM system_minute WHERE {folded}") == 0
+
+
+def test_a_name_is_deleted_with_the_last_row_of_its_owners(tmp_path: Path) -> None:
+    """Also where the program goes on under another owner."""
+    path = tmp_path / "telemetry.db"
+    process = sample().processes[0]
+    with Store(path) as store:
+        for day, app in enumerate(["old", "new", None]):
+            owned = process._replace(app=app)
+            store.append([sample(day + 1, ts=BEGIN + day * DAY)._replace(processes=(owned,))], NOW)
+        with changing(path) as database:
+            database.execute("DELETE FROM process_sample WHERE app = 'old'")
+            database.execute("DELETE FROM process_hour WHERE bucket < ?", (BEGIN + DAY,))
+            database.execute("DELETE FROM process_day WHERE bucket < ?", (BEGIN + DAY,))
+        while store.apply(fold):
+            pass
+    assert set(rows(path, "SELECT name, app FROM process_name")) == {("python3", "new"), ("python3", None)}
 
 
 @pytest.mark.parametrize("by", ["total", "day"])

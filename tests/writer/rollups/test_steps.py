@@ -110,7 +110,8 @@ def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store
             database.execute("INSERT INTO cpu_core SELECT ts, 7, 33.25 FROM system_sample WHERE seq < 900")
             database.execute("INSERT INTO cpu_core SELECT ts, 3, 99.5 FROM system_sample")
             database.execute(
-                "INSERT INTO process_sample SELECT ts, 9, 'found', 1.5, 2.5, 1, NULL FROM system_sample"
+                "INSERT INTO process_sample (ts, pid, name, cpu, mem, start) "
+                "SELECT ts, 9, 'found', 1.5, 2.5, 1 FROM system_sample"
             )
     finish(store)
     assert_right(store.path)

@@ -81,10 +81,12 @@ def filled(database: sqlite3.Connection) -> None:
         database.execute("INSERT INTO cpu_core VALUES (?, ?, ?)", (ts, 0, number))
         name = f"name {ts}"
         database.execute(
-            "INSERT INTO process_sample (ts, pid, name, cpu, mem, children) VALUES (?, 1, ?, ?, ?, ?)",
-            (ts, name, number, number, number),
+            "INSERT INTO process_sample (ts, pid, name, cpu, mem, children, app) "
+            "VALUES (?, 1, ?, ?, ?, ?, ?)",
+            (ts, name, number, number, number, "an app"),
         )
-        database.execute("INSERT OR IGNORE INTO process_name (name) VALUES (?)", (name,))
+        numbered = "SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM process_name WHERE name = ?1)"
+        database.execute(f"INSERT INTO process_name (name, app) {numbered}", (name, "an app"))
 
 
 @pytest.mark.parametrize("view", ["core_sums", "process_sums"])

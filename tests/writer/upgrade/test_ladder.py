@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.errors import UserError
+from telemetry.sample import Process
 from tests.writer.reading import (
     Rows,
     catalogue,
@@ -21,6 +22,7 @@ from tests.writer.reading import (
 )
 from tests.writer.rollups.recomputed import recomputed, rolled_up
 from tests.writer.samples import NOW, sample
+from tests.writer.upgrade.older import make_compact
 from writer import schema
 from writer.store import Store
 
@@ -50,7 +52,7 @@ def kept(path: Path) -> list[Rows]:
     return [
         rows(path, "SELECT ts, time, interval, run_id, seq FROM system_sample WHERE ts = 100"),
         rows(path, "SELECT * FROM cpu_core WHERE ts = 100"),
-        rows(path, "SELECT * FROM process_sample WHERE ts = 100"),
+        rows(path, "SELECT ts, pid, name, cpu, mem, start, children FROM process_sample WHERE ts = 100"),
         rows(path, "SELECT run, host FROM run WHERE run_id = 1"),
     ]
 
@@ -144,8 +146,7 @@ def compact(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(found, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         schema.make_tables(database, version=3)
-        for table in schema.COMPACT:
-            schema.make_compact(database, table)
+        make_compact(database)
         database.execute("CREATE VIEW training_view AS SELECT ts, battery_pct FROM system_sample")
         database.execute("CREATE VIEW own_view AS SELECT ts FROM training_view")
         database.execute("INSERT INTO run VALUES (1, 'old', 'pi', 'boot', 100, 95.0, 1, 0)")
@@ -170,13 +171,38 @@ def test_compact_tables_stay_compact_and_are_summed_up(compact: Path) -> None:
             pass
     after = catalogue(compact)
     assert after.keys() == fresh_catalogue().keys() | {("view", "own_view")}
-    gain_columns = {"system_sample", "battery_pack", "history", "process_hour", "process_day"}
+    of_processes = {"process_name", "process_hour", "process_day"}
+    gain_columns = {"system_sample", "battery_pack", "history", *of_processes}
     for kind, name in before:
-        if kind != "view" and name not in gain_columns:
+        if kind not in {"view", "trigger"} and name not in gain_columns:
             assert after[kind, name] == before[kind, name]
     assert value(compact, "SELECT COUNT(*) FROM own_view") == 1999
     assert rolled_up(compact) == recomputed(compact)
     assert value(compact, "SELECT SUM(usage_sum) FROM core_hour") == 2 * 720 * 1234 - 1234
+
+
+def test_old_rows_and_new_ones_tell_of_their_owners(compact: Path) -> None:
+    """The view gets the columns, a user's triggers on it stay, and an old name keeps its number."""
+    trigger = (
+        "CREATE TRIGGER own_update INSTEAD OF UPDATE ON process_sample "
+        "BEGIN UPDATE process_row SET cpu = NEW.cpu WHERE ts = OLD.ts AND pid = OLD.pid; END"
+    )
+    with changing(compact) as database:
+        database.execute(trigger)
+        (number,) = database.execute("SELECT name_id FROM process_name WHERE name = 'init'").fetchone()
+    owned = Process(1, 7, "init", 2.5, 1.0, None, "an app", "root")
+    with Store(compact) as store:
+        store.append([sample(1)._replace(processes=(owned, owned._replace(pid=2, app=None)))], NOW)
+    found = rows(
+        compact, "SELECT name, app, user, COUNT(*) FROM process_sample GROUP BY 1, 2, 3 ORDER BY 2, 3"
+    )
+    assert found == [("init", None, None, 1999), ("init", None, "root", 1), ("init", "an app", "root", 1)]
+    assert value(compact, "SELECT name_id FROM process_name WHERE user IS NULL") == number
+    assert catalogue(compact)["trigger", "own_update"] == trigger
+    with changing(compact) as database:
+        database.execute("UPDATE process_sample SET cpu = 77 WHERE ts = 5")
+    assert value(compact, "SELECT cpu FROM process_row WHERE ts = 5") == 77
+    assert is_whole(compact)
 
 
 def test_a_users_view_of_a_new_name_must_be_renamed_first(compact: Path) -> None:
