@@ -158,13 +158,15 @@ REPORTS: Final = (
         (
             Column("start", UNIX, "start of the span", kind="time"),
             Column("end", UNIX, "end of the span, which is not in it", kind="time"),
-            Column("discharged_wh", "Wh", "taken out of the battery", 3),
+            Column("discharged_wh", "Wh", "taken out of the battery while awake", 3),
             Column("charged_wh", "Wh", "put into the battery", 3),
+            Column("asleep_wh", "Wh", "taken out of it while suspended, as sessions has it", 3),
             COVERED._replace(help="time awake with a power reading"),
             Column("uncovered_s", "s", "rest of the span: asleep, off, not recorded, or no power reading"),
         ),
         nothing=_NO_BATTERY,
         sums=SYSTEM,
+        finds="query.sessions:asleep",
         options=(
             Option(
                 "--by",

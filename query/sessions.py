@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from typing import Any, Final
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
 
 from telemetry import END_OF_TIME, FIRST_RECORDING
-from telemetry.sessions import Row, Sessions
+from telemetry.sessions import Row, Session, Sessions
+from telemetry.sessions.records import SLEEP
 
 _STATE: Final = "SELECT until, state FROM session_state ORDER BY until DESC LIMIT 1"
 _ROWS: Final = (
@@ -17,10 +20,74 @@ _ROWS: Final = (
 _KNOWN: Final = "SELECT time, name, full, unit FROM battery_health WHERE time >= ? ORDER BY time, name"
 
 
+_SLEEPS: Final = "SELECT start, stop, drawn_uj FROM session WHERE kind = 'sleep'"
+
+
 def open_sessions(connection: sqlite3.Connection, _: Mapping[str, Any]) -> tuple[Mapping[str, Any], None]:
     """Find ``:open_sessions``: JSON, each in the order of the columns of ``session`` behind its key."""
+    return {"open_sessions": json.dumps(_not_stored(connection))}, None
+
+
+def asleep(connection: sqlite3.Connection, _: Mapping[str, Any]) -> tuple[Mapping[str, Any], None]:
+    """Add the SQL function ``asleep_uj(start, stop)``: what was drawn asleep between two times, Unix s.
+
+    Whole µJ: a sleep is shared between spans by their time in such a way that these add up to it. NULL where
+    nothing is known of any sleep between them.
+    """
+    sleeps = [_Sleep(*row) for row in connection.execute(_SLEEPS)]
+    sleeps += [_Sleep(it.start, it.end, it.drawn_uj) for it in _not_stored(connection) if it.kind == SLEEP]
+    connection.create_function("asleep_uj", 2, _Asleep(sleeps).between)
+    return {}, None
+
+
+def _not_stored(connection: sqlite3.Connection) -> list[Session]:
     until, state = connection.execute(_STATE).fetchone() or (0, None)
     machine = Sessions.read(state)
     rows = connection.execute(_ROWS, (max(until, FIRST_RECORDING), END_OF_TIME))
     known = connection.execute(_KNOWN, (until,)).fetchall()
-    return {"open_sessions": json.dumps([*machine.follow(rows, known), *machine.now()])}, None
+    return [*machine.follow(rows, known), *machine.now()]
+
+
+class _Sleep(NamedTuple):
+    start: float
+    stop: float
+    drawn_uj: int | None
+
+
+class _Asleep:
+    """What sleeps have drawn up to a time. A year of hours asks for it 8,760 times."""
+
+    def __init__(self, sleeps: Sequence[_Sleep]) -> None:
+        self._unknown = [it for it in sleeps if it.drawn_uj is None]
+        self._known = sorted((it.start, it.stop, it.drawn_uj) for it in sleeps if it.drawn_uj is not None)
+        self._starts = [start for start, *_ in self._known]
+        by_stop = sorted((stop, drawn) for _, stop, drawn in self._known)
+        self._stops = [stop for stop, _ in by_stop]
+        # What was charged asleep was not drawn.
+        self._ended_uj = [0, *accumulate(max(0, drawn) for _, drawn in by_stop)]
+        self._newest = (-1.0, 0)
+        """The time that was asked for last, and what was drawn up to it: the next span begins there."""
+
+    def between(self, start: float, stop: float) -> int | None:
+        """Return µJ; None where sleeps lie there and nothing is known of any."""
+        before = self._newest[1] if start == self._newest[0] else self._until(start)
+        self._newest = stop, self._until(stop)
+        drawn = self._newest[1] - before
+        if drawn or not self._unknown or not _meets(self._unknown, start, stop):
+            return drawn
+        return drawn if _meets([_Sleep(*it) for it in self._known], start, stop) else None
+
+    def _until(self, moment: float) -> int:
+        started, ended = bisect_left(self._starts, moment), bisect_right(self._stops, moment)
+        total, going_on = self._ended_uj[ended], started - ended
+        while going_on > 0:  # hardly ever more than one, but clocks are set back
+            started -= 1
+            start, stop, drawn = self._known[started]
+            if stop > moment:
+                total += int(max(0, drawn) * ((moment - start) / (stop - start)))
+                going_on -= 1
+        return total
+
+
+def _meets(sleeps: Iterable[_Sleep], start: float, stop: float) -> bool:
+    return any(it.start < stop and it.stop > start for it in sleeps)

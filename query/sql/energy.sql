@@ -1,6 +1,6 @@
 -- One row for each bucket of the window that holds a sample; the buckets between two of them that hold none are one row
 -- together: a clock that once woke in 1970 shall not print 20,000 empty days. Without :since and :until the window is
--- the extent of the data.
+-- the extent of the data. What was drawn asleep is that of the sleeps of sessions (asleep_uj, of query/sessions.py).
 WITH
 {{include system_pieces:
   first_start, last_time, covered_us, discharged_uj, charged_uj, battery_samples}},
@@ -46,6 +46,7 @@ SELECT start,
        stop                                         AS "end",
        discharged_uj / 3.6e9                        AS discharged_wh,
        charged_uj / 3.6e9                           AS charged_wh,
+       asleep_uj(start, stop) / 3.6e9               AS asleep_wh,
        covered_us / 1e6                             AS covered_s,
        MAX(stop - start - covered_us / 1e6, 0.0)    AS uncovered_s
 FROM shown

@@ -31,6 +31,7 @@ def test_out_and_in_are_apart(recording: Recording, query: Query) -> None:
         "end": NOON + HOUR + 1_795,
         "discharged_wh": 6.0,
         "charged_wh": 5.0,
+        "asleep_wh": 0.0,
         "covered_s": 5_400.0,
         "uncovered_s": 0.0,
     }
@@ -131,6 +132,8 @@ samples = st.lists(
         st.integers(1, 40_000),  # s since the sample before
         st.integers(1, 3_600),  # interval, tenths of a second
         st.none() | st.integers(-(10**9), 10**9),  # µJ
+        st.sampled_from([0.0, 0.0, 100.0, 30_000.0]),  # s asleep
+        st.sampled_from([80.0, 50.0, 49.0]),  # %
     ),
     min_size=1,
     max_size=30,
@@ -140,16 +143,25 @@ samples = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(samples, st.sampled_from(["hour", "day"]))
 def test_buckets_add_up_to_the_total(
-    recording: Recording, query: Query, rows: list[tuple[int, int, int | None]], by: str
+    recording: Recording, query: Query, rows: list[tuple[int, int, int | None, float, float]], by: str
 ) -> None:
     recording.database.execute("DELETE FROM system_sample")
     time, recording.ts = NOON, 0
-    for step, tenths, microjoules in rows:
-        time += step
-        recording.sample(time, interval=tenths / 10, battery_pct=50, energy_uj=microjoules)
+    recording.database.execute("DELETE FROM battery_health")
+    recording.health(NOON, "BAT0", 5.0, 5.0)
+    for step, tenths, microjoules, asleep, pct in rows:
+        time += step + asleep
+        recording.sample(
+            time,
+            interval=tenths / 10,
+            suspended=asleep,
+            battery_pct=pct,
+            voltage=12.0,
+            energy_uj=microjoules,
+        )
     (total,) = energy(query)
     parts = energy(query, "--by", by)
-    for column in ("discharged_wh", "charged_wh", "covered_s"):
+    for column in ("discharged_wh", "charged_wh", "asleep_wh", "covered_s"):
         assert sum(part[column] for part in parts) == pytest.approx(total[column])
     assert parts[-1]["end"] == total["end"]
     assert all(before["end"] == after["start"] for before, after in pairwise(parts))
@@ -175,3 +187,56 @@ def test_rows_of_the_original_logger_count_where_they_are_covered(recording: Rec
     (row,) = energy(query)
     assert row["start"] == NOON
     assert row["covered_s"] == 5
+
+
+def asleep(recording: Recording, first: float, last: float, *, pct: float = 80.0) -> None:
+    """An hour at ``pct`` of 60 Wh, a sleep from ``first`` to ``last`` that takes 30 %, and an hour more."""
+    recording.run(started=first - HOUR)
+    recording.database.execute(
+        "INSERT INTO battery_health VALUES (?, 'BAT0', 60, 60, 'Wh', 1)", (first - HOUR,)
+    )
+    recording.samples(first - HOUR + 5, 720, power=-6.0, battery_pct=pct)
+    recording.sample(last + 5, suspended=last - first, power=-6.0, battery_pct=pct - 30)
+    recording.samples(last + 10, 720, power=-6.0, battery_pct=pct - 30)
+
+
+def test_a_night_asleep_is_in_the_days_that_it_was_in(recording: Recording, query: Query) -> None:
+    asleep(recording, MIDNIGHT - 3 * HOUR, MIDNIGHT + 6 * HOUR)
+    (total,) = energy(query)
+    assert (total["asleep_wh"], total["discharged_wh"]) == (18.0, pytest.approx(12.0, abs=0.1))
+    days = energy(query, "--by", "day")
+    assert [day["asleep_wh"] for day in days] == [6.0, 12.0]
+    hours = energy(query, "--by", "hour")
+    assert sum(round(hour["asleep_wh"] * 3.6e9) for hour in hours) == 18 * 3_600_000_000
+
+
+def test_a_window_that_cuts_a_sleep_has_its_part(recording: Recording, query: Query) -> None:
+    asleep(recording, MIDNIGHT - 3 * HOUR, MIDNIGHT + 6 * HOUR)
+    (row,) = energy(query, "--since", str(MIDNIGHT), "--until", str(MIDNIGHT + 6.5 * HOUR))
+    assert row["asleep_wh"] == 12.0
+
+
+def test_whole_microjoules_are_shared_and_none_is_lost(recording: Recording, query: Query) -> None:
+    asleep(recording, MIDNIGHT - 2 * HOUR - 17.3, MIDNIGHT + 5 * HOUR + 0.7)
+    uj = 18 * 3_600_000_000
+    for by in ("hour", "day", "week"):
+        rows = energy(query, "--by", by)
+        assert sum(round(row["asleep_wh"] * 3.6e9) for row in rows) == uj
+        assert all(
+            row["asleep_wh"] * 3.6e9 == pytest.approx(round(row["asleep_wh"] * 3.6e9), abs=1e-4)
+            for row in rows
+        )
+
+
+def test_what_a_sleep_cost_may_not_be_known(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 100, power=-6.0)
+    recording.sample(NOON + 40_000, suspended=39_000.0, power=-6.0)
+    (row,) = energy(query)
+    assert row["asleep_wh"] is None
+
+
+def test_what_was_charged_asleep_was_not_drawn(recording: Recording, query: Query) -> None:
+    asleep(recording, MIDNIGHT, MIDNIGHT + HOUR, pct=50.0)
+    recording.sample(MIDNIGHT + 9 * HOUR, suspended=6.9 * HOUR, power=-6.0, battery_pct=90.0)
+    (row,) = energy(query)
+    assert row["asleep_wh"] == 18.0

@@ -46,6 +46,7 @@ def test_the_discharge_goes_on_after_it(night: System) -> None:
     assert (discharge["kind"], sleep["kind"]) == ("discharge", "sleep")
     assert discharge["asleep_s"] == sleep["asleep_s"]
     (energy,) = night.query("energy")
+    assert energy["asleep_wh"] == sleep["wh"] == pytest.approx(10.0, abs=0.01)
     assert discharge["wh"] == energy["discharged_wh"]
 
 
