@@ -213,12 +213,13 @@ class Sessions:
     def _direction_of(self, row: Row) -> str | None:
         """Return where the row belongs: without a direction of its own, to what goes on."""
         kind = self._current.kind if self._current else self._before
-        if row.direction is None:
+        told = row.direction
+        if told is None:
             return self._direction if self._run else self._current.kind if self._current else None
         pct = self._gauge.pct
-        if row.direction == CHARGE and kind == REST and pct is not None and pct >= _TOPPED_UP:
+        if told == CHARGE and kind == REST and pct is not None and pct >= _TOPPED_UP:
             return REST
-        return row.direction
+        return told
 
     def _begin(self, kind: str, runs: list[list[Any]]) -> None:
         """Begin a session with ``runs``: direction, s awake and items of each. Those of another are flips."""
