@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from query.window import History
+from writer.rollups import sessions
 
 Row = dict[str, Any]
 
@@ -35,6 +36,8 @@ def roll_up(database: sqlite3.Connection, history: History) -> None:
     )
     _fill(database, "process_hour", processes, 3_600, history.hour_until, _process, key="name_id")
     _fill(database, "process_day", processes, 86_400, history.day_until, _process, key="name_id")
+    while step := sessions.read(database, history.hour_until):  # tested against the truth elsewhere
+        sessions.write(database, step)
 
 
 def drop(database: sqlite3.Connection, before: float) -> None:
