@@ -133,22 +133,41 @@ REPORTS: Final = (
     ),
     Report(
         "health",
-        "how the battery wears: its capacity and its cycles by month",
+        "how the battery wears: capacity, cycles and what discharges gave",
         (
-            Column("start", UNIX, "start of the month or week", kind="date"),
+            Column("start", UNIX, "start of the month, week or discharge", kind="date"),
             Column("end", UNIX, "its end, which is not in it", kind="time", in_table=False),
             Column("name", "", "of the battery; of several packs all their names", kind="text"),
             *(FULL, DESIGN._replace(in_table=False), UNIT),
-            *(HEALTH_PCT, CYCLES),
+            *(HEALTH_PCT, CYCLES._replace(wide=1)),
             TOLD._replace(in_table=False),
+            Column(
+                "full_runs",
+                "",
+                "complete discharges that ended then: from 90 % or more to 10 % or less",
+                wide=2,
+            ),
+            Column("run_wh", "Wh", "what one of those gave, mean", 1),
+            Column("wh_per_pct", "Wh/%", "what discharges gave awake by the percent, of 5 % and more", 3),
         ),
         nothing="no battery told its capacity or cycles",
         sums=SYSTEM,
         options=(
             Option(
                 "--by",
-                "a row for each month or week (from Monday) and each battery that was in then",
-                choices={"month": Variant("health", by="month"), "week": Variant("health", by="week")},
+                "a row for each month or week (from Monday) and each battery that was in then, or for each "
+                "discharge of 5 % and more (charge)",
+                choices={
+                    "month": Variant("health", by="month"),
+                    "week": Variant("health", by="week"),
+                    "charge": Variant(
+                        "health_by_charge",
+                        columns=(
+                            Column("pct_from", "%", "charge of the battery at the start of the discharge"),
+                            Column("pct_to", "%", "the same at its end"),
+                        ),
+                    ),
+                },
             ),
         ),
     ),

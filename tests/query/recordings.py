@@ -102,6 +102,20 @@ class Recording:
             "INSERT INTO battery_health VALUES (?, ?, ?, ?, 'Ah', ?)", (time, name, full, design, cycles)
         )
 
+    def session(self, kind: str, start: float, stop: float, **columns: Any) -> None:
+        """Note what a battery did; ``wh`` was drawn, and measured all the time unless columns say else."""
+        (ended,) = self.database.execute("SELECT COUNT(*) FROM session").fetchone()
+        row = {"session_id": ended + 1, "kind": kind, "start": start, "stop": stop, "flips": 0}
+        row |= {"awake_us": round((stop - start) * 1e6), "covered_us": round((stop - start) * 1e6)}
+        row |= {"discharged_uj": 0, "charged_uj": 0}
+        if (wh := columns.pop("wh", None)) is not None:
+            row["drawn_uj"] = round(wh * 3.6e9)
+        if "pct_from" in columns:
+            row["pct_fallen"] = columns["pct_from"] - columns["pct_to"]
+        row |= columns
+        marks = ", ".join("?" * len(row))
+        self.database.execute(f"INSERT INTO session ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+
     def pack(self, name: str, **columns: Any) -> None:
         """Add a pack to the newest sample."""
         names = ", ".join(["ts", "name", *columns])
@@ -176,3 +190,9 @@ def half_a_year(path: Path) -> None:
                 recording.health(first + 110 * day, "BAT1", 3.9, 4.0, 12)
             else:
                 recording.health(first + days * day, "BAT0", 5.4 - days / 400, 6.0, 251 + days // 3)
+        for days in range(2, 165, 9):
+            pct_from, pct_to = 100.0 - days % 3 * 4, 30.0 - days % 4 * 8
+            start, hours = first + days * day, (pct_from - pct_to) / 16
+            watt_hours = (pct_from - pct_to) * (0.196 - days / 12_000)
+            used = {"pct_from": pct_from, "pct_to": pct_to, "wh": watt_hours}
+            recording.session("discharge", start, start + hours * 3_600, **used)

@@ -153,7 +153,7 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
             "on_ac",
             "throttled",
         ),
-        *("full", "design", "unit", "cycles", "level", "app", "user", "processes"),
+        *("full", "design", "unit", "cycles", "level", "full_runs", "app", "user", "processes"),
     }
 
 

@@ -68,6 +68,9 @@ def test_all_columns(worn: Recording, query: Query) -> None:
         "health_pct": pytest.approx(85),
         "cycles": 140,
         "told": at("2026-11-05"),
+        "full_runs": 0,
+        "run_wh": None,
+        "wh_per_pct": None,
     }
 
 
@@ -81,7 +84,7 @@ def test_by_week_from_monday(worn: Recording, query: Query) -> None:
 
 def test_a_table_has_dates(worn: Recording, query: Query) -> None:
     table = query("health", "--format", "table").out.splitlines()
-    assert table[-1].split() == ["2026-11-01", "BAT0", "5.10", "Ah", "85.0", "140"]
+    assert table[-1].split() == ["2026-11-01", "BAT0", "5.10", "Ah", "85.0", "140", "0", "-", "-"]
     assert max(map(len, table)) <= 80
 
 
@@ -155,3 +158,135 @@ def test_a_battery_that_tells_no_health(recording: Recording, query: Query) -> N
     recording.sample(NOON, battery_pct=50.0)
     ran = query("health")
     assert (ran.rows, ran.err) == ([], "telemetry-query: no battery told its capacity or cycles\n")
+
+
+# --- what discharges gave ---
+
+
+GAVE = ("name", "full_runs", "run_wh", "wh_per_pct")
+
+
+def discharge(recording: Recording, day: str, pct_from: float, pct_to: float, wh: float, **more: Any) -> None:
+    """A discharge of five hours."""
+    recording.session(
+        "discharge", at(day), at(day) + 5 * HOUR, pct_from=pct_from, pct_to=pct_to, wh=wh, **more
+    )
+
+
+def test_what_discharges_gave_is_in_the_month_in_which_they_ended(worn: Recording, query: Query) -> None:
+    discharge(worn, "2026-08-20", 100, 10, 18.0)  # complete, just
+    discharge(worn, "2026-08-22", 90, 5, 15.3)  # complete, just
+    discharge(worn, "2026-08-23", 80, 30, 11.0)
+    discharge(worn, "2026-09-30T22:00", 60, 40, 5.0)
+    worn.session("charge", at("2026-10-20"), at("2026-10-21"), pct_from=5.0, pct_to=100.0, wh=-30.0)
+    assert [tuple(row[name] for name in GAVE) for row in query("health").rows] == [
+        ("BAT0", 2, pytest.approx((18.0 + 15.3) / 2), pytest.approx((18.0 + 15.3 + 11.0) / (90 + 85 + 50))),
+        ("BAT0", 0, None, None),
+        ("BAT0", 0, None, pytest.approx(5.0 / 20)),
+        ("BAT0", 0, None, None),
+    ]
+
+
+def test_what_was_drawn_asleep_is_of_the_complete_discharge_it_lies_in(worn: Recording, query: Query) -> None:
+    """75 % awake, 20 % asleep. Wh per percent are those awake, which were measured."""
+    night, dusk = at("2026-10-02T01:00"), at("2026-10-02T03:00")
+    worn.session("sleep", night, dusk, pct_from=60.0, pct_to=40.0, wh=3.5)
+    worn.session("sleep", at("2026-10-09"), at("2026-10-10"), pct_from=60.0, pct_to=40.0, wh=9.0)
+    discharge(worn, "2026-10-02", 100, 5, 15.0, pct_fallen=75.0)
+    (row,) = query("health", "--since", "2026-10-01", "--until", "2026-11-01").rows
+    assert (row["run_wh"], row["wh_per_pct"]) == (pytest.approx(18.5), pytest.approx(15 / 75))
+    worn.database.execute("UPDATE session SET drawn_uj = NULL WHERE start = ?", (night,))
+    (row,) = query("health", "--since", "2026-10-01", "--until", "2026-11-01").rows
+    assert (row["full_runs"], row["run_wh"], row["wh_per_pct"]) == (0, None, pytest.approx(15 / 75))
+
+
+@pytest.mark.parametrize(
+    "columns", [{"covered_us": 17_000_000_000}, {"wh": None}, {"pct_fallen": None}, {"wh": -1.0}], ids=str
+)
+def test_a_discharge_that_was_not_measured_says_nothing_by_the_percent(
+    worn: Recording, query: Query, columns: dict[str, Any]
+) -> None:
+    worn.session(
+        "discharge",
+        at("2026-10-02"),
+        at("2026-10-02") + 5 * HOUR,
+        **{"pct_from": 80.0, "pct_to": 20.0, "wh": 12.0} | columns,
+    )
+    assert [row["wh_per_pct"] for row in query("health").rows] == [None] * 4
+
+
+def test_discharges_are_of_the_pack_that_was_in(recording: Recording, query: Query) -> None:
+    fill(recording, "2026-11-01", "2026-11-21")
+    for day, name in (("2026-11-01", "A"), ("2026-11-08", "B"), ("2026-11-15", "A")):
+        recording.health(at(day), name, 5.0, 6.0)
+    discharge(recording, "2026-11-03", 95, 5, 20.0)
+    discharge(recording, "2026-11-10", 95, 5, 16.0)
+    discharge(recording, "2026-11-17", 95, 5, 18.0)
+    assert [tuple(row[name] for name in GAVE) for row in query("health").rows] == [
+        ("B", 1, 16, pytest.approx(16 / 90)),
+        ("A", 2, 19, pytest.approx(38 / 180)),
+    ]
+
+
+def test_by_charge_each_discharge_has_a_row(worn: Recording, query: Query) -> None:
+    discharge(worn, "2026-08-20", 100, 10, 18.0)
+    discharge(worn, "2026-08-22", 52, 48, 1.0)  # less than 5 %
+    discharge(worn, "2026-11-10", 80, 30, 9.0)
+    first, second = query("health", "--by", "charge").rows
+    assert first == {
+        "start": at("2026-08-20"),
+        "end": at("2026-08-20") + 5 * HOUR,
+        "name": "BAT0",
+        "full": 5.4,
+        "design": 6.0,
+        "unit": "Ah",
+        "health_pct": pytest.approx(90),
+        "cycles": 100,
+        "told": at("2026-08-10"),
+        "full_runs": 1,
+        "run_wh": 18,
+        "wh_per_pct": pytest.approx(0.2),
+        "pct_from": 100,
+        "pct_to": 10,
+    }
+    assert (second["full"], second["full_runs"], second["wh_per_pct"]) == (5.1, 0, pytest.approx(0.18))
+    assert len(query("health", "--by", "charge", "--since", "2026-09-01").rows) == 1
+
+
+def test_a_battery_that_tells_nothing_has_discharges_too(recording: Recording, query: Query) -> None:
+    fill(recording, "2026-11-01", "2026-11-21")
+    discharge(recording, "2026-11-03", 95, 5, 20.0)
+    (row,) = query("health", "--by", "charge").rows
+    assert (row["name"], row["full"], row["run_wh"]) == (None, None, 20)
+
+
+# --- several packs ---
+
+
+def test_each_of_several_packs_has_what_its_level_and_percent_come_to(
+    recording: Recording, query: Query
+) -> None:
+    """Where its percent was highest: there it is rounded least."""
+    recording.health(at("2026-11-01"), "BAT0+BAT1", 5.0, 6.5, 40)
+    moment = at("2026-11-01")
+    for hours in range(0, 24 * 20, 6):
+        recording.sample(moment + hours * HOUR, battery_pct=50.0, status="Discharging")
+        outer, inner = 95.0 - hours % 70, 30.0 + hours % 60
+        recording.pack("BAT1", status="Discharging", pct=outer, level=round(1.904 * outer / 100, 3))
+        recording.pack("BAT0", status="Discharging", pct=inner, level=round(3.113 * inner / 100, 3))
+    names = ("name", "full", "unit", "design", "cycles", "full_runs")
+    assert [tuple(row[name] for name in names) for row in query("health").rows] == [
+        ("BAT0+BAT1", 5.0, "Ah", 6.5, 40, 0),
+        ("BAT0", pytest.approx(3.113, rel=0.001), "Ah", None, None, None),
+        ("BAT1", pytest.approx(1.904, rel=0.001), "Ah", None, None, None),
+    ]
+
+
+@pytest.mark.parametrize("pack", [{"pct": 15.0, "level": 1.0}, {"pct": 80.0}, {"level": 1.0}], ids=str)
+def test_a_pack_whose_percent_or_level_says_little_has_no_row(
+    recording: Recording, query: Query, pack: dict[str, float]
+) -> None:
+    recording.health(NOON, "BAT0+BAT1", 5.0, 6.5, 40)
+    recording.sample(NOON, battery_pct=50.0)
+    recording.pack("BAT0", **pack)
+    assert [row["name"] for row in query("health").rows] == ["BAT0+BAT1"]
