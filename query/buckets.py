@@ -57,7 +57,8 @@ def edges_of(
     held = connection.execute(_HELD, {"first": int(window.start) // _HOUR * _HOUR, "stop": stop})
     found = {edge for span in _stretches([day for (day,) in held]) for edge in edges(by, *span)}
     inner = [edge for edge in found if window.start < edge < window.stop]
-    given = {int(inward(edge, of, history)) for edge in inner}
+    # A whole hour of UTC is an edge of all roll-ups of the system: most edges are one.
+    given = {int(inward(edge, of, history)) if edge % _HOUR else edge for edge in inner}
     moved = None if given == set(inner) else _moved(by, history)
     return sorted(edge for edge in given if edge > window.start), moved
 

@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, Final
 
 from query.columns import Column
-from query.values import cell, plain
+from query.values import TIMES, cell, plain
 from query.width import cut, display_width, padded, widest
 from telemetry.command import printable
 from telemetry.errors import UsageError, UserError
@@ -128,18 +128,34 @@ def _table(
     else:
         shown = [(index, column) for index, column in enumerate(columns) if column.in_table]
         names = [column.name for _, column in shown]
-        by_column = [_shortened([cell(row[index], column) for row in held]) for index, column in shown]
+        by_column = [_shortened(texts) for texts in _texts(held, shown)]
         cells = [list(row) for row in zip(*by_column, strict=True)]
         right = [column.kind == "number" for _, column in shown]
     if form != "table":
         yield _tabulated(names, cells, right, form)
         return
+    rooms = [widest(texts) for texts in zip(*cells, strict=True)]
     if not vertical:
-        names = _fitted(names, cells, width)
+        names = _fitted(names, rooms, width)
         wide = [column.wide for _, column in shown]
-        while _taken(names, cells) > width and any(wide):
-            _leave_out(wide.index(max(wide)), wide, names, right, *cells)
-    yield _laid_out(names, cells, right)
+        while _taken(names, rooms) > width and any(wide):
+            _leave_out(wide.index(max(wide)), wide, names, right, rooms, *cells)
+    yield _laid_out(names, cells, right, rooms)
+
+
+def _texts(rows: Sequence[Row], shown: Sequence[tuple[int, Column]]) -> Iterator[list[str]]:
+    """Yield the texts of each column. A span begins where another ended: each time is worked out once."""
+    known: dict[tuple[str, Any], str] = {}
+
+    def time_text(value: Any, column: Column) -> str:
+        key = (column.kind, value)
+        if key not in known:
+            known[key] = cell(value, column)
+        return known[key]
+
+    for index, column in shown:
+        text = time_text if column.kind in TIMES else cell
+        yield [text(row[index], column) for row in rows]
 
 
 def _shortened(texts: list[str]) -> list[str]:
@@ -174,9 +190,9 @@ class _Measure:
     wcwidth = staticmethod(display_width)
 
 
-def _laid_out(names: list[str], cells: list[list[str]], right: list[bool]) -> str:
+def _laid_out(names: list[str], cells: list[list[str]], right: list[bool], needed: list[int]) -> str:
     """What tabulate calls simple: names, of several lines from the top, a dashed line, and the rows."""
-    rooms = [_needed(name, widest([row[index] for row in cells])) for index, name in enumerate(names)]
+    rooms = list(map(_needed, names, needed))
     line = "  ".join(
         f"{{:{'>' if is_right else '<'}{room}}}" for is_right, room in zip(right, rooms, strict=True)
     )
@@ -191,9 +207,8 @@ def _line(line: str, row: Sequence[str], rooms: list[int], right: list[bool]) ->
     return "  ".join([padded(*of) for of in zip(row, rooms, right, strict=True)])
 
 
-def _fitted(names: list[str], cells: list[list[str]], width: int) -> list[str]:
+def _fitted(names: list[str], rooms: list[int], width: int) -> list[str]:
     """The names; where the table would be wider than ``width``, some broken at underscores, longest first."""
-    rooms = [widest([row[index] for row in cells]) for index in range(len(names))]
     broken = [_broken(name, max(_NARROW, room)) for name, room in zip(names, rooms, strict=True)]
     fitted = list(names)
 
@@ -201,16 +216,15 @@ def _fitted(names: list[str], cells: list[list[str]], width: int) -> list[str]:
         return _needed(names[index], rooms[index]) - _needed(broken[index], rooms[index])
 
     for index in sorted(range(len(names)), key=saving, reverse=True):
-        if _taken(fitted, cells) <= width or saving(index) == 0:
+        if _taken(fitted, rooms) <= width or saving(index) == 0:
             break
         fitted[index] = broken[index]
     return fitted
 
 
-def _taken(names: list[str], cells: list[list[str]]) -> int:
-    """Return the characters of a line."""
-    rooms = [_needed(name, widest([row[at] for row in cells])) for at, name in enumerate(names)]
-    return sum(rooms) + 2 * (len(rooms) - 1)
+def _taken(names: list[str], rooms: list[int]) -> int:
+    """Return the characters of a line; ``rooms`` is what the cells of each column need."""
+    return sum(map(_needed, names, rooms)) + 2 * (len(rooms) - 1)
 
 
 def _leave_out(column: int, *lines: list[Any]) -> None:

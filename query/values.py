@@ -11,7 +11,8 @@ from typing import Any, Final
 from query.columns import Column
 from telemetry.command import printable
 
-_TIMES: Final = ("time", "minute", "date")
+TIMES: Final = ("time", "minute", "date")
+"""Kinds of columns that hold Unix times"""
 
 
 def shown_time(moment: object) -> str:
@@ -22,7 +23,8 @@ def shown_time(moment: object) -> str:
     if isinstance(moment, (int, float)):
         try:
             local = datetime.fromtimestamp(moment)
-            return (local.astimezone() if _comes_twice(local) else local).isoformat(" ", "seconds")
+            comes_twice = _comes_twice(local, moment)
+            return (local.astimezone() if comes_twice else local).isoformat(" ", "seconds")
         except (ValueError, OverflowError, OSError):  # beyond the calendar, or of the C library
             return f"{moment:g}"
     return printable(str(plain(moment)))
@@ -41,9 +43,9 @@ def _without_seconds(text: str) -> str:
     return f"{text[:16]}{text[19:]}" if text[13:14] == text[16:17] == ":" else text
 
 
-def _comes_twice(local: datetime) -> bool:
+def _comes_twice(local: datetime, moment: float) -> bool:
     try:
-        return local.replace(fold=1 - local.fold).timestamp() != local.timestamp()
+        return abs(local.replace(fold=1 - local.fold).timestamp() - moment) >= 1
     except (ValueError, OverflowError):  # the last day of the calendar: Python looks at the day behind it
         return False
 
@@ -56,7 +58,7 @@ def plain(value: Any) -> Any:
 def cell(value: Any, column: Column) -> str:
     """Return ``value`` as a table shows it in ``column``."""
     if (
-        isinstance(value, float) and column.kind not in _TIMES and -1e15 < value < 1e15
+        isinstance(value, float) and column.kind not in TIMES and -1e15 < value < 1e15
     ):  # most cells, so they come first
         text = f"{value:.{column.digits}f}"
         return text if text[0] != "-" or float(text) else text[1:]  # no -0.0
@@ -65,7 +67,7 @@ def cell(value: Any, column: Column) -> str:
         return "-"
     if isinstance(value, str):
         return printable(value)
-    if column.kind in _TIMES:
+    if column.kind in TIMES:
         text = shown_time(value)
         if column.kind == "minute":
             return _without_seconds(text)
