@@ -181,12 +181,13 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
     to.add_argument("--utc", action="store_true", help="times, days and hours in UTC, not in local time")
     to.set_defaults(limit=report.limit)
     for option in report.options:
+        told = option.help.replace("%", "%%")  # argparse has a format of its own
         if option.choices:
             names = list(option.choices)
-            shown = f"{option.help} (default: {names[0]})"
+            shown = f"{told} (default: {names[0]})"
             to.add_argument(option.flag, choices=names, default=names[0], help=shown)
         else:
-            to.add_argument(option.flag, action="store_true", help=option.help)
+            to.add_argument(option.flag, action="store_true", help=told)
 
 
 def _limit(text: str) -> int:

@@ -82,8 +82,9 @@ def _foot(command: Command) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Return ``text`` for troff: its own signs escaped, no line that begins like a request."""
+    """Return ``text`` for troff: its own signs escaped, no line that begins like a request, ASCII alone."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    escaped = re.sub(r"[^\x00-\x7f]", lambda sign: f"\\[u{ord(sign[0]):04X}]", escaped)
     return re.sub(r"^([.'])", r"\\&\1", escaped, flags=re.MULTILINE)
 
 

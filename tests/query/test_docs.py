@@ -130,6 +130,8 @@ def test_help_has_every_report_column_and_option(report: Report, capsys: pytest.
         *(option.flag for option in report.options),
     ):
         assert f" {flag} " in text
+    for option in report.options:
+        assert option.help in text
     assert FORMS in text
 
 

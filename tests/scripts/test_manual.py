@@ -15,7 +15,8 @@ from scripts.manual import main, page
 
 def text(source: str) -> str:
     """Return the words of a page, without troff's own signs."""
-    plain = re.sub(r"\\f[BIR]|\\&", "", source)
+    plain = re.sub(r"\\\[u([0-9A-F]+)\]", lambda sign: chr(int(sign[1], 16)), source)
+    plain = re.sub(r"\\f[BIR]|\\&", "", plain)
     return re.sub(r"\s+", " ", plain.replace("\\-", "-").replace("\\e", "\\"))
 
 
