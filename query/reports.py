@@ -150,7 +150,7 @@ REPORTS: Final = (
             Column("run_wh", "Wh", "what one of those gave, mean", 1),
             Column("wh_per_pct", "Wh/%", "what discharges gave awake by the percent, of 5 % and more", 3),
         ),
-        nothing="no battery told its capacity or cycles",
+        nothing="no battery told its capacity or cycles, and no discharge ended",
         sums=SYSTEM,
         options=(
             Option(

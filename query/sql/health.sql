@@ -6,8 +6,9 @@ WITH RECURSIVE
 {{include health_pieces: *}},
 held AS (
     SELECT since, until, last_time, in_order.number AS number, run_wh, pct_fallen, fallen_wh
-    FROM in_order JOIN period USING (since) JOIN told USING (number) LEFT JOIN discharge USING (session_id)
+    FROM in_order JOIN period USING (since) LEFT JOIN told USING (number) LEFT JOIN discharge USING (session_id)
     WHERE ts IS NULL
+      AND (number > 0 OR session_id IS NOT NULL)
       AND in_order.time < until
       -- At the start of a period: another battery may have come in before the first sample of it.
       AND (step > 0 OR next_time IS NULL
@@ -20,7 +21,7 @@ battery AS (
            COUNT(run_wh)                    AS full_runs,
            AVG(run_wh)                      AS run_wh,
            SUM(fallen_wh) / SUM(pct_fallen) AS wh_per_pct
-    FROM held JOIN told USING (number)
+    FROM held LEFT JOIN told USING (number)
     GROUP BY since, name, unit, design
 
     UNION ALL
@@ -45,6 +46,6 @@ SELECT since                                   AS start,
        full_runs,
        run_wh,
        wh_per_pct
-FROM battery JOIN told USING (number)
+FROM battery LEFT JOIN told USING (number)
 ORDER BY start, is_pack, number, name
 LIMIT coalesce(:limit, -1);

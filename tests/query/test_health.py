@@ -157,7 +157,10 @@ def test_what_a_wrong_clock_dated_is_not_told(worn: Recording, query: Query) -> 
 def test_a_battery_that_tells_no_health(recording: Recording, query: Query) -> None:
     recording.sample(NOON, battery_pct=50.0)
     ran = query("health")
-    assert (ran.rows, ran.err) == ([], "telemetry-query: no battery told its capacity or cycles\n")
+    assert (ran.rows, ran.err) == (
+        [],
+        "telemetry-query: no battery told its capacity or cycles, and no discharge ended\n",
+    )
 
 
 # --- what discharges gave ---
@@ -256,8 +259,9 @@ def test_by_charge_each_discharge_has_a_row(worn: Recording, query: Query) -> No
 def test_a_battery_that_tells_nothing_has_discharges_too(recording: Recording, query: Query) -> None:
     fill(recording, "2026-11-01", "2026-11-21")
     discharge(recording, "2026-11-03", 95, 5, 20.0)
-    (row,) = query("health", "--by", "charge").rows
-    assert (row["name"], row["full"], row["run_wh"]) == (None, None, 20)
+    for by in ("charge", "month"):
+        (row,) = query("health", "--by", by).rows
+        assert (row["name"], row["full"], row["full_runs"], row["run_wh"]) == (None, None, 1, 20)
 
 
 # --- several packs ---
