@@ -1,0 +1,117 @@
+"""Dividing the energy of an hour, or of a part of one, so that the parts are what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from telemetry.energy_model.columns import AWAKE, IDLE, KERNEL, OTHERS, SCREEN, SCREEN_ON
+from telemetry.energy_model.features import Reading
+from telemetry.energy_model.fit import Model
+from telemetry.energy_model.interval import half_width
+from telemetry.energy_model.sums import UNIT
+
+UNATTRIBUTED: Final = -20
+MICRO: Final = 1_000_000
+
+
+class Cell(NamedTuple):
+    """Sums over the discharging samples of an hour or a part of one, in whole numbers of 1/UNIT."""
+
+    seconds: int
+    """s"""
+    values: dict[int, int]
+    """Column to the sum of value × s; of programs with frequency"""
+    shares: dict[int, int]
+    """Column to the s of AWAKE that fell to it by its share of the busy cores"""
+
+
+class Part(NamedTuple):
+    """What a column took."""
+
+    uj: int
+    pm_uj: int
+    """Nine in ten true values are within ± so much"""
+
+
+def cell(readings: Iterable[Reading], rows: Iterable[Mapping[int, float]]) -> Cell:
+    """Add up readings, with the features of each beside it; those that are not discharging are left out."""
+    total = 0.0
+    values: dict[int, float] = {}
+    shares: dict[int, float] = {}
+    for reading, row in zip(readings, rows, strict=True):
+        if reading.watts is None:
+            continue
+        seconds = reading.seconds
+        total += seconds
+        awake = row.get(AWAKE, 0.0)
+        busy = sum(value for column, value in row.items() if column >= 0 or column in (OTHERS, KERNEL))
+        part = awake * seconds / busy if busy > 0 else 0.0
+        for column, value in row.items():
+            values[column] = values.get(column, 0.0) + value * seconds
+            shares[column] = shares.get(column, 0.0) + value * part
+    for column in (AWAKE, SCREEN, SCREEN_ON):
+        shares.pop(column, None)
+    values.pop(AWAKE, None)
+    return Cell(
+        round(total * UNIT),
+        {column: round(value * UNIT) for column, value in values.items()},
+        {column: round(value * UNIT) for column, value in shares.items()},
+    )
+
+
+def divide(cell: Cell, discharged_uj: int, model: Model | None, idle: float) -> dict[int, Part]:
+    """Divide what was measured over the columns, IDLE and UNATTRIBUTED; the parts sum to ``discharged_uj``.
+
+    ``idle``: W of the machine at rest. Without a model all is unattributed.
+    """
+    if model is None:
+        return {UNATTRIBUTED: Part(discharged_uj, discharged_uj)}
+    joules = {IDLE: idle * cell.seconds / UNIT}
+    if SCREEN in cell.values:
+        joules[SCREEN] = cell.values[SCREEN] / UNIT * model.rate(SCREEN)
+        joules[SCREEN] += cell.values.get(SCREEN_ON, 0) / UNIT * model.rate(SCREEN_ON)
+    awake = model.rate(AWAKE)
+    for column, value in cell.values.items():
+        if column not in (SCREEN, SCREEN_ON):
+            joules[column] = (model.rate(column) * value + awake * cell.shares.get(column, 0)) / UNIT
+    measured = discharged_uj / MICRO
+    modelled = sum(joules.values())
+    scale = 1.0
+    if modelled > measured:
+        scale = measured / modelled if modelled else 0.0
+    else:
+        joules[UNATTRIBUTED] = measured - modelled
+    exact = {column: value * scale * MICRO for column, value in joules.items()}
+    whole = largest_remainders(exact, discharged_uj)
+    return {column: Part(uj, _half_width(cell, model, column, uj)) for column, uj in whole.items()}
+
+
+def _half_width(cell: Cell, model: Model, column: int, uj: int) -> int:
+    if column in (IDLE, UNATTRIBUTED):
+        deviation = 0.0
+    elif column == SCREEN:
+        deviation = cell.values[SCREEN] * model.deviation(SCREEN)
+        deviation += cell.values.get(SCREEN_ON, 0.0) * model.deviation(SCREEN_ON)
+    else:
+        value, share = cell.values[column], cell.shares.get(column, 0)
+        variance = (value * model.deviation(column)) ** 2 + (share * model.deviation(AWAKE)) ** 2
+        variance += 2 * value * share * model.with_awake.get(column, 0.0)
+        deviation = max(variance, 0.0) ** 0.5
+    return round(half_width(uj, deviation / UNIT * MICRO, model.blocks))
+
+
+def largest_remainders(parts: Mapping[int, float], total: int) -> dict[int, int]:
+    """Round parts to whole numbers that sum to ``total``: the largest remainders are rounded up.
+
+    The parts sum to about ``total`` and are not negative (Hamilton's method).
+    """
+    whole = {key: int(value) for key, value in parts.items()}
+    left = total - sum(whole.values())
+    order = sorted(parts, key=lambda key: (whole[key] - parts[key], key))
+    if not order:
+        return whole
+    for key in order[: left % len(order)]:
+        whole[key] += 1
+    every = left // len(order)
+    return {key: value + every for key, value in whole.items()} if every else whole

@@ -1,0 +1,138 @@
+"""One hour of samples, learned from: what it adds to the sums, and what is needed to divide its energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Final, NamedTuple
+
+from telemetry.energy_model.cells import Cell, cell
+from telemetry.energy_model.features import (
+    EXPONENTS,
+    WARM_UP,
+    Block,
+    Reading,
+    blocks,
+    features,
+    lag_of,
+    lag_sums,
+    stretches,
+)
+from telemetry.energy_model.fit import LEAST_BLOCKS_OF_EXPONENT, Model, best_exponent, fit
+from telemetry.energy_model.sums import HourSums, Sums, add, hour_sums, moments
+
+MOST_DAYS: Final = 28
+"""Days with battery that a fit rests on"""
+MOST_OF_AN_HOUR: Final = 24
+"""Programs of an hour that have a column; the rest of it counts with the others"""
+
+
+class Knowledge(NamedTuple):
+    """What is known of the machine as an hour is learned."""
+
+    models: Mapping[float, Model] = {}
+    """By exponent"""
+    exponent: float | None = None
+    """None: not decided, so that sums of all are kept"""
+    lag_sums: Mapping[tuple[int, int], int] = {}
+
+    @property
+    def exponents(self) -> tuple[float, ...]:
+        """The exponents that sums are kept of."""
+        return EXPONENTS if self.exponent is None else (self.exponent,)
+
+
+class Lesson(NamedTuple):
+    """What an hour gives for one exponent."""
+
+    hour: HourSums
+    cell: Cell
+
+
+class Hour(NamedTuple):
+    """What an hour gives."""
+
+    lessons: dict[float, Lesson]
+    """By exponent"""
+    lag_sums: dict[tuple[int, int], int]
+
+
+def learn(readings: Sequence[Reading], lead: int, known: Knowledge) -> Hour:
+    """Learn from the readings of an hour. The first ``lead`` of them are of the hour before, to warm up."""
+    lead = min(lead, WARM_UP)
+    own = readings[lead:]
+    powers = [reading.watts for reading in own if reading.watts is not None]
+    exponent = 1.0 if known.exponent is None else known.exponent
+    parts = list(stretches(readings))
+    found_lag: dict[tuple[int, int], int] = {}
+    if powers:
+        typical = median(powers)
+        for part in parts:
+            add(found_lag, lag_sums(readings[part.start : part.stop], exponent, typical))
+    lag = lag_of(_sum(known.lag_sums, found_lag))
+    columns = busiest(own)
+    lessons = {}
+    for exponent in known.exponents:
+        rows = [
+            features(reading, exponent, columns) if reading.watts is not None else {} for reading in readings
+        ]
+        made = [
+            block
+            for part in parts
+            for block in blocks(
+                readings[part.start : part.stop], rows[part.start : part.stop], lag, max(0, lead - part.start)
+            )
+        ]
+        sums = _sums(made, known.models.get(exponent))
+        lessons[exponent] = Lesson(sums, cell(own, rows[lead:]))
+    return Hour(lessons, found_lag)
+
+
+def busiest(readings: Sequence[Reading]) -> frozenset[int]:
+    """Return the programs of an hour that have a column."""
+    used: dict[int, float] = {}
+    for reading in readings:
+        if reading.watts is not None:
+            for program, cores in reading.programs.items():
+                used[program] = used.get(program, 0.0) + cores * reading.seconds
+    return frozenset(sorted(used, key=lambda program: (-used[program], program))[:MOST_OF_AN_HOUR])
+
+
+def refit(days: Mapping[float, Sequence[Sums]], exponent: float | None) -> Knowledge:
+    """Learn the machine anew from the sums of its last days, by exponent. Lag sums are left to the caller."""
+    models = {}
+    for each in EXPONENTS if exponent is None else (exponent,):
+        model = fit(moments(days.get(each, ())))
+        if model is not None:
+            models[each] = model
+    if exponent is None and models:
+        count = min(model.blocks for model in models.values())
+        if count >= LEAST_BLOCKS_OF_EXPONENT:
+            exponent = best_exponent({each: model.squares for each, model in models.items()}, count)
+    return Knowledge(models, exponent)
+
+
+def idle_of(hours: Sequence[tuple[float, float]]) -> float:
+    """Return the idle power of a day, W, from that of its hours and how busy they were then.
+
+    The middle one of the quietest third.
+    """
+    if not hours:
+        return 0.0
+    quietest = sorted(hours, key=lambda hour: hour[1])[: max(1, round(len(hours) * 0.3))]
+    return max(0.0, median(idle for idle, _ in quietest))
+
+
+def _sums(made: Sequence[Block], model: Model | None) -> HourSums:
+    if model is None:
+        first = hour_sums(made, None)
+        model = fit(moments([first.sums]))
+        if model is None:
+            return first
+    return hour_sums(made, model.rates)
+
+
+def _sum(first: Mapping[tuple[int, int], int], second: Mapping[tuple[int, int], int]) -> Sums:
+    found = dict(first)
+    add(found, second)
+    return found

@@ -1,0 +1,95 @@
+"""The measured errors over 24 machines, beside other rules: the table of docs/energy-by-program.md.
+
+``python -m tests.energy.figures`` prints it: some minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from os import cpu_count
+from statistics import fmean, median
+from typing import NamedTuple
+
+from tests.energy.learning import Errors, Result, errors, large, study
+from tests.energy.machines import days, plan
+
+MACHINES = range(24)
+HOURS_A_DAY = 12
+"""Recorded; in the other half of the day the machine is off"""
+SPANS = ("1 hour", "1 day", "8 days")
+RULES = ("all power by CPU share", "Kepler's rule", "this method")
+
+
+class Figures(NamedTuple):
+    """Of one machine after one span."""
+
+    by_rule: tuple[Errors, ...]
+    held: list[bool]
+    """Whether the interval of each large program holds the truth"""
+    widths: list[float]
+    """± as a part of the value"""
+
+
+def figures_of(seed: int) -> tuple[Figures, ...]:
+    """Return the figures of one machine after each span."""
+    machine = plan(seed)
+    (hour,) = study(days(machine, 1), machine.cores)
+    found = [figures_after(hour)]
+    for number, result in enumerate(study(days(machine, HOURS_A_DAY, 8), machine.cores), 1):
+        if number in (1, 8):
+            found.append(figures_after(result))
+    return tuple(found)
+
+
+def figures_after(result: Result) -> Figures:
+    by_rule = tuple(errors(told, result) for told in (result.by_share, result.by_kepler, result.told))
+    told, half, truth = result.told, result.half_widths, result.truth
+    names = large(result)
+    return Figures(
+        by_rule,
+        [abs(told.get(name, 0.0) - truth[name]) <= half.get(name, 0.0) for name in names],
+        [half[name] / told[name] for name in names if told.get(name)],
+    )
+
+
+def of_all(seeds: Sequence[int] = MACHINES) -> list[tuple[Figures, ...]]:
+    """Return the figures of each machine; the machines are studied side by side."""
+    with ProcessPoolExecutor(cpu_count(), get_context("spawn")) as pool:
+        return list(pool.map(figures_of, seeds))
+
+
+def mean_error(machines: Iterable[Figures], rule: int = -1) -> float:
+    """Return the mean error of all large programs."""
+    return fmean(error for machine in machines for error in machine.by_rule[rule].programs)
+
+
+def table(machines: Sequence[tuple[Figures, ...]]) -> str:
+    """Return the table in Markdown."""
+    lines = [
+        "| rule | 1 hour | 1 day | 8 days | worst at 8 days | false blame at 8 days |",
+        "|---|---|---|---|---|---|",
+    ]
+    for rule, name in enumerate(RULES):
+        means = [mean_error([machine[span] for machine in machines], rule) for span in range(len(SPANS))]
+        last = [machine[-1].by_rule[rule] for machine in machines]
+        worst = max(error for each in last for error in each.programs)
+        cells = [*means, worst]
+        blame = fmean(each.false_blame for each in last)
+        lines.append(
+            f"| {name} | {' | '.join(f'{100 * value:.1f} %' for value in cells)} | {100 * blame:.2f} % |"
+        )
+    lines += ["", "| | 1 hour | 1 day | 8 days |", "|---|---|---|---|"]
+    held, widths = [], []
+    for span in range(len(SPANS)):
+        of_span = [machine[span] for machine in machines]
+        held.append(fmean(is_held for each in of_span for is_held in each.held))
+        widths.append(median(width for each in of_span for width in each.widths))
+    lines.append(f"| truths within ± | {' | '.join(f'{100 * value:.0f} %' for value in held)} |")
+    lines.append(f"| median ± | {' | '.join(f'{100 * value:.0f} %' for value in widths)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(of_all()))

@@ -1,0 +1,118 @@
+"""The method over samples of a known machine, hour by hour as the writer does it, and other rules beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from telemetry.energy_model.cells import Cell, divide
+from telemetry.energy_model.features import EXPONENTS, WARM_UP, Reading
+from telemetry.energy_model.learner import Knowledge, idle_of, learn, refit
+from telemetry.energy_model.sums import Sums, add
+from tests.energy.machines import NUMBER, Day
+
+HOUR = 720
+"""Samples"""
+NAMES = {number: name for name, number in NUMBER.items()}
+
+
+class Result(NamedTuple):
+    """J by program, so far."""
+
+    told: dict[str, float]
+    """By the method; what is not a program by its column"""
+    half_widths: dict[str, float]
+    truth: dict[str, float]
+    by_share: dict[str, float]
+    """All power by CPU share"""
+    by_kepler: dict[str, float]
+    """Kepler from 0.10 on: power × busy ratio, by CPU share"""
+    discharged: float
+    knowledge: Knowledge
+
+
+def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
+    """Learn day by day, divide each day with what is known at its end, and yield the sums after each."""
+    told: dict[str, float] = {}
+    half_widths: dict[str, float] = {}
+    truth: dict[str, float] = {}
+    share: dict[str, float] = {}
+    kepler: dict[str, float] = {}
+    discharged = 0
+    known = Knowledge()
+    sums: dict[float, list[Sums]] = {exponent: [] for exponent in EXPONENTS}
+    lead: Sequence[Reading] = ()
+    for day in days:
+        cells: list[tuple[dict[float, Cell], int]] = []
+        idle: dict[float, list[tuple[float, float]]] = {exponent: [] for exponent in known.exponents}
+        for exponent in known.exponents:
+            sums[exponent].append({})
+        for start in range(0, len(day.readings), HOUR):
+            own = day.readings[start : start + HOUR]
+            hour = learn([*lead, *own], len(lead), known)
+            lead = own[-WARM_UP:]
+            for exponent, lesson in hour.lessons.items():
+                add(sums[exponent][-1], lesson.hour.sums)
+                if lesson.hour.idle is not None:
+                    idle[exponent].append((lesson.hour.idle, lesson.hour.quiet))
+            cells.append(({e: lesson.cell for e, lesson in hour.lessons.items()}, measured(own)))
+            lags = dict(known.lag_sums)
+            add(lags, hour.lag_sums)
+            known = known._replace(lag_sums=lags)
+        known = refit(sums, known.exponent)._replace(lag_sums=known.lag_sums)
+        exponent = 1.0 if known.exponent is None else known.exponent
+        for by_exponent, uj in cells:
+            parts = divide(by_exponent[exponent], uj, known.models.get(exponent), idle_of(idle[exponent]))
+            assert sum(part.uj for part in parts.values()) == uj
+            discharged += uj
+            for column, part in parts.items():
+                name = NAMES.get(column, str(column))
+                told[name] = told.get(name, 0.0) + part.uj / 1e6
+                half_widths[name] = half_widths.get(name, 0.0) + part.pm_uj / 1e6
+        for name, joules in day.truth.items():
+            truth[name] = truth.get(name, 0.0) + joules
+        _by_other_rules(day.readings, cores, share, kepler)
+        yield Result(told, half_widths, truth, share, kepler, discharged / 1e6, known)
+
+
+def measured(readings: Iterable[Reading]) -> int:
+    """Return the µJ that were discharged."""
+    return sum(round(each.watts * each.seconds * 1e6) for each in readings if each.watts is not None)
+
+
+def _by_other_rules(
+    readings: Iterable[Reading], cores: int, share: dict[str, float], kepler: dict[str, float]
+) -> None:
+    for reading in readings:
+        if reading.watts is None or reading.busy <= 0:
+            continue
+        joules = reading.watts * reading.seconds
+        for program, load in reading.programs.items():
+            name = NAMES[program]
+            part = joules * load / reading.busy
+            share[name] = share.get(name, 0.0) + part
+            kepler[name] = kepler.get(name, 0.0) + part * min(1.0, reading.busy / cores)
+
+
+class Errors(NamedTuple):
+    """Of one machine, as parts of the truth or of the discharge."""
+
+    programs: list[float]
+    """Of those above 5 % of the discharge"""
+    false_blame: float
+    """What those below 1 % of it are told beyond their truth"""
+
+
+def errors(told: dict[str, float], result: Result) -> Errors:
+    """Compare what a rule tells with the truth."""
+    truth = result.truth
+    innocent = [name for name in NUMBER if truth.get(name, 0.0) < 0.01 * result.discharged]
+    return Errors(
+        [abs(told.get(name, 0.0) - truth[name]) / truth[name] for name in large(result)],
+        sum(max(0.0, told.get(name, 0.0) - truth.get(name, 0.0)) for name in innocent) / result.discharged,
+    )
+
+
+def large(result: Result) -> list[str]:
+    """Return the programs above 5 % of the discharge."""
+    return [name for name in NUMBER if result.truth.get(name, 0.0) > 0.05 * result.discharged]
