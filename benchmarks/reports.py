@@ -35,6 +35,8 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     LONGEST,
     ("energy", "--by", "day"),
     ("sessions",),
+    ("blame",),
+    ("model",),
     ("hotspots",),
     ("hotspots", *WHOLE),
     ("cores",),

@@ -67,6 +67,8 @@ def ask(
     bound = {**parameters, **variant.parameters, **window._asdict()}
     limit: int | None = parameters["limit"]
     moved = None
+    if report.limits_itself:
+        bound["limit"], limit = limit, None
     if limit is not None:
         bound["limit"] = limit + 1  # one more tells that there are more
     if report.sums:

@@ -20,6 +20,8 @@ class Column(NamedTuple):
     """time: local date and time in tables; minute: the same without seconds; date: the local date alone"""
     in_table: bool = True
     """False: in the data formats only, where width costs nothing."""
+    adds_up: bool = False
+    """In a table the figures are rounded so that they add up as the values do."""
     wide: int = 0
     """Not 0: left out of a table that would be wider than the terminal, the greatest first."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
-from math import isfinite
+from math import floor, isfinite
 from typing import Any, Final
 
 from query.columns import Column
@@ -118,6 +118,12 @@ def _table(
         raise TooLongError(f"more than {TABLE_ROWS} rows for a table; use --format csv, --limit or --since")
     if not held:
         return
+    for index, column in enumerate(columns):
+        if column.adds_up:
+            rounded = _adding_up([row[index] for row in held], column.digits)
+            held = [
+                (*row[:index], value, *row[index + 1 :]) for row, value in zip(held, rounded, strict=True)
+            ]
     if vertical:
         names = ["item", *["value"] * len(held)]
         cells = [
@@ -156,6 +162,17 @@ def _texts(rows: Sequence[Row], shown: Sequence[tuple[int, Column]]) -> Iterator
     for index, column in shown:
         text = time_text if column.kind in TIMES else cell
         yield [text(row[index], column) for row in rows]
+
+
+def _adding_up(values: Sequence[Any], digits: int) -> list[Any]:
+    """Round values so that their sum is that of the values, rounded: the largest remainders go up."""
+    scale = 10**digits
+    known = [at for at, value in enumerate(values) if isinstance(value, (int, float))]
+    whole = {at: floor(values[at] * scale) for at in known}
+    left = round(sum(values[at] for at in known) * scale) - sum(whole.values())
+    for at in sorted(known, key=lambda at: whole[at] - values[at] * scale)[: max(0, left)]:
+        whole[at] += 1
+    return [whole[at] / scale if at in whole else value for at, value in enumerate(values)]
 
 
 def _shortened(texts: list[str]) -> list[str]:

@@ -25,6 +25,11 @@ class Variant(NamedTuple):
     by: By | None = None
     """What its rows are of: ``piece`` is cut there."""
 
+    def combined(self, later: Variant) -> Variant:
+        """Return what this and a later option make of a report; the SQL is that of the later one."""
+        parameters = {**self.parameters, **later.parameters}
+        return Variant(later.sql, parameters, self.columns + later.columns, later.by or self.by)
+
 
 class Option(NamedTuple):
     """An option that one report has beside those of all: either a choice or a switch."""
@@ -74,6 +79,8 @@ class Report(NamedTuple):
     finds: str | None = None
     """A function, as module:name, that finds more parameters for the SQL, and a remark or None. By name, so
     that no other report loads what it needs."""
+    limits_itself: bool = False
+    """What is beyond the limit is part of a row."""
     options: tuple[Option, ...] = ()
     takes_at: bool = False
     """--at T: --until T with T itself in the window."""
@@ -94,10 +101,12 @@ def sql_text(name: str) -> str:
 
 def variant_of(report: Report, arguments: Mapping[str, Any]) -> Variant:
     """Return what the given ``arguments`` make of ``report``; the plain report where they say nothing."""
+    found: Variant | None = None
     for option in report.options:
         given = arguments.get(option.key)
-        if option.switch and given:
-            return option.switch
+        chosen = option.switch if given else None
         if option.choices:
-            return option.choices[given or next(iter(option.choices))]
-    return Variant(report.name)
+            chosen = option.choices[given or next(iter(option.choices))]
+        if chosen:
+            found = found.combined(chosen) if found else chosen
+    return found or Variant(report.name)

@@ -61,6 +61,7 @@ from query.columns import (
     Column,
     exported,
 )
+from query.energy_reports import BLAME, MODEL
 from query.report import Option, Report, Variant
 from query.rollups import CORE, PROCESS, SYSTEM
 
@@ -244,6 +245,8 @@ REPORTS: Final = (
             ),
         ),
     ),
+    BLAME,
+    MODEL,
     Report(
         "hotspots",
         "the programs that used the most CPU time",

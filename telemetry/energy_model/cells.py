@@ -67,6 +67,21 @@ def divide(cell: Cell, discharged_uj: int, model: Model | None, idle: float) -> 
     """
     if model is None:
         return {UNATTRIBUTED: Part(discharged_uj, discharged_uj)}
+    joules = modelled(cell, model, idle)
+    measured = discharged_uj / MICRO
+    told = sum(joules.values())
+    scale = 1.0
+    if told > measured:
+        scale = measured / told if told else 0.0
+    else:
+        joules[UNATTRIBUTED] = measured - told
+    exact = {column: value * scale * MICRO for column, value in joules.items()}
+    whole = largest_remainders(exact, discharged_uj)
+    return {column: Part(uj, _half_width(cell, model, column, uj)) for column, uj in whole.items()}
+
+
+def modelled(cell: Cell, model: Model, idle: float) -> dict[int, float]:
+    """Return the J that the model tells of each column and IDLE."""
     joules = {IDLE: idle * cell.seconds / UNIT}
     if SCREEN in cell.values:
         joules[SCREEN] = cell.values[SCREEN] / UNIT * model.rate(SCREEN)
@@ -75,16 +90,7 @@ def divide(cell: Cell, discharged_uj: int, model: Model | None, idle: float) -> 
     for column, value in cell.values.items():
         if column not in (SCREEN, SCREEN_ON):
             joules[column] = (model.rate(column) * value + awake * cell.shares.get(column, 0)) / UNIT
-    measured = discharged_uj / MICRO
-    modelled = sum(joules.values())
-    scale = 1.0
-    if modelled > measured:
-        scale = measured / modelled if modelled else 0.0
-    else:
-        joules[UNATTRIBUTED] = measured - modelled
-    exact = {column: value * scale * MICRO for column, value in joules.items()}
-    whole = largest_remainders(exact, discharged_uj)
-    return {column: Part(uj, _half_width(cell, model, column, uj)) for column, uj in whole.items()}
+    return joules
 
 
 def _half_width(cell: Cell, model: Model, column: int, uj: int) -> int:

@@ -19,7 +19,7 @@ EXPONENTS: Final = (0.0, 0.5, 1.0, 1.5, 2.0)
 _STEP: Final = 3
 """Samples over which changes are taken to find the lag: 15 s at 5 s"""
 _NOTHING: Final = 1e-6
-"""Cores: what is left of a difference of readings that are rounded"""
+"""Cores that are no load: what is left of a difference of readings that are rounded, for instance"""
 _LEAST_CHANGES: Final = 200
 _LEAST_CORRELATION: Final = 0.05
 
@@ -75,14 +75,14 @@ def features(reading: Reading, exponent: float, columns: frozenset[int] | None =
         listed += cores
         if columns is not None and program not in columns:
             rest += cores
-        elif cores > 0:
+        elif cores > _NOTHING:
             found[program] = cores * scale
     others = (max(0.0, reading.busy - listed - reading.kernel) + rest) * scale
     if others > _NOTHING:
         found[OTHERS] = others
-    if reading.kernel > 0:
+    if reading.kernel > _NOTHING:
         found[KERNEL] = reading.kernel * scale
-    if reading.busy > 0:
+    if reading.busy > _NOTHING:
         found[AWAKE] = min(1.0, reading.busy)
     if reading.brightness:
         found[SCREEN] = reading.brightness

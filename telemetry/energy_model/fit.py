@@ -24,6 +24,8 @@ _SPREAD: Final = 0.7
 """Standard deviation of the programs' rates, as a part of the common rate"""
 _LEAST: Final = 0.25
 """Least rate of a program, as a part of the common rate"""
+_SUPPOSED: Final = 0.02
+"""Least common rate, as a part of the mean power"""
 _WIDE: Final = 5.0
 """W: standard deviation of what screen and awake may take, before anything is known"""
 _NOT_PROGRAMS: Final = (SCREEN, SCREEN_ON, AWAKE)
@@ -63,7 +65,9 @@ def fit(moments: Moments) -> Model | None:
         return None
     matrix, vector, square = _arrays(moments, columns)
     # One rate for all programs comes first.
-    common = _one_rate(columns, matrix, vector)
+    # Where power does not show what CPU time costs, a small cost is supposed.
+    supposed = _SUPPOSED * moments.totals.get(POWER, 0.0) / moments.blocks
+    common = max(_one_rate(columns, matrix, vector), supposed)
     if common <= 0:
         return None
     is_program = [column not in _NOT_PROGRAMS for column in columns]
@@ -198,6 +202,11 @@ def _squares(
 def _variance(moments: Moments, squares: float, columns: int) -> float:
     freedom = max(moments.blocks - moments.hours - columns, 1)
     return squares / freedom * (1 + moments.correlation) / (1 - moments.correlation)
+
+
+def solve(matrix: Sequence[Sequence[float]], vector: Sequence[float]) -> list[float]:
+    """Return x of matrix · x = vector, where the matrix is symmetric and positive definite."""
+    return [sum(map(mul, row, vector)) for row in _inverse([list(row) for row in matrix])]
 
 
 def _inverse(matrix: list[list[float]]) -> list[list[float]]:

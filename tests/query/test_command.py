@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from query.blame import CANNOT_SEE
 from query.main import main
 from query.reports import REPORTS
 from query.time_left import LITTLE
@@ -24,7 +25,12 @@ from tests.query.recordings import NOON, Recording, example
 
 ROOT = Path(__file__).parents[2]
 MORE = "telemetry-query: there are more rows than the 20 shown; --limit N shows more\n"
-SAID = {"recent": MORE, "drain": f"telemetry-query: {LITTLE}\n"}
+BLAME = (
+    f"telemetry-query: an estimate, learned from 1.2 h on battery; {CANNOT_SEE}; "
+    "little data: programs of which little was seen share one rate\n"
+)
+MODEL = "telemetry-query: little data: programs of which little was seen share one rate\n"
+SAID = {"recent": MORE, "drain": f"telemetry-query: {LITTLE}\n", "blame": BLAME, "model": MODEL}
 """What a report says beside its rows"""
 
 COMMAND = [sys.executable, "-W", "error", "-m", "query.main"]

@@ -1,0 +1,55 @@
+"""The reports on energy by program, as data: blame and model."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from query.columns import NAME, Column
+from query.report import Option, Report, Variant
+
+BLAME: Final = Report(
+    "blame",
+    "which program took how much of the battery's energy, estimated",
+    (
+        NAME._replace(help="of the program; in brackets what is not a program"),
+        Column("wh", "Wh", "taken out of the battery", 3, adds_up=True),
+        Column("pm", "Wh", "plus or minus: nine in ten true values lie within", 3),
+        Column("share", "%", "of what was discharged", 1, adds_up=True),
+        Column("watts", "W", "mean over the time on battery", 2, adds_up=True),
+        Column("cpu_h", "h", "CPU time on battery with that of children; on mains, of the window", 3),
+        Column("rate", "", "cost of a second of CPU, against the machine's mean", 1),
+    ),
+    limit=20,
+    finds="query.blame:parts",
+    limits_itself=True,
+    options=(
+        Option(
+            "--by",
+            "one row for each program (name), for each app, unit or container (app), or for each user",
+            choices={by: Variant("blame", {"by": by}) for by in ("name", "app", "user")},
+        ),
+        Option(
+            "--predict",
+            "add what each would have drawn from the battery in the time on mains",
+            switch=Variant(
+                "blame_predicted",
+                {"predict": 1},
+                (Column("predicted_watts", "W", "mean over the time on mains: predicted", 2),),
+            ),
+        ),
+    ),
+)
+MODEL: Final = Report(
+    "model",
+    "what was learned of the machine's power, and how well it foretells",
+    (
+        Column("item", "", "what was learned; a program stands for a second of its CPU", kind="text"),
+        Column("value", "", "in the unit of its line", 2),
+        Column("pm", "", "plus or minus: nine in ten true values lie within", 2),
+        Column("unit", "", "of the line; J/s is J for a second of CPU", kind="text"),
+    ),
+    limit=10,
+    nothing="nothing was discharged",
+    finds="query.model:items",
+    limits_itself=True,
+)
