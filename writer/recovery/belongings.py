@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from functools import cache
 
 from writer import schema
 from writer.file.catalogue import columns, objects, quoted
@@ -58,14 +59,11 @@ class Belongings:
             if table not in self._reader.tables:
                 self.failed.append(f"the rows of {table}: it is a virtual table")
                 return
-            names = ", ".join(map(quoted, self._reader.tables[table].names))
+            insert = insert_of(table, self._reader.tables[table].names)
             for page in self._reader.rows(table):
                 for row in page:
-                    marks = ", ".join("?" * len(row))
                     with suppress(sqlite3.Error, OverflowError):  # what breaks a rule of its table: damage
-                        self._target.execute(
-                            f"INSERT OR IGNORE INTO {quoted(table)} ({names}) VALUES ({marks})", row
-                        )
+                        self._target.execute(insert, row)
 
     def _make(self, what: str, sql: str) -> bool:
         try:
@@ -74,6 +72,13 @@ class Belongings:
             self.failed.append(f"{what}: {error}")
             return False
         return True
+
+
+@cache
+def insert_of(table: str, names: tuple[str, ...]) -> str:
+    """Return the statement that inserts a row that is not there yet."""
+    marks = ", ".join("?" * len(names))
+    return f"INSERT OR IGNORE INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES ({marks})"
 
 
 def _ours() -> set[str]:

@@ -26,9 +26,9 @@ def note(reader: Reader, target: sqlite3.Connection, file: str, since: int) -> I
 
     Roll-ups from ``since`` on are made of the rows that there are.
     """
-    for table, holes in reader.holes.items():
-        for hole in holes:
-            span = None if _is_found(reader, table, hole) else _span(target, table, hole)
+    for table in reader.tables:
+        for hole in reader.lost(table):
+            span = _span(target, table, hole)
             if span is None or (table in _ROLL_UPS and span["first"] >= since):
                 continue
             lost = _lost(target, table, span)
@@ -43,12 +43,6 @@ def note(reader: Reader, target: sqlite3.Connection, file: str, since: int) -> I
     for table, count in reader.refused.items():
         if count:
             yield f"{count} rows of {table} are damaged and were left out"
-
-
-def _is_found(reader: Reader, table: str, hole: Hole) -> bool:
-    """Return whether what hung there was found elsewhere: a page, or the children of one without rows."""
-    inside = [it for it in reader.found.get(table, []) if hole.has(it.first or 0) and hole.has(it.last or 0)]
-    return len(inside) == 1 or (bool(inside) and reader.tables[table].has_rowid)
 
 
 def _span(target: sqlite3.Connection, table: str, hole: Hole) -> dict[str, int] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from writer import schema
 from writer.file.transaction import transaction
-from writer.recovery.reader import Reader
+from writer.recovery.belongings import insert_of
+from writer.recovery.reader import Hole, Reader
 from writer.recovery.shapes import Row
 from writer.rollups.steps import floor, next_step, read_marks, write_step
 from writer.rollups.tables import (
@@ -26,6 +27,8 @@ _BATCH = 1000
 """Rows in a transaction"""
 _PAGES = 100
 """Pages between two chances to stop"""
+_END = 1 << 62
+"""Past all times"""
 _MARKS = ("raw_since", "minute_since", "process_hour_since")
 _REMADE = [(SYSTEM_HOUR, SYSTEM_MINUTE), (PROCESS_DAY, PROCESS_HOUR)]
 """What is made again, where it is missing, of what finer one"""
@@ -50,26 +53,35 @@ def marks_of(reader: Reader) -> dict[str, int]:
 def gather(reader: Reader, into: sqlite3.Connection) -> Iterator[None]:
     """Put the names of processes and all roll-ups into an empty database; of one key the first one counts.
 
-    What is missing and can be made of finer roll-ups is. Yields between batches.
+    What is missing is made of finer roll-ups, where none of these is lost. Yields between batches.
     """
     schema.make_tables(into)
     for table in ("process_name", *(it.name for it in TABLES)):
         if table not in reader.tables:  # of an older schema
             continue
-        names = reader.tables[table].names
         # A column that an older schema has not: nothing was added up.
-        insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        insert = insert_of(table, reader.tables[table].names)
         for number, page in enumerate(reader.rows(table), 1):
             into.executemany(insert, page)
             if number % _PAGES == 0:
                 yield
     for coarse, fine in _REMADE:
         columns = ", ".join([*coarse.keys, *coarse.columns])
-        into.execute(
-            f"INSERT OR IGNORE INTO {coarse.name} ({columns}) {coarse.of_finer(fine)}",
-            {"size": coarse.size, "first": 0, "end": 1 << 62},
-        )
+        make = f"INSERT OR IGNORE INTO {coarse.name} ({columns}) {coarse.of_finer(fine)}"
+        for first, end in _whole(reader.lost(fine.name), coarse.size):
+            into.execute(make, {"size": coarse.size, "first": first, "end": end})
         yield
+
+
+def _whole(holes: Iterable[Hole], size: int) -> Iterator[tuple[int, int]]:
+    """Yield the stretches of buckets of ``size`` seconds that no hole reaches into: first, end."""
+    at = 0
+    for first, last in sorted((hole.first or 0, _END if hole.last is None else hole.last) for hole in holes):
+        if (end := first // size * size) > at:
+            yield at, end
+        at = max(at, min(last // size * size + size, _END))
+    if at < _END:
+        yield at, _END
 
 
 def carry_over(

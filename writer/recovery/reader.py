@@ -62,9 +62,9 @@ class Reader:
         self._shapes: list[Shape] = []
         self.catalogue: list[Object] = []
         """What of sqlite_schema can be read"""
-        self.holes: dict[str, list[Hole]] = {}
+        self._holes: dict[str, list[Hole]] = {}
         """Of each table, where rows are lost from its tree; some may be found elsewhere"""
-        self.found: dict[str, list[Hole]] = {}
+        self._found: dict[str, list[Hole]] = {}
         """Of each table the first and the last key of pages that were found outside its tree"""
         self.refused: Counter[str] = Counter()
         """Of each table how many rows were found and are not believed"""
@@ -115,12 +115,23 @@ class Reader:
             for row in page:
                 yield dict(zip(self.tables[table].names, row, strict=True))
 
+    def lost(self, table: str) -> list[Hole]:
+        """Return where rows are lost from the tree of a table and were not found elsewhere."""
+        return [hole for hole in self._holes.get(table, []) if not self._is_found(table, hole)]
+
+    def _is_found(self, table: str, hole: Hole) -> bool:
+        """Return whether one page was found, or the children of one without rows."""
+        inside = [
+            it for it in self._found.get(table, []) if hole.has(it.first or 0) and hole.has(it.last or 0)
+        ]
+        return len(inside) == 1 or (bool(inside) and self.tables[table].has_rowid)
+
     # --- the catalogue ---
 
     def _read_catalogue(self) -> Iterator[int]:
         """Follow the tree from page 1; where it has holes, look for its leaves among all pages."""
         is_whole = min(list(map(self._read_entries, self._walk(1, CATALOGUE))), default=False)
-        if "system_sample" in self._roots and is_whole and not self.holes.pop(CATALOGUE.name, None):
+        if "system_sample" in self._roots and is_whole and not self._holes.pop(CATALOGUE.name, None):
             return
         for number in range(2, self._pages.count + 1):
             page = self._pages.b_tree(number) if self._owner[number] == _UNKNOWN else None
@@ -215,14 +226,14 @@ class Reader:
         return len({values[0] for _, values, _ in records if values}) == 1
 
     def _note_found(self, shape: Shape, page: Page) -> None:
-        found = self.found.setdefault(shape.name, [])
+        found = self._found.setdefault(shape.name, [])
         records, _ = self._decoder.records(page)
         keys = [shape.key(row)[:1] for record in records if (row := shape.row(record)) is not None]
         if len(found) < _MOST_HOLES and keys and keys[0] and isinstance(keys[0][0], int):
             found.append(Hole(keys[0][0], keys[-1][0]))
 
     def _note_hole(self, shape: Shape, hole: Hole) -> None:
-        holes = self.holes.setdefault(shape.name, [])
+        holes = self._holes.setdefault(shape.name, [])
         if len(holes) < _MOST_HOLES:
             holes.append(hole)
         else:  # one that has all the others

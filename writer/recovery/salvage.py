@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from writer import schema
-from writer.file.catalogue import columns, quoted
+from writer.file.catalogue import columns
 from writer.file.connections import writable
 from writer.file.result_codes import is_damage
 from writer.file.transaction import transaction
 from writer.recovery import losses, old_rollups
 from writer.recovery.aside import delete_all_but_newest, todo_of
-from writer.recovery.belongings import Belongings
+from writer.recovery.belongings import Belongings, insert_of
 from writer.recovery.pages import pages_of
 from writer.recovery.reader import Reader
 from writer.recovery.shapes import Row
@@ -114,7 +114,7 @@ class _Copy:
         self._target = target
         self._sorted = sorted_rows
         self._name = name
-        self._columns: dict[str, list[str]] = {}
+        self._columns: dict[str, dict[str, None]] = {}
         self._runs: dict[object, int] = {}
         self.told: list[str] = []
         """What of a user's own could not be made in the fresh database, and what was lost"""
@@ -131,7 +131,7 @@ class _Copy:
         for table in ("run", "system_sample", "battery_health", *_CHILDREN, *_OF_RUNS):
             if table in reader.tables:
                 have = columns(target, table)
-                self._columns[table] = [name for name in reader.tables[table].names if name in have]
+                self._columns[table] = {name: None for name in reader.tables[table].names if name in have}
         for run in reader.named_rows("run"):
             old = run.pop("run_id")
             self._insert("run", [run])
@@ -241,24 +241,20 @@ class _Copy:
 
     def _insert(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
         for row in rows:
-            names = [name for name in row if name in self._columns[table]]
+            names = tuple([name for name in row if name in self._columns[table]])
             self._execute(table, names, [[row[name] for name in names]])
 
     def _insert_rows(self, table: str, rows: list[Row]) -> int:
         if table == "process_row":
             self._number_names(rows)
         names = self._reader.tables[table].names
-        if len(names) == len(self._columns[table]):
-            return self._execute(table, names, rows)
-        at = [names.index(name) for name in self._columns[table]]
-        return self._execute(table, self._columns[table], [[row[it] for it in at] for row in rows])
+        wanted = tuple(self._columns[table])
+        if names != wanted:
+            at = [names.index(name) for name in wanted]
+            rows = [[row[it] for it in at] for row in rows]
+        return self._execute(table, wanted, rows)
 
-    def _execute(self, table: str, names: Iterable[str], rows: list[Row]) -> int:
-        names = list(names)
+    def _execute(self, table: str, names: tuple[str, ...], rows: list[Row]) -> int:
         before = self._target.total_changes  # rowcount does not see what the trigger of a view inserts
-        self._target.executemany(
-            f"INSERT OR IGNORE INTO {table} ({', '.join(map(quoted, names))}) "
-            f"VALUES ({', '.join('?' * len(names))})",
-            rows,
-        )
+        self._target.executemany(insert_of(table, names), rows)
         return self._target.total_changes - before
