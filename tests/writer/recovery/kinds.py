@@ -99,7 +99,7 @@ def leaves_of_two_tables_are_swapped(sound: Sound, dice: random.Random) -> Damag
 
 def an_index_leaf_lies_over_a_leaf(sound: Sound, dice: random.Random) -> Damaged:
     table, page = _leaf(sound, dice)
-    index = dice.choice(["system_sample_time", "system_sample_identity", "sqlite_autoindex_process_name_1"])
+    index = dice.choice(["system_sample_time", "system_sample_identity", "process_name_identity"])
     over = dice.choice(sound.leaves[index])
     return _with(sound, {page: _page(sound, over)}), Counter({table: sound.count(page)})
 
