@@ -34,5 +34,7 @@ def test_the_commands_that_it_shows_can_be_typed(tmp_path: Path, elsewhere: bool
         typed = subprocess.run(
             ["sh", "-c", command], env=environ, cwd=shell, capture_output=True, check=False
         )
-        assert (typed.returncode, typed.stderr) == (0, b""), command
+        # drain remarks, as it should, that two seconds tell little of a battery.
+        said = [line for line in typed.stderr.splitlines() if b": little data: " not in line]
+        assert (typed.returncode, said) == (0, []), command
         assert typed.stdout
