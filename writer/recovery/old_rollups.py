@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from writer import schema
 from writer.file.transaction import transaction
+from writer.recovery import old_sessions
 from writer.recovery.belongings import insert_of
 from writer.recovery.reader import Hole, Reader
 from writer.recovery.shapes import Row
@@ -56,7 +57,7 @@ def gather(reader: Reader, into: sqlite3.Connection) -> Iterator[None]:
     What is missing is made of finer roll-ups, where none of these is lost. Yields between batches.
     """
     schema.make_tables(into)
-    for table in ("process_name", *(it.name for it in TABLES)):
+    for table in ("process_name", *(it.name for it in TABLES), *old_sessions.TABLES):
         if table not in reader.tables:  # of an older schema
             continue
         # A column that an older schema has not: nothing was added up.
@@ -107,6 +108,12 @@ def carry_over(
                 target.executemany(table.upsert, rows)
                 target.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (note, copied))
             yield
+    note = f"copied {name} session"
+    if target.execute("SELECT 1 FROM setting WHERE name = ?", (note,)).fetchone() is None:
+        with transaction(target):
+            old_sessions.carry_over(source, target, until)
+            target.execute("INSERT INTO setting VALUES (?, ?)", (note, until))
+        yield
 
 
 def delete_notes(target: sqlite3.Connection, name: str) -> None:

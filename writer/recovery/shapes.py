@@ -21,7 +21,19 @@ from writer.file.catalogue import Object, columns, objects, quoted
 from writer.recovery.cells import Record
 from writer.upgrade import original
 
-_TIMES = ("ts", "time", "bucket", "first_ts", "started", "noticed", "last_time", "drain_newest_ts")
+_TIMES = (
+    "ts",
+    "time",
+    "bucket",
+    "start",
+    "stop",
+    "until",
+    "first_ts",
+    "started",
+    "noticed",
+    "last_time",
+    "drain_newest_ts",
+)
 _RANGES = dict.fromkeys(_TIMES, (0.0, END_OF_TIME)) | {
     "pid": (0, (1 << 22) - 1),  # the kernel's PID_MAX_LIMIT
     "core": (0, 4095),
@@ -38,6 +50,8 @@ _SYSTEM_RANGES = {
 }
 _ANY_NUMBER = (-1e15, 1e15)
 _LONGEST_TEXT = 4096
+_LONGEST = {"state": 1 << 20}
+"""Of texts that may be longer"""
 _ORIGINAL_COLUMNS = {table: original.columns_of(table) - {"battery_pct"} for table in original.TABLES}
 """What tables of the original logger have at least"""
 _ORIGINAL_KEYS = {"ts", "core", "pid"}
@@ -246,7 +260,7 @@ def _column(table: str, name: str, kind: str, *, is_needed: bool, is_upgraded: b
         return Column((int, float, str, bytes), -math.inf, math.inf, not is_needed, default)
     kind, is_needed = ours, is_needed or is_ours_needed
     if kind == "TEXT":
-        return _text(is_nullable=not is_needed)._replace(default=default)
+        return _text(_LONGEST.get(name, _LONGEST_TEXT), is_nullable=not is_needed)._replace(default=default)
     ranges = _RANGES | _SYSTEM_RANGES if table == "system_sample" else _RANGES
     types = (int,) if kind == "INTEGER" else (int, float)
     return Column(types, *ranges.get(name, _ANY_NUMBER), not is_needed, default)
