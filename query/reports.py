@@ -182,7 +182,7 @@ REPORTS: Final = (
             Column("charged_wh", "Wh", "put into the battery", 3),
             Column("asleep_wh", "Wh", "taken out of it while suspended, as sessions has it", 3),
             COVERED._replace(help="time awake with a power reading"),
-            Column("uncovered_s", "s", "rest of the span: asleep, off, not recorded, or no power reading"),
+            Column("uncovered_s", "s", "rest of the span: asleep, off, not recorded, or no power", wide=1),
         ),
         nothing=_NO_BATTERY,
         sums=SYSTEM,
