@@ -38,6 +38,11 @@ def times(factor: int) -> settings:
     return settings(max_examples=factor * settings().max_examples)
 
 
+def at_most(examples: int) -> settings:
+    """Draw no more than so many examples in any profile: where each makes a database."""
+    return settings(max_examples=min(examples, settings().max_examples))
+
+
 BIGGEST: Final = (1 << 63) - 1
 
 

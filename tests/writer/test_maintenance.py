@@ -211,10 +211,4 @@ def kill_again_and_again(system: System, pristine: Path, moments: random.Random,
 
 @pytest.mark.slow
 def test_a_kill_at_any_moment_costs_nothing(system: System, tmp_path: Path) -> None:
-    kill_again_and_again(system, debtor(tmp_path / "pristine.db"), random.Random(5), 6)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
-def test_many_kills_cost_nothing(system: System, tmp_path: Path, seed: int) -> None:
-    kill_again_and_again(system, debtor(tmp_path / "pristine.db"), random.Random(seed), 25)
+    kill_again_and_again(system, debtor(tmp_path / "pristine.db"), random.Random(5), 15)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.sample import Battery, Cpu, Process, Sample
-from tests.strategies import numbers, or_none
+from tests.strategies import at_most, numbers, or_none
 from tests.writer.reading import changing, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, ORDINARY, row_of, sample
@@ -304,6 +304,7 @@ class Hoard:
                 database.execute(f"INSERT OR IGNORE INTO hoard.{table} SELECT * FROM main.{table}")
 
 
+@at_most(120)
 @given(
     st.lists(
         st.tuples(
