@@ -230,7 +230,7 @@ REPORTS: Final = (
             ),
             Column("flips", "", "changes of direction in it of less than 2 minutes", wide=2),
         ),
-        nothing=_NO_BATTERY,
+        nothing="no session",
         newest_last=True,
         outlasts_samples=True,
         finds="query.sessions:open_sessions",

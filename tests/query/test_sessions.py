@@ -131,7 +131,14 @@ def test_a_machine_without_a_battery_has_none(recording: Recording, query: Query
     recording.samples(NOON, 200, cpu_total=5.0)
     ran = query("sessions")
     assert ran.rows == []
-    assert "no battery seen" in ran.err
+    assert "no session" in ran.err
+
+
+def test_none_of_a_kind_is_no_missing_battery(recording: Recording, query: Query) -> None:
+    recording.samples(NOON, 200, power=-8.0, battery_pct=60.0)
+    ran = query("sessions", "--kind", "sleep")
+    assert (ran.status, ran.rows) == (0, [])
+    assert ran.err == "telemetry-query: no session\n"
 
 
 def test_the_kinds_are_those_of_the_rules() -> None:
