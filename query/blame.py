@@ -90,7 +90,7 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
             [
                 name,
                 row.uj / 3.6e9 if is_known else None,
-                row.pm_uj / 3.6e9 if is_known and name != ASLEEP else None,
+                _pm_uj(row, discharged) / 3.6e9 if is_known and name != ASLEEP else None,
                 100 * row.uj / total if is_known else None,
                 row.uj / 1e6 / seconds if is_known and seconds and name != ASLEEP else None,
                 row.cpu / 3600 if has_cpu else None,
@@ -105,6 +105,11 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
         )
     remarks.append(_said(known) if discharged or bound.get("predict") else ON_MAINS)
     return {"parts": json.dumps(found)}, "; ".join(remarks)
+
+
+def _pm_uj(row: _Row, discharged: int) -> int:
+    """Return the ± of a row, which took no less than nothing and no more than what was discharged awake."""
+    return min(row.pm_uj, max(row.uj, discharged - row.uj))
 
 
 def _asleep(connection: sqlite3.Connection, bound: Mapping[str, Any], start: float) -> int:

@@ -71,6 +71,27 @@ def test_the_rows_sum_to_the_energy_of_the_window(rows: list[Any]) -> None:
     assert sum(round(3.6e9 * (row[1] or 0.0)) for row in blamed) == (total or 0)
 
 
+def test_no_row_may_be_more_than_all_or_less_than_nothing(recording: Recording, query: Query) -> None:
+    """The programs never pause and power changes without them, so that nothing tells what they take."""
+    recording.run()
+    for index in range(720):
+        watts = (4.5, 6.0, 9.0)[index // 6 * 7 % 31 % 3]
+        recording.sample(
+            NOON + 5 * index,
+            power=-watts,
+            status="Discharging",
+            cpu_total=10 + watts * (index % 5) / 3,
+            cpu_freq=1800.0,
+            cores=[5.0, 8.0],
+            processes=[(1, "one", 30.0, 1.0), (2, "other", 4.0, 1.0)],
+        )
+    rows = query("blame").rows
+    total = sum(row["wh"] for row in rows)
+    assert {"one", "other"} <= by_name(rows).keys()
+    for row in rows:
+        assert row["pm"] <= max(row["wh"], total - row["wh"]) * (1 + 1e-9)
+
+
 def test_the_rows_sum_to_what_energy_tells(recording: Recording, query: Query) -> None:
     known_load(recording, 300)
     recording.sample(NOON + 1500, power=4.0, status="Charging")
