@@ -60,7 +60,6 @@ def gather(reader: Reader, into: sqlite3.Connection) -> Iterator[None]:
     for table in ("process_name", *(it.name for it in TABLES), *old_sessions.TABLES):
         if table not in reader.tables:  # of an older schema
             continue
-        # A column that an older schema has not: nothing was added up.
         insert = insert_of(table, reader.tables[table].names)
         for number, page in enumerate(reader.rows(table), 1):
             into.executemany(insert, page)
@@ -71,6 +70,10 @@ def gather(reader: Reader, into: sqlite3.Connection) -> Iterator[None]:
         make = f"INSERT OR IGNORE INTO {coarse.name} ({columns}) {coarse.of_finer(fine)}"
         for first, end in _whole(reader.lost(fine.name), coarse.size):
             into.execute(make, {"size": coarse.size, "first": first, "end": end})
+        yield
+    had = {it.name: reader.tables[it.name].names for it in TABLES if it.name in reader.tables}
+    for statement in schema.fills(had):
+        into.execute(statement)
         yield
 
 

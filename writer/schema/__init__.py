@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -23,6 +23,18 @@ def migration(number: int) -> Iterator[str]:
     return statements(MIGRATIONS[number - 1].read_text(encoding="utf-8"))
 
 
+def fills(had: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """Yield the statements of migrations that fill columns of older rows, for tables that lacked the columns.
+
+    ``had``: the columns that each table had.
+    """
+    for number in range(1, LATEST + 1):
+        found = list(migration(number))
+        added = [match for statement in found if (match := _ADDS_COLUMN.match(statement))]
+        lacked = {match[1] for match in added if match[1] in had and match[2] not in had[match[1]]}
+        yield from (it for it in found if (match := _UPDATES.match(it)) and match[1] in lacked)
+
+
 VIEWS = {"training_view": 1, "system_sums": 4, "core_sums": 4, "process_sums": 4, "session_row": 10}
 """The views that are made anew, each with the version that brought it"""
 
@@ -32,7 +44,8 @@ COMPACT = {"cpu_core": "core_row", "process_sample": "process_row"}
 OUR_TRIGGERS = {f"{view}_{event}" for view in COMPACT for event in ("insert", "delete")}
 """Those that make such a view take rows as a table does"""
 
-_ADDS_COLUMN = re.compile(r"(?:\s|--[^\n]*\n)*ALTER TABLE (\w+) ADD COLUMN", re.IGNORECASE)
+_ADDS_COLUMN = re.compile(r"(?:\s|--[^\n]*\n)*ALTER TABLE (\w+) ADD COLUMN (\w+)", re.IGNORECASE)
+_UPDATES = re.compile(r"(?:\s|--[^\n]*\n)*UPDATE (\w+)", re.IGNORECASE)
 
 
 def table_of(database: sqlite3.Connection, name: str) -> str:

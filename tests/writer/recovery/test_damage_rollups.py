@@ -111,6 +111,25 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
     assert value(recorded, "SELECT last_seq FROM run JOIN dropped USING (run_id) WHERE run = 'run-a'") > 0
 
 
+def test_cpu_time_of_older_roll_ups_is_estimated_as_at_the_upgrade(recorded: Path) -> None:
+    """Roll-ups of before schema 9 hold no CPU time; 0 would be a reading."""
+    with Store(recorded) as store:
+        work_off(store)
+    with changing(recorded) as database:
+        exact = dict(database.execute("SELECT bucket, SUM(cpu_us) FROM process_hour GROUP BY bucket"))
+        for table in ("process_hour", "process_day"):
+            database.execute(f"ALTER TABLE {table} DROP COLUMN cpu_us")
+    with pages_of(recorded) as pages, closing(sqlite3.connect("", isolation_level=None)) as gathered:
+        reader = Reader(pages)
+        for _ in (*reader.survey(), *gather(reader, gathered)):
+            continue
+        found = dict(gathered.execute("SELECT bucket, SUM(cpu_us) FROM process_hour GROUP BY bucket"))
+        days = gathered.execute("SELECT SUM(cpu_us) FROM process_day").fetchone()
+    assert len(found) > 2
+    assert found == pytest.approx(exact, rel=0.01)
+    assert days[0] > 0
+
+
 def test_of_copied_files_the_newest_two_are_kept(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Store(path) as store:
         store.append(row_of(1, 10), NOW)
