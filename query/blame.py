@@ -75,7 +75,7 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
     listed = _listed(rows, names, bound["limit"])
     first = window[0].first - window[0].readings[0].seconds
     start = first if is_cut or bound["since"] is None else bound["since"]
-    asleep_uj = _asleep(connection, bound, start)
+    asleep_uj, missing = _asleep(connection, bound, start)
     if asleep_uj:
         listed.append((ASLEEP, _Row(asleep_uj, 0, 0.0)))
     total = discharged + asleep_uj
@@ -98,7 +98,7 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
                 row.predicted / predicted_seconds if predicted_seconds else None,
             ]
         )
-    remarks = []
+    remarks = [missing] if missing else []
     if is_cut:
         remarks.append(
             f"the window begins at {shown_time(window[0].first)}: at most {MOST_SHARED} samples are shared"
@@ -112,12 +112,12 @@ def _pm_uj(row: _Row, discharged: int) -> int:
     return min(row.pm_uj, max(row.uj, discharged - row.uj))
 
 
-def _asleep(connection: sqlite3.Connection, bound: Mapping[str, Any], start: float) -> int:
-    """Return the µJ drawn asleep in the window, as the report energy has them."""
-    asleep(connection, bound)
+def _asleep(connection: sqlite3.Connection, bound: Mapping[str, Any], start: float) -> tuple[int, str | None]:
+    """Return the µJ drawn asleep in the window, as the report energy has them, and what is missing."""
+    _, missing = asleep(connection, bound)
     stop = bound["until"] if bound["until"] is not None else bound["last"]
     (drawn,) = connection.execute("SELECT asleep_uj(?, ?)", (start, stop)).fetchone()
-    return drawn or 0
+    return drawn or 0, missing
 
 
 def _said(learned: Learned) -> str:

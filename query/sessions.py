@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
+from query.values import shown_time
 from telemetry import END_OF_TIME, FIRST_RECORDING
 from telemetry.sessions import Row, Session, Sessions
 from telemetry.sessions.records import SLEEP
@@ -17,35 +18,53 @@ _STATE: Final = "SELECT until, state FROM session_state ORDER BY until DESC LIMI
 _ROWS: Final = (
     f"SELECT {', '.join(Row._fields)} FROM session_row WHERE time >= ? AND time < ? ORDER BY time, ts"
 )
+_MOST_ROWS: Final = 40_000
+"""Newest samples to work sessions out of, more than two days of them. The writer does the others."""
+_OLDEST_READ: Final = (
+    "SELECT time FROM system_sample WHERE time >= ? AND time < ? ORDER BY time DESC LIMIT 1 OFFSET ?"
+)
 _KNOWN: Final = "SELECT time, name, full, unit FROM battery_health WHERE time >= ? ORDER BY time, name"
 
 
 _SLEEPS: Final = "SELECT start, stop, drawn_uj FROM session WHERE kind = 'sleep'"
 
 
-def open_sessions(connection: sqlite3.Connection, _: Mapping[str, Any]) -> tuple[Mapping[str, Any], None]:
+def open_sessions(
+    connection: sqlite3.Connection, _: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], str | None]:
     """Find ``:open_sessions``: JSON, each in the order of the columns of ``session`` behind its key."""
-    return {"open_sessions": json.dumps(_not_stored(connection))}, None
+    found, remark = _not_stored(connection)
+    return {"open_sessions": json.dumps(found)}, remark
 
 
-def asleep(connection: sqlite3.Connection, _: Mapping[str, Any]) -> tuple[Mapping[str, Any], None]:
+def asleep(connection: sqlite3.Connection, _: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
     """Add the SQL function ``asleep_uj(start, stop)``: what was drawn asleep between two times, Unix s.
 
     Whole µJ: a sleep is shared between spans by their time in such a way that these add up to it. NULL where
     nothing is known of any sleep between them.
     """
     sleeps = [_Sleep(*row) for row in connection.execute(_SLEEPS)]
-    sleeps += [_Sleep(it.start, it.end, it.drawn_uj) for it in _not_stored(connection) if it.kind == SLEEP]
+    found, remark = _not_stored(connection)
+    sleeps += [_Sleep(it.start, it.end, it.drawn_uj) for it in found if it.kind == SLEEP]
     connection.create_function("asleep_uj", 2, _Asleep(sleeps).between)
-    return {}, None
+    return {}, remark
 
 
-def _not_stored(connection: sqlite3.Connection) -> list[Session]:
+def _not_stored(connection: sqlite3.Connection) -> tuple[list[Session], str | None]:
+    """Return the sessions of rows that the writer has not come to, and what is left out of them."""
     until, state = connection.execute(_STATE).fetchone() or (0, None)
+    since = max(until, FIRST_RECORDING)
+    remark = None
+    if row := connection.execute(_OLDEST_READ, (since, END_OF_TIME, _MOST_ROWS)).fetchone():
+        # After an upgrade of years of samples the writer needs some minutes for them.
+        since, until, done = row[0], 0, until
+        state = None
+        between = f"between {shown_time(done)} and" if done else "before"
+        remark = f"sessions {between} {shown_time(since)} are missing until telemetry-writer has stored them"
     machine = Sessions.read(state)
-    rows = connection.execute(_ROWS, (max(until, FIRST_RECORDING), END_OF_TIME))
+    rows = connection.execute(_ROWS, (since, END_OF_TIME))
     known = connection.execute(_KNOWN, (until,)).fetchall()
-    return [*machine.follow(rows, known), *machine.now()]
+    return [*machine.follow(rows, known), *machine.now()], remark
 
 
 class _Sleep(NamedTuple):

@@ -55,6 +55,25 @@ def laptop() -> Laptop:
     return fortnight(seed=11)
 
 
+def test_what_the_writer_has_not_come_to_is_bounded(
+    recording: Recording, query: Query, laptop: Laptop
+) -> None:
+    """After an upgrade of a large database: the newest sessions, and what is missing."""
+    record(recording, laptop)
+    whole = query("sessions").rows
+    for back in (1, 2, 3):  # the same, earlier
+        earlier = [row._replace(time=row.time - back * 15 * 86_400) for row in laptop.rows]
+        recording.run(started=earlier[0].time - 30)
+        for row in earlier:
+            recording.sample(row.time, power=row.watts, status=row.status, battery_pct=row.pct)
+    found = query("sessions")
+    assert "are missing until telemetry-writer has stored them\n" in found.err
+    assert query("energy").err == found.err
+    assert found.rows[-len(whole) + 1 :] == whole[1:]
+    roll_up(recording, laptop.time)
+    assert query("sessions").err == ""
+
+
 def test_two_weeks_are_as_they_were(recording: Recording, query: Query, laptop: Laptop) -> None:
     record(recording, laptop)
     roll_up(recording, laptop.time)
