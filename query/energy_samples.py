@@ -20,6 +20,9 @@ _SHORTEST_SLEEP: Final = 1.0
 
 
 _BY: Final = {"name": "name", "app": "app", "user": "user"}
+_WHOLE: Final = (
+    f"WITH {sql_text('whole_names').replace('{{columns}}', 'cut, name')} SELECT cut, name FROM whole"
+)
 
 
 class Names:
@@ -48,6 +51,8 @@ class Hour(NamedTuple):
     discharged_uj: int
     first: float
     """Unix time of the first sample, s"""
+    keys: list[int]
+    """ts of each reading"""
 
 
 class Span(NamedTuple):
@@ -66,6 +71,7 @@ def hours(connection: sqlite3.Connection, span: Span, names: Names) -> Iterator[
     bound = span._asdict() | {"battery": int(span.battery)}
     rows = connection.execute(sql_text("energy_samples"), bound).fetchall()
     sql = _PROCESSES.format(by=_BY[names.by])
+    whole: dict[object, object] = dict(connection.execute(_WHOLE)) if names.by == "name" else {}
     before: tuple[object, object] = (None, None)
     for _, group in groupby(rows, key=lambda row: row[1] // _HOUR):
         of_hour = list(group)
@@ -73,13 +79,14 @@ def hours(connection: sqlite3.Connection, span: Span, names: Names) -> Iterator[
         listed: dict[int, dict[int, float]] = {}
         for ts, name, percent in connection.execute(sql, (min(keys), max(keys))):
             programs = listed.setdefault(ts, {})
+            name = whole.get(name, name)  # noqa: PLW2901  (older samplers did not complete it)
             number = names.number(name if isinstance(name, str) else None)
             programs[number] = programs.get(number, 0.0) + (percent or 0.0) / 100
         readings = []
         for row in of_hour:
             readings.append(_reading(row, listed.get(row[0], {}), cores or 1, before))
             before = row[-2:]
-        yield Hour(readings, sum(row[4] for row in of_hour), of_hour[0][1])
+        yield Hour(readings, sum(row[4] for row in of_hour), of_hour[0][1], keys)
 
 
 def _reading(row: tuple[object, ...], programs: dict[int, float], cores: int, before: object) -> Reading:

@@ -210,6 +210,25 @@ def test_what_was_drawn_asleep_has_a_row(recording: Recording, query: Query) -> 
     assert told == round(3.6e9 * (energy["discharged_wh"] + energy["asleep_wh"]))
 
 
+def test_a_name_that_was_cut_is_one_row_with_the_whole_one(recording: Recording, query: Query) -> None:
+    recording.run()
+    for index in range(120):
+        name = "telemetry-sampl" if index < 60 else "telemetry-sampler"
+        processes = [(1, name, 10.0 + load(index, 1.0), 1.0), (2, "python3.11-conf", load(index, 2.0), 1.0)]
+        recording.sample(
+            NOON + 5 * index,
+            power=-4.0,
+            status="Discharging",
+            cpu_total=20.0,
+            cores=[1.0],
+            processes=processes,
+        )
+    rows = by_name(query("blame").rows)
+    assert {name for name in rows if name[0] != "("} == {"telemetry-sampler", "python3.11-conf"}
+    (hot,) = (row for row in query("hotspots").rows if row["name"] == "telemetry-sampler")
+    assert rows["telemetry-sampler"]["cpu_h"] == pytest.approx(hot["cpu_h"])
+
+
 @pytest.mark.parametrize("by", ["app", "user"])
 def test_apps_and_users_have_rows(recording: Recording, query: Query, by: str) -> None:
     known_load(recording, 60)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
-from tests.query.test_blame import known_load
+from tests.query.test_blame import known_load, load
 
 
 def values(query: Query, *argv: str) -> dict[str, float]:
@@ -31,9 +31,30 @@ def test_held_out_hours_are_foretold_better_than_by_other_rules(recording: Recor
     for other in (
         "of the mean power instead",
         "of a line in CPU use",
-        "of a line in CPU use, clock, screen",
+        "of a linear fit of training_view",
     ):
         assert error < found[other]
+
+
+def test_the_linear_fit_takes_what_training_view_tells(recording: Recording, query: Query) -> None:
+    """Power follows the load average alone, which neither the CPU use nor any program shows."""
+    recording.run()
+    for index in range(2880):
+        load1 = load(index, 1.0) / 10
+        recording.sample(
+            NOON + 5 * index,
+            power=-(3 + load1 + index // 720),
+            status="Discharging",
+            cpu_total=load(index, 2.5),
+            load1=load1,
+            load5=None if index % 7 else "x",
+            battery_pct=90.0 - index // 720,
+            cores=[1.0],
+            processes=[(1, "a", load(index, 2.0), 1.0)],
+        )
+    found = values(query)
+    assert found["of a linear fit of training_view"] < 1.0
+    assert found["of a line in CPU use"] > 10
 
 
 def test_little_data_is_told(recording: Recording, query: Query) -> None:
