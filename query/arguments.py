@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from query.columns import Column
 from query.limits import DEGREES_MARGIN, KINDS, PERCENT_MARGIN, Kind
-from query.report import Report
+from query.report import Report, number
 from query.reports import REPORTS
 from query.times import FORMS
 from telemetry import __version__
@@ -127,11 +127,8 @@ def _add_alert(to: argparse.ArgumentParser) -> None:
 
 
 def _threshold(text: str, kind: Kind) -> float:
-    """Return the limit of an alert; digits alone, so that nan and 1e3 are refused."""
-    value = float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) else -1.0
-    if kind.least is not None and kind.least <= value <= kind.most:
-        return value
-    raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number from {kind.least:g} to {kind.most:g}")
+    """Return the limit of an alert."""
+    return number(text, kind.least or 0.0, kind.most)
 
 
 def _add_live(to: argparse.ArgumentParser) -> None:
@@ -186,6 +183,8 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
             names = list(option.choices)
             shown = f"{told} (default: {names[0]})"
             to.add_argument(option.flag, choices=names, default=names[0], help=shown)
+        elif option.reads:
+            to.add_argument(option.flag, metavar=option.metavar, type=option.reads, help=told)
         else:
             to.add_argument(option.flag, action="store_true", help=told)
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import Final
 
 from query.columns import NAME, Column
-from query.report import Option, Report, Variant
+from query.report import Option, Report, Variant, number
+
+
+def _setting(text: str) -> float:
+    """Return the percent of brightness=PERCENT."""
+    name, _, value = text.partition("=")
+    if name != "brightness":
+        raise ArgumentTypeError(f"{text[:40]!r} is not brightness=PERCENT, the one setting that is known")
+    return number(value, 0, 100)
+
 
 BLAME: Final = Report(
     "blame",
@@ -52,4 +62,12 @@ MODEL: Final = Report(
     nothing="nothing was discharged",
     finds="query.model:items",
     limits_itself=True,
+    options=(
+        Option(
+            "--what-if",
+            "add what a brightness of the screen, 0 to 100 %, would give in minutes of this battery",
+            reads=_setting,
+            metavar="brightness=PERCENT",
+        ),
+    ),
 )

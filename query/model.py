@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from query import what_if
 from query.energy_samples import Names
 from query.held_out import errors
 from query.learning import LITTLE, Learned, learned
-from telemetry.energy_model.columns import AWAKE, SCREEN, SCREEN_ON
+from telemetry.energy_model.columns import AWAKE, SCREEN
 from telemetry.energy_model.fit import Model
 from telemetry.energy_model.interval import half_width
 from telemetry.energy_model.sums import UNIT
@@ -19,7 +20,10 @@ _Item = tuple[str, float | None, float | None, str]
 
 
 def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
-    """Return the rows as JSON, and what to say beside them. ``bound``: stop and limit of the report."""
+    """Return the rows as JSON, and what to say beside them.
+
+    ``bound``: stop, limit, newest, last and what_if (None: not asked) of the report.
+    """
     names = Names()
     found = learned(connection, bound["stop"], names)
     if found.model is None:
@@ -39,16 +43,19 @@ def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
         ("learned from", found.hours, None, "h"),
         *errors(connection, found.of_hours),
     ]
-    said = "little data: programs of which little was seen share one rate" if found.hours < LITTLE else None
-    return {"items": json.dumps(rows)}, said
+    said = ["little data: programs of which little was seen share one rate"] if found.hours < LITTLE else []
+    if bound.get("what_if") is not None:
+        more, remark = what_if.rows(connection, bound, found)
+        rows += more
+        said += [remark] if remark else []
+    return {"items": json.dumps(rows)}, "; ".join(said) or None
 
 
 def _screen(found: Learned) -> list[_Item]:
     model = found.model
-    if model is None or SCREEN not in model.rates:
+    if model is None or not model.is_learned(SCREEN):
         return []
-    watts = model.rate(SCREEN) + model.rate(SCREEN_ON)
-    return [("screen at full brightness", watts, model.deviation(SCREEN) + model.deviation(SCREEN_ON), "W")]
+    return [("screen at full brightness", *what_if.screen_watts(model, (0.0, 0.0), (1.0, 1.0)), "W")]
 
 
 def _programs(found: Learned, model: Model, names: Names, limit: int | None) -> list[_Item]:

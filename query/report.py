@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ class Variant(NamedTuple):
 
     sql: str
     """Name of the file in ``sql/``, without its ending."""
-    parameters: Mapping[str, int | str | None] = {}
+    parameters: Mapping[str, float | str | None] = {}
     columns: tuple[Column, ...] = ()
     """Columns that the report has not."""
     by: By | None = None
@@ -32,13 +33,16 @@ class Variant(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option that one report has beside those of all: either a choice or a switch."""
+    """An option that one report has beside those of all: a choice, a switch, or one that takes a value."""
 
     flag: str
     help: str
     choices: Mapping[str, Variant] | None = None
     """By what the user types; the first is the default."""
     switch: Variant | None = None
+    reads: Callable[[str], float] | None = None
+    """The value, as a parameter named as the option's key; raises argparse.ArgumentTypeError"""
+    metavar: str = ""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -99,12 +103,25 @@ def sql_text(name: str) -> str:
     return _INCLUDE.sub(lambda found: sql_text(found[1]).replace("{{columns}}", found[2]), text)
 
 
+def number(text: str, least: float, most: float) -> float:
+    """Return an argument from 0 to 999; digits alone, so that nan and 1e3 are refused.
+
+    Raises argparse.ArgumentTypeError.
+    """
+    value = float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) else -1.0
+    if least <= value <= most:
+        return value
+    raise ArgumentTypeError(f"{text[:40]!r} is not a number from {least:g} to {most:g}")
+
+
 def variant_of(report: Report, arguments: Mapping[str, Any]) -> Variant:
     """Return what the given ``arguments`` make of ``report``; the plain report where they say nothing."""
     found: Variant | None = None
     for option in report.options:
         given = arguments.get(option.key)
         chosen = option.switch if given else None
+        if option.reads and given is not None:
+            chosen = Variant(report.name, {option.key: given})
         if option.choices:
             chosen = option.choices[given or next(iter(option.choices))]
         if chosen:

@@ -45,15 +45,27 @@ def ahead(
     now = _now(connection, bound["newest"], bound["last"])
     if now is None:
         return dict(_UNKNOWN), None
-    direction = now.rows[-1].direction
-    if direction == CHARGE and now.session.kind == CHARGE:
+    if now.rows[-1].direction == CHARGE and now.session.kind == CHARGE:
         return _UNKNOWN | {"hours_to_full": _to_full(now)}, None
-    discharge = _discharge(now) if direction == DISCHARGE else None
-    found = time_left(discharge, _past(connection, now)) if discharge else None
+    known = _known(connection, now)
+    found = time_left(*known) if known else None
     if found is None:
         return dict(_UNKNOWN), None
     figures = (found.hours, found.low, found.high, None)
     return dict(zip(_UNKNOWN, figures, strict=True)), LITTLE if found.little else None
+
+
+def discharge_now(
+    connection: sqlite3.Connection, newest: int | None, moment: float | None
+) -> tuple[Discharge, Past] | None:
+    """Return the discharge that goes on at a sample and what earlier ones told; None where there is none."""
+    now = _now(connection, newest, moment)
+    return _known(connection, now) if now else None
+
+
+def _known(connection: sqlite3.Connection, now: _Now) -> tuple[Discharge, Past] | None:
+    discharge = _discharge(now) if now.rows[-1].direction == DISCHARGE else None
+    return (discharge, _past(connection, now)) if discharge else None
 
 
 class _Now(NamedTuple):

@@ -57,6 +57,10 @@ class Model(NamedTuple):
         fallback = 0.0 if column in _NOT_PROGRAMS else _SPREAD * self.common
         return self.deviations.get(column, fallback)
 
+    def is_learned(self, column: int) -> bool:
+        """Return whether the samples tell of screen or awake: at least half of the doubt is gone."""
+        return column in self.deviations and self.deviations[column] < _WIDE / 2
+
 
 def fit(moments: Moments) -> Model | None:
     """Learn the rates; None where there is nothing to learn from."""

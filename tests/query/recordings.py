@@ -177,6 +177,34 @@ def _example_row(index: int, names: list[str]) -> dict[str, Any]:
     }
 
 
+def nine_days(path: Path) -> None:
+    """The third database of docs/reports.md: an hour a day with a screen, and 0.4 W more on three."""
+    with Recording(path) as recording:
+        recording.health(NOON - 8 * 86_400, "BAT0", 5.0, 5.4, 88)
+        for day in range(9):
+            first = NOON + 86_400 * (day - 8)
+            recording.run(started=first)
+            for index in range(720):
+                phase = index + 100 * day
+                browser = phase * 7 % 60 if phase // 20 % 3 else 0.5
+                editor = 25.0 if phase // 50 % 4 == 1 else 1.0
+                bright = (80.0, 30.0, 55.0)[phase // 90 % 3]
+                watts = 4.1 + 0.4 * (day > 5) + 0.031 * browser + 0.012 * editor + 0.022 * bright
+                recording.sample(
+                    first + 5 * index,
+                    power=-round(watts + 0.05 * (phase * 11 % 7 - 3), 3),
+                    voltage=11.8,
+                    battery_pct=90.0 - index // 75,
+                    status="Discharging",
+                    brightness=bright,
+                    cpu_total=(browser + editor) / 4,
+                    cpu_freq=1000.0,
+                    load1=(browser + editor) / 100,
+                    cores=[browser, editor, 0.0, 0.0],
+                    processes=[(31, "firefox", browser, 9.0), (32, "emacs", editor, 2.0)],
+                )
+
+
 def half_a_year(path: Path) -> None:
     """The other database of docs/reports.md: a battery that wears, and one that was in for ten days."""
     day = 86_400.0

@@ -25,7 +25,7 @@ from query.main import main
 from query.report import Report
 from query.reports import REPORTS
 from query.times import FORMS
-from tests.query.recordings import NOON, example, half_a_year
+from tests.query.recordings import NOON, example, half_a_year, nine_days
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
 NOW = NOON + 5_400
@@ -36,6 +36,7 @@ def examples(directory: Path) -> None:
     """The databases that the document is about."""
     example(directory / "telemetry.db")
     half_a_year(directory / "half-a-year.db")
+    nine_days(directory / "nine-days.db")
 
 
 def printed(directory: Path, command: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from query.what_if import NEVER, NOT_LEARNED, NOT_ON_BATTERY
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
 from tests.query.test_blame import known_load, load
@@ -71,20 +74,71 @@ def test_the_limit_is_of_programs(recording: Recording, query: Query) -> None:
     assert "idle" in found
 
 
-def test_the_screen_is_told_where_brightness_is_known(recording: Recording, query: Query) -> None:
+def with_screen(recording: Recording, brightness: Callable[[int], float | None], count: int = 720) -> None:
+    """A machine of 3 W beside a screen that takes 2 W at full brightness; a pack of 60 Wh at 80 %."""
+    recording.health(NOON - 1, "BAT0", 5.0, 5.0)
     recording.run()
-    for index in range(720):
-        bright = 100.0 if index // 60 % 2 else 20.0
+    for index in range(count):
+        bright = brightness(index)
         recording.sample(
             NOON + 5 * index,
-            power=-(3 + 0.02 * bright),
+            power=-(3 + 0.02 * (bright or 0.0)),
             status="Discharging",
+            voltage=12.0,
+            battery_pct=80.0,
             brightness=bright,
             cpu_total=1.0,
             cores=[1.0],
             processes=[(1, "a", 0.5 + index % 2, 1.0)],
         )
+
+
+def in_turns(index: int) -> float:
+    """A mean of 60 %, also of each ten minutes."""
+    return 100.0 if index // 60 % 2 else 20.0
+
+
+def test_the_screen_is_told_where_brightness_is_known(recording: Recording, query: Query) -> None:
+    with_screen(recording, in_turns)
     assert values(query)["screen at full brightness"] == pytest.approx(2.0, rel=0.2)
+
+
+@pytest.mark.parametrize("wanted", [20, 60, 100])
+def test_another_brightness_is_told_in_minutes(recording: Recording, query: Query, wanted: int) -> None:
+    """4.2 W on the mean, so that the time left is multiplied by 4.2 / (3 + what the screen then takes)."""
+    with_screen(recording, in_turns)
+    left = 60 * query("drain").rows[0]["hours_left"]
+    found = values(query, "--what-if", f"brightness={wanted}")
+    assert found["time left"] == pytest.approx(left)
+    more = found[f"more of it at {wanted} % brightness"]
+    assert more == pytest.approx(left * (4.2 / (3 + 0.02 * wanted) - 1), abs=0.02 * left)
+    assert found[f"screen at {wanted} % brightness"] == pytest.approx(0.02 * wanted, abs=0.15)
+
+
+def test_the_brightness_of_now_counts_for_the_power_of_now(recording: Recording, query: Query) -> None:
+    """It is bright now and was dim before: what is saved at first is the whole of it."""
+    with_screen(recording, lambda index: 100.0 if index >= 600 or index // 60 % 5 == 0 else 20.0)
+    left = 60 * query("drain").rows[0]["hours_left"]
+    found = values(query, "--what-if", "brightness=20")
+    assert left + found["more of it at 20 % brightness"] == pytest.approx(60 * 48 * 0.97 / 3.4, rel=0.05)
+
+
+@pytest.mark.parametrize(("brightness", "said"), [(None, NEVER), (70.0, NOT_LEARNED)])
+def test_without_a_changing_brightness_it_is_said(
+    recording: Recording, query: Query, brightness: float | None, said: str
+) -> None:
+    with_screen(recording, lambda _: brightness)
+    ran = query("model", "--what-if", "brightness=40")
+    assert said in ran.err
+    assert not [row for row in ran.rows if "40 %" in row["item"]]
+
+
+def test_on_mains_the_watts_are_told_and_no_minutes(recording: Recording, query: Query) -> None:
+    with_screen(recording, in_turns)
+    recording.samples(NOON + 3600, 60, power=5.0, status="Charging", voltage=12.0, battery_pct=80.0)
+    ran = query("model", "--what-if", "brightness=40")
+    assert NOT_ON_BATTERY in ran.err
+    assert {row["unit"] for row in ran.rows if "brightness" in row["item"]} == {"W"}
 
 
 def test_without_a_discharge_there_is_no_model(recording: Recording, query: Query) -> None:
