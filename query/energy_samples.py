@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -65,28 +65,40 @@ class Span(NamedTuple):
     """Those on battery alone"""
 
 
-def hours(connection: sqlite3.Connection, span: Span, names: Names) -> Iterator[Hour]:
-    """Yield the newest ``most`` samples of a span in the order of their time, hour by hour."""
+def hours(connection: sqlite3.Connection, span: Span, names: Names | None) -> Iterator[Hour]:
+    """Yield the newest ``most`` samples of a span in the order of their time, hour by hour.
+
+    ``names``: None leaves the programs out; all that was busy is then of others and the kernel.
+    """
     (cores,) = connection.execute(_CORES).fetchone()
     bound = span._asdict() | {"battery": int(span.battery)}
     rows = connection.execute(sql_text("energy_samples"), bound).fetchall()
-    sql = _PROCESSES.format(by=_BY[names.by])
-    whole: dict[object, object] = dict(connection.execute(_WHOLE)) if names.by == "name" else {}
+    whole: dict[object, object] = {}
+    if names and names.by == "name":
+        whole = dict(connection.execute(_WHOLE))
     before: tuple[object, object] = (None, None)
     for _, group in groupby(rows, key=lambda row: row[1] // _HOUR):
         of_hour = list(group)
         keys = [row[0] for row in of_hour]
-        listed: dict[int, dict[int, float]] = {}
-        for ts, name, percent in connection.execute(sql, (min(keys), max(keys))):
-            programs = listed.setdefault(ts, {})
-            name = whole.get(name, name)  # noqa: PLW2901  (older samplers did not complete it)
-            number = names.number(name if isinstance(name, str) else None)
-            programs[number] = programs.get(number, 0.0) + (percent or 0.0) / 100
+        listed = _programs(connection, (min(keys), max(keys)), names, whole) if names else {}
         readings = []
         for row in of_hour:
             readings.append(_reading(row, listed.get(row[0], {}), cores or 1, before))
             before = row[-2:]
         yield Hour(readings, sum(row[4] for row in of_hour), of_hour[0][1], keys)
+
+
+def _programs(
+    connection: sqlite3.Connection, keys: tuple[int, int], names: Names, whole: Mapping[object, object]
+) -> dict[int, dict[int, float]]:
+    """Return the busy cores of each program by sample, from one key to another. ``whole``: by cut names."""
+    listed: dict[int, dict[int, float]] = {}
+    for ts, cut, percent in connection.execute(_PROCESSES.format(by=_BY[names.by]), keys):
+        programs = listed.setdefault(ts, {})
+        name = whole.get(cut, cut)  # older samplers did not complete it
+        number = names.number(name if isinstance(name, str) else None)
+        programs[number] = programs.get(number, 0.0) + (percent or 0.0) / 100
+    return listed
 
 
 def _reading(row: tuple[object, ...], programs: dict[int, float], cores: int, before: object) -> Reading:

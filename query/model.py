@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from query import what_if
+from query import idle_trend, what_if
 from query.energy_samples import Names
 from query.held_out import errors
 from query.learning import LITTLE, Learned, learned
@@ -28,7 +28,10 @@ def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
     found = learned(connection, bound["stop"], names)
     if found.model is None:
         return {"items": "[]"}, None
-    rows: list[_Item] = [("idle", found.idle, None, "W"), *_screen(found)]
+    days = idle_trend.idle_by_day(connection, bound["last"], found)
+    rows: list[_Item] = [("idle", found.idle, None, "W")]
+    rows += [(f"idle on {day.isoformat()}", watts, None, "W") for day, watts in days[-idle_trend.SHOWN :]]
+    rows += _screen(found)
     rows.append(("awake", found.model.rate(AWAKE), found.model.deviation(AWAKE), "W"))
     rows += _programs(found, found.model, names, bound["limit"])
     rows += [
@@ -44,6 +47,8 @@ def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
         *errors(connection, found.of_hours),
     ]
     said = ["little data: programs of which little was seen share one rate"] if found.hours < LITTLE else []
+    if shift := idle_trend.shift_of(days):
+        said.append(idle_trend.told(shift))
     if bound.get("what_if") is not None:
         more, remark = what_if.rows(connection, bound, found)
         rows += more
