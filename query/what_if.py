@@ -15,7 +15,7 @@ from telemetry.energy_model.interval import half_width
 from telemetry.time_left import Discharge, Past, time_left
 
 NEVER: Final = "the samples on battery that the model rests on have no brightness"
-NOT_LEARNED: Final = "the brightness hardly changed on battery, so that what the screen takes was not learned"
+NOT_LEARNED: Final = "on battery the screen had about one brightness: what another takes was not learned"
 NOT_ON_BATTERY: Final = "minutes are known while the battery discharges and tells its charge"
 
 _Item = tuple[str, float | None, float | None, str]

@@ -123,11 +123,19 @@ def test_the_brightness_of_now_counts_for_the_power_of_now(recording: Recording,
     assert left + found["more of it at 20 % brightness"] == pytest.approx(60 * 48 * 0.97 / 3.4, rel=0.05)
 
 
-@pytest.mark.parametrize(("brightness", "said"), [(None, NEVER), (70.0, NOT_LEARNED)])
+@pytest.mark.parametrize(
+    ("brightness", "said"),
+    [
+        (lambda _: None, NEVER),
+        (lambda _: 70.0, NOT_LEARNED),
+        (lambda index: 70.0 if index // 60 % 2 else 0.0, NOT_LEARNED),
+    ],
+    ids=["not recorded", "one", "one and off"],
+)
 def test_without_a_changing_brightness_it_is_said(
-    recording: Recording, query: Query, brightness: float | None, said: str
+    recording: Recording, query: Query, brightness: Callable[[int], float | None], said: str
 ) -> None:
-    with_screen(recording, lambda _: brightness)
+    with_screen(recording, brightness)
     ran = query("model", "--what-if", "brightness=40")
     assert said in ran.err
     assert not [row for row in ran.rows if "40 %" in row["item"]]
