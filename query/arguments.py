@@ -49,12 +49,18 @@ def parser() -> argparse.ArgumentParser:
     """
     top = _Parser(
         prog=_PROG,
-        description="Reports over what telemetry-writer recorded: battery, CPU and processes.",
+        description="Reports over what telemetry-writer recorded: battery, CPU and processes. "
+        "Without REPORT: an overview of one screen.",
         formatter_class=_Help,
     )
     top.set_defaults(db=None, control=None)
     _add_common(top)
-    reports = top.add_subparsers(dest="report", metavar="REPORT", required=True, title="reports", prog=_PROG)
+    top.add_argument(
+        "--line",
+        action="store_true",
+        help="without REPORT: the battery in one line, for a status bar or prompt",
+    )
+    reports = top.add_subparsers(dest="report", metavar="REPORT", title="reports", prog=_PROG)
     for report in REPORTS:
         one = reports.add_parser(
             report.name,

@@ -52,7 +52,11 @@ def _main(argv: Sequence[str], now: float) -> int:
 def _run(argv: Sequence[str], now: float) -> None:
     given = vars(arguments.parser().parse_args(argv))
     check_open_files()
-    if given["report"] == "live":
+    if given["line"] and given["report"]:
+        raise UsageError("--line goes without a report; see telemetry-query --help")
+    if given["report"] is None:
+        _overview(given, now)
+    elif given["report"] == "live":
         _show_live(given)
     elif given["report"] == "alert":
         _alert(given)
@@ -89,6 +93,32 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     sys.stdout.flush()  # remarks come behind the rows
     for remark in (*answer.remarks, *_silence(committed)):
         say(PROGRAM, remark)
+
+
+def _overview(given: Mapping[str, Any], now: float) -> None:
+    from query import overview  # noqa: PLC0415  (no report needs it)
+
+    path: Path = given["db"] or _default_database()
+    brief: bool = given["line"]
+    # A status bar asks often: each commit wears an SD card, so that the writer is asked only on request.
+    committed = _ask_writer("commit", given["control"], path) if given["control"] or not brief else None
+    writer = None if committed is None else not committed.silent
+    with _telling_of_damage(given["control"], path), database.reading(path) as connection:
+        parameters = {
+            **database.limits(connection, path)._asdict(),
+            "now": now,
+            "database": "",
+            "bytes": 0,
+        }
+        facts = overview.gather(connection, parameters, writer, brief=brief)
+    if brief:
+        print(overview.line(facts))
+        return
+    width, _ = _terminal()
+    for line in overview.lines(
+        facts, min(width, overview.WIDTH), ascii_only=not overview.can_draw(sys.stdout.encoding)
+    ):
+        print(line)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def _head(command: Command) -> Iterator[str]:
     yield ".SH SYNOPSIS"
     yield f".B {_plain(command.name)}"
     if command.reports:
-        yield "[\\fIOPTION\\fR ...] \\fIREPORT\\fR [\\fIOPTION\\fR ...]"
+        yield "[\\fIOPTION\\fR ...] [\\fIREPORT\\fR [\\fIOPTION\\fR ...]]"
     else:
         yield "[\\fIOPTION\\fR ...]"
 

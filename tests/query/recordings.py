@@ -205,6 +205,44 @@ def nine_days(path: Path) -> None:
                 )
 
 
+def a_day(path: Path) -> None:
+    """The overview of docs/reports.md: an evening on battery, a night asleep, a charge, and battery again."""
+    names = ["firefox", "python3", "Xorg", "pulseaudio"]
+    with Recording(path) as recording:
+        end = NOON + 5_400
+        first = end - 1_439 * 60
+        recording.run(started=first - 60)
+        recording.health(first, "BAT0", 10.0, 10.8, 212)
+        pct = 88.0
+        for minute in range(1_440):
+            time = first + 60.0 * minute
+            if 570 <= minute < 1_020:
+                continue  # asleep, from 23:00 to 6:30
+            charging = 1_030 <= minute < 1_180
+            busy = minute * 37 % 60
+            watts = 12.0 if charging else -(1.8 + busy / 40)
+            suspended = 450 * 60.0 if minute == 1_020 else 0.0
+            pct = min(100.0, pct + watts / 60 / 0.38) - (4.0 if suspended else 0.0)
+            recording.sample(
+                time,
+                interval=60.0,
+                suspended=suspended,
+                power=watts,
+                voltage=3.8,
+                battery_pct=float(round(pct)),
+                battery_level=pct / 10,
+                status="Charging" if charging else "Discharging",
+                on_ac=int(charging),
+                throttled="",
+                cpu_total=4.0 + busy / 2,
+                cpu_temp=46.0 + busy / 10,
+                processes=[
+                    (800 + rank, name, busy * 1.5 / (rank + 1) + 0.4, 12.0 / (rank + 1))
+                    for rank, name in enumerate(names)
+                ],
+            )
+
+
 def half_a_year(path: Path) -> None:
     """The other database of docs/reports.md: a battery that wears, and one that was in for ten days."""
     day = 86_400.0

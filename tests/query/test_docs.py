@@ -25,16 +25,17 @@ from query.main import main
 from query.report import Report
 from query.reports import REPORTS
 from query.times import FORMS
-from tests.query.recordings import NOON, example, half_a_year, nine_days
+from tests.query.recordings import NOON, a_day, example, half_a_year, nine_days
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
 NOW = NOON + 5_400
-BLOCK = re.compile(r"^```console\n(\$ (telemetry-query [^\n]*)\n.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```console\n(\$ (telemetry-query[^\n]*)\n.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def examples(directory: Path) -> None:
     """The databases that the document is about."""
     example(directory / "telemetry.db")
+    a_day(directory / "day.db")
     half_a_year(directory / "half-a-year.db")
     nine_days(directory / "nine-days.db")
 
@@ -70,6 +71,17 @@ def shown() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("command", "text"), shown(), ids=[command for command, _ in shown()])
 def test_what_is_shown_was_printed(directory: Path, command: str, text: str) -> None:
     assert without_size(text) == without_size(printed(directory, command))
+
+
+def test_the_readme_opens_with_the_overview_of_this_page() -> None:
+    readme = (DOCUMENT.parents[1] / "README.md").read_text(encoding="utf-8")
+    (command, text), (line, told) = shown_of("--db day.db", "--db day.db --line")
+    assert readme.split("```console\n")[1].split("```")[0] == text, command
+    assert f"`{told.splitlines()[1]}`" in readme, line
+
+
+def shown_of(*options: str) -> list[tuple[str, str]]:
+    return [it for it in shown() if it[0] in {f"telemetry-query {option}" for option in options}]
 
 
 def test_there_is_no_other_example() -> None:

@@ -1,0 +1,308 @@
+"""``telemetry-query`` alone: one screen on the battery and the machine, and one line of it for a status bar.
+
+``gather`` asks the reports and ``lines`` lays out what they found. What is not known is left out or ``-``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from query.answer import ask
+from query.report import sql_text, variant_of
+from query.reports import BY_NAME
+from query.values import shown_span
+from query.width import cut
+from telemetry.command import printable
+from telemetry.sessions.records import CHARGE, HOLE, SLEEP
+
+WIDTH: Final = 53
+"""Columns at most: a phone held upright, over SSH"""
+MOST_LINES: Final = 15
+SLOTS: Final = 48
+"""Spans that the last day is shown in: half an hour each"""
+_DAY: Final = 86_400.0
+_HOUR: Final = 3_600.0
+_PROGRAMS: Final = 3
+_OLD: Final = 10
+"""Intervals after which a sample no longer tells of now,"""
+_COMMIT: Final = 120.0
+"""and s in which the writer commits what it has: the line does not ask it to"""
+_USUAL_INTERVAL: Final = 60.0
+_LEAST_SHARE: Final = 0.1
+"""Part of a slot that charge or sleep must take to be marked"""
+_WH: Final = " Wh"
+_NONE: Final = "-"
+_BLOCKS: Final = "▁▂▃▄▅▆▇█"
+_DIGITS: Final = "0123456789"
+
+
+class Facts(NamedTuple):
+    """What the overview tells; None where it is not known."""
+
+    now: float
+    """Unix s"""
+    time: float | None = None
+    """of the newest sample, Unix s; None: there is none"""
+    is_old: bool = False
+    """The newest sample no longer tells of now."""
+    pct: float | None = None
+    status: str | None = None
+    watts: float | None = None
+    on_ac: bool | None = None
+    hours: tuple[float | None, float | None, float | None] = (None, None, None)
+    """h left, and its range"""
+    to_full: float | None = None
+    """h"""
+    percents: Sequence[float | None] = ()
+    """of the last day, one a slot"""
+    marks: str = ""
+    """+ charging, z asleep, one a slot"""
+    awake_wh: float | None = None
+    """drawn since midnight"""
+    asleep_wh: float | None = None
+    programs: Sequence[tuple[str, float]] = ()
+    """Name and h of CPU time in the last day"""
+    cpu: float | None = None
+    """%"""
+    temp: float | None = None
+    """°C"""
+    throttled: str | None = None
+    """Empty: nothing holds the CPU back"""
+    lost: int = 0
+    """samples lost since midnight"""
+    holes: int = 0
+    """times since midnight at which nothing was recorded"""
+    hole_s: float = 0.0
+    """s of these"""
+    writer: bool | None = None
+    """Whether the writer answered, False: it gets no samples; None: no answer"""
+
+
+# --- gathering -------------------------------------------------------------------------------------
+
+
+def gather(
+    connection: sqlite3.Connection, parameters: Mapping[str, Any], writer: bool | None, *, brief: bool
+) -> Facts:
+    """Return what the database tells at ``parameters["now"]``; of ``brief`` only what the line needs.
+
+    ``parameters`` are those of query.answer.ask. Raises UserError.
+    """
+    now: float = parameters["now"]
+
+    def rows(name: str, since: float | None = None, **options: Any) -> list[dict[str, Any]]:
+        report = BY_NAME[name]
+        bound = {**parameters, "since": since, "until": None, "limit": options.pop("limit", None)}
+        answer = ask(connection, report, variant_of(report, options), bound)
+        names = [column.name for column in answer.columns]
+        return [dict(zip(names, row, strict=True)) for row in answer.rows]
+
+    newest = next(iter(rows("recent", limit=1)), None)
+    if newest is None:
+        return Facts(now, writer=writer)
+    beside = connection.execute(_BESIDE, (newest["ts"],)).fetchone()
+    facts = _now(now, newest, beside)._replace(writer=writer)
+    if not facts.is_old:
+        ahead = next(iter(rows("drain")), {})
+        low_to_high = ("hours_left", "hours_left_low", "hours_left_high")
+        left, low, high = (_number(ahead.get(name)) for name in low_to_high)
+        facts = facts._replace(hours=(left, low, high), to_full=_number(ahead.get("hours_to_full")))
+    if brief:
+        return facts
+    midnight = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    energy = next(iter(rows("energy", since=midnight)), {})
+    sessions = [_Span(it["kind"], it["start"], it["end"]) for it in rows("sessions", since=now - _DAY)]
+    holes = [it for it in sessions if it.kind == HOLE and it.end > midnight]
+    # From a whole hour on: the roll-up of that hour is read and not its samples, of each process one.
+    programs = rows("hotspots", since=(now - _DAY) // _HOUR * _HOUR, limit=_PROGRAMS)
+    (lost,) = connection.execute(_LOST, (midnight,)).fetchone()
+    bound = {"start": now - _DAY, "stop": now, "slots": SLOTS}
+    return facts._replace(
+        percents=[_number(pct) for _, pct in connection.execute(sql_text("overview_percents"), bound)],
+        marks=_marks(sessions, now),
+        awake_wh=_number(energy.get("discharged_wh")),
+        asleep_wh=_number(energy.get("asleep_wh")),
+        programs=[
+            (_text(it["name"]) or "-", hours)
+            for it in programs
+            if (hours := _number(it["cpu_h"])) is not None
+        ],
+        lost=lost,
+        holes=len(holes),
+        hole_s=sum(it.end - max(it.start, midnight) for it in holes),
+    )
+
+
+_BESIDE: Final = "SELECT interval, on_ac, cpu_temp, throttled FROM system_sample WHERE ts = ?"
+_LOST: Final = "SELECT coalesce(SUM(last_seq - first_seq + 1), 0) FROM gap WHERE noticed >= ?"
+
+
+def _now(now: float, sample: Mapping[str, Any], beside: tuple[Any, ...]) -> Facts:
+    interval, on_ac, temp, throttled = beside
+    moment = _number(sample["time"])
+    old = _OLD * (_number(interval) or _USUAL_INTERVAL) + _COMMIT
+    return Facts(
+        now,
+        time=moment,
+        is_old=moment is None or now - moment > old,
+        pct=_number(sample["battery_pct"]),
+        watts=_number(sample["watts"]),
+        on_ac=None if on_ac is None else bool(on_ac),
+        cpu=_number(sample["cpu_total"]),
+        temp=_number(temp),
+        status=_text(sample["status"]),
+        throttled=_text(throttled),
+    )
+
+
+class _Span(NamedTuple):
+    """A session"""
+
+    kind: str
+    start: float
+    end: float
+
+
+def _marks(sessions: Sequence[_Span], now: float) -> str:
+    """Return a sign for each slot of the last day."""
+    slot = _DAY / SLOTS
+    signs = []
+    for number in range(SLOTS):
+        start = now - _DAY + number * slot
+        taken = {CHARGE: 0.0, SLEEP: 0.0}
+        for it in sessions:
+            if it.kind in taken:
+                taken[it.kind] += max(0.0, min(it.end, start + slot) - max(it.start, start))
+        kind = max(taken, key=lambda kind: taken[kind])
+        signs.append(" " if taken[kind] < _LEAST_SHARE * slot else "+" if kind == CHARGE else "z")
+    return "".join(signs)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> float | None:
+    """Return a stored value as a number; None for whatever else SQLite stores."""
+    return float(value) if isinstance(value, (int, float)) and isfinite(value) else None
+
+
+# --- layout ----------------------------------------------------------------------------------------
+
+
+def lines(facts: Facts, width: int = WIDTH, *, ascii_only: bool = False) -> list[str]:
+    """Return the overview: at most MOST_LINES lines of at most ``width`` columns."""
+    if facts.time is None:
+        return [cut("no sample recorded: is telemetry-writer running?", width)]
+    plain = []
+    for line in (*_of_battery(facts, ascii_only), *_of_machine(facts), *_of_recording(facts)):
+        text = printable(line)
+        if ascii_only:
+            text = text.replace("°", "").encode("ascii", "backslashreplace").decode()
+        plain.append(cut(text, width).rstrip())
+    return plain
+
+
+def can_draw(encoding: str | None) -> bool:
+    """Return whether text in ``encoding`` has the blocks of the sparkline; None: no bytes are made of it."""
+    try:
+        _BLOCKS.encode(encoding or "utf-8")
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
+def line(facts: Facts) -> str:
+    """Return the battery in one short line, for a status bar: ``82% 6.5W 6.2h(5.4-7.1)``, ASCII alone."""
+    left, low, high = facts.hours
+    parts = [_figure(facts.pct, "%", 0), _figure(facts.watts if not facts.is_old else None, "W")]
+    if left is not None:
+        spread = f"({_figure(low)}-{_figure(high)})" if low is not None and high is not None else ""
+        parts.append(f"{_figure(left, 'h')}{spread}")
+    elif facts.to_full is not None:
+        parts.append(f"full in {_figure(facts.to_full, 'h')}")
+    elif not facts.is_old and facts.status == "Full":
+        parts.append("full")
+    elif not facts.is_old and facts.on_ac:
+        parts.append("on mains")
+    if facts.time is not None and facts.is_old:
+        parts.append(f"{_age(facts).replace(' ', '')} old")
+    return " ".join(filter(None, parts)) or "-"
+
+
+def _of_battery(facts: Facts, ascii_only: bool) -> Iterator[str]:
+    states = {"Discharging": "discharging", "Charging": "charging", "Not charging": "not charging"}
+    status = states.get(facts.status or "", (facts.status or "").lower())
+    mains = "on mains" if facts.on_ac and status != "charging" else ""
+    has_battery = facts.pct is not None or facts.watts is not None or facts.status is not None
+    told: tuple[str, ...] = (_figure(facts.pct, " %", 0), status, _figure(facts.watts, " W"), mains)
+    if facts.is_old:
+        told, mains = (_figure(facts.pct, " %", 0) or "-", f"{_age(facts)} ago"), ""
+    yield f"battery    {', '.join(filter(None, told if has_battery else ('-', mains)))}"
+    left, low, high = facts.hours
+    if left is not None:
+        spread = f" ({_figure(low)} to {_figure(high)})" if low is not None and high is not None else ""
+        yield f"time left  {_figure(left, ' h')}{spread}"
+    elif facts.to_full is not None:
+        yield f"full in    {_figure(facts.to_full, ' h')}"
+    known = [pct for pct in facts.percents if pct is not None]
+    if known:
+        yield f"last 24 h  {min(known):.0f} to {max(known):.0f} %   + charging   z asleep"
+        yield "".join(_bar(pct, _DIGITS if ascii_only else _BLOCKS) for pct in facts.percents)
+        if facts.marks.strip():
+            yield facts.marks
+    drawn = (("awake", facts.awake_wh), ("asleep", facts.asleep_wh))
+    if has_battery and any(wh is not None for _, wh in drawn):
+        yield f"today      {', '.join(f'{_figure(wh, _WH, 2) or _NONE} {how}' for how, wh in drawn)}"
+
+
+def _bar(pct: float | None, levels: str) -> str:
+    if pct is None:
+        return " "
+    return levels[min(len(levels) - 1, max(0, int(pct / 100 * len(levels))))]
+
+
+def _of_machine(facts: Facts) -> Iterator[str]:
+    if not facts.is_old:
+        yield _of_cpu(facts)
+    if facts.programs:
+        yield "programs   CPU time in 24 h"
+    for name, hours in facts.programs[:_PROGRAMS]:
+        yield f"{_figure(hours, ' h', 2):>9}  {name}"
+
+
+def _of_cpu(facts: Facts) -> str:
+    held = {None: "", "": "not throttled"}.get(facts.throttled, f"throttled: {facts.throttled}")
+    told = (_figure(facts.cpu, " %"), _figure(facts.temp, " °C"), held)
+    return f"CPU        {', '.join(filter(None, told)) or '-'}"
+
+
+def _of_recording(facts: Facts) -> Iterator[str]:
+    if facts.is_old:
+        yield f"recording  no, newest sample {_age(facts)} old"
+        answers = {None: "no answer from telemetry-writer", False: "telemetry-writer gets no samples"}
+        if facts.writer in answers:
+            yield f"           {answers[facts.writer]}"
+        return
+    yield f"recording  yes, newest sample {_age(facts)} old"
+    holes = f"{_count(facts.holes, 'hole')} ({shown_span(facts.hole_s)})" if facts.holes else "no hole"
+    yield f"           today: {holes}, {_count(facts.lost, 'sample')} lost"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def _age(facts: Facts) -> str:
+    return shown_span(max(0.0, facts.now - facts.time)) if facts.time is not None else "-"
+
+
+def _figure(value: float | None, unit: str = "", digits: int = 1) -> str:
+    """Return ``value`` with its unit; nothing where it is not known."""
+    if value is None:
+        return ""
+    return f"{value:.{digits}f}{unit}" if abs(value) < 1e6 else f"{value:.2g}{unit}"
