@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     """
     top = _Parser(
         prog=_PROG,
-        description="Reports over what telemetry-writer recorded: battery, CPU and processes. "
+        description="Reports over what telemetry-writer recorded: battery, CPU and processes.\n"
         "Without REPORT: an overview of one screen.",
         formatter_class=_Help,
     )

@@ -136,6 +136,19 @@ def test_a_full_screen_has_every_fact_in_full() -> None:
 
 
 @pytest.mark.parametrize(
+    ("writer", "told"),
+    [
+        (None, ["           no answer from telemetry-writer"]),
+        (False, ["           telemetry-writer gets no samples"]),
+        (True, []),
+    ],
+)
+def test_old_data_says_which_service_is_to_blame(writer: bool | None, told: list[str]) -> None:
+    found = lines(Facts(now=NOON, time=NOON - HOUR, is_old=True, writer=writer))
+    assert found == ["battery    -", "recording  no, newest sample 60.0 min old", *told]
+
+
+@pytest.mark.parametrize(
     ("encoding", "expected"),
     [("utf-8", True), (None, True), ("ascii", False), ("latin-1", False), ("no such", False)],
 )
