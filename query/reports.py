@@ -153,6 +153,7 @@ REPORTS: Final = (
         ),
         nothing="no battery told its capacity or cycles, and no discharge ended",
         sums=SYSTEM,
+        finds="query.sessions:open_sessions",
         options=(
             Option(
                 "--by",

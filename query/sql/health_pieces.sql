@@ -1,6 +1,7 @@
 -- What health is made of: which row of battery_health holds when, the periods of the report, the discharges that ended
 -- in its window, and a sample of every four hours of a machine with several packs.
 {{include system_pieces: last_time, battery_samples}},
+{{include session_pieces: }},
 period AS MATERIALIZED (
     SELECT since, until, MAX(last_time) AS last_time FROM piece GROUP BY since HAVING SUM(battery_samples) > 0
 ),
@@ -13,15 +14,15 @@ told AS MATERIALIZED (
 ),
 -- Discharges whose power was measured all the time, with what is known of the sleeps within them.
 discharge AS MATERIALIZED (
-    SELECT session_id, start, stop, pct_from, pct_to,
+    SELECT ROW_NUMBER() OVER (ORDER BY start, stop) AS session_id, start, stop, pct_from, pct_to,
            iif(pct_fallen >= 5, pct_fallen, NULL)       AS pct_fallen,
            iif(pct_fallen >= 5, drawn_uj, NULL) / 3.6e9 AS fallen_wh,
            iif(pct_from >= 90 AND pct_to <= 10, (
                SELECT iif(COUNT(*) = COUNT(asleep.drawn_uj), d.drawn_uj + TOTAL(asleep.drawn_uj), NULL)
-               FROM session AS asleep
+               FROM every_session AS asleep
                WHERE asleep.kind = 'sleep' AND asleep.start >= d.start AND asleep.stop <= d.stop
            ), NULL) / 3.6e9                             AS run_wh
-    FROM session AS d
+    FROM every_session AS d
     WHERE kind = 'discharge' AND stop >= :start AND stop < :stop AND drawn_uj > 0 AND covered_us >= 0.95 * awake_us
 ),
 sampled (ts, time) AS (

@@ -74,6 +74,16 @@ def test_what_the_writer_has_not_come_to_is_bounded(
     assert query("sessions").err == ""
 
 
+def test_health_knows_discharges_that_are_not_stored_yet(
+    recording: Recording, query: Query, laptop: Laptop
+) -> None:
+    record(recording, laptop)
+    before = query("health", "--by", "charge").rows
+    assert len(before) > 5
+    roll_up(recording, laptop.time)
+    assert query("health", "--by", "charge").rows == before
+
+
 def test_two_weeks_are_as_they_were(recording: Recording, query: Query, laptop: Laptop) -> None:
     record(recording, laptop)
     roll_up(recording, laptop.time)
