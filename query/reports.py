@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from query.battery_reports import ENERGY, HEALTH, NO_BATTERY, SESSIONS
 from query.columns import (
     APP,
     BATTERY_PCT,
@@ -68,11 +69,7 @@ from query.rollups import CORE, PROCESS, SYSTEM
 TEN_MINUTES: Final = 600.0
 _OWNERS: Final = ("name", "app", "user")
 """What processes can be added up by"""
-_NO_BATTERY: Final = "no battery seen"
 _NO_PROCESS: Final = "no process recorded (does telemetry-sampler run with --top-procs 0?)"
-
-SESSION_KINDS: Final = ("discharge", "charge", "rest", "sleep", "hole")
-"""As in telemetry.sessions, which few reports need"""
 
 REPORTS: Final = (
     Report(
@@ -106,7 +103,7 @@ REPORTS: Final = (
             TIME._replace(help="wall clock when the newest sample was taken"),
         ),
         window=TEN_MINUTES,
-        nothing=_NO_BATTERY,
+        nothing=NO_BATTERY,
         sums=SYSTEM,
         note="drain_note",
         finds="query.time_left:ahead",
@@ -127,125 +124,14 @@ REPORTS: Final = (
             Column("level", "", "what is in the battery, in unit", 2),
             TIME,
         ),
-        nothing=_NO_BATTERY,
+        nothing=NO_BATTERY,
         takes_at=True,
         tells_age=True,
         vertical=True,
     ),
-    Report(
-        "health",
-        "how the battery wears: capacity, cycles and what discharges gave",
-        (
-            Column("start", UNIX, "start of the month, week or discharge", kind="date"),
-            Column("end", UNIX, "its end, which is not in it", kind="time", in_table=False),
-            Column("name", "", "of the battery; of several packs all their names", kind="text"),
-            *(FULL, DESIGN._replace(in_table=False), UNIT),
-            *(HEALTH_PCT, CYCLES._replace(wide=1)),
-            TOLD._replace(in_table=False),
-            Column(
-                "full_runs",
-                "",
-                "complete discharges that ended then: from 90 % or more to 10 % or less",
-                wide=2,
-            ),
-            Column("run_wh", "Wh", "what one of those gave, mean", 1),
-            Column("wh_per_pct", "Wh/%", "what discharges gave awake by the percent, of 5 % and more", 3),
-        ),
-        nothing="no battery told its capacity or cycles, and no discharge ended",
-        sums=SYSTEM,
-        finds="query.sessions:open_sessions",
-        options=(
-            Option(
-                "--by",
-                "a row for each month or week (from Monday) and each battery that was in then, or for each "
-                "discharge of 5 % and more (charge)",
-                choices={
-                    "month": Variant("health", by="month"),
-                    "week": Variant("health", by="week"),
-                    "charge": Variant(
-                        "health_by_charge",
-                        columns=(
-                            Column("pct_from", "%", "charge of the battery at the start of the discharge"),
-                            Column("pct_to", "%", "the same at its end"),
-                        ),
-                    ),
-                },
-            ),
-        ),
-    ),
-    Report(
-        "energy",
-        "watt-hours out of and into the battery",
-        (
-            Column("start", UNIX, "start of the span", kind="time"),
-            Column("end", UNIX, "end of the span, which is not in it", kind="time"),
-            Column("discharged_wh", "Wh", "taken out of the battery while awake", 3),
-            Column("charged_wh", "Wh", "put into the battery", 3),
-            Column("asleep_wh", "Wh", "taken out of it while suspended, as sessions has it", 3),
-            COVERED._replace(help="time awake with a power reading"),
-            Column("uncovered_s", "s", "rest of the span: asleep, off, not recorded, or no power", wide=1),
-        ),
-        nothing=_NO_BATTERY,
-        sums=SYSTEM,
-        finds="query.sessions:asleep",
-        options=(
-            Option(
-                "--by",
-                "one row for the window (total), or for each hour, day, week (from Monday) or month",
-                choices={
-                    "total": Variant("energy"),
-                    "hour": Variant("energy", by="hour"),
-                    "day": Variant("energy", by="day"),
-                    "week": Variant("energy", by="week"),
-                    "month": Variant("energy", by="month"),
-                },
-            ),
-        ),
-    ),
-    Report(
-        "sessions",
-        "each discharge, charge, rest on mains, sleep and hole",
-        (
-            Column("kind", "", "discharge, charge, rest, sleep, or hole: nothing was recorded", kind="text"),
-            Column("start", UNIX, "its start", kind="minute"),
-            Column("end", UNIX, "its end, or that of the newest sample", kind="minute", wide=3),
-            Column("awake_s", "s", "time awake"),
-            Column("asleep_s", "s", "time asleep; of a discharge, of the sleeps after which it went on"),
-            Column("pct_from", "%", "charge of the battery at its start"),
-            Column("pct_to", "%", "the same at its end"),
-            Column("wh", "Wh", "drawn; negative: charged", 1),
-            Column(
-                "wh_from",
-                "",
-                "how wh is known: measured (power × time), by the level in the battery, by the percent and "
-                "learned Wh per percent, or by the percent of the nominal capacity",
-                kind="text",
-                wide=1,
-            ),
-            WATTS._replace(help="mean power, of a sleep while asleep; always positive"),
-            Column(
-                "pct_per_hour",
-                "%/h",
-                "by how much the charge fell while awake, of a sleep while asleep; negative: it rose",
-                1,
-            ),
-            Column("flips", "", "changes of direction in it of less than 2 minutes", wide=2),
-        ),
-        nothing="no session",
-        newest_last=True,
-        outlasts_samples=True,
-        finds="query.sessions:open_sessions",
-        options=(
-            Option(
-                "--kind",
-                "only those of one kind",
-                choices={
-                    "all": Variant("sessions", {"kind": None}),
-                    **{kind: Variant("sessions", {"kind": kind}) for kind in SESSION_KINDS},
-                },
-            ),
-        ),
-    ),
+    HEALTH,
+    ENERGY,
+    SESSIONS,
     BLAME,
     MODEL,
     Report(

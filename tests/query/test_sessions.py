@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from query.reports import SESSION_KINDS as KINDS
+from query.battery_reports import SESSION_KINDS as KINDS
 from telemetry import sessions as rules
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording

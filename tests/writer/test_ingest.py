@@ -178,6 +178,8 @@ def test_rows_have_a_value_for_each_column() -> None:
         "mem": 1.5,
         "start": 7000,
         "children": 0.5,
+        "app": None,
+        "user": "root",
     }
 
 
