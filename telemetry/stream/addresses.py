@@ -6,7 +6,6 @@ fails at an address without brackets in a way that depends on that option. All o
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import socket
@@ -20,32 +19,46 @@ _TCP: Final = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<name>[^\[\]]*)):(?P<por
 LOOKS_LIKE: Final = "an endpoint looks like ipc:///path or tcp://127.0.0.1:5555 or tcp://[::1]:5555"
 
 
-def raw_address(endpoint: str) -> str | bytes:
-    """Return ``endpoint`` as ZeroMQ must get it: a path has the bytes that the file system knows.
+class _Raw(str):
+    """A text that pyzmq encodes as the file system does. It takes bytes as they are only since version 25."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return os.fsencode(str(self))
+
+
+def raw_address(endpoint: str) -> str:
+    """Return ``endpoint`` as pyzmq must get it: a path has the bytes that the file system knows.
 
     pyzmq would encode the text as UTF-8, which fails for bytes that are not UTF-8 and names another file
     where the locale is not UTF-8.
     """
-    raw = os.fsencode(endpoint)
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw
+    return _Raw(endpoint)
 
 
 def connect(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
     """Connect. Raises UsageError where ``endpoint`` is malformed, UserError or ZMQError where it fails."""
     _prepare(zmq_socket, endpoint, binds=False)
-    zmq_socket.connect(raw_address(endpoint))  # type: ignore[arg-type]  # bytes are passed on as they are
+    zmq_socket.connect(raw_address(endpoint))
 
 
 def bind(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
     """Bind. Raises as ``connect`` does."""
     _prepare(zmq_socket, endpoint, binds=True)
-    try:
-        zmq_socket.bind(raw_address(endpoint))  # type: ignore[arg-type]
-    except TypeError:  # pyzmq's text for ENOENT is made for str alone
-        raise zmq.ZMQError(errno.ENOENT) from None
+    zmq_socket.bind(raw_address(_resolved(endpoint)))
+
+
+def _resolved(endpoint: str) -> str:
+    """Return ``endpoint`` with the address of its host name: libzmq before 4.3.5 binds to no name."""
+    match = _TCP.fullmatch(endpoint.removeprefix("tcp://")) if endpoint.startswith("tcp://") else None
+    if match is None or not match["name"] or _is_no_name(match["name"]):
+        return endpoint
+    found = _addresses_of(match["name"])
+    for family, form in ((socket.AF_INET, "tcp://{}:{}"), (socket.AF_INET6, "tcp://[{}]:{}")):
+        for address in found.get(family, ()):
+            return form.format(address, match["port"])
+    return endpoint
 
 
 def _prepare(zmq_socket: zmq.Socket[bytes], endpoint: str, *, binds: bool) -> None:
@@ -102,10 +115,25 @@ def _check_ipv6(endpoint: str, address: str) -> None:
 
 def _is_ipv6_name(name: str) -> bool:
     """Whether a host name has IPv6 addresses alone; one that is not known (yet) is ZeroMQ's to look up."""
-    if name == "*" or re.fullmatch(r"[0-9.]+", name) or name in {nic for _, nic in socket.if_nameindex()}:
-        return False
+    return not _is_no_name(name) and _addresses_of(name).keys() == {socket.AF_INET6}
+
+
+def _is_no_name(name: str) -> bool:
+    """Whether it is all addresses, an IPv4 address or a network interface."""
+    return (
+        name == "*"
+        or re.fullmatch(r"[0-9.]+", name) is not None
+        or name in {nic for _, nic in socket.if_nameindex()}
+    )
+
+
+def _addresses_of(name: str) -> dict[int, list[str]]:
+    """Return the addresses of a host name by their family; none where it is not known."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return False
-    return {family for family, *_ in found} == {socket.AF_INET6}
+        return {}
+    by_family: dict[int, list[str]] = {}
+    for family, _, _, _, address in found:
+        by_family.setdefault(family, []).append(str(address[0]))
+    return by_family

@@ -138,10 +138,10 @@ def publisher_deadline() -> float:
 def test_a_name_that_is_ipv6_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"six": [socket.AF_INET6], "both": [socket.AF_INET6, socket.AF_INET], "four": [socket.AF_INET]}
 
-    def look_up(name: str, *_: object, **__: object) -> list[tuple[int]]:
+    def look_up(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
         if name not in found:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
-        return [(family,) for family in found[name]]
+        return [(family, socket.SOCK_STREAM, 6, "", ("::1", 0)) for family in found[name]]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     wants = {name: addresses.needs_ipv6(f"tcp://{name}:5555", binds=False) for name in [*found, "not.yet"]}
