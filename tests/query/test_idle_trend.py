@@ -17,23 +17,27 @@ from tests.query.test_blame import load
 DAY = 86_400
 
 
+def discharging(recording: Recording, moment: float, idle: float, use: float) -> None:
+    """A sample on battery: that idle power, and a program of 4 W a core that is busy for ``use`` %."""
+    recording.sample(
+        moment,
+        power=-(idle + 4 * use / 100),
+        status="Discharging",
+        cpu_total=use,
+        cpu_unowned=0.0,
+        cpu_freq=1000.0,
+        cores=[use],
+        processes=[(1, "a", use, 1.0)],
+    )
+
+
 def days_of(recording: Recording, idle: list[float], busy: float = 1.0, count: int = 300) -> None:
-    """A day each, to noon of the 21st: that idle power, and a program of 4 W a core."""
+    """A day each, to noon of the 21st, at that idle power."""
     for number, watts in enumerate(idle):
         first = NOON - DAY * (len(idle) - 1 - number)
         recording.run(started=first)
         for index in range(count):
-            use = busy * load(index + 50 * number, 1.0)
-            recording.sample(
-                first + 5 * index,
-                power=-(watts + 4 * use / 100),
-                status="Discharging",
-                cpu_total=use,
-                cpu_unowned=0.0,
-                cpu_freq=1000.0,
-                cores=[use],
-                processes=[(1, "a", use, 1.0)],
-            )
+            discharging(recording, first + 5 * index, watts, busy * load(index + 50 * number, 1.0))
 
 
 def on_days(query: Query, *argv: str) -> dict[str, float]:
@@ -84,17 +88,7 @@ def test_a_day_is_a_local_one(recording: Recording, query: Query, monkeypatch: p
 def test_a_busy_day_is_not_a_shift(recording: Recording, query: Query) -> None:
     days_of(recording, [3.0, 3.0, 3.0])
     for index in range(400):
-        use = 40.0 + load(index, 0.0)
-        recording.sample(
-            NOON + 3600 + 5 * index,
-            power=-(3 + 4 * use / 100),
-            status="Discharging",
-            cpu_total=use,
-            cpu_unowned=0.0,
-            cpu_freq=1000.0,
-            cores=[use],
-            processes=[(1, "a", use, 1.0)],
-        )
+        discharging(recording, NOON + 3600 + 5 * index, 3.0, 40.0 + load(index, 0.0))
     assert "since" not in query("model", now=NOON + DAY).err
 
 
@@ -103,18 +97,8 @@ def test_so_many_samples_of_a_day_count(recording: Recording, query: Query) -> N
     days_of(recording, [3.0, 3.0, 3.0])
     recording.run()
     for index in range(2 * MOST_OF_A_DAY):
-        use = load(index, 1.0)
         idle = 8.0 if index < MOST_OF_A_DAY else 3.0
-        recording.sample(
-            NOON + 3600 + 5 * index,
-            power=-(idle + 4 * use / 100),
-            status="Discharging",
-            cpu_total=use,
-            cpu_unowned=0.0,
-            cpu_freq=1000.0,
-            cores=[use],
-            processes=[(1, "a", use, 1.0)],
-        )
+        discharging(recording, NOON + 3600 + 5 * index, idle, load(index, 1.0))
     assert on_days(query)["2026-11-21"] == pytest.approx(3.0, abs=0.1)
 
 
