@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PROG: Final = "telemetry-query"
 _WIDTH: Final = 88
+_TIMEOUT: Final = 10.0
+"""s that SQLite may work on a user's own query"""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -87,6 +89,14 @@ def parser() -> argparse.ArgumentParser:
     )
     alert.is_alert = True
     _add_alert(alert)
+    _add_sql(
+        reports.add_parser(
+            "sql",
+            help="a query of your own, read-only",
+            description="Print what one SELECT gives; docs/database.md has the tables.",
+            formatter_class=_Help,
+        )
+    )
     return top
 
 
@@ -137,6 +147,19 @@ def _threshold(text: str, kind: Kind) -> float:
     return number(text, kind.least or 0.0, kind.most)
 
 
+def _add_sql(to: argparse.ArgumentParser) -> None:
+    to.add_argument("sql", metavar="SELECT", help="the query; - reads it from standard input")
+    _add_format(to, "table")
+    to.add_argument(
+        "--timeout",
+        metavar="S",
+        type=partial(number, least=0.001, most=999),
+        default=_TIMEOUT,
+        help=f"end it when SQLite has worked on it for so long (default: {_TIMEOUT:g} s)",
+    )
+    _add_common(to)
+
+
 def _add_live(to: argparse.ArgumentParser) -> None:
     _add_stream(to)
     to.add_argument("--format", choices=("table", "json"), default="table", help="(default: table)")
@@ -176,11 +199,7 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
     to.add_argument(
         "--limit", metavar="N", type=_limit, help=f"at most N rows (default: {report.limit or 'all'})"
     )
-    to.add_argument(
-        "--format",
-        metavar="F",
-        help=f"table, json, csv, or one of tabulate's: github, html, tsv, ... (default: {report.format})",
-    )
+    _add_format(to, report.format)
     to.add_argument("--utc", action="store_true", help="times, days and hours in UTC, not in local time")
     to.set_defaults(limit=report.limit)
     for option in report.options:
@@ -193,6 +212,14 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
             to.add_argument(option.flag, metavar=option.metavar, type=option.reads, help=told)
         else:
             to.add_argument(option.flag, action="store_true", help=told)
+
+
+def _add_format(to: argparse.ArgumentParser, default: str) -> None:
+    to.add_argument(
+        "--format",
+        metavar="F",
+        help=f"table, json, csv, or one of tabulate's: github, html, tsv, ... (default: {default})",
+    )
 
 
 def _limit(text: str) -> int:

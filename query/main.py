@@ -60,6 +60,8 @@ def _run(argv: Sequence[str], now: float) -> None:
         _show_live(given)
     elif given["report"] == "alert":
         _alert(given)
+    elif given["report"] == "sql":
+        _own_query(given)
     else:
         with _in_utc() if given["utc"] else nullcontext():
             _report(given, now)
@@ -92,6 +94,26 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     sys.stdout.write(rest)
     sys.stdout.flush()  # remarks come behind the rows
     for remark in (*answer.remarks, *_silence(committed)):
+        say(PROGRAM, remark)
+
+
+def _own_query(given: Mapping[str, Any]) -> None:
+    from query import own_query  # noqa: PLC0415  (no report needs it)
+
+    form = given["format"] or "table"
+    render.check_format(form)
+    query = own_query.statement(given["sql"])
+    path: Path = given["db"] or _default_database()
+    committed = _ask_writer("commit", given["control"], path)
+    with own_query.spool() as kept:
+        with _telling_of_damage(given["control"], path), database.reading(path) as connection:
+            columns, rows = own_query.answer(connection, query, given["timeout"])
+            width, terminal = _terminal()
+            kept.fill(render.rendered(columns, rows, form, width=width, terminal=terminal))
+        for piece in kept.pieces():
+            sys.stdout.write(piece)
+    sys.stdout.flush()
+    for remark in _silence(committed):
         say(PROGRAM, remark)
 
 

@@ -115,7 +115,7 @@ def _table(
 ) -> Iterator[str]:
     held = list(islice(rows, TABLE_ROWS + 1))
     if len(held) > TABLE_ROWS:
-        raise TooLongError(f"more than {TABLE_ROWS} rows for a table; use --format csv, --limit or --since")
+        raise TooLongError(f"more than {TABLE_ROWS} rows for a table; use --format csv, or ask for fewer")
     if not held:
         return
     for index, column in enumerate(columns):

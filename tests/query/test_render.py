@@ -237,7 +237,7 @@ def test_data_formats_hold_a_row_at_a_time(form: str) -> None:
 
 
 def test_a_table_has_an_end() -> None:
-    with pytest.raises(TooLongError, match="--format csv, --limit or --since"):
+    with pytest.raises(TooLongError, match="use --format csv, or ask for fewer"):
         list(rendered(COLUMNS, many(TABLE_ROWS + 1), "table"))
 
 
