@@ -97,6 +97,14 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=_Help,
         )
     )
+    _add_snapshot(
+        reports.add_parser(
+            "snapshot",
+            help="a small database of one window, which every report reads",
+            description="Write the days of a window into a new database.",
+            formatter_class=_Help,
+        )
+    )
     return top
 
 
@@ -156,6 +164,19 @@ def _add_sql(to: argparse.ArgumentParser) -> None:
         type=partial(number, least=0.001, most=999),
         default=_TIMEOUT,
         help=f"end it when SQLite has worked on it for so long (default: {_TIMEOUT:g} s)",
+    )
+    _add_common(to)
+
+
+def _add_snapshot(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--out", metavar="FILE", type=Path, required=True, help="a new file")
+    to.add_argument("--since", metavar="T", default="7d", help="start of the window (default: 7d)")
+    to.add_argument("--until", metavar="T", help="end of the window (default: no end)")
+    to.add_argument("--utc", action="store_true", help="times that are typed are in UTC")
+    to.add_argument(
+        "--anonymous",
+        action="store_true",
+        help="names of programs are hashed; users, the host and boots are numbered",
     )
     _add_common(to)
 

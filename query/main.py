@@ -62,6 +62,9 @@ def _run(argv: Sequence[str], now: float) -> None:
         _alert(given)
     elif given["report"] == "sql":
         _own_query(given)
+    elif given["report"] == "snapshot":
+        with _in_utc() if given["utc"] else nullcontext():
+            _snapshot(given, now)
     else:
         with _in_utc() if given["utc"] else nullcontext():
             _report(given, now)
@@ -115,6 +118,18 @@ def _own_query(given: Mapping[str, Any]) -> None:
     sys.stdout.flush()
     for remark in _silence(committed):
         say(PROGRAM, remark)
+
+
+def _snapshot(given: Mapping[str, Any], now: float) -> None:
+    from query import snapshot  # noqa: PLC0415  (no report needs it)
+
+    window = _window(given, now)
+    path: Path = given["db"] or _default_database()
+    _ask_writer("commit", given["control"], path)
+    with _telling_of_damage(given["control"], path), database.reading(path) as connection:
+        span = (window["since"] or 0.0, window["until"])
+        copied = snapshot.write(connection, given["out"], span, anonymous=given["anonymous"])
+    print(snapshot.said(given["out"], copied))
 
 
 def _overview(given: Mapping[str, Any], now: float) -> None:

@@ -31,6 +31,7 @@ class Value(NamedTuple):
 
 VALUES = {
     "PATH": Value(is_file=True),
+    "FILE": Value(is_file=True),
     "FILE|-": Value(is_file=True),
     "DIRECTORY": Value(is_directory=True),
     "auto|none|NAME": Value(("auto", "none", *SOURCES), listed="/sys/class/power_supply"),
