@@ -44,7 +44,15 @@ def install(stage: Stage) -> None:
     machine, logger = stage.machine, stage.logger
     for user in ("member", "stranger"):
         machine.run("useradd", "-m", user)
-    machine.run("apt-get", "install", "-y", "--no-install-recommends", stage.old)
+    said = machine.run(
+        "env", "SUDO_USER=ada", "apt-get", "install", "-y", "--no-install-recommends", stage.old
+    )
+    next_steps = "    sudo adduser ada telemetry    # once; then log in again\n    telemetry-query\n"
+    stage.check(
+        next_steps in said.replace("\r", ""),
+        "the installation says which group and which command come next",
+        said,
+    )
     stage.soon(logger.are_active, 10, "both services are active within 10 s of the installation")
     machine.run("usermod", "-aG", "telemetry", "member")
     for unit in UNITS:
