@@ -78,7 +78,7 @@ def ask(
 
     found, ahead = _found(connection, report, bound)
     bound |= found
-    sql = sql_text(variant.sql)
+    sql = sql_text(variant.sql).replace("{{added}}", variant.adds)
     if report.in_pages:
         names, rows = _in_pages(connection, sql, bound)
     else:

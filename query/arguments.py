@@ -239,7 +239,7 @@ def _add_format(to: argparse.ArgumentParser, default: str) -> None:
     to.add_argument(
         "--format",
         metavar="F",
-        help=f"table, json, csv, or one of tabulate's: github, html, tsv, ... (default: {default})",
+        help=f"table, json, jsonl, csv, or one of tabulate's: github, html, tsv, ... (default: {default})",
     )
 
 

@@ -28,18 +28,22 @@ _NARROW: Final = 7
 """A header is not broken into less: shorter pieces save no room and read badly."""
 
 
+OWN_FORMATS: Final = ("table", "json", "csv", "jsonl")
+"""Those that are laid out here; tabulate has more."""
+
+
 class TooLongError(UserError):
     """More rows than a table may have; the text says what to do instead."""
 
 
 def check_format(name: str) -> None:
     """Raise UsageError where ``name`` is no output format."""
-    if name in ("table", "json", "csv"):
+    if name in OWN_FORMATS:
         return
     from tabulate import tabulate_formats  # noqa: PLC0415
 
     if name not in tabulate_formats:
-        known = ", ".join(["table", "json", "csv", *sorted(tabulate_formats)])
+        known = ", ".join([*OWN_FORMATS, *sorted(tabulate_formats)])
         raise UsageError(f"--format: no format {name[:40]!r}; there are {known}")
 
 
@@ -52,13 +56,15 @@ def rendered(
     width: int = WIDTH,
     terminal: bool = False,
 ) -> Iterator[str]:
-    """Yield the text of ``rows`` in ``form``, piece by piece; json and csv hold one row at a time.
+    """Yield the text of ``rows`` in ``form``, piece by piece; json, jsonl and csv hold one row at a time.
 
     ``terminal``: a person's terminal reads this, so that no control character may pass, not even in csv.
     Raises TooLongError for a table of more than ``TABLE_ROWS`` rows.
     """
     if form == "json":
-        return _json(columns, rows)
+        return _json_list(columns, rows)
+    if form == "jsonl":
+        return (f"{line}\n" for line in _json(columns, rows))
     if form == "csv":
         return _csv(columns, rows, terminal)
     return _table(columns, rows, form, vertical, width)
@@ -68,15 +74,21 @@ def rendered(
 
 
 def _json(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
-    """A list, one object a line. Pure ASCII: no locale can harm it, and it can harm no terminal."""
+    """An object for each row. Pure ASCII: no locale can harm it, and it can harm no terminal."""
     import json  # noqa: PLC0415
 
     names = [column.name for column in columns]
-    before = "[\n"
     for row in rows:
         values = [None if isinstance(value, float) and not isfinite(value) else plain(value) for value in row]
         text = json.dumps(dict(zip(names, values, strict=True)), allow_nan=False)
-        yield before + text.replace("\x7f", "\\u007f")
+        yield text.replace("\x7f", "\\u007f")
+
+
+def _json_list(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
+    """A list, one object a line."""
+    before = "[\n"
+    for text in _json(columns, rows):
+        yield before + text
         before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 

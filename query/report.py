@@ -25,11 +25,14 @@ class Variant(NamedTuple):
     """Columns that the report has not."""
     by: By | None = None
     """What its rows are of: ``piece`` is cut there."""
+    adds: str = ""
+    """What comes in the place of ``{{added}}`` in the SQL: more columns, a comma before each"""
 
     def combined(self, later: Variant) -> Variant:
         """Return what this and a later option make of a report; the SQL is that of the later one."""
         parameters = {**self.parameters, **later.parameters}
-        return Variant(later.sql, parameters, self.columns + later.columns, later.by or self.by)
+        columns = self.columns + later.columns
+        return Variant(later.sql, parameters, columns, later.by or self.by, self.adds + later.adds)
 
 
 class Option(NamedTuple):

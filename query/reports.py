@@ -240,12 +240,42 @@ REPORTS: Final = (
                 "--with-processes",
                 "add sums over the sample's list of processes",
                 switch=Variant(
-                    "export_with_processes",
+                    "export",
                     columns=(
                         Column("topn_cpu_sum", "%", "sum of their CPU use, of one core", 1),
                         Column("top_cpu", "%", "highest of their CPU uses, of one core", 1),
                         Column("topn_mem_sum", "%", "sum of their resident memory, of RAM", 1),
                     ),
+                    # Not a join with a grouped process_sample: that would be built before the first row.
+                    adds="".join(
+                        f", (SELECT {of} FROM process_sample AS p WHERE p.ts = t.ts) AS {name}"
+                        for name, of in (
+                            ("topn_cpu_sum", "SUM(cpu)"),
+                            ("top_cpu", "MAX(cpu)"),
+                            ("topn_mem_sum", "SUM(mem)"),
+                        )
+                    ),
+                ),
+            ),
+            Option(
+                "--signed",
+                "add the power with its sign: a mean of watts would mix charging with draining",
+                switch=Variant(
+                    "export",
+                    columns=(Column("signed_watts", "W", "negative: out of the battery", 2),),
+                    adds=(
+                        ", (SELECT iif(coalesce(energy_uj, current, power) < 0, -ABS(power), ABS(power)) "
+                        "FROM system_sample AS s WHERE s.ts = t.ts) AS signed_watts"
+                    ),
+                ),
+            ),
+            Option(
+                "--local-time",
+                "add the time as text, ISO 8601 with its offset from UTC",
+                switch=Variant(
+                    "export",
+                    columns=(Column("local_time", "", "the time as local date and time", kind="text"),),
+                    adds=", local_time(time) AS local_time",
                 ),
             ),
         ),

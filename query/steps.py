@@ -1,4 +1,4 @@
-"""SQL functions for reports: the rule of telemetry.steady on rows of system_sample.
+"""SQL functions for reports: the rule of telemetry.steady on rows of system_sample, and a time as text.
 
 ``explained(step, seconds, power, full, unit, voltage)``: 1 where power explains a step of percent, else 0.
 
@@ -7,11 +7,14 @@ percent less the steps before it that no power explains; NULL where it is moment
 
 ``seconds``: since the row before. ``full`` and ``unit`` are those of battery_health. What is not a number
 counts as NULL.
+
+``local_time(time)``: Unix s as ISO 8601 in the local time zone, with its offset from UTC.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 from typing import Any, Final, cast
 
 from telemetry.steady import Steps, explained, watt_hours
@@ -24,12 +27,22 @@ _LARGEST: Final = 1e9
 def add_functions(connection: sqlite3.Connection) -> None:
     """Add the functions to a connection."""
     connection.create_function("explained", _ARGUMENTS, _explained, deterministic=True)
+    connection.create_function("local_time", 1, _local_time)
     connection.create_window_function("even_percent", _ARGUMENTS, cast("Any", _EvenPercent))
 
 
 def _explained(step: Any, *given: Any) -> bool:
     percent = _number(step)
     return percent is not None and explained(percent, *_circumstances(*given))
+
+
+def _local_time(moment: Any) -> str | None:
+    if not isinstance(moment, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(moment).astimezone().isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
+        return None
 
 
 class _EvenPercent:

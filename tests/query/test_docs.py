@@ -169,7 +169,7 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
             "on_ac",
             "throttled",
         ),
-        *("full", "design", "unit", "cycles", "level", "full_runs", "app", "user", "processes"),
+        *("full", "design", "unit", "cycles", "level", "full_runs", "app", "user", "processes", "local_time"),
     }
 
 
