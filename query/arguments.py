@@ -239,7 +239,8 @@ def _add_format(to: argparse.ArgumentParser, default: str) -> None:
     to.add_argument(
         "--format",
         metavar="F",
-        help=f"table, json, jsonl, csv, or one of tabulate's: github, html, tsv, ... (default: {default})",
+        help="table, json, jsonl, csv, parquet, or one of tabulate's: github, html, tsv, ... "
+        f"(default: {default})",
     )
 
 

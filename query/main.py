@@ -21,6 +21,7 @@ from telemetry.command import check_open_files, forget_output, run, say
 from telemetry.errors import UsageError, UserError
 
 if TYPE_CHECKING:
+    from query.columns import Column
     from telemetry.stream.control import Committed
 
 PROGRAM: Final = "telemetry-query"
@@ -89,11 +90,15 @@ def _report(given: Mapping[str, Any], now: float) -> None:
             "bytes": database.size_on_disk(path),
         }
         answer = ask(connection, report, variant_of(report, given), parameters)
-        width, terminal = _terminal()
-        pieces = render.rendered(
-            answer.columns, answer.rows, form, vertical=report.vertical, width=width, terminal=terminal
-        )
-        rest = _write_in_megabytes(pieces)
+        rest = ""
+        if form == render.PARQUET:
+            _write_parquet(answer.columns, answer.rows)
+        else:
+            width, terminal = _terminal()
+            pieces = render.rendered(
+                answer.columns, answer.rows, form, vertical=report.vertical, width=width, terminal=terminal
+            )
+            rest = _write_in_megabytes(pieces)
     sys.stdout.write(rest)
     sys.stdout.flush()  # remarks come behind the rows
     for remark in (*answer.remarks, *_silence(committed)):
@@ -111,8 +116,11 @@ def _own_query(given: Mapping[str, Any]) -> None:
     with own_query.spool() as kept:
         with _telling_of_damage(given["control"], path), database.reading(path) as connection:
             columns, rows = own_query.answer(connection, query, given["timeout"])
-            width, terminal = _terminal()
-            kept.fill(render.rendered(columns, rows, form, width=width, terminal=terminal))
+            if form == render.PARQUET:
+                _write_parquet(columns, rows)
+            else:
+                width, terminal = _terminal()
+                kept.fill(render.rendered(columns, rows, form, width=width, terminal=terminal))
         for piece in kept.pieces():
             sys.stdout.write(piece)
     sys.stdout.flush()
@@ -260,6 +268,12 @@ def _terminal() -> tuple[int, bool]:
         return os.get_terminal_size(sys.stdout.fileno()).columns or render.WIDTH, True
     except (OSError, ValueError):
         return render.WIDTH, False
+
+
+def _write_parquet(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    from query import parquet  # noqa: PLC0415
+
+    parquet.write(columns, rows, sys.stdout.buffer)
 
 
 def _write_in_megabytes(pieces: Iterable[str]) -> str:

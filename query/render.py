@@ -30,6 +30,8 @@ _NARROW: Final = 7
 
 OWN_FORMATS: Final = ("table", "json", "csv", "jsonl")
 """Those that are laid out here; tabulate has more."""
+PARQUET: Final = "parquet"
+"""The one that is not text: see query.parquet."""
 
 
 class TooLongError(UserError):
@@ -40,10 +42,15 @@ def check_format(name: str) -> None:
     """Raise UsageError where ``name`` is no output format."""
     if name in OWN_FORMATS:
         return
+    if name == PARQUET:
+        from query import parquet  # noqa: PLC0415
+
+        parquet.check()
+        return
     from tabulate import tabulate_formats  # noqa: PLC0415
 
     if name not in tabulate_formats:
-        known = ", ".join([*OWN_FORMATS, *sorted(tabulate_formats)])
+        known = ", ".join([*OWN_FORMATS, PARQUET, *sorted(tabulate_formats)])
         raise UsageError(f"--format: no format {name[:40]!r}; there are {known}")
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tabulate import tabulate_formats
 
-from query.render import OWN_FORMATS
+from query.render import OWN_FORMATS, PARQUET
 from sampler.choice import SOURCES
 from scripts.commands import Command, Option, commands
 
@@ -36,7 +36,7 @@ VALUES = {
     "FILE|-": Value(is_file=True),
     "DIRECTORY": Value(is_directory=True),
     "auto|none|NAME": Value(("auto", "none", *SOURCES), listed="/sys/class/power_supply"),
-    "F": Value((*OWN_FORMATS, *sorted(tabulate_formats))),
+    "F": Value((*OWN_FORMATS, PARQUET, *sorted(tabulate_formats))),
     "T": Value(("now", "today", "yesterday", "90m", "24h", "7d")),
 }
 
