@@ -23,7 +23,7 @@ _LARGEST: Final = 1e6
 _RIDGE: Final = 1e-6
 """Of the samples, added to each square: columns that say the same share their weight."""
 
-_Hours = Sequence[tuple[Hour, Lesson]]
+Hours = Sequence[tuple[Hour, Lesson]]
 _Row = tuple[float, ...]
 
 
@@ -34,7 +34,7 @@ class _Sample(NamedTuple):
 
 
 def errors(
-    connection: sqlite3.Connection, of_hours: _Hours
+    connection: sqlite3.Connection, of_hours: Hours
 ) -> list[tuple[str, float | None, float | None, str]]:
     """Return the mean error on the energy of the newest hours, in %, of the model and of other rules.
 
@@ -45,10 +45,10 @@ def errors(
     held = max(1, len(of_hours) // _HELD_OUT)
     older, newer = of_hours[:-held], of_hours[-held:]
     rules = [
-        ("error on held-out hours", _by_model(older, newer)),
-        ("of the mean power instead", _by_line(older, newer, lambda _: {})),
-        ("of a line in CPU use", _by_line(older, newer, _cpu_use)),
-        ("of a linear fit of training_view", _by_line(older, newer, lambda it: _training(connection, it))),
+        ("error on held-out hours", by_model(older, newer)),
+        ("of the mean power instead", by_line(older, newer, lambda _: {})),
+        ("of a line in CPU use", by_line(older, newer, _cpu_use)),
+        ("of a linear fit of training_view", by_line(older, newer, lambda it: _training(connection, it))),
     ]
     measured = [hour.discharged_uj / 1e6 for hour, _ in newer]
     return [
@@ -63,7 +63,7 @@ def errors(
     ]
 
 
-def _by_model(older: _Hours, newer: _Hours) -> list[float]:
+def by_model(older: Hours, newer: Hours) -> list[float]:
     """Return the J of each newer hour by the model of the older ones."""
     sums: Sums = {}
     for _, lesson in older:
@@ -91,8 +91,8 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and abs(value) <= _LARGEST else None
 
 
-def _by_line(
-    older: _Hours, newer: _Hours, columns: Callable[[Hour], Mapping[int, tuple[float | None, ...]]]
+def by_line(
+    older: Hours, newer: Hours, columns: Callable[[Hour], Mapping[int, tuple[float | None, ...]]]
 ) -> list[float]:
     """Return the J of each newer hour by least squares over the samples of the older ones.
 

@@ -54,9 +54,10 @@ def learned(connection: sqlite3.Connection, stop: float, names: Names) -> Learne
         for exponent, lesson in hour.lessons.items():
             add(sums[exponent][0], lesson.hour.sums)
         lessons.append((found[at], hour.lessons))
-        exponent_now = refit(sums, None).exponent if known.exponent is None else known.exponent
-        known = known._replace(exponent=exponent_now, lag_sums=lags)
-    exponent = 1.0 if known.exponent is None else known.exponent
+        if known.exponent is None:
+            known = refit(sums, None)
+        known = known._replace(models={}, lag_sums=lags)
+    exponent = known.exponent_now
     of_hours = [(hour_of, by_exponent[exponent]) for hour_of, by_exponent in reversed(lessons)]
     return Learned(
         fit(moments([sums[exponent][0]])),

@@ -17,7 +17,6 @@ from telemetry.energy_model.sums import Moments
 
 MOST_PROGRAMS: Final = 40
 """Programs with a column of their own; the rest are learned with the others"""
-LEAST_BLOCKS_OF_EXPONENT: Final = 600
 _CLEAR: Final = 10.0
 """By how much n·ln(SSE) must fall for another exponent than 1"""
 _SPREAD: Final = 0.7
@@ -100,9 +99,12 @@ def fit(moments: Moments) -> Model | None:
     )
 
 
-def best_exponent(squares: Mapping[float, float], count: int) -> float:
-    """Return the exponent with the least squares, where it is clearly better than 1; else 1."""
-    if count < LEAST_BLOCKS_OF_EXPONENT or 1.0 not in squares:
+def best_exponent(squares: Mapping[float, float], count: float) -> float:
+    """Return the exponent with the least squares, where it is clearly better than 1; else 1.
+
+    ``count``: blocks that are independent of each other.
+    """
+    if 1.0 not in squares:
         return 1.0
     best = min(squares, key=lambda exponent: squares[exponent])
     gain = count * log(max(squares[1.0], 1e-12) / max(squares[best], 1e-12))

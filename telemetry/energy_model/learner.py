@@ -18,11 +18,13 @@ from telemetry.energy_model.features import (
     lag_sums,
     stretches,
 )
-from telemetry.energy_model.fit import LEAST_BLOCKS_OF_EXPONENT, Model, best_exponent, fit
+from telemetry.energy_model.fit import Model, best_exponent, fit
 from telemetry.energy_model.sums import HourSums, Sums, add, hour_sums, moments
 
 MOST_DAYS: Final = 28
 """Days with battery that a fit rests on"""
+LEAST_BLOCKS_OF_EXPONENT: Final = 600
+"""Blocks from which on the exponent is decided; with fewer, it may still change"""
 MOST_OF_AN_HOUR: Final = 24
 """Programs of an hour that have a column; the rest of it counts with the others"""
 
@@ -35,6 +37,13 @@ class Knowledge(NamedTuple):
     exponent: float | None = None
     """None: not decided, so that sums of all are kept"""
     lag_sums: Mapping[tuple[int, int], int] = {}
+    likely: float = 1.0
+    """The best exponent so far"""
+
+    @property
+    def exponent_now(self) -> float:
+        """The exponent to share energy out with."""
+        return self.likely if self.exponent is None else self.exponent
 
     @property
     def exponents(self) -> tuple[float, ...]:
@@ -101,15 +110,18 @@ def busiest(readings: Sequence[Reading]) -> frozenset[int]:
 def refit(days: Mapping[float, Sequence[Sums]], exponent: float | None) -> Knowledge:
     """Learn the machine anew from the sums of its last days, by exponent. Lag sums are left to the caller."""
     models = {}
+    independent = []
     for each in EXPONENTS if exponent is None else (exponent,):
-        model = fit(moments(days.get(each, ())))
+        taught = moments(days.get(each, ()))
+        model = fit(taught)
         if model is not None:
             models[each] = model
-    if exponent is None and models:
-        count = min(model.blocks for model in models.values())
-        if count >= LEAST_BLOCKS_OF_EXPONENT:
-            exponent = best_exponent({each: model.squares for each, model in models.items()}, count)
-    return Knowledge(models, exponent)
+            independent.append(taught.independent)
+    if exponent is not None or not models:
+        return Knowledge(models, exponent)
+    likely = best_exponent({each: model.squares for each, model in models.items()}, min(independent))
+    is_decided = min(model.blocks for model in models.values()) >= LEAST_BLOCKS_OF_EXPONENT
+    return Knowledge(models, likely if is_decided else None, likely=likely)
 
 
 def idle_of(hours: Sequence[tuple[float, float]]) -> float:

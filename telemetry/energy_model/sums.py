@@ -128,6 +128,11 @@ class Moments(NamedTuple):
     correlation: float
     """Of a residual with that of the block before, 0 to 0.95"""
 
+    @property
+    def independent(self) -> float:
+        """So many blocks that do not depend on each other would tell as much as these."""
+        return self.blocks * (1 - self.correlation) / (1 + self.correlation)
+
 
 def moments(days: Iterable[Mapping[tuple[int, int], int]]) -> Moments:
     """Add up the centred products of days."""

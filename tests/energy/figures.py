@@ -12,12 +12,14 @@ from os import cpu_count
 from statistics import fmean, median
 from typing import NamedTuple
 
+from tests.energy import held_out
 from tests.energy.learning import Errors, Result, errors, large, study
 from tests.energy.machines import days, plan
 
 MACHINES = range(24)
 HOURS_A_DAY = 12
 """Recorded; in the other half of the day the machine is off"""
+DAYS = 8
 SPANS = ("1 hour", "1 day", "8 days")
 RULES = ("all power by CPU share", "Kepler's rule", "this method")
 
@@ -32,15 +34,27 @@ class Figures(NamedTuple):
     """± as a part of the value"""
 
 
-def figures_of(seed: int) -> tuple[Figures, ...]:
-    """Return the figures of one machine after each span."""
+class Studied(NamedTuple):
+    """One machine."""
+
+    spans: tuple[Figures, ...]
+    """After each span"""
+    held_out: list[list[float]]
+    """Error on the energy of each day that was held out, as a part of it, by rule"""
+
+
+def figures_of(seed: int) -> Studied:
+    """Study one machine."""
     machine = plan(seed)
     (hour,) = study(days(machine, 1), machine.cores)
-    found = [figures_after(hour)]
-    for number, result in enumerate(study(days(machine, HOURS_A_DAY, 8), machine.cores), 1):
-        if number in (1, 8):
-            found.append(figures_after(result))
-    return tuple(found)
+    spans = [figures_after(hour)]
+    recorded = list(days(machine, HOURS_A_DAY, DAYS))
+    results = []
+    for result in study(recorded, machine.cores):
+        results.append(result)
+        if len(results) in (1, DAYS):
+            spans.append(figures_after(result))
+    return Studied(tuple(spans), held_out.errors(recorded, results, machine.cores))
 
 
 def figures_after(result: Result) -> Figures:
@@ -54,7 +68,7 @@ def figures_after(result: Result) -> Figures:
     )
 
 
-def of_all(seeds: Sequence[int] = MACHINES) -> list[tuple[Figures, ...]]:
+def of_all(seeds: Sequence[int] = MACHINES) -> list[Studied]:
     """Return the figures of each machine; the machines are studied side by side."""
     with ProcessPoolExecutor(cpu_count(), get_context("spawn")) as pool:
         return list(pool.map(figures_of, seeds))
@@ -65,15 +79,17 @@ def mean_error(machines: Iterable[Figures], rule: int = -1) -> float:
     return fmean(error for machine in machines for error in machine.by_rule[rule].programs)
 
 
-def table(machines: Sequence[tuple[Figures, ...]]) -> str:
-    """Return the table in Markdown."""
+def table(machines: Sequence[Studied]) -> str:
+    """Return the tables in Markdown."""
     lines = [
         "| rule | 1 hour | 1 day | 8 days | worst at 8 days | false blame at 8 days |",
         "|---|---|---|---|---|---|",
     ]
     for rule, name in enumerate(RULES):
-        means = [mean_error([machine[span] for machine in machines], rule) for span in range(len(SPANS))]
-        last = [machine[-1].by_rule[rule] for machine in machines]
+        means = [
+            mean_error([machine.spans[span] for machine in machines], rule) for span in range(len(SPANS))
+        ]
+        last = [machine.spans[-1].by_rule[rule] for machine in machines]
         worst = max(error for each in last for error in each.programs)
         cells = [*means, worst]
         blame = fmean(each.false_blame for each in last)
@@ -83,11 +99,15 @@ def table(machines: Sequence[tuple[Figures, ...]]) -> str:
     lines += ["", "| | 1 hour | 1 day | 8 days |", "|---|---|---|---|"]
     held, widths = [], []
     for span in range(len(SPANS)):
-        of_span = [machine[span] for machine in machines]
+        of_span = [machine.spans[span] for machine in machines]
         held.append(fmean(is_held for each in of_span for is_held in each.held))
         widths.append(median(width for each in of_span for width in each.widths))
     lines.append(f"| truths within ± | {' | '.join(f'{100 * value:.0f} %' for value in held)} |")
     lines.append(f"| median ± | {' | '.join(f'{100 * value:.0f} %' for value in widths)} |")
+    lines += ["", "| rule | mean error on a day | worst |", "|---|---|---|"]
+    for rule, name in enumerate(held_out.RULES):
+        errors_of = [error for machine in machines for error in machine.held_out[rule]]
+        lines.append(f"| {name} | {100 * fmean(errors_of):.2f} % | {100 * max(errors_of):.1f} % |")
     return "\n".join(lines)
 
 

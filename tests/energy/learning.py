@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from telemetry.energy_model.cells import Cell, divide
+from telemetry.energy_model.cells import divide
 from telemetry.energy_model.features import EXPONENTS, WARM_UP, Reading
-from telemetry.energy_model.learner import Knowledge, idle_of, learn, refit
+from telemetry.energy_model.learner import Knowledge, Lesson, idle_of, learn, refit
 from telemetry.energy_model.sums import Sums, add
 from tests.energy.machines import NUMBER, Day
 
@@ -29,6 +29,8 @@ class Result(NamedTuple):
     """Kepler from 0.10 on: power × busy ratio, by CPU share"""
     discharged: float
     knowledge: Knowledge
+    lessons: list[dict[float, Lesson]]
+    """Of each hour of the day, by exponent"""
 
 
 def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
@@ -43,7 +45,7 @@ def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
     sums: dict[float, list[Sums]] = {exponent: [] for exponent in EXPONENTS}
     lead: Sequence[Reading] = ()
     for day in days:
-        cells: list[tuple[dict[float, Cell], int]] = []
+        lessons: list[dict[float, Lesson]] = []
         idle: dict[float, list[tuple[float, float]]] = {exponent: [] for exponent in known.exponents}
         for exponent in known.exponents:
             sums[exponent].append({})
@@ -55,14 +57,16 @@ def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
                 add(sums[exponent][-1], lesson.hour.sums)
                 if lesson.hour.idle is not None:
                     idle[exponent].append((lesson.hour.idle, lesson.hour.quiet))
-            cells.append(({e: lesson.cell for e, lesson in hour.lessons.items()}, measured(own)))
+            lessons.append(hour.lessons)
             lags = dict(known.lag_sums)
             add(lags, hour.lag_sums)
             known = known._replace(lag_sums=lags)
         known = refit(sums, known.exponent)._replace(lag_sums=known.lag_sums)
-        exponent = 1.0 if known.exponent is None else known.exponent
-        for by_exponent, uj in cells:
-            parts = divide(by_exponent[exponent], uj, known.models.get(exponent), idle_of(idle[exponent]))
+        exponent = known.exponent_now
+        for number, by_exponent in enumerate(lessons):
+            uj = measured(day.readings[number * HOUR : (number + 1) * HOUR])
+            cell = by_exponent[exponent].cell
+            parts = divide(cell, uj, known.models.get(exponent), idle_of(idle[exponent]))
             assert sum(part.uj for part in parts.values()) == uj
             discharged += uj
             for column, part in parts.items():
@@ -72,7 +76,7 @@ def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
         for name, joules in day.truth.items():
             truth[name] = truth.get(name, 0.0) + joules
         _by_other_rules(day.readings, cores, share, kepler)
-        yield Result(told, half_widths, truth, share, kepler, discharged / 1e6, known)
+        yield Result(told, half_widths, truth, share, kepler, discharged / 1e6, known, lessons)
 
 
 def measured(readings: Iterable[Reading]) -> int:

@@ -99,6 +99,8 @@ class Day(NamedTuple):
     readings: list[Reading]
     truth: dict[str, float]
     """J by program while discharging; (idle) is the base with radio and USB, (screen) the screen"""
+    heat: list[float]
+    """W of the CPU in each reading, which a thermometer would follow"""
 
 
 _NORMAL_RANDOM = Random(7)
@@ -143,6 +145,7 @@ class _Machine:
             storm = range(begin, begin + 300)
         truth = dict.fromkeys((*PROGRAMS, "(idle)", "(screen)"), 0.0)
         readings: list[Reading] = []
+        heat: list[float] = []
         powers = self._tail
         noise = self._noise
         origin = self._second
@@ -222,6 +225,7 @@ class _Machine:
                     truth[name] += joules
                 truth["(idle)"] += 5 * base
                 truth["(screen)"] += 5 * screen
+            heat.append(sum(powers[-5:]) / 5 - base - screen)
             at += 1
             ghz = 2.0 * max(0.25, speed * (1 + 0.08 * normal[at & 65535]))
             watts = self._gauge(powers, now)
@@ -242,7 +246,7 @@ class _Machine:
             if len(powers) > 4096:
                 del powers[:-128]
         self._second += seconds
-        return Day(readings, truth)
+        return Day(readings, truth, heat)
 
     def _next(self, now: int) -> None:
         names, weights = list(self._plan.weights), list(self._plan.weights.values())

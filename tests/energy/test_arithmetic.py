@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.energy_model.cells import UNATTRIBUTED, cell, divide, largest_remainders
-from telemetry.energy_model.columns import AWAKE, IDLE, KERNEL, ONE, OTHERS, POWER, SCREEN, SCREEN_ON
-from telemetry.energy_model.features import Block, Lag, Reading, blocks, features, stretches
+from telemetry.energy_model.columns import (
+    AWAKE,
+    BEFORE,
+    IDLE,
+    KERNEL,
+    ONE,
+    OTHERS,
+    POWER,
+    RESIDUAL,
+    SCREEN,
+    SCREEN_ON,
+)
+from telemetry.energy_model.features import BLOCK, EXPONENTS, Block, Lag, Reading, blocks, features, stretches
 from telemetry.energy_model.fit import Model, best_exponent, fit
 from telemetry.energy_model.learner import Knowledge, learn, refit
 from telemetry.energy_model.sums import add, hour_sums, moments
@@ -93,9 +105,31 @@ def test_a_program_without_evidence_has_the_common_rate() -> None:
 
 
 def test_the_exponent_is_1_until_another_is_clearly_better() -> None:
-    assert best_exponent({0.0: 1.0, 1.0: 2.0}, 599) == 1.0
-    assert best_exponent({0.0: 1.0, 1.0: 2.0}, 600) == 0.0
+    # n × ln 2 is 10 and more from n = 15 on
+    assert best_exponent({0.0: 1.0, 1.0: 2.0}, 14) == 1.0
+    assert best_exponent({0.0: 1.0, 1.0: 2.0}, 15) == 0.0
     assert best_exponent({0.0: 1.0, 1.0: 1.016}, 600) == 1.0
+    assert best_exponent({0.0: 1.0}, 600) == 1.0
+
+
+def test_residuals_that_follow_each_other_count_for_fewer_blocks() -> None:
+    taught = moments([{(ONE, ONE): 300, (RESIDUAL, RESIDUAL): 100, (BEFORE, RESIDUAL): 50}])
+    assert taught.independent == 100  # 300 × (1 − ½) / (1 + ½)
+
+
+def test_an_exponent_is_in_use_before_it_is_decided() -> None:
+    """Sixty blocks an hour of a machine whose power does not depend on its clock."""
+    sums: dict[float, list[dict[tuple[int, int], int]]] = {exponent: [{}] for exponent in EXPONENTS}
+    turn = Random(1)
+    found = []
+    for _ in range(10):
+        drawn = [(turn.random(), turn.uniform(0.5, 2)) for _ in range(60) for _ in range(BLOCK)]
+        own = [Reading(5.0, 3 + 2 * x, x, ghz, None, {1: x}, 0.0) for x, ghz in drawn]
+        for exponent, lesson in learn(own, 0, Knowledge()).lessons.items():
+            add(sums[exponent][0], lesson.hour.sums)
+        known = refit(sums, None)
+        found.append((known.exponent_now, known.exponent))
+    assert found == 9 * [(0.0, None)] + [(0.0, 0.0)]
 
 
 watts = st.none() | st.floats(0, 100) | st.just(60.0)

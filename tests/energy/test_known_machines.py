@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import fmean, median
 
 import pytest
 
 from telemetry.energy_model.features import lag_of
-from tests.energy import figures
+from tests.energy import figures, held_out
 from tests.energy.learning import Result, large, study
 from tests.energy.machines import Plan, days, plan
 
@@ -21,7 +22,7 @@ def error(result: Result, name: str) -> float:
     return abs(result.told.get(name, 0.0) - result.truth[name]) / result.truth[name]
 
 
-Machines = list[tuple[figures.Figures, ...]]
+Machines = list[figures.Studied]
 STEADY = plan(1)._replace(average=1, delay=0, hold=1, step=0.004, usb=False, charges=False, storms=False)
 
 
@@ -33,7 +34,7 @@ def test_an_hour_on_battery_is_enough_to_name_the_large_programs() -> None:
 
 @pytest.mark.parametrize("average", [1, 10, 30, 60])
 def test_the_lag_of_the_gauge_is_found(average: int) -> None:
-    result = after(STEADY._replace(average=average), 2)
+    result = after(STEADY._replace(average=average), 1)
     lag = lag_of(result.knowledge.lag_sums)
     assert lag.delay <= 1
     assert abs(lag.averaged * 5 - average) <= 5
@@ -55,9 +56,41 @@ def test_programs_that_always_run_together_have_wide_intervals() -> None:
     assert width > 2 * apart.half_widths["browser"] / apart.told["browser"]
 
 
-def test_wrong_readings_of_the_gauge_do_not_teach() -> None:
-    result = after(STEADY._replace(wrong=0.005), 3)
+@pytest.mark.parametrize(
+    "machine",
+    [
+        STEADY._replace(wrong=0.005),
+        STEADY._replace(average=5, delay=1, hold=30, step=0.25),
+        STEADY._replace(usb=True),
+    ],
+    ids=["readings of 60 W", "held for 30 s in steps of 0.25 W", "a USB stick for an hour"],
+)
+def test_what_disturbs_the_gauge_does_not_teach(machine: Plan) -> None:
+    result = after(machine, 3)
     assert fmean(error(result, name) for name in large(result)) <= 0.1
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0])
+def test_the_law_of_frequency_is_found_within_an_hour(exponent: float) -> None:
+    result = after(STEADY._replace(exponent=exponent), 1)
+    assert abs(result.knowledge.exponent_now - exponent) <= 0.5
+    assert fmean(error(result, name) for name in large(result)) <= 0.16
+
+
+def foretold(machines: Iterable[list[list[float]]], rule: str) -> float:
+    """Return the mean error on the energy of a held-out day."""
+    at = held_out.RULES.index(rule)
+    return fmean(error for machine in machines for error in machine[at])
+
+
+def test_held_out_days_are_foretold_better_than_by_simpler_rules() -> None:
+    found = []
+    for seed in (7, 9):
+        machine = plan(seed)
+        recorded = list(days(machine, 3, 4))
+        found.append(held_out.errors(recorded, list(study(recorded, machine.cores)), machine.cores))
+    for rule in held_out.BEATEN:
+        assert foretold(found, "this method") < foretold(found, rule)
 
 
 @pytest.fixture(scope="module")
@@ -69,15 +102,23 @@ def machines() -> Machines:
 @pytest.mark.slow
 @pytest.mark.parametrize(("span", "most"), [("1 hour", 0.16), ("1 day", 0.10), ("8 days", 0.04)])
 def test_the_mean_error_falls_with_the_data(span: str, most: float, machines: Machines) -> None:
-    of_span = [machine[figures.SPANS.index(span)] for machine in machines]
+    of_span = [machine.spans[figures.SPANS.index(span)] for machine in machines]
     assert figures.mean_error(of_span) <= most
     for rule in range(2):
         assert figures.mean_error(of_span) < figures.mean_error(of_span, rule)
 
 
 @pytest.mark.slow
+def test_whole_days_are_foretold_better_than_by_simpler_rules(machines: Machines) -> None:
+    found = [machine.held_out for machine in machines]
+    for rule in held_out.BEATEN:
+        assert foretold(found, "this method") < 0.5 * foretold(found, rule)
+    assert foretold(found, "this method") <= 0.02
+
+
+@pytest.mark.slow
 def test_after_eight_days_no_program_is_far_off(machines: Machines) -> None:
-    last = [machine[-1].by_rule[-1] for machine in machines]
+    last = [machine.spans[-1].by_rule[-1] for machine in machines]
     assert max(value for each in last for value in each.programs) <= 0.15
     assert fmean(each.false_blame for each in last) <= 0.005
 
@@ -85,6 +126,6 @@ def test_after_eight_days_no_program_is_far_off(machines: Machines) -> None:
 @pytest.mark.slow
 def test_the_intervals_hold_the_truth_and_are_narrow(machines: Machines) -> None:
     for span in range(len(figures.SPANS)):
-        held = [is_held for machine in machines for is_held in machine[span].held]
+        held = [is_held for machine in machines for is_held in machine.spans[span].held]
         assert fmean(held) >= 0.85
-    assert median(width for machine in machines for width in machine[1].widths) <= 0.20
+    assert median(width for machine in machines for width in machine.spans[1].widths) <= 0.20
