@@ -1,4 +1,4 @@
-"""``telemetry-query live``: the stream on the terminal, a table that refreshes in place, or JSON lines.
+"""``telemetry-query live``: the stream on a screen of the terminal, as text blocks, or as JSON lines.
 
 The newest sample of the ring comes at once, so nobody waits an interval for the first picture.
 """
@@ -9,8 +9,11 @@ import select
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
+from query import overview
 from query.columns import (
     BATTERY_PCT,
     CHILDREN,
@@ -26,20 +29,23 @@ from query.columns import (
     Column,
 )
 from query.render import rendered
+from query.screen import Screen
 from query.values import cell, shown_time
-from query.width import cut
+from query.width import cut, display_width
 from telemetry.command import printable, say
+from telemetry.errors import UserError
 from telemetry.sample import Battery, Sample, decode
 from telemetry.service import StopSignal
 from telemetry.stream.joiner import Gap, Start
 from telemetry.stream.subscriber import Subscriber
 
 FORMATS = ("table", "json")
-_HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _SAY_THAT_IT_WAITS = 3.0
 """s without a sample after which standard error says so, where there is no screen to say it on"""
 _LOOK_AT_OUTPUT = 1.0
-"""s; a reader that has gone is noticed so soon, and not at the next sample"""
+"""s; a reader that has gone, or another size of the terminal, is noticed so soon, not at the next sample"""
+_ASK_EVERY = 60.0
+"""s between two looks into the database"""
 
 
 class _Published(Sample):
@@ -54,29 +60,103 @@ def _published(body: bytes) -> _Published:
     return sample
 
 
-def show(subscribe: str, replay: str, form: str, limit: int) -> None:
-    """Show samples until SIGINT, SIGTERM or SIGHUP, or until nobody reads; ``limit`` processes of each.
+class Ahead:
+    """The time left, asked of the database again and again: it is there where this user may read it."""
 
-    Raises UserError where this user may not read the stream, BrokenPipeError where the reader has gone.
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._next = 0.0
+        self._status: str | None = None
+        self._found = overview.Facts(0.0)
+
+    def lines(self, battery: Battery | None) -> Iterator[str]:
+        """Yield the line on the time ahead, if it is known of a battery that does what this one does."""
+        if battery is None:
+            return
+        now = self._clock()
+        if now >= self._next or now < self._next - _ASK_EVERY or battery.status != self._status:
+            self._next, self._status = now + _ASK_EVERY, battery.status
+            try:
+                self._found = overview.read(self._path, now, brief=True)
+            except UserError:
+                self._found = overview.Facts(now)
+        if self._found.status == battery.status:
+            yield from overview.time_ahead(self._found)
+
+
+class View(NamedTuple):
+    """What is shown of a sample."""
+
+    form: str
+    """table or json"""
+    limit: int
+    """Processes in the table"""
+    ahead: Ahead
+
+    def lines(self, sample: Sample, width: int) -> list[str]:
+        """Return the lines of a table."""
+        return [cut(line, width) for line in _lines(sample, self.limit, width, self.ahead)]
+
+
+def show(endpoints: tuple[str, str], view: View) -> None:
+    """Show samples until SIGINT, SIGTERM or SIGHUP, the key q, or until nobody reads.
+
+    ``endpoints``: of the live stream and of the replay. Raises UserError where this user may not read the
+    stream, BrokenPipeError where the reader has gone.
     """
-    in_place = form == "table" and sys.stdout.isatty()
+    with StopSignal() as stop, Subscriber(*endpoints, Start.NEWEST, decode=_published) as subscriber:
+        run = _on_screen if view.form == "table" and sys.stdout.isatty() else _as_lines
+        run(subscriber, stop, endpoints[0], view)
+
+
+def _as_lines(subscriber: Subscriber, stop: StopSignal, subscribe: str, view: View) -> None:
     begun = time.monotonic()
-    with StopSignal() as stop, Subscriber(subscribe, replay, Start.NEWEST, decode=_published) as subscriber:
-        if in_place:
-            sys.stdout.write(f"{_HOME_AND_CLEAR}Waiting for the sampler at {printable(subscribe)}\n")
+    is_told = False
+    while not stop.requested:
+        items = subscriber.receive(_LOOK_AT_OUTPUT, [stop])
+        if not (items or is_told) and time.monotonic() - begun >= _SAY_THAT_IT_WAITS:
+            say("telemetry-query", f"waiting for the sampler at {subscribe}")
+            is_told = True
+        is_told = is_told or bool(items)
+        for item in items:
+            if isinstance(item, Gap):  # on standard error: JSON lines are samples
+                say("telemetry-query", _lost(item))
+            elif view.form == "json" and isinstance(item, _Published):
+                # Another program's message may be laid out for people: a line end is never inside a text.
+                sys.stdout.write(item.body.decode().replace("\r", " ").replace("\n", " ") + "\n")
+            else:
+                lines = view.lines(item, shutil.get_terminal_size().columns)
+                sys.stdout.write("\n".join(lines) + "\n\n")
             sys.stdout.flush()
-        is_told = in_place
+        if _nobody_reads():
+            raise BrokenPipeError
+
+
+def _on_screen(subscriber: Subscriber, stop: StopSignal, subscribe: str, view: View) -> None:
+    newest: Sample | None = None
+    items: list[Sample | Gap] = []
+    lost = ""
+    before = None
+    with Screen() as screen:
         while not stop.requested:
-            items = subscriber.receive(_LOOK_AT_OUTPUT, [stop])
-            if not (items or is_told) and time.monotonic() - begun >= _SAY_THAT_IT_WAITS:
-                say("telemetry-query", f"waiting for the sampler at {subscribe}")
-                is_told = True
-            is_told = is_told or bool(items)
+            size = shutil.get_terminal_size()
             for item in items:
-                sys.stdout.write(_text(item, form, limit, in_place=in_place))
-                sys.stdout.flush()
+                newest, lost = (newest, _lost(item)) if isinstance(item, Gap) else (item, lost)
+            if items or size != before:
+                waiting = [cut(f"Waiting for the sampler at {printable(subscribe)}", size.columns)]
+                lines = view.lines(newest, size.columns) if newest else waiting
+                screen.show([*lines[: size.lines - 2], cut(lost or "q ends this", size.columns)])
+                before = size
+            items = subscriber.receive(_LOOK_AT_OUTPUT, [stop, *screen.keyboard()])
+            if screen.key().lower().startswith("q"):
+                return
             if _nobody_reads():
                 raise BrokenPipeError
+
+
+def _lost(gap: Gap) -> str:
+    return f"lost: samples {gap.first} to {gap.last} of a run"
 
 
 def _nobody_reads() -> bool:
@@ -85,30 +165,17 @@ def _nobody_reads() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _text(item: Sample | Gap, form: str, limit: int, *, in_place: bool) -> str:
-    if isinstance(item, Gap):  # on standard error: JSON lines are samples
-        print(f"telemetry-query: lost: samples {item.first} to {item.last} of a run", file=sys.stderr)
-        return ""
-    if form == "json" and isinstance(item, _Published):
-        # Another program's message may be laid out for people: a line end is never inside a text.
-        return item.body.decode().replace("\r", " ").replace("\n", " ") + "\n"
-    size = shutil.get_terminal_size()
-    lines = [cut(line, size.columns) for line in _lines(item, limit, size.columns)]
-    if in_place:
-        return _HOME_AND_CLEAR + "\n".join(lines[: size.lines - 1]) + "\n"
-    return "\n".join(lines) + "\n\n"
-
-
-def _lines(sample: Sample, limit: int, width: int) -> Iterator[str]:
+def _lines(sample: Sample, limit: int, width: int, ahead: Ahead) -> Iterator[str]:
     """A screen for people: one line a part of the sample, and the table of its processes."""
     yield f"{printable(sample.host)}  {shown_time(sample.time)}  sample {sample.seq}"
-    yield "  ".join(filter(None, ["battery", _battery(sample.battery), _supply(sample)]))
+    yield _fitted(["battery", *_battery(sample.battery), *_supply(sample)], width)
+    yield from ahead.lines(sample.battery)
     cpu = sample.cpu
     figures = [_figure(cpu.total, CPU_TOTAL), _figure(cpu.freq, CPU_FREQ), _figure(cpu.temp, CPU_TEMP)]
     load = " ".join(cell(average, LOAD1) for average in sample.load)
     held_back = f"held back: {', '.join(map(printable, sample.throttled))}" if sample.throttled else ""
-    yield "  ".join(filter(None, ["cpu     ", *figures, f"load {load}", held_back]))
-    yield "  ".join(["cores   ", *(cell(usage, Column("", "%", "", 0)) for usage in sample.cpu.cores)])
+    yield _fitted(["cpu     ", *figures, held_back, f"load {load}"], width)
+    yield _fitted(["cores   ", *(cell(usage, Column("", "%", "", 0)) for usage in sample.cpu.cores)], width)
     yield ""
     rows = [
         (process.pid, process.name, process.cpu, process.mem, process.children)
@@ -117,18 +184,29 @@ def _lines(sample: Sample, limit: int, width: int) -> Iterator[str]:
     yield from "".join(rendered((PID, NAME, CPU, MEM, CHILDREN), rows, "table", width=width)).splitlines()
 
 
-def _battery(battery: Battery | None) -> str:
+def _fitted(parts: Iterable[str], width: int) -> str:
+    """Return a line of parts; those that do not fit are left out whole: half a number is another number."""
+    line = ""
+    for part in filter(None, parts):
+        longer = f"{line}  {part}" if line else part
+        if display_width(longer) > width:
+            break
+        line = longer
+    return line
+
+
+def _battery(battery: Battery | None) -> Iterator[str]:
+    """Yield what is known of the battery, what matters most first."""
     if battery is None:
-        return "none"
-    figures = [
-        _figure(battery.pct, BATTERY_PCT),
-        printable(battery.status or ""),
-        _flow(battery.power, WATTS),
-        _figure(battery.voltage, Column("", "V", "", 2)),
-        _flow(battery.current, Column("", "A", "", 2)),
-        *(f"{printable(pack.name)} {_figure(pack.pct, BATTERY_PCT) or '-'}" for pack in battery.packs or ()),
-    ]
-    return "  ".join(filter(None, figures))
+        yield "none"
+        return
+    yield _figure(battery.pct, BATTERY_PCT)
+    yield printable(battery.status or "")
+    yield _flow(battery.power, WATTS)
+    yield _figure(battery.voltage, Column("", "V", "", 2))
+    yield _flow(battery.current, Column("", "A", "", 2))
+    for pack in battery.packs or ():
+        yield f"{printable(pack.name)} {_figure(pack.pct, BATTERY_PCT) or '-'}"
 
 
 def _flow(value: float | None, column: Column) -> str:
@@ -138,13 +216,13 @@ def _flow(value: float | None, column: Column) -> str:
     return f"{_figure(abs(value), column)} {'in' if value > 0 else 'out'}"
 
 
-def _supply(sample: Sample) -> str:
-    """What feeds the machine beside its battery."""
-    parts = [] if sample.on_ac is None else ["mains" if sample.on_ac else "no mains"]
+def _supply(sample: Sample) -> Iterator[str]:
+    """Yield what feeds the machine beside its battery."""
+    if sample.on_ac is not None:
+        yield "mains" if sample.on_ac else "no mains"
     if source := sample.source:
         more = " and more" if source.estimate else ""
-        parts.append(f"{printable(source.name)} {_figure(source.power, WATTS)}{more}")
-    return "  ".join(parts)
+        yield f"{printable(source.name)} {_figure(source.power, WATTS)}{more}"
 
 
 def _figure(value: float | None, column: Column) -> str:

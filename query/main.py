@@ -148,14 +148,8 @@ def _overview(given: Mapping[str, Any], now: float) -> None:
     # A status bar asks often: each commit wears an SD card, so that the writer is asked only on request.
     committed = _ask_writer("commit", given["control"], path) if given["control"] or not brief else None
     writer = None if committed is None else not committed.silent
-    with _telling_of_damage(given["control"], path), database.reading(path) as connection:
-        parameters = {
-            **database.limits(connection, path)._asdict(),
-            "now": now,
-            "database": "",
-            "bytes": 0,
-        }
-        facts = overview.gather(connection, parameters, writer, brief=brief)
+    with _telling_of_damage(given["control"], path):
+        facts = overview.read(path, now, writer, brief=brief)
     if brief:
         print(overview.line(facts))
         return
@@ -186,7 +180,9 @@ def _show_live(given: Mapping[str, Any]) -> None:
     from query import live  # noqa: PLC0415  (ZeroMQ takes 40 ms, and no report needs it)
 
     subscribe, replay = live.default_endpoints()
-    live.show(given["subscribe"] or subscribe, given["replay"] or replay, given["format"], given["limit"])
+    ahead = live.Ahead(given["db"] or _default_database())
+    endpoints = (given["subscribe"] or subscribe, given["replay"] or replay)
+    live.show(endpoints, live.View(given["format"], given["limit"], ahead))
 
 
 def _alert(given: Mapping[str, Any]) -> None:

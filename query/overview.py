@@ -9,8 +9,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from query import database
 from query.answer import ask
 from query.report import sql_text, variant_of
 from query.reports import BY_NAME
@@ -216,6 +218,13 @@ def can_draw(encoding: str | None) -> bool:
     return True
 
 
+def read(path: Path, now: float, writer: bool | None = None, *, brief: bool = False) -> Facts:
+    """Return what the database at ``path`` tells at ``now``, Unix s. Raises UserError."""
+    with database.reading(path) as connection:
+        limits = database.limits(connection, path)._asdict()
+        return gather(connection, {**limits, "now": now, "database": "", "bytes": 0}, writer, brief=brief)
+
+
 def line(facts: Facts) -> str:
     """Return the battery in one short line, for a status bar: ``82% 6.5W 6.2h(5.4-7.1)``, ASCII alone."""
     left, low, high = facts.hours
@@ -243,12 +252,7 @@ def _of_battery(facts: Facts, ascii_only: bool) -> Iterator[str]:
     if facts.is_old:
         told, mains = (_figure(facts.pct, " %", 0) or "-", f"{_age(facts)} ago"), ""
     yield f"battery    {', '.join(filter(None, told if has_battery else ('-', mains)))}"
-    left, low, high = facts.hours
-    if left is not None:
-        spread = f" ({_figure(low)} to {_figure(high)})" if low is not None and high is not None else ""
-        yield f"time left  {_figure(left, ' h')}{spread}"
-    elif facts.to_full is not None:
-        yield f"full in    {_figure(facts.to_full, ' h')}"
+    yield from time_ahead(facts)
     known = [pct for pct in facts.percents if pct is not None]
     if known:
         yield f"last 24 h  {min(known):.0f} to {max(known):.0f} %   + charging   z asleep"
@@ -258,6 +262,16 @@ def _of_battery(facts: Facts, ascii_only: bool) -> Iterator[str]:
     drawn = (("awake", facts.awake_wh), ("asleep", facts.asleep_wh))
     if has_battery and any(wh is not None for _, wh in drawn):
         yield f"today      {', '.join(f'{_figure(wh, _WH, 2) or _NONE} {how}' for how, wh in drawn)}"
+
+
+def time_ahead(facts: Facts) -> Iterator[str]:
+    """Yield the line on the time left or the time to full, if it is known."""
+    left, low, high = facts.hours
+    if left is not None:
+        spread = f" ({_figure(low)} to {_figure(high)})" if low is not None and high is not None else ""
+        yield f"time left  {_figure(left, ' h')}{spread}"
+    elif facts.to_full is not None:
+        yield f"full in    {_figure(facts.to_full, ' h')}"
 
 
 def _bar(pct: float | None, levels: str) -> str:

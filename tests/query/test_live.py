@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from query.live import _lines
+from pathlib import Path
+
+from query.live import Ahead, View
 from telemetry.sample import Battery, BatteryPack, Cpu, PowerSource, Process, Sample
+from tests.query.recordings import NOON, Recording
 
 SAMPLE = Sample(
     host="pi4",
@@ -21,8 +24,12 @@ SAMPLE = Sample(
 )
 
 
-def lines(sample: Sample) -> list[str]:
-    return list(_lines(sample, limit=10, width=90))
+NOWHERE = Path("/nowhere/telemetry.db")
+
+
+def lines(sample: Sample, width: int = 90, path: Path = NOWHERE) -> list[str]:
+    ahead = Ahead(path, lambda: sample.time + 1)
+    return View("table", 10, ahead).lines(sample, width)
 
 
 def test_what_every_sampler_tells() -> None:
@@ -49,7 +56,7 @@ def test_what_some_samplers_tell() -> None:
     )
     _, battery, cpu, *_ = lines(sample)
     assert battery == "battery  40.0 %  Charging  9.00 W in  BAT0 40.0 %  BAT1 -  mains  rapl 6.50 W and more"
-    assert cpu.endswith("load 0.50 0.40 -  held back: undervoltage, throttled")
+    assert cpu.endswith("held back: undervoltage, throttled  load 0.50 0.40 -")
     assert len(cpu) <= 90
 
 
@@ -57,3 +64,45 @@ def test_no_battery() -> None:
     bare = SAMPLE._replace(battery=None, on_ac=False, source=PowerSource("ina219", 4.2), throttled=())
     assert lines(bare)[1] == "battery  none  no mains  ina219 4.20 W"
     assert lines(bare)[2].endswith("load 0.50 0.40 -")
+
+
+def test_a_narrow_line_has_whole_figures_alone() -> None:
+    assert lines(SAMPLE, 53)[1] == "battery  57.0 %  Discharging  5.70 W out  3.80 V"
+    assert lines(SAMPLE, 40)[1] == "battery  57.0 %  Discharging  5.70 W out"
+    assert lines(SAMPLE, 39)[1] == "battery  57.0 %  Discharging"
+    assert all(len(line) <= 20 for line in lines(SAMPLE, 20))
+
+
+def test_time_left_comes_from_the_database(recording: Recording) -> None:
+    recording.run()
+    recording.health(NOON - 3_600, "BAT0", 5.0, 5.0, 1)
+    for index in range(720):
+        recording.sample(
+            NOON + 5 * (index - 719),
+            power=-5.7,
+            voltage=3.8,
+            battery_pct=80.0 - index // 36,
+            status="Discharging",
+        )
+    recording.database.commit()
+    assert lines(SAMPLE, path=recording.path)[2].startswith("time left  ")
+    charging = SAMPLE._replace(battery=Battery("BAT0", "Charging", 3.8, 1.5, 5.7, 57.0))
+    assert lines(charging, path=recording.path)[2].startswith("cpu ")
+
+
+def test_the_database_is_asked_once_a_minute(recording: Recording) -> None:
+    """It is gone after the first look, and missed at the next one."""
+    recording.run()
+    for index in range(240):
+        recording.sample(
+            NOON + 5 * (index - 239), power=-5.7, voltage=3.8, battery_pct=57.0, status="Discharging"
+        )
+    recording.database.commit()
+    moment = NOON
+    ahead = Ahead(recording.path, lambda: moment)
+    assert list(ahead.lines(SAMPLE.battery))
+    recording.path.rename(recording.path.with_suffix(".away"))
+    moment = NOON + 59
+    assert list(ahead.lines(SAMPLE.battery))
+    moment = NOON + 60
+    assert not list(ahead.lines(SAMPLE.battery))
