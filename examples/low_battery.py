@@ -13,7 +13,7 @@ warned = False
 steady = SteadyPercent()
 with Subscriber(places.publish_endpoint(directory), places.replay_endpoint(directory)) as subscriber:
     for item in subscriber:
-        # A gauge that says 0 % for a moment is no reason to warn.
+        # A gauge may say 0 % for a moment: that alone gives no warning.
         if not isinstance(item, Sample) or not steady.take(item):
             continue
         battery = item.battery

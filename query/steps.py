@@ -21,7 +21,7 @@ from telemetry.steady import Steps, explained, watt_hours
 
 _ARGUMENTS: Final = 6
 _LARGEST: Final = 1e9
-"""As in the view system_sums: a greater number is no reading of a sensor."""
+"""As in the view system_sums: no sensor reads a greater number."""
 
 
 def add_functions(connection: sqlite3.Connection) -> None:

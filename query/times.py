@@ -35,7 +35,7 @@ def parse_time(text: str, now: float) -> tuple[float, ...]:
     """
     found = _parse(text.strip(), now)
     if not found:
-        raise InvalidTimeError(f"{text[:40]!r} is no time; give {FORMS}")
+        raise InvalidTimeError(f"{text[:40]!r} is not a time; give {FORMS}")
     if not all(0 <= moment < END_OF_TIME for moment in found):
         raise InvalidTimeError(f"{text[:40]!r} is outside the years 1970 to 9999; give {FORMS}")
     return tuple(found)

@@ -39,13 +39,13 @@ class Use(NamedTuple):
 
 
 class Debt(NamedTuple):
-    """Time of a process that is gone: it was credited with it, and whoever reaped it has gained it too."""
+    """CPU time already credited to a process that has ended; the process that reaped it gained it too."""
 
     debtor: Stat
-    """The nearest process above it that is there."""
+    """Its nearest living ancestor."""
     ticks: int
     orphan: bool
-    """Its parent has ended too: an ancestor of the debtor may have reaped it."""
+    """Its parent has ended too, so an ancestor of the debtor may have reaped it."""
     waited: bool = False
 
 
@@ -95,7 +95,7 @@ def _gained(before: Stat | None, now: Stat, born_after: int) -> tuple[int | None
 
 
 def _passed_on(waiting: Iterable[Debt], gone: Mapping[int, Stat], find: Find) -> Iterator[Debt]:
-    """Yield the debts of before, as the debtors are now; those of one that is gone are its ancestor's."""
+    """Yield each earlier debt; that of a dead process passes to its nearest living ancestor."""
     for debt in waiting:
         lost = gone.get(debt.debtor.pid)
         is_lost = lost is not None and lost.start == debt.debtor.start

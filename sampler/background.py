@@ -17,7 +17,7 @@ T = TypeVar("T")
 Reply = TypeVar("Reply")
 
 _FRESH: Final = 10.0
-"""s after which a reading that came late tells of another time than its sample's."""
+"""s after which a late reading is too old for this sample."""
 
 
 def _boottime() -> float:
@@ -25,7 +25,7 @@ def _boottime() -> float:
 
 
 def patience(interval: float) -> float:
-    """Return how long a tick may wait for a slow sensor: s, a twentieth of the interval, 0.25 to 3."""
+    """Return how many s a tick may wait for a slow sensor: a twentieth of the interval, but 0.25 to 3."""
     return min(max(0.25, interval / 20), 3.0)
 
 
@@ -66,7 +66,7 @@ class Background(Generic[T]):
         self._late: _Answer[T] | None = None
 
     def start(self) -> None:
-        """Ask for a reading, unless the one that was asked for before is still under way."""
+        """Ask for a reading, unless an earlier request is still running."""
         self._late = self._answer(0.0)
         self._asked = not self._busy
         if self._asked:
@@ -74,7 +74,7 @@ class Background(Generic[T]):
             self._run(self._read)
 
     def read(self) -> T | None:
-        """Return the reading, None where there is none in time. Raises what the sensor raised: a bug."""
+        """Return the reading, None if it did not come in time. Raises what the sensor raised: a bug."""
         answer = self._answer(self._patience if self._asked else 0.0) or self._late
         self._asked, self._late = False, None
         if answer is None or self._clock() - answer.finished > self._fresh:
@@ -84,7 +84,7 @@ class Background(Generic[T]):
         return answer.value
 
     def ask(self, question: Callable[[], Reply]) -> Reply | None:
-        """Return what ``question`` returns, called in the sensor's thread; None where that takes too long."""
+        """Call ``question`` in the sensor's thread and return its result; None if that takes too long."""
         replies: SimpleQueue[Reply] = SimpleQueue()
         self._run(lambda: replies.put(question()))
         try:
@@ -122,7 +122,7 @@ class Background(Generic[T]):
 
 
 class Slowly(Generic[T]):
-    """``sensor``, read at most every ``seconds``: what changes once in a while, or costs much.
+    """``sensor``, read at most every ``seconds``: for a value that changes rarely or costs much to read.
 
     Between two readings the last one is held, or there is none where ``hold`` is false.
     """

@@ -12,7 +12,7 @@ _PREFERENCE: Final = ("firmware", "platform", "raw")
 
 
 class BrightnessSensor:
-    """The backlight that the kernel's document prefers; looked for anew when it is gone, or another one."""
+    """The backlight that the kernel's document prefers. It is searched again when it disappears."""
 
     def __init__(self, sysfs: Path) -> None:
         self._root = sysfs / "class" / "backlight"

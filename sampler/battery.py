@@ -84,7 +84,7 @@ class PowerSupplySensor:
         return WatchedPack(self._root / name, _readable(name), self._signs, self._interval)
 
     def explain(self) -> list[str]:
-        """Return a line for each supply that is no battery, or is one whose readings are not believed."""
+        """Return a line for each supply that is not a battery and for each battery that is not believed."""
         if self._choice == NONE:
             return ["battery: none is looked for"]
         examined = list(self._examined())
@@ -99,7 +99,7 @@ class PowerSupplySensor:
         return [f"{_readable(name)}: {doubt}" for name, doubt in doubts]
 
     def _examined(self) -> Iterator[tuple[str, Supply, str | None]]:
-        """Yield name, record and the reason why it is no battery of each supply looked at."""
+        """Yield each supply's name, its record, and why it is not a battery."""
         for name in self._names():
             supply = read_supply(self._root / name, forced=self._forced)
             reason = refusal(supply, forced=self._forced)
@@ -123,7 +123,7 @@ def _readable(name: str) -> str:
 
 
 def _distinct(packs: list[Pack]) -> list[Pack]:
-    """The packs, each with a name of its own: bytes that are no UTF-8 look alike as text."""
+    """The packs, each with a unique name: names that are not UTF-8 may look alike as text."""
     seen: set[str] = set()
     result = []
     for pack in packs:

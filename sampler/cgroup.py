@@ -41,7 +41,7 @@ _CONTAINERS: Final = {
     "crio-conmon": "cri-o",
     "cri-containerd": "containerd",
 }
-"""The engine, by what is before the hash of a container: what the container is called is not told."""
+"""The container engine, by the text before the hash: the kernel does not tell the container's name."""
 _APP_OF_BUS: Final = re.compile(r"dbus-:[0-9.]+-(.+)")
 _COPY: Final = re.compile(r" \([0-9]+\)$")
 """KDE numbers the windows of an app: ``org.kde.konsole (1)``."""
@@ -88,7 +88,7 @@ def _of_path(path: bytes, is_openrc: bool) -> str | None:
 
 
 def _of_unit(stem: str, kind: str) -> str | None:
-    """Return the name of the unit ``stem``.``kind``, escaped; None where it is none of a program."""
+    """Return the escaped name of the unit ``stem``.``kind``; None where that unit does not run a program."""
     if _NAMELESS.fullmatch(stem):
         return None
     if stem.startswith("app-"):
@@ -124,7 +124,7 @@ def _of_app(stem: str, kind: str) -> str:
 
 
 def _of_directory(part: str, parent: str) -> str | None:
-    """Return the name of what is no unit: of a container, or of a service of OpenRC."""
+    """Return the name of a container or of an OpenRC service, which are not systemd units."""
     if parent in {"lxc", "lxc.payload"}:
         return part
     for prefix in ("lxc.payload.", "openrc."):
@@ -139,7 +139,7 @@ def _of_directory(part: str, parent: str) -> str | None:
 
 
 def _unescaped(name: str) -> str | None:
-    r"""Return ``name`` with each ``\xNN`` as the byte that it stands for; None where that is no UTF-8."""
+    r"""Return ``name`` with each ``\xNN`` as the byte that it stands for; None where that is not UTF-8."""
     raw = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), name.encode())
     try:
         return raw.decode()

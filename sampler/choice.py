@@ -40,7 +40,7 @@ class ExplainedBattery(Protocol):
 
 
 class SourceSensor(Protocol):
-    """Whatever tells what the machine draws and is no battery."""
+    """A source that is not a battery and tells what the machine draws."""
 
     def read(self) -> PowerSource | None: ...
 
@@ -71,7 +71,7 @@ class AutoBattery:
         return (self._monitor.read() or found) if self._supplies.has_only_empty_bays else found
 
     def explain(self) -> list[str]:
-        """Return what was looked at, and why it is no battery."""
+        """Return what was looked at, and why it is not a battery."""
         return self._supplies.explain() + self._monitor.explain()
 
 

@@ -1,4 +1,4 @@
-"""What the packs of a machine come to: one battery. Pure."""
+"""Several packs as one battery. Pure."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _lacks_power(pack: Pack) -> bool:
 
 
 def _total_percent(packs: Sequence[Pack]) -> float | None:
-    """Σnow ÷ Σfull in one unit, else the mean; None where a pack tells none: half a battery is no percent."""
+    """Σnow ÷ Σfull in one unit, else the mean; None unless all packs tell it."""
     percents = [pack.pct for pack in packs if pack.pct is not None]
     if len(percents) < len(packs):
         return None
@@ -89,7 +89,7 @@ def _methods(packs: Sequence[Pack]) -> str:
 
 
 def _total_health(healths: Sequence[Health]) -> Health | None:
-    """Sums in one unit, and the cycles of the pack that has most; sums in two units are none."""
+    """Sums in one unit (None where packs differ in unit), and the highest cycle count."""
     if not healths:
         return None
     cycles = max((health.cycles for health in healths if health.cycles is not None), default=None)

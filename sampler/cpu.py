@@ -33,7 +33,7 @@ class CpuSensor:
         self._read_at = 0.0
 
     def read(self) -> Cpu:
-        """Return the use since the read before; the first one has nothing to count from."""
+        """Return the use since the previous read; the first read has nothing to compare with."""
         frequency, temperature = self._frequency.read(), self._temperature.read()
         # Last, as the processes are read next: what is unowned is the difference.
         busy = read_busy_ticks(self._stat)
@@ -67,7 +67,7 @@ def read_busy_ticks(stat: Path) -> dict[int, int]:
 
 
 def parse_busy_ticks(text: str) -> dict[int, int]:
-    """Return busy ticks by core from the text of /proc/stat; a line that is none is left out."""
+    """Return busy ticks by core from the text of /proc/stat; lines of another kind are skipped."""
     busy: dict[int, int] = {}
     for line in text.splitlines():
         label, *fields = line.split()[:11] or [""]
@@ -105,6 +105,6 @@ def core_usage(before: dict[int, int], after: dict[int, int], elapsed: float) ->
 
 
 def mean_usage(cores: tuple[float | None, ...], counted: int) -> float | None:
-    """Return the mean of the ``counted`` cores there at both times, None where one tells nothing."""
+    """Return the mean over the ``counted`` cores online at both times; None where one has no reading."""
     known = [usage for usage in cores if usage is not None]
     return round(sum(known) / counted, 2) if known and len(known) == counted else None

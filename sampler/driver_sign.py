@@ -35,7 +35,7 @@ class DriverSigns:
         return driver[:_LONGEST_KEY] in self._known
 
     def learn(self, driver: str, sign: float) -> None:
-        """Take the sign of one discharge (-1, 1; 0: nothing was seen), and keep a driver that is new.
+        """Note the sign of one discharge (-1 or 1; 0: none was seen), and save a new driver.
 
         Once is enough. A driver with the kernel's sign gives a positive one too, where its status lags behind
         the cable.
@@ -60,7 +60,7 @@ class DriverSigns:
 
 
 def _load(file: Path | None) -> list[str]:
-    """The drivers in the file, none of one that is missing or holds anything else."""
+    """The drivers in the file; empty where it is missing or not readable as such."""
     if file is None:
         return []
     try:

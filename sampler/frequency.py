@@ -18,7 +18,7 @@ _CPU: Final = re.compile(r"cpu\d+")
 _KILOHERTZ: Final = re.compile(r"[0-9]{1,9}")
 _CPUINFO_MHZ: Final = re.compile(rb"^cpu MHz[ \t]*:[ \t]*([0-9]{1,6}(?:\.[0-9]{1,9})?)[ \t]*$", re.MULTILINE)
 _HIGHEST: Final = 20_000.0
-"""MHz; the record of any CPU is half of it."""
+"""MHz: twice the highest clock any CPU has reached."""
 
 
 class FrequencySensor:
@@ -29,7 +29,7 @@ class FrequencySensor:
         self._cpuinfo = f"{procfs}/cpuinfo"
 
     def read(self) -> float | None:
-        """Return MHz, None where the machine tells none (a guest, often). Never raises."""
+        """Return MHz, None where the machine does not tell it (often a virtual machine). Never raises."""
         # cpuinfo is the last: the kernel writes some 1.5 KB for every core of an x86 CPU to make it, and has
         # waited 10 ms for a fresh value.
         for source in (self._of_policies, self._of_cores, self._of_cpuinfo):

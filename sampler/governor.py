@@ -13,7 +13,7 @@ _GOVERNOR: Final = re.compile(r"[a-z][a-z_-]{0,30}")
 
 
 class GovernorSensor:
-    """The governor of the policies; where they differ, all of theirs (``performance+schedutil``)."""
+    """The governor of the policies; where they differ, all of them (``performance+schedutil``)."""
 
     def __init__(self, sysfs: Path) -> None:
         self._root = sysfs / "devices" / "system" / "cpu" / "cpufreq"

@@ -1,4 +1,4 @@
-"""A bug in one sensor, or in a library that it uses, costs the field of that sensor and nothing else.
+"""A bug in one sensor, or in a library it uses, costs only that sensor's field.
 
 Sensors return None for what they find, so nothing is caught here in a program that is right. What is, is
 logged as the bug that it is, and the sample goes on without the field.
@@ -22,7 +22,7 @@ _LONGEST: Final = 200
 
 
 class Guard:
-    """What is done for ``field`` of the sample; ``nothing`` is what the field holds where that fails."""
+    """The work for ``field`` of the sample; the field holds ``nothing`` where the work fails."""
 
     def __init__(self, field: str, nothing: object = None) -> None:
         self._field = field
@@ -30,7 +30,7 @@ class Guard:
         self._warn = RateLimited(_LOG, _LOG_EVERY)
 
     def call(self, work: Callable[[], Any]) -> Any:
-        """Return what ``work`` returns. Raises UserError, which is for the user, and nothing else."""
+        """Return what ``work`` returns. Raises nothing but UserError."""
         try:
             return work()
         except UserError:

@@ -32,11 +32,11 @@ _LOOK_EVERY: Final = 60.0
 
 
 class NoSuchChip(UserError):
-    """The chip that was asked for by name is not there, or not the only one; the text lists what is."""
+    """The chip named by the user is missing or not unique; the text lists the chips there are."""
 
 
 class Chip(NamedTuple):
-    """One chip: its directory's name (``hwmon3``, another at each boot) and its own (``ina219``)."""
+    """One chip: its directory's name (``hwmon3``; it may change at each boot) and its own (``ina219``)."""
 
     directory: str
     name: str
@@ -121,7 +121,7 @@ class HwmonBattery:
         return parse_monitor(self._chip.name, self._hwmon.read(self._chip, _INPUTS), self._sign)
 
     def explain(self) -> list[str]:
-        """Return a line that says why no chip was taken, nothing where one was."""
+        """Return a line that says why no chip was chosen; nothing where one was."""
         if self._look() is not None:
             return []
         there = self._hwmon.chips()
@@ -141,7 +141,7 @@ class HwmonBattery:
 
 
 def parse_monitor(name: str, given: Mapping[str, str], sign: float = 1.0) -> Battery:
-    """Return what a power monitor says, by the rules of a pack; ``sign`` -1 turns its current round. Pure."""
+    """Return what a power monitor says, by the rules of a pack; ``sign`` -1 inverts its current. Pure."""
     volts, amps, watts = (number(given.get(attribute)) for attribute in _INPUTS)
     supply = Supply(
         voltage_now=None if volts is None else volts / 1e3,
@@ -159,7 +159,7 @@ def parse_monitor(name: str, given: Mapping[str, str], sign: float = 1.0) -> Bat
 
 
 class RailSource:
-    """What an INA3221 says of the rail that feeds the board: its only one, or the one labelled as input."""
+    """The reading of an INA3221's rail that feeds the board: its only rail, or the one labelled as input."""
 
     def __init__(self, sysfs: Path, wanted: str = RAIL_CHIP) -> None:
         """``wanted`` is the chip's name or directory, ``:2`` behind it its second rail. Raises NoSuchChip."""

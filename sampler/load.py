@@ -16,7 +16,7 @@ class LoadSensor:
         self._loadavg = f"{procfs}/loadavg"
 
     def read(self) -> Load:
-        """Return the three averages, each None where it is not told."""
+        """Return the three averages, each None where it is missing."""
         return parse_load(read_attribute(self._loadavg) or "")
 
 

@@ -1,4 +1,4 @@
-"""Whether the machine is fed from outside: the supplies of class/power_supply that are no batteries."""
+"""Whether the machine has external power: the supplies in class/power_supply that are not batteries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MainsSensor:
         """By name: whether it feeds the machine. A supply's type never changes while it is there."""
 
     def read(self) -> bool | None:
-        """Return whether any source is online, None where none tells. Never raises."""
+        """Return whether any source is online, None where no source says. Never raises."""
         try:
             names = [entry.name for entry in self._root.iterdir()]
         except OSError:

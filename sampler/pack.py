@@ -33,25 +33,25 @@ class Pack(NamedTuple):
     energy: Level | None = None
     """Wh"""
     doubt: str | None = None
-    """Why voltage, current and power were left out, for a person; None where all that was readable was
+    """Why voltage, current and power were left out, in words; None where every readable value was
     believed."""
     pct_doubt: str | None = None
-    """The same of the percent, which says nothing of the others."""
+    """The same for the percent alone."""
     rate_doubt: str | None = None
-    """The same of a power or of a direction alone."""
+    """The same for the power or the direction alone."""
     method: str | None = None
-    """How power was got; None where there is none."""
+    """How power was measured; None without power."""
     raw: dict[str, str] | None = None
-    """What the driver gave, where something of it was refused."""
+    """The driver's raw values, where some were refused."""
     health: Health | None = None
     level: float | None = None
     """What is in it, in the unit of ``health``"""
     candidates: tuple[Candidate, ...] = ()
-    """All ways to get at the power, in the order in which they are believed."""
+    """All ways to find the power, the most trusted first."""
     of_design: bool = False
     """The driver's percent is one of the design."""
     empty_bay: bool = False
-    """All its numbers are 0, and nothing fits in: no pack, unless it told numbers before."""
+    """All its numbers are 0 and its capacity is 0: there is no pack, unless it gave numbers before."""
 
     @property
     def tells_nothing(self) -> bool:
@@ -60,7 +60,7 @@ class Pack(NamedTuple):
 
     @property
     def silent(self) -> bool:
-        """No number could be read, and none was refused: it may be an empty bay."""
+        """No number could be read and none was refused, so the bay may be empty."""
         return self.empty_bay or (self.tells_nothing and not self.doubts)
 
     @property
@@ -69,7 +69,7 @@ class Pack(NamedTuple):
         return [doubt for doubt in (self.doubt, self.pct_doubt, self.rate_doubt) if doubt]
 
     def with_power(self, candidate: Candidate) -> Pack:
-        """Return the pack with another power than its first, and the current that belongs to it."""
+        """Return the pack with another of its powers, and the current that belongs to it."""
         current = candidate.power / self.voltage if self.voltage else None
         return self._replace(power=candidate.power, current=current, method=candidate.method)
 
@@ -95,7 +95,7 @@ class Pack(NamedTuple):
     def as_battery(
         self, packs: tuple[BatteryPack, ...] | None = None, health: Health | None = None
     ) -> Battery:
-        """Return the machine's battery, where this is the only pack that tells anything."""
+        """Return the machine's battery, made of this pack alone."""
         return Battery(
             name=self.name,
             status=self.status,
@@ -189,7 +189,7 @@ def parse_content(supply: Supply, voltage: float | None, unit: str | None) -> Co
 
 
 def parse_level(supply: Supply, unit: str | None) -> float | None:
-    """Return what is in the pack in ``unit``, Ah or Wh; None where it is not told in that."""
+    """Return what is in the pack in ``unit``, Ah or Wh; None where the driver uses another unit."""
     if unit is None:
         return None
     supply = _without_derived_energy(supply)
@@ -198,7 +198,7 @@ def parse_level(supply: Supply, unit: str | None) -> float | None:
 
 
 def counter(supply: Supply, unit: str | None) -> str | None:
-    """Return the attribute that tells what is in the pack, in ``unit`` if possible; None where none does."""
+    """Return the attribute that tells what is in the pack, in ``unit`` if possible; None without one."""
     supply = _without_derived_energy(supply)
     names = [f"{_QUANTITIES[name]}_{kind}" for name in _units(unit) for kind in ("now", "avg")]
     return next((name for name in names if getattr(supply, name) is not None), None)
@@ -217,7 +217,7 @@ def as_given(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse_health(supply: Supply) -> Health | None:
-    """Return how worn a pack is, None where nothing is told. Ah and Wh are never mixed."""
+    """Return how worn a pack is, None where the driver does not tell. Ah and Wh are never mixed."""
     supply = _without_derived_energy(supply)
     cycles = supply.cycle_count
     told = int(cycles) if cycles is not None and 0 < cycles < _MOST_CYCLES else None  # 0: "not available"
@@ -254,14 +254,14 @@ def _without_derived_energy(supply: Supply) -> Supply:
 
 
 def _timed_out(supply: Supply) -> bool:
-    """A gauge that does not answer gives zeros for everything, its percent included: not an empty pack."""
+    """A gauge that does not answer gives only zeros, even as its percent: that is not an empty pack."""
     capacity = supply.capacity
     fill = (capacity,) if capacity is not None else (supply.charge, supply.energy)
     return is_nought(supply.voltage, supply.current, supply.power) and not any(fill)
 
 
 def _is_empty_bay(supply: Supply) -> bool:
-    """A bay with no pack in it says `present` 1 all the same, and 0 for all (t480-phantom-second-pack).
+    """An empty bay may still say `present` 1, with 0 for all else (t480-phantom-second-pack).
 
     A gauge that counts nothing (no level, and none that fits in) and says 0 does not answer, or is empty.
     """

@@ -1,4 +1,4 @@
-"""How full a pack is, in percent of what fits in today. Pure. docs/battery.md tells a user the same rules."""
+"""How full a pack is, in percent of its present capacity. Pure. docs/battery.md explains the rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_PERCENT: Final = 101.0
 
 
 class Level(NamedTuple):
-    """What is in a pack and what fits in, both Ah or both Wh."""
+    """The charge of a pack and its capacity, both in Ah or both in Wh."""
 
     now: float
     full: float
@@ -25,13 +25,13 @@ class Percent(NamedTuple):
 
     value: float | None
     doubt: str | None = None
-    """Why a percent was left out, for a person."""
+    """Why a percent was left out, in words."""
     of_design: bool = False
-    """The driver's percent is one of the design, and this is none of the driver's."""
+    """The driver's percent is of the design capacity, so this one is not the driver's."""
 
 
 def level(now: float | None, full: float | None) -> Level | None:
-    """Return the level, None where it cannot be one. Never of the design: a worn pack never gets there."""
+    """Return the level, None where it is not plausible. Not of the design: a worn pack never reaches that."""
     if now is None or full is None or now < 0 or not 0 < full <= LARGEST_LEVEL or now > LARGEST_LEVEL:
         return None
     return Level(now, full)
@@ -44,7 +44,7 @@ def percent_of(levels: Iterable[Level]) -> float:
 
 
 def parse_percent(supply: Supply, *, of_design: bool = False) -> Percent:
-    """Return how full the pack is. `capacity` comes first: it is what the maker's gauge and every panel say.
+    """Return how full the pack is. `capacity` comes first: the maker's gauge and every desktop panel show it.
 
     ``of_design``: this pack was seen to give a percent of what it was designed to hold.
     """
@@ -62,10 +62,10 @@ def parse_percent(supply: Supply, *, of_design: bool = False) -> Percent:
         return Percent(None, "capacity is 0, and so is what fits in: no answer of the gauge")
     if 0 <= capacity <= MOST_PERCENT:
         return Percent(min(capacity, 100.0))
-    return Percent(None, f"capacity {capacity:.0f} is no percent")
+    return Percent(None, f"capacity {capacity:.0f} is not a percentage")
 
 
 def is_nought(*values: float | None) -> bool:
-    """Whether one of these was told, and each that was is 0."""
+    """Whether at least one of these was read, and all that were read are 0."""
     told = [value for value in values if value is not None]
     return bool(told) and not any(told)

@@ -24,7 +24,7 @@ _WEAR: Final = tuple((name,) for name in ("charge_full_design", "energy_full_des
 
 
 def read_supply(directory: Path, *, forced: bool) -> Supply:
-    """Return what tells whether this is a battery, and then what it measures.
+    """Return the attributes that tell whether this is a battery, then its measurements.
 
     Stops where the answer is no: the gauge of a mouse answers over its radio, and an adapter's `online`
     runs firmware. Levels are read only where the percent needs them.
@@ -49,7 +49,7 @@ def read_levels(directory: Path, supply: Supply) -> Supply:
 
 
 def read_level(directory: Path, supply: Supply, name: str) -> Supply:
-    """Return the record with what is in the pack, which the attribute ``name`` tells."""
+    """Return the record with the pack's charge from the attribute ``name``."""
     return supply if supply.has_levels else _read(directory, ((name,),), supply)
 
 

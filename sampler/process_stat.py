@@ -16,20 +16,20 @@ class Stat(NamedTuple):
     comm: bytes
     """The name, any bytes: the kernel cuts it to 15, but not its own threads'."""
     zombie: bool
-    """It has ended, and waits to be reaped."""
+    """It has ended and waits to be reaped (a zombie)."""
     parent: int
-    """The pid of whoever will reap it; 0 for none, or one outside the pid namespace."""
+    """The pid of the process that will reap it; 0: none, or outside the pid namespace."""
     used: int
     """utime + stime"""
     reaped: int
-    """cutime + cstime: all that the children it has waited for used, and theirs in turn."""
+    """cutime + cstime: the time of all children that it has waited for, and of their children."""
     threads: int
     rss: int
     """Pages."""
 
 
 def parse_stat(line: bytes) -> Stat | None:
-    """Return the fields of a line; None where it is no such line.
+    """Return the fields of a line; None where it is malformed.
 
     The name in the second field may hold spaces, parentheses and newlines: it ends at the last ``)``.
     """
@@ -53,6 +53,6 @@ def parse_stat(line: bytes) -> Stat | None:
 
 
 def _is_sound(stat: Stat) -> bool:
-    """Whether all of it is what the kernel can have printed: counts of at most 63 bits."""
+    """Whether the kernel can have printed all of it: counts of at most 63 bits."""
     _, start, _, _, parent, used, reaped, _, rss = stat
     return min(start, parent, used, reaped, rss) >= 0 and start < _MOST and 0 < stat.pid < _MOST

@@ -1,4 +1,4 @@
-"""The processes that used the most CPU, and how much of the CPU time all of them account for."""
+"""The processes that used the most CPU, and the CPU time that all processes account for."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Processes(NamedTuple):
     """One reading."""
 
     top: tuple[Process, ...]
-    """Those that used the most CPU, with what they reaped, most first."""
+    """The busiest processes, their reaped children included, the busiest first."""
     owned: float | None
-    """Percent of one core that all processes used, with what they reaped; None where that is not known."""
+    """CPU use of all processes with their reaped children, percent of one core; None where not known."""
 
 
 class ProcessSensor:
@@ -49,7 +49,7 @@ class ProcessSensor:
         self._memory: int | None = None
 
     def read(self) -> Processes:
-        """Return what was used since the read before.
+        """Return what was used since the previous read.
 
         Nothing at the first read, which has nothing to count from, and where ``count`` is 0.
         """
@@ -73,11 +73,11 @@ class ProcessSensor:
         )
 
     def close(self) -> None:
-        """Let go of the descriptors that are kept."""
+        """Close the descriptors that are kept open."""
         self._sweep.close()
 
     def _bounded(self, used: list[Use], ticks: float) -> list[Use]:
-        """Return ``used`` with nothing that the cores cannot have given; ``ticks`` is what one core had."""
+        """Return ``used``, limited to what the cores can have given; ``ticks``: of one core."""
         within = bounded(used, int(ticks * self._cores))
         if within != used:  # cores may have come online since they were counted
             self._cores = count_cores(self._procfs)
@@ -85,7 +85,7 @@ class ProcessSensor:
         return within
 
     def _choose(self, used: list[Use]) -> list[Use]:
-        """Return the top: by CPU, and where that is equal by memory; those that did not run fill it up.
+        """Return the top: by CPU, then by memory; processes that did not run fill it up.
 
         One of which it is not known what it used has no place in this order.
         """
@@ -120,14 +120,14 @@ def _together(use: Use) -> int:
 
 
 def _owned(used: list[Use], ticks: float) -> float | None:
-    """Return what all of them used, percent of one core; None where a term of the sum is not known."""
+    """Return the use of all of them, percent of one core; None where one of them is not known."""
     if any(use.own is None or use.children is None for use in used):
         return None
     return sum(map(_together, used)) / ticks * 100.0
 
 
 def count_cores(procfs: Path) -> int:
-    """Return how many cores are online, by the same procfs as the processes."""
+    """Return how many cores are online, from the same procfs as the processes."""
     return len(read_busy_ticks(procfs / "stat")) or os.cpu_count() or 1
 
 
@@ -142,6 +142,6 @@ def memory_share(pages: int, memory: int | None) -> float | None:
 
 
 def read_memory_total(procfs: Path) -> int | None:
-    """Return the bytes of RAM; None where they are not told (subset=pid of proc(5)), or told as 0."""
+    """Return the bytes of RAM; None where they are hidden (subset=pid, proc(5)) or 0."""
     told = _MEMORY_TOTAL.search(read_whole(f"{procfs}/meminfo"))
     return int(told[1]) * 1024 or None if told else None

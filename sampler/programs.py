@@ -23,13 +23,13 @@ _ASK_AGAIN: Final = 60.0
 
 
 class Program(NamedTuple):
-    """What does not change as long as a process runs the same program."""
+    """Facts that do not change while a process runs the same program."""
 
     name: str
     app: str | None
     """What it belongs to: see ``sampler.cgroup``."""
     user: str | None
-    """The name of the effective user, the number of one without a name."""
+    """The name of the effective user, or its number where it has no name."""
 
 
 class Programs:
@@ -77,7 +77,7 @@ class Users:
         """The name, and when it was looked up"""
 
     def owner(self, path: str) -> str | None:
-        """Return who owns what is at ``path``; None where there is nothing."""
+        """Return the owner of ``path``; None where it does not exist."""
         try:
             # The directory has the effective uid, also of a process that is not dumpable (proc_pid(5)).
             uid = os.stat(path).st_uid  # noqa: PTH116 a Path costs more than the call

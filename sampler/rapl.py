@@ -30,7 +30,7 @@ class _Reading(NamedTuple):
 
 
 class RaplSource:
-    """What the packages draw: an estimate, since screen, radios and drives are left out.
+    """What the CPU packages draw: a lower bound for the machine, without screen, radios and drives.
 
     Where the platform has a counter (psys) that one is taken. Raises NoRapl, at construction only.
     """
@@ -57,7 +57,7 @@ class RaplSource:
         self._before: dict[Path, _Reading] = {}
 
     def read(self) -> PowerSource | None:
-        """Return the mean power since the read before this one, None where it is not known. Never raises."""
+        """Return the mean power since the previous read, None where it is not known. Never raises."""
         total: float | None = 0.0
         for zone in self._zones:
             power = self._power(zone)
@@ -72,14 +72,14 @@ class RaplSource:
         if energy is None:
             return None
         now = self._before[zone] = _Reading(energy, self._clock.now())
-        # What the counter did in a sleep is no power of the time awake.
+        # What the counter gained in a sleep was not drawn while awake.
         if before is None or now.at.asleep_since(before.at) >= 1.0:
             return None
         return mean_power(energy - before.energy, most, now.at.awake_since(before.at))
 
 
 def mean_power(difference: int, most: int | None, seconds: float) -> float | None:
-    """Return W from the difference of two counts in µJ; one that wrapped at ``most`` is negative. Pure.
+    """Return W from the difference of two counts in µJ, which is negative if it wrapped at ``most``. Pure.
 
     A counter may wrap more than once unseen (at 262 kJ and 50 W each 87 minutes): then this is too little.
     """
@@ -94,7 +94,7 @@ def mean_power(difference: int, most: int | None, seconds: float) -> float | Non
 
 
 def _may_read(path: Path) -> bool:
-    """Whether it can be opened. Not os.access(), which leaves the process's capabilities out."""
+    """Whether it can be opened. os.access() would ignore the process's capabilities."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
     except PermissionError:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from sampler.supply import Supply
 
 PRODUCT: Final = "voltage*current"
-"""The method of a power that was multiplied here."""
+"""The method of a power that was computed here, by multiplication."""
 
 # Wider than any machine, narrower than the registers of a gauge that is not calibrated (65.535 V and
 # 11.7 A of gta04-bq27000-uncalibrated) or firmware's nonsense (upower's list: 0xFFFF, over 300 W).
@@ -26,14 +26,14 @@ DIRECTION: Final = {"Discharging": -1.0, "Charging": 1.0}
 Android's gauges the opposite one (retroid-flip2-charging), axp20x changed in 2022: status is asked first."""
 
 _FARTHEST: Final = 3.0
-"""Factor between a driver's power and voltage × current from which on the power is not believed."""
+"""The power is not believed where it differs from voltage × current by this factor or more."""
 _TOKEN_WATTS: Final = 0.05
 _TOKEN_AMPERES: Final = 0.005
-"""A rate below these is rest, whatever its direction (toshiba-unknown-full: 1 mA): 1.2 Wh a day at most."""
+"""A smaller rate counts as rest in either direction (toshiba-unknown-full: 1 mA): 1.2 Wh a day at most."""
 
 
 class Candidate(NamedTuple):
-    """One way to get at the power: its name in ``method``, and W."""
+    """One way to find the power: its name in ``method``, and W."""
 
     method: str
     power: float
@@ -47,11 +47,11 @@ class Rate(NamedTuple):
     current: float | None = None
     """A"""
     candidates: tuple[Candidate, ...] = ()
-    """The ways to get at the power, in the order in which they are believed."""
+    """The ways to find the power, the most trusted first."""
     absurd: str | None = None
-    """Why nothing of it was believed, for a person."""
+    """Why none of it was believed, in words."""
     doubt: str | None = None
-    """Why a power or a direction alone was not believed, for a person."""
+    """Why the power or the direction alone was not believed, in words."""
 
 
 def parse_rate(supply: Supply, *, follows_abi: bool = False, inverted: bool = False) -> Rate:
@@ -87,7 +87,7 @@ def parse_rate(supply: Supply, *, follows_abi: bool = False, inverted: bool = Fa
 
 
 def discharge_sign(supply: Supply) -> float:
-    """Return the sign that the driver gives to a discharge: -1 is the kernel's; 0: this is none."""
+    """Return the driver's sign of a discharge: -1 as in the kernel's ABI; 0: this is not a discharge."""
     if supply.status != "Discharging":
         return 0.0
     flows = [value for value in (supply.current, supply.power) if value]
@@ -113,7 +113,7 @@ def _absurd(voltage: float | None, current: float | None, power: float | None) -
 
 
 def _candidates(supply: Supply) -> list[Candidate]:
-    """The driver's power and voltage × current, first the one that is believed; without a sign of their own.
+    """The driver's power and voltage × current, the trusted one first; both unsigned.
 
     Power is the product by definition: where they are too far apart, the product is believed
     (odin3-power-now-68w). A nought is believed only where the other is one too: uConsole kernels gave
@@ -150,7 +150,7 @@ def _sign(
 
 
 def _is_rest(current: float | None, candidates: list[Candidate], *, inverted: bool) -> bool:
-    """Whether a rate is too small to have a direction; one of an inverted driver has it, however small."""
+    """Whether a rate is too small to have a direction; with an inverted driver every rate has one."""
     rate = candidates[0].power if candidates else current or 0.0
     limit = _TOKEN_WATTS if candidates else _TOKEN_AMPERES
     return rate == 0 or (rate < limit and not inverted)

@@ -21,7 +21,7 @@ class RadioSensor:
         self._root = sysfs / "class" / "rfkill"
 
     def read(self) -> dict[str, bool] | None:
-        """Return for each type whether any of it is on, None where there is no radio. Never raises."""
+        """Return for each type whether any radio of it is on; None without radios. Never raises."""
         try:
             switches = sorted(entry.name for entry in self._root.iterdir() if _SWITCH.fullmatch(entry.name))
         except OSError:

@@ -86,7 +86,7 @@ def has(requirement: str) -> bool:
 
 def apt_install(packages: list[str], why: str, *, for_python: bool = True) -> None:
     if not shutil.which("apt-get"):
-        raise SetupError(f"{why}, and this is no Debian: there is no apt-get")
+        raise SetupError(f"{why}, and this is not Debian: there is no apt-get")
     if for_python and not INTERPRETER.startswith("/usr/bin/"):
         raise SetupError(f"{why}, and it is not apt-get's to mend: try make PYTHON=/usr/bin/python3")
     sudo = ["sudo"] if os.geteuid() and shutil.which("sudo") else []

@@ -101,7 +101,7 @@ def forget_output() -> None:
     """Let what could not be written go nowhere: Python would try again, and complain, at exit."""
     try:
         output = sys.stdout.fileno()
-    except (AttributeError, OSError):  # none, or one that is no file
+    except (AttributeError, OSError):  # there is none, or it is not a file
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, output)

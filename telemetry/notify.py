@@ -63,7 +63,7 @@ class Supervisor:
         self._socket.close()
 
     def _send(self, text: str) -> bool:
-        """Return whether the datagram was taken: a manager that is gone or busy is no reason to fail."""
+        """Return whether the datagram was taken: a manager that is gone or busy does not make it fail."""
         if self._address is not None:
             with suppress(OSError):
                 self._socket.sendto(without_surrogates(text).encode(), self._address)

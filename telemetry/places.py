@@ -101,7 +101,7 @@ def signs_file(directory: Path) -> Path:
 
 
 def default_database(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the database of who gives no ``--db``."""
+    """Return the default path of the database."""
     if given := environ.get("TELEMETRY_DB"):
         return Path(given)
     if SYSTEM_STATE_DIRECTORY.is_dir():

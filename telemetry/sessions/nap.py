@@ -35,7 +35,7 @@ class Nap:
     """A time without rows, and the rows behind it in which the gauge wakes up."""
 
     def __init__(self, kind: str | None, start: float, end: float, asleep: float, before: Gauge) -> None:
-        """``kind``: sleep, hole, or None for the start of a recording, which is no session.
+        """``kind``: sleep, hole, or None for the start of a recording, which is not a session.
 
         ``start``, ``end``: Unix time, s; ``asleep``: s.
         """

@@ -21,7 +21,7 @@ _TRICKLE: Final = 2.0
 """W: less than this at Full only keeps the battery full."""
 _BY_STATUS: Final = {"Discharging": DISCHARGE, "Charging": CHARGE, "Full": REST, "Not charging": REST}
 _LARGEST: Final = 1e9
-"""As in the view system_sums: a greater number is no reading of a sensor."""
+"""As in the view system_sums: no sensor reads a greater number."""
 _LONGEST_STEP: Final = 600.0
 """s that a row without an interval stands for at most"""
 

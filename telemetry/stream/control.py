@@ -23,7 +23,7 @@ COMMIT, CHECK = "commit", "check"
 
 
 def operation(frame: bytes) -> str | None:
-    """Return what ``frame`` asks for, None where it is no request that there is."""
+    """Return what ``frame`` asks for, None where it is not a known request."""
     try:
         fields = json.loads(frame) if len(frame) < 4096 else None
     except (ValueError, RecursionError):

@@ -73,7 +73,7 @@ class ControlServer:
         return routes
 
     def answer(self, route: list[bytes], fields: dict[str, Any]) -> None:
-        """Answer one request; a client that has gone is no error."""
+        """Answer one request; a client that has gone is not an error."""
         body = json.dumps({"v": VERSION} | fields).encode()
         with suppress(zmq.ZMQError):
             self.socket.send_multipart([*route, body], zmq.DONTWAIT)

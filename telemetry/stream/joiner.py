@@ -131,7 +131,7 @@ class Joiner:
             return out
         if not behind:
             return out + self._caught_up()
-        # The ring holds a later run: the sampler of this one is dead, and there is no more of it.
+        # The ring holds a later run: the sampler of this run is dead, and nothing more will come of it.
         out += self._leave_for(behind[0])
         self.ask()
         return out
@@ -161,7 +161,7 @@ class Joiner:
             self._begin_with(Position(reply.runs[0].run, reply.runs[0].first))
 
     def _begin_with(self, first: Position) -> None:
-        """Who begins here has lost nothing before it."""
+        """A subscriber that begins here has lost nothing before it."""
         self._move_to(Position(first.run, first.seq - 1))
 
     def _learn(self, reply: Reply, here: str) -> list[str]:
@@ -185,7 +185,7 @@ class Joiner:
         return out
 
     def _take_page(self, reply: Reply, here: Position) -> list[Sample | Gap]:
-        """The seq of each body follows from its place, so that a body that is no sample is a known loss."""
+        """The seq of each body follows from its place, so a body that is not a sample is a known loss."""
         if not (reply.run == here.run and reply.oldest and reply.newest and reply.bodies):
             return []
         out: list[Sample | Gap] = []

@@ -15,7 +15,7 @@ from telemetry.stream.replay import answer
 from telemetry.stream.ring import Ring
 
 _HIGH_WATER = 1000
-"""Messages kept for a subscriber that does not read, about 1 MB; what is over is for it to replay."""
+"""Messages kept for a subscriber that does not read, about 1 MB; it must fetch the rest by replay."""
 _REPLIES_KEPT = 4
 """Replies kept for a client that asks and does not read: each is a page, 256 KiB."""
 _REQUESTS_IN_A_ROW = 50

@@ -87,7 +87,7 @@ def _read_request(frame: bytes) -> tuple[object, str | None, int | None, int]:
         raise ValueError(f"an object of version {VERSION} is wanted")
     name, run, after = fields.get("id"), fields.get("run"), fields.get("after")
     most = fields.get("max", PAGE_SAMPLES)
-    # It is sent back: lists as deep as they can be read are too deep to be written, and NaN is no JSON.
+    # It is sent back: a list may be too deep to write although it could be read, and NaN is not JSON.
     if not (name is None or type(name) in (int, str)):
         raise ValueError("id: an integer, a text or null is wanted")
     if not (run is None or isinstance(run, str)):

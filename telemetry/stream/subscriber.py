@@ -48,10 +48,12 @@ class Subscriber:
         topic: str = TOPIC_PREFIX,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Connect; the sampler need not be there yet. ``on_invalid`` is told of what is no sample;
-        ``decode`` makes samples of messages, and raises InvalidSample.
+        """Connect; the sampler need not be there yet.
 
-        Raises UserError where this user may not connect, UsageError for what is no endpoint.
+        ``on_invalid`` is called for each message that is not a sample. ``decode`` makes a sample of a
+        message or raises InvalidSample.
+
+        Raises UserError where this user may not connect, UsageError for what is not an endpoint.
         """
         self._subscribe_endpoint = subscribe
         self._replay_endpoint = replay

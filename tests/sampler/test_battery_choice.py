@@ -97,7 +97,7 @@ def test_each_doubt_has_a_line(tmp_path: Path) -> None:
     pack(tmp_path, voltage_now=0, capacity=1536)
     assert PowerSupplySensor(tmp_path).explain() == [
         "BAT0: 0 V is outside what a machine can do (1 to 100)",
-        "BAT0: capacity 1536 is no percent",
+        "BAT0: capacity 1536 is not a percentage",
     ]
 
 

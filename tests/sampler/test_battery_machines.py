@@ -22,7 +22,7 @@ NO_BATTERY = {
 }
 """The machines without, and the attribute that says so."""
 DOUBTED = {
-    "gta04-bq27000-capacity-1536": "bq27000-battery: capacity 1536 is no percent",
+    "gta04-bq27000-capacity-1536": "bq27000-battery: capacity 1536 is not a percentage",
     "gta04-bq27000-uncalibrated": "bq27000-battery: -766.628 W (voltage × current) is outside",
     "odin3-power-now-68w": "battery: power 68 W is not voltage × current (2.09575 W)",
     "surface-go3-full-6w": "BAT1: 6.26671 W while Full: the driver has not shown its sign",
