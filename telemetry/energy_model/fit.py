@@ -27,6 +27,8 @@ _SUPPOSED: Final = 0.02
 """Least common rate, as a part of the mean power"""
 _WIDE: Final = 5.0
 """W: standard deviation of what screen and awake may take, before anything is known"""
+_LEAST_ERROR: Final = 1e-4
+"""Least standard error of a block, as a part of the mean power: no gauge is better"""
 _NOT_PROGRAMS: Final = (SCREEN, SCREEN_ON, AWAKE)
 
 
@@ -69,20 +71,23 @@ def fit(moments: Moments) -> Model | None:
     matrix, vector, square = _arrays(moments, columns)
     # One rate for all programs comes first.
     # Where power does not show what CPU time costs, a small cost is supposed.
-    supposed = _SUPPOSED * moments.totals.get(POWER, 0.0) / moments.blocks
+    mean = moments.totals.get(POWER, 0.0) / moments.blocks
+    supposed = _SUPPOSED * mean
     common = max(_one_rate(columns, matrix, vector), supposed)
     if common <= 0:
         return None
     is_program = [column not in _NOT_PROGRAMS for column in columns]
     rates = [common if program else 0.0 for program in is_program]
+    # Power that never changes leaves no error, and certainty without end, which no float can invert.
+    least = max(1e-9, moments.blocks * (_LEAST_ERROR * mean) ** 2)
     squares = square
     variance = 1.0
     for _ in range(3):
-        squares = max(_squares(matrix, vector, square, rates), 1e-9)
+        squares = max(_squares(matrix, vector, square, rates), least)
         variance = _variance(moments, squares, len(columns))
         rates = _descend(matrix, vector, columns, rates, (common, variance))
         common = _common(moments, columns, rates, common)
-    squares = max(_squares(matrix, vector, square, rates), 1e-9)
+    squares = max(_squares(matrix, vector, square, rates), least)
     variance = _variance(moments, squares, len(columns))
     precision = [[value / variance for value in row] for row in matrix]
     for at, column in enumerate(columns):

@@ -96,6 +96,13 @@ def test_rates_are_learned_of_exact_data() -> None:
     assert model.rate(99) == model.common
 
 
+def test_power_that_never_changes_is_no_failure() -> None:
+    made = [Block(123.456, dict.fromkeys(range(5), 12.345), 99.9) for _ in range(240)]
+    model = fit(moments([hour_sums(made, None).sums]))
+    assert model is not None
+    assert all(abs(model.rate(program) - model.common) <= model.common for program in range(5))
+
+
 def test_a_program_without_evidence_has_the_common_rate() -> None:
     made = [Block(3 + 2 * (at % 7) / 7, {1: (at % 7) / 7, 2: 0.5}, 1.0) for at in range(200)]
     model = fit(moments([hour_sums(made, None).sums]))
