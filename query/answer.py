@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from query.buckets import edges_of
+from query.choice import AS_THEY_ARE, Choice, chosen, ordered, places_of, position
 from query.columns import Column
 from query.report import Report, Variant, sql_text
 from query.steps import add_functions
@@ -54,12 +55,17 @@ class Answer(NamedTuple):
 
 
 def ask(
-    connection: sqlite3.Connection, report: Report, variant: Variant, parameters: Mapping[str, Any]
+    connection: sqlite3.Connection,
+    report: Report,
+    variant: Variant,
+    parameters: Mapping[str, Any],
+    choice: Choice = AS_THEY_ARE,
 ) -> Answer:
     """Run ``report`` as ``variant`` of it; rows are read as they are taken.
 
     ``parameters`` holds since, until, limit, now, database, bytes, room and retain; what else
-    query/reports.py promises is found here. Raises UserError, also while rows are taken.
+    query/reports.py promises is found here. ``choice`` is what the user wants of the rows. Raises UserError,
+    also while rows are taken, and UsageError where there is no such column.
     """
     add_functions(connection)
     history = history_of(connection)
@@ -67,9 +73,12 @@ def ask(
     bound = {**parameters, **variant.parameters, **window._asdict()}
     limit: int | None = parameters["limit"]
     moved = None
-    if report.limits_itself:
+    sorts_all = choice.sorts and not (report.limit_first or report.limits_itself)
+    if sorts_all:
+        bound["limit"] = None
+    elif report.limits_itself:
         bound["limit"], limit = limit, None
-    if limit is not None:
+    elif limit is not None:
         bound["limit"] = limit + 1  # one more tells that there are more
     if report.sums:
         edges, moved = edges_of(connection, variant.by, window, report.sums, history)
@@ -84,19 +93,29 @@ def ask(
     else:
         cursor = connection.execute(sql, bound)
         names, rows = _names(cursor), cursor
-    first = next(rows, None)
-    told = chain([first], rows) if first else iter(())
-    said = _note(connection, report, bound) if first else _why_nothing(connection, report, window, history)
-
-    age = _age(connection, window, parameters["now"]) if first and report.tells_age else None
     known = {column.name: column for column in report.columns + variant.columns}
     # A newer view may have columns that this does not know: they are shown, if without a unit.
     columns = tuple(known.get(name, Column(name, "", "", 3)) for name in names)
+    places = places_of(choice.columns, columns) if choice.columns is not None else None
+    sort = position(choice.sort, columns, "--sort") if choice.sort is not None else None
+
+    first = next(rows, None)
+    told: Iterator[tuple[Any, ...]] = chain([first], rows) if first else iter(())
+    said = _note(connection, report, bound) if first else _why_nothing(connection, report, window, history)
+    age = _age(connection, window, parameters["now"]) if first and report.tells_age else None
     said_beside = (window.remark, moved, _misdated(connection, report, window), age, said, ahead)
     remarks = list(filter(None, said_beside))
+
+    if sorts_all:
+        told = ordered(told, sort, reverse=choice.reverse)
     # Who names a limit and no window knows that there are more.
     is_known = parameters["since"] is None and parameters["until"] is None and limit != report.limit
-    return Answer(columns, _limited(told, limit, [] if is_known else remarks, report), remarks)
+    told = _limited(told, limit, [] if is_known else remarks, report)
+    if choice.sorts and not sorts_all:
+        told = ordered(told, sort, reverse=choice.reverse)
+    if places is not None:
+        columns, told = chosen(columns, told, places)
+    return Answer(columns, told, remarks)
 
 
 def _limited(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PROG: Final = "telemetry-query"
 _WIDTH: Final = 88
+_LEAST_WIDTH: Final = 20
+"""Columns of a table"""
 _TIMEOUT: Final = 10.0
 """s that SQLite may work on a user's own query"""
 
@@ -220,6 +222,9 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
     to.add_argument(
         "--limit", metavar="N", type=_limit, help=f"at most N rows (default: {report.limit or 'all'})"
     )
+    to.add_argument("--columns", metavar="A,B", help="these columns, in this order (default: those below)")
+    to.add_argument("--sort", metavar="COLUMN", help="sort rows by this column (default: see the report)")
+    to.add_argument("-r", "--reverse", action="store_true", help="the last row first")
     _add_format(to, report.format)
     to.add_argument("--utc", action="store_true", help="times, days and hours in UTC, not in local time")
     to.set_defaults(limit=report.limit)
@@ -242,6 +247,24 @@ def _add_format(to: argparse.ArgumentParser, default: str) -> None:
         help="table, json, jsonl, csv, parquet, or one of tabulate's: github, html, tsv, ... "
         f"(default: {default})",
     )
+    to.add_argument(
+        "--width",
+        metavar="N",
+        type=_width,
+        help="fit tables into N columns (default: $COLUMNS, else the terminal; in a pipe or file: no limit)",
+    )
+    to.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colored tables (default: auto: on a terminal where $NO_COLOR is not set)",
+    )
+
+
+def _width(text: str) -> int:
+    if re.fullmatch("[0-9]{1,4}", text) and int(text) >= _LEAST_WIDTH:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {_LEAST_WIDTH} to 9999")
 
 
 def _limit(text: str) -> int:

@@ -28,7 +28,7 @@ from query.columns import (
     WATTS,
     Column,
 )
-from query.render import rendered
+from query.render import Look, rendered
 from query.screen import Screen
 from query.values import cell, shown_time
 from query.width import cut, display_width
@@ -181,7 +181,8 @@ def _lines(sample: Sample, limit: int, width: int, ahead: Ahead) -> Iterator[str
         (process.pid, process.name, process.cpu, process.mem, process.children)
         for process in sample.processes[:limit]
     ]
-    yield from "".join(rendered((PID, NAME, CPU, MEM, CHILDREN), rows, "table", width=width)).splitlines()
+    table = rendered((PID, NAME, CPU, MEM, CHILDREN), rows, "table", Look(width))
+    yield from "".join(table).splitlines()
 
 
 def _fitted(parts: Iterable[str], width: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from query import arguments, database, render
 from query.answer import ask
+from query.choice import Choice
 from query.report import variant_of
 from query.reports import BY_NAME
 from query.times import InvalidTimeError, between, parse_time, through
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from telemetry.stream.control import Committed
 
 PROGRAM: Final = "telemetry-query"
+_USUAL_WIDTH: Final = 80
+"""Columns of a terminal that does not tell, such as a serial line"""
 _PIECE: Final = 1 << 20
 """Characters that are collected before standard output is made to wait for: a report of less than that has
 left the database before a pager or a slow line is fed, and so never holds up the writer's checkpoint."""
@@ -62,7 +66,7 @@ def _run(argv: Sequence[str], now: float) -> None:
     elif given["report"] == "alert":
         _alert(given)
     elif given["report"] == "sql":
-        _own_query(given)
+        _own_query(given, now)
     elif given["report"] == "snapshot":
         with _in_utc() if given["utc"] else nullcontext():
             _snapshot(given, now)
@@ -89,14 +93,19 @@ def _report(given: Mapping[str, Any], now: float) -> None:
             "database": os.fsencode(path).decode("utf-8", "replace"),
             "bytes": database.size_on_disk(path),
         }
-        answer = ask(connection, report, variant_of(report, given), parameters)
+        choice = Choice(given["columns"], given["sort"], given["reverse"])
+        answer = ask(connection, report, variant_of(report, given), parameters, choice)
         rest = ""
         if form == render.PARQUET:
             _write_parquet(answer.columns, answer.rows)
         else:
-            width, terminal = _terminal()
             pieces = render.rendered(
-                answer.columns, answer.rows, form, vertical=report.vertical, width=width, terminal=terminal
+                answer.columns,
+                answer.rows,
+                form,
+                _look(given, now),
+                vertical=report.vertical,
+                remarks=answer.remarks,
             )
             rest = _write_in_megabytes(pieces)
     sys.stdout.write(rest)
@@ -105,7 +114,7 @@ def _report(given: Mapping[str, Any], now: float) -> None:
         say(PROGRAM, remark)
 
 
-def _own_query(given: Mapping[str, Any]) -> None:
+def _own_query(given: Mapping[str, Any], now: float) -> None:
     from query import own_query  # noqa: PLC0415  (no report needs it)
 
     form = given["format"] or "table"
@@ -113,18 +122,18 @@ def _own_query(given: Mapping[str, Any]) -> None:
     query = own_query.statement(given["sql"])
     path: Path = given["db"] or _default_database()
     committed = _ask_writer("commit", given["control"], path)
+    remarks: list[str] = []
     with own_query.spool() as kept:
         with _telling_of_damage(given["control"], path), database.reading(path) as connection:
             columns, rows = own_query.answer(connection, query, given["timeout"])
             if form == render.PARQUET:
                 _write_parquet(columns, rows)
             else:
-                width, terminal = _terminal()
-                kept.fill(render.rendered(columns, rows, form, width=width, terminal=terminal))
+                kept.fill(render.rendered(columns, rows, form, _look(given, now), remarks=remarks))
         for piece in kept.pieces():
             sys.stdout.write(piece)
     sys.stdout.flush()
-    for remark in _silence(committed):
+    for remark in (*remarks, *_silence(committed)):
         say(PROGRAM, remark)
 
 
@@ -153,7 +162,7 @@ def _overview(given: Mapping[str, Any], now: float) -> None:
     if brief:
         print(overview.line(facts))
         return
-    width, _ = _terminal()
+    width = _look({}, now).width or overview.WIDTH
     for line in overview.lines(
         facts, min(width, overview.WIDTH), ascii_only=not overview.can_draw(sys.stdout.encoding)
     ):
@@ -256,14 +265,25 @@ def _window(given: Mapping[str, Any], now: float) -> dict[str, float | None]:
 # --- output ----------------------------------------------------------------------------------------
 
 
-def _terminal() -> tuple[int, bool]:
-    """Width to fit tables into, and whether a person's terminal reads them."""
+def _look(given: Mapping[str, Any], now: float) -> render.Look:
+    """What tables are shown on: as wide as --width, else $COLUMNS, else the terminal; elsewhere any width."""
     if isinstance(sys.stdout, TextIOWrapper):  # a character that the locale's encoding lacks is no failure
         sys.stdout.reconfigure(errors="backslashreplace")
+    told = os.environ.get("COLUMNS", "")
+    width: int | None = given.get("width") or (int(told) if re.fullmatch("[0-9]{1,4}", told) else 0) or None
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or render.WIDTH, True
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        terminal = True
     except (OSError, ValueError):
-        return render.WIDTH, False
+        columns, terminal = 0, False
+    if width is None and terminal:
+        width = columns or _USUAL_WIDTH
+    # https://no-color.org: any value but the empty one
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    color = given.get("color", "auto")
+    return render.Look(
+        width, now, terminal, color == "always" or (color == "auto" and terminal and not plain)
+    )
 
 
 def _write_parquet(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,31 +1,43 @@
 """From rows to text: the one place that knows formats, and the only user of tabulate.
 
 What only some formats need is imported where it is used: tabulate takes 30 ms, json and csv 5 each. The
-default format is laid out here: a table of 8,760 hours takes tabulate 300 ms.
+default format is laid out in query/table.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, zip_longest
+from itertools import islice
 from math import floor, isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from query.columns import Column
-from query.values import TIMES, cell, plain
-from query.width import cut, display_width, padded, widest
+from query.table import Strip, across, down, shortened
+from query.values import TIMES, cell, plain, stands_out
+from query.width import display_width
 from telemetry.command import printable
 from telemetry.errors import UsageError, UserError
 
 Row = Sequence[Any]
 
-WIDTH: Final = 90
-"""Characters that a 720-pixel screen shows beside each other, where no terminal says otherwise."""
 TABLE_ROWS: Final = 20_000
 """A table is measured before its first line is printed, so it is held in memory; data formats are not."""
 _LONGEST_TEXT: Final = 32
-_NARROW: Final = 7
-"""A header is not broken into less: shorter pieces save no room and read badly."""
+
+
+class Look(NamedTuple):
+    """What a table is shown on."""
+
+    width: int | None = None
+    """Columns that it must fit into; None: any number"""
+    now: float | None = None
+    """Unix s: times of this day and year are shown without it; None: all are shown whole"""
+    terminal: bool = False
+    """A person's terminal reads this: no control character may pass, not even in csv."""
+    color: bool = False
+
+
+ANYWHERE: Final = Look()
 
 
 OWN_FORMATS: Final = ("table", "json", "csv", "jsonl")
@@ -58,23 +70,23 @@ def rendered(
     columns: Sequence[Column],
     rows: Iterable[Row],
     form: str,
+    look: Look = ANYWHERE,
     *,
     vertical: bool = False,
-    width: int = WIDTH,
-    terminal: bool = False,
+    remarks: list[str] | None = None,
 ) -> Iterator[str]:
     """Yield the text of ``rows`` in ``form``, piece by piece; json, jsonl and csv hold one row at a time.
 
-    ``terminal``: a person's terminal reads this, so that no control character may pass, not even in csv.
-    Raises TooLongError for a table of more than ``TABLE_ROWS`` rows.
+    What a table leaves out is added to ``remarks``. Raises TooLongError for a table of more than
+    ``TABLE_ROWS`` rows.
     """
     if form == "json":
         return _json_list(columns, rows)
     if form == "jsonl":
         return (f"{line}\n" for line in _json(columns, rows))
     if form == "csv":
-        return _csv(columns, rows, terminal)
-    return _table(columns, rows, form, vertical, width)
+        return _csv(columns, rows, look.terminal)
+    return _table(columns, rows, form, look, vertical=vertical, remarks=[] if remarks is None else remarks)
 
 
 # --- data formats ----------------------------------------------------------------------------------
@@ -130,7 +142,13 @@ def _csv(columns: Sequence[Column], rows: Iterable[Row], terminal: bool) -> Iter
 
 
 def _table(
-    columns: Sequence[Column], rows: Iterable[Row], form: str, vertical: bool, width: int
+    columns: Sequence[Column],
+    rows: Iterable[Row],
+    form: str,
+    look: Look,
+    *,
+    vertical: bool,
+    remarks: list[str],
 ) -> Iterator[str]:
     held = list(islice(rows, TABLE_ROWS + 1))
     if len(held) > TABLE_ROWS:
@@ -143,39 +161,54 @@ def _table(
             held = [
                 (*row[:index], value, *row[index + 1 :]) for row, value in zip(held, rounded, strict=True)
             ]
-    if vertical:
-        names = ["item", *["value"] * len(held)]
-        cells = [
-            [column.name, *(cell(value, column) for value in values)]
-            for column, *values in zip(columns, *held, strict=True)
-        ]
-        right = [False] * len(names)
-    else:
-        shown = [(index, column) for index, column in enumerate(columns) if column.in_table]
-        names = [column.name for _, column in shown]
-        by_column = [_shortened(texts) for texts in _texts(held, shown)]
-        cells = [list(row) for row in zip(*by_column, strict=True)]
-        right = [column.kind == "number" for _, column in shown]
-    if form != "table":
-        yield _tabulated(names, cells, right, form)
+    shown = [(index, column) for index, column in enumerate(columns) if vertical or column.in_table]
+    strips = [
+        Strip(
+            name=column.name,
+            head=column.name if vertical else column.header,
+            cells=[_with_unit(text, column) for text in texts] if vertical else _shortened(texts),
+            right=column.kind != "text",
+            rank=column.rank,
+            is_text=column.kind == "text",
+            red=_red([row[index] for row in held], column) if look.color else frozenset(),
+        )
+        for (index, column), texts in zip(shown, _texts(held, shown, look.now), strict=True)
+    ]
+    if not strips:
         return
-    rooms = [widest(texts) for texts in zip(*cells, strict=True)]
-    if not vertical:
-        names = _fitted(names, rooms, width)
-        wide = [column.wide for _, column in shown]
-        while _taken(names, rooms) > width and any(wide):
-            _leave_out(wide.index(max(wide)), wide, names, right, rooms, *cells)
-    yield _laid_out(names, cells, right, rooms)
+    if form != "table":
+        yield _tabulated(strips, form, vertical)
+    elif vertical:
+        yield down(strips, look.width, color=look.color)
+    else:
+        text, left_out = across(strips, look.width, color=look.color)
+        yield text
+        if left_out:
+            remarks.append(
+                f"left out to fit {look.width} columns: {', '.join(left_out)}; "
+                "--columns chooses, --format json has all"
+            )
 
 
-def _texts(rows: Sequence[Row], shown: Sequence[tuple[int, Column]]) -> Iterator[list[str]]:
+def _with_unit(text: str, column: Column) -> str:
+    is_figure = column.kind == "number" and column.unit and text != "-"
+    return f"{text} {column.unit}" if is_figure else text
+
+
+def _red(values: Sequence[Any], column: Column) -> frozenset[int]:
+    return frozenset(at for at, value in enumerate(values) if stands_out(value, column))
+
+
+def _texts(
+    rows: Sequence[Row], shown: Sequence[tuple[int, Column]], now: float | None
+) -> Iterator[list[str]]:
     """Yield the texts of each column. A span begins where another ended: each time is worked out once."""
     known: dict[tuple[str, Any], str] = {}
 
     def time_text(value: Any, column: Column) -> str:
         key = (column.kind, value)
         if key not in known:
-            known[key] = cell(value, column)
+            known[key] = cell(value, column, now)
         return known[key]
 
     for index, column in shown:
@@ -195,14 +228,17 @@ def _adding_up(values: Sequence[Any], digits: int) -> list[Any]:
 
 
 def _shortened(texts: list[str]) -> list[str]:
-    if widest(texts) <= _LONGEST_TEXT:
-        return texts
-    return [
-        text if display_width(text) <= _LONGEST_TEXT else cut(text, _LONGEST_TEXT - 1) + "…" for text in texts
-    ]
+    return [shortened(text, _LONGEST_TEXT) for text in texts]
 
 
-def _tabulated(names: list[str], cells: list[list[str]], right: list[bool], form: str) -> str:
+def _tabulated(strips: Sequence[Strip], form: str, vertical: bool) -> str:
+    names = [strip.head for strip in strips]
+    cells = [list(row) for row in zip(*(strip.cells for strip in strips), strict=True)]
+    right = [strip.right for strip in strips]
+    if vertical:
+        cells = [[name, *values] for name, *values in zip(names, *cells, strict=True)]
+        names = ["item", *["value"] * (len(cells[0]) - 1)]
+        right = [False] * len(names)
     import tabulate  # noqa: PLC0415
 
     tabulate.MIN_PADDING = 0  # else each header asks for two columns more than it has letters
@@ -224,58 +260,3 @@ class _Measure:
 
     wcswidth = staticmethod(display_width)
     wcwidth = staticmethod(display_width)
-
-
-def _laid_out(names: list[str], cells: list[list[str]], right: list[bool], needed: list[int]) -> str:
-    """What tabulate calls simple: names, of several lines from the top, a dashed line, and the rows."""
-    rooms = list(map(_needed, names, needed))
-    line = "  ".join(
-        f"{{:{'>' if is_right else '<'}{room}}}" for is_right, room in zip(right, rooms, strict=True)
-    )
-    heads = zip_longest(*(name.split("\n") for name in names), fillvalue="")
-    rows = chain(heads, [["-" * room for room in rooms]], cells)
-    return "".join([f"{_line(line, row, rooms, right).rstrip()}\n" for row in rows])
-
-
-def _line(line: str, row: Sequence[str], rooms: list[int], right: list[bool]) -> str:
-    if "".join(row).isascii():  # most rows, and str.format is fast, but it takes a character for a column
-        return line.format(*row)
-    return "  ".join([padded(*of) for of in zip(row, rooms, right, strict=True)])
-
-
-def _fitted(names: list[str], rooms: list[int], width: int) -> list[str]:
-    """The names; where the table would be wider than ``width``, some broken at underscores, longest first."""
-    broken = [_broken(name, max(_NARROW, room)) for name, room in zip(names, rooms, strict=True)]
-    fitted = list(names)
-
-    def saving(index: int) -> int:
-        return _needed(names[index], rooms[index]) - _needed(broken[index], rooms[index])
-
-    for index in sorted(range(len(names)), key=saving, reverse=True):
-        if _taken(fitted, rooms) <= width or saving(index) == 0:
-            break
-        fitted[index] = broken[index]
-    return fitted
-
-
-def _taken(names: list[str], rooms: list[int]) -> int:
-    """Return the characters of a line; ``rooms`` is what the cells of each column need."""
-    return sum(map(_needed, names, rooms)) + 2 * (len(rooms) - 1)
-
-
-def _leave_out(column: int, *lines: list[Any]) -> None:
-    for line in lines:
-        del line[column]
-
-
-def _needed(head: str, room: int) -> int:
-    return max(room, *(len(line) for line in head.split("\n")))
-
-
-def _broken(name: str, room: int) -> str:
-    lines = [""]
-    for part in name.replace("_", "_ ").split():
-        if lines[-1] and len(lines[-1] + part) > room:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)

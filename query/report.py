@@ -86,6 +86,8 @@ class Report(NamedTuple):
     finds: str | None = None
     """A function, as module:name, that finds more parameters for the SQL, and a remark or None. By name, so
     that no other report loads what it needs."""
+    limit_first: bool = False
+    """Its limit keeps certain rows, such as the newest: --sort puts those in order, and no others."""
     limits_itself: bool = False
     """What is beyond the limit is part of a row."""
     options: tuple[Option, ...] = ()

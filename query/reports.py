@@ -80,6 +80,7 @@ REPORTS: Final = (
             *(WATTS, DRAIN, CHARGE, CPU_TOTAL, CPU_FREQ, LOAD1),
         ),
         limit=20,
+        limit_first=True,
         tells_age=True,
     ),
     Report(
@@ -95,10 +96,18 @@ REPORTS: Final = (
                 "back beyond the window, up to 3 % or 1 h of the same discharge",
                 2,
             ),
-            Column("hours_left", "h", "until it goes off, where the newest sample is discharging", 1),
-            Column("hours_left_low", "h", "in four of five cases it is no less than this", 1),
-            Column("hours_left_high", "h", "and no more than this", 1),
-            Column("hours_to_full", "h", "until 100 %, where the newest sample is charging", 1),
+            *(
+                Column(name, "h", text, kind="duration")
+                for name, text in (
+                    ("hours_left", "until it goes off, where the newest sample is discharging"),
+                    (
+                        "hours_left_low",
+                        "four times in five, the battery lasts between this long and hours_left_high",
+                    ),
+                    ("hours_left_high", "the other end of that range"),
+                    ("hours_to_full", "until 100 %, where the newest sample is charging"),
+                )
+            ),
             COVERED._replace(help="time awake and discharging within the window"),
             TIME._replace(help="wall clock when the newest sample was taken"),
         ),
@@ -143,12 +152,17 @@ REPORTS: Final = (
                 "cpu_h", "h", "CPU time while it was listed, with that of its children that nobody saw", 3
             ),
             Column(
-                "appearances", "", "rows of the lists of processes: with two processes a sample counts twice"
+                "appearances",
+                "",
+                "rows of the lists of processes: with two processes a sample counts twice",
+                rank=6,
             ),
-            Column("avg_cpu", "%", "mean CPU use in those, of one core", 1),
-            Column("max_cpu", "%", "highest CPU use in those, of one core", 1),
-            Column("avg_mem", "%", "mean resident memory in those, of RAM", 1),
-            Column("avg_children", "%", "mean CPU use of their children that nobody saw, of one core", 1),
+            Column("avg_cpu", "%", "mean CPU use in those, of one core", 1, rank=1),
+            Column("max_cpu", "%", "highest CPU use in those, of one core", 1, rank=2),
+            Column("avg_mem", "%", "mean resident memory in those, of RAM", 1, rank=3),
+            Column(
+                "avg_children", "%", "mean CPU use of their children that nobody saw, of one core", 1, rank=5
+            ),
         ),
         limit=20,
         nothing=_NO_PROCESS,
@@ -166,7 +180,7 @@ REPORTS: Final = (
         "the busiest processes of the newest sample, or of one moment",
         (
             TS._replace(in_table=False),
-            TIME,
+            TIME._replace(rank=2),
             PID,
             NAME,
             CPU,
@@ -184,7 +198,9 @@ REPORTS: Final = (
                 "one row for each process, or sums for each program (name), app or user",
                 choices={"process": Variant("top")}
                 | {
-                    by: Variant("top_by", {"by": by}, (Column("processes", "", "how many are listed"),))
+                    by: Variant(
+                        "top_by", {"by": by}, (Column("processes", "", "how many are listed", rank=3),)
+                    )
                     for by in _OWNERS
                 },
             ),
@@ -196,9 +212,9 @@ REPORTS: Final = (
         (
             Column("core", "", "number of the core"),
             Column("usage", "%", "in the newest sample", 1),
-            Column("avg_usage", "%", "mean over the window", 1),
-            Column("max_usage", "%", "highest in the window", 1),
-            Column("samples", "", "samples with a reading of this core"),
+            Column("avg_usage", "%", "mean over the window", 1, rank=1),
+            Column("max_usage", "%", "highest in the window", 1, rank=2),
+            Column("samples", "", "samples with a reading of this core", rank=3),
         ),
         window=TEN_MINUTES,
         nothing="no core recorded",
@@ -216,7 +232,7 @@ REPORTS: Final = (
         "every sample as a row of features and targets, oldest first",
         (
             *(
-                TS,
+                TS._replace(rank=10),
                 BATTERY_PCT,
                 CPU_TOTAL,
                 CPU_FREQ,
@@ -235,6 +251,7 @@ REPORTS: Final = (
         ),
         format="csv",
         in_pages=True,
+        limit_first=True,
         options=(
             Option(
                 "--with-processes",
@@ -242,9 +259,9 @@ REPORTS: Final = (
                 switch=Variant(
                     "export",
                     columns=(
-                        Column("topn_cpu_sum", "%", "sum of their CPU use, of one core", 1),
-                        Column("top_cpu", "%", "highest of their CPU uses, of one core", 1),
-                        Column("topn_mem_sum", "%", "sum of their resident memory, of RAM", 1),
+                        Column("topn_cpu_sum", "%", "sum of their CPU use, of one core", 1, rank=2),
+                        Column("top_cpu", "%", "highest of their CPU uses, of one core", 1, rank=2),
+                        Column("topn_mem_sum", "%", "sum of their resident memory, of RAM", 1, rank=2),
                     ),
                     # Not a join with a grouped process_sample: that would be built before the first row.
                     adds="".join(
@@ -262,7 +279,7 @@ REPORTS: Final = (
                 "add the power with its sign: a mean of watts would mix charging with draining",
                 switch=Variant(
                     "export",
-                    columns=(Column("signed_watts", "W", "negative: out of the battery", 2),),
+                    columns=(Column("signed_watts", "W", "negative: out of the battery", 2, rank=1),),
                     adds=(
                         ", (SELECT iif(coalesce(energy_uj, current, power) < 0, -ABS(power), ABS(power)) "
                         "FROM system_sample AS s WHERE s.ts = t.ts) AS signed_watts"
@@ -274,7 +291,9 @@ REPORTS: Final = (
                 "add the time as text, ISO 8601 with its offset from UTC",
                 switch=Variant(
                     "export",
-                    columns=(Column("local_time", "", "the time as local date and time", kind="text"),),
+                    columns=(
+                        Column("local_time", "", "the time as local date and time", kind="text", rank=7),
+                    ),
                     adds=", local_time(time) AS local_time",
                 ),
             ),
@@ -285,13 +304,13 @@ REPORTS: Final = (
         "what the database holds, and how fresh it is",
         (
             Column("database", "", "the file", kind="text"),
-            Column("bytes", "B", "its size on disk, with its -wal"),
+            Column("bytes", "B", "its size on disk, with its -wal", kind="size"),
             Column("schema", "", "version of the schema"),
             Column("runs", "", "starts of the sampler that it holds"),
             Column("samples", "", "samples, in the window where one is given"),
             Column("oldest", UNIX, "time of the oldest of them", kind="time"),
             Column("newest", UNIX, "time of the newest of them", kind="time"),
-            Column("newest_age_s", "s", "age of that one", 1),
+            Column("newest_age_s", "s", "age of that one", kind="duration"),
             Column("gaps", "", "stretches of samples that were lost for good"),
             Column("samples_lost", "", "samples lost in those"),
             Column("misdated", "", "samples that a wrong clock dated: no other figure includes them"),

@@ -8,6 +8,7 @@ else the last one before now; one that they skipped means the moment at which th
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nextafter
 from time import localtime
@@ -16,8 +17,8 @@ from typing import Final
 from telemetry import END_OF_TIME
 
 FORMS: Final = (
-    "2026-11-24, '2026-11-24 14:00', 14:00 (the last one), 14:00+01:00, 14:00Z, now, today, yesterday, "
-    "90s, 90m, 24h, 7d, 2w (ago) or Unix seconds"
+    "2026-11-24, '2026-11-24 14:00', '11-24 14:00' or 14:00 (the last one), 14:00+01:00, 14:00Z, now, today, "
+    "yesterday, 90s, 90m, 24h, 7d, 2w (ago) or Unix seconds"
 )
 """The accepted forms: for ``--help`` and for the text of each refusal."""
 
@@ -75,10 +76,11 @@ def _parse(text: str, now: float) -> list[float]:
             *fields, offset = clock.groups()
             return _last_time_of_day([int(part or 0) for part in fields], _zone(offset), now)
         if day := re.fullmatch(
-            rf"([0-9]{{4}})-([0-9]{{1,2}})-([0-9]{{1,2}})(?:[ T]{_CLOCK}{_OFFSET})?", text
+            rf"(?:([0-9]{{4}})-)?([0-9]{{1,2}})-([0-9]{{1,2}})(?:[ T]{_CLOCK}{_OFFSET})?", text
         ):
-            *fields, offset = day.groups()
-            return _dated([int(part or 0) for part in fields], _zone(offset))
+            year, *fields, offset = day.groups()
+            rest = [int(part or 0) for part in fields]
+            return _dated([int(year), *rest], _zone(offset)) if year else _last_date(rest, _zone(offset), now)
     except (ValueError, OverflowError):  # OverflowError: the years 1 and 9999, west and east of Greenwich
         pass
     return []
@@ -102,6 +104,17 @@ def _dated(fields: list[int], zone: timezone | None) -> list[float]:
     year, month, day, hour, minute, second = fields
     found = moments(datetime(year, month, day, hour, minute, second, tzinfo=zone))
     return [max(moment, 0.0) for moment in found] if year >= 1970 else found
+
+
+def _last_date(fields: list[int], zone: timezone | None, now: float) -> list[float]:
+    """Month, day, hour, minute, second: the moments in the last year, not after ``now``, that had them."""
+    this_year = datetime.fromtimestamp(now, zone).year
+    for year in range(this_year, max(1969, this_year - 9), -1):  # February 29 may be eight years ago
+        with suppress(ValueError):
+            found = [moment for moment in _dated([year, *fields], zone) if moment <= now]
+            if found:
+                return found
+    return []
 
 
 def _last_time_of_day(fields: list[int], zone: timezone | None, now: float) -> list[float]:

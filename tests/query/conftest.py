@@ -30,9 +30,10 @@ class Query(Protocol):
 
 @pytest.fixture(autouse=True)
 def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Times of day mean UTC, whatever machine this is; a test that cares sets another zone."""
+    """Times of day mean UTC and tables have any width, whatever machine this is, unless a test cares."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "UTC")
+        patch.delenv("COLUMNS", raising=False)  # xdist sets it
         time.tzset()
         yield
     time.tzset()

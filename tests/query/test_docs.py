@@ -29,6 +29,8 @@ from tests.query.recordings import NOON, a_day, example, half_a_year, nine_days
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
 NOW = NOON + 5_400
+WIDTH = 90
+"""Columns of the terminal that the document shows"""
 BLOCK = re.compile(r"^```console\n(\$ (telemetry-query[^\n]*)\n.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -44,6 +46,7 @@ def printed(directory: Path, command: str) -> str:
     """Return what a user sees of ``command`` in ``directory``, at NOW."""
     out = io.StringIO()
     environ = {"TELEMETRY_DB": "telemetry.db", "TELEMETRY_RUNTIME_DIR": str(directory), "TZ": "UTC"}
+    environ["COLUMNS"] = str(WIDTH)
     with contextlib.chdir(directory), mock.patch.dict(os.environ, environ):
         time.tzset()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):

@@ -39,10 +39,10 @@ def test_what_every_sampler_tells() -> None:
         "cpu       20.0 %  1500 MHz  48.5 °C  load 0.50 0.40 -",
         "cores     30  -",
         "",
-        "pid  name     cpu  mem  children",
-        "---  -------  ---  ---  --------",
-        "  1  sh       1.0  0.5      80.0",
-        "  2  \\x1b[2J  2.0  0.5         -",
+        "pid  name     cpu %  mem %  children %",
+        "---  -------  -----  -----  ----------",
+        "  1  sh         1.0    0.5        80.0",
+        "  2  \\x1b[2J    2.0    0.5           -",
     ]
 
 

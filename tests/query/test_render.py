@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from query.columns import Column
-from query.render import TABLE_ROWS, TooLongError, check_format, rendered
-from query.values import cell, shown_time
+from query.render import ANYWHERE, TABLE_ROWS, Look, TooLongError, check_format, rendered
+from query.values import cell, shown_duration, shown_size, shown_time
 from telemetry.command import printable
 from telemetry.errors import UsageError
 from tests.query.recordings import NOON
@@ -25,8 +25,11 @@ COUNT = Column("count", "", "")
 COLUMNS = (WHEN, WATTS, NAME, COUNT)
 
 
-def text(rows: list[tuple[Any, ...]], form: str = "table", **options: Any) -> str:
-    return "".join(rendered(COLUMNS, rows, form, **options))
+def text(rows: list[tuple[Any, ...]], form: str = "table", look: Look = ANYWHERE, **options: Any) -> str:
+    return "".join(rendered(COLUMNS, rows, form, look, **options))
+
+
+TERMINAL = Look(terminal=True)
 
 
 # --- golden tables ---------------------------------------------------------------------------------
@@ -40,11 +43,11 @@ ROWS: list[tuple[Any, ...]] = [
 
 def test_a_table() -> None:
     assert text(ROWS) == (
-        "when                 watts  name                   count\n"
+        "               when  watts  name                   count\n"
         "-------------------  -----  -------  -------------------\n"
         "2026-11-21 12:00:00   5.00  firefox                   12\n"
         "2026-11-21 12:00:05      -  -                          -\n"
-        "-                     0.00  1e5      9223372036854775807\n"
+        "                  -   0.00  1e5      9223372036854775807\n"
     )
 
 
@@ -53,7 +56,7 @@ def test_a_vertical_table() -> None:
         "item   value\n"
         "-----  -------------------\n"
         "when   2026-11-21 12:00:00\n"
-        "watts  5.00\n"
+        "watts  5.00 W\n"
         "name   firefox\n"
         "count  12\n"
     )
@@ -77,17 +80,16 @@ def test_the_plain_table_is_tabulates_simple_one(cells: list[tuple[int, str]], n
     """Laid out here, because it is the default and tabulate takes its time."""
     columns = (Column(name, "", ""), Column(name, "", "", kind="text"))
     rows = [(number, word.strip() or "-") for number, word in cells]
-    for width in (1, 1_000):
-        ours = "".join(rendered(columns, rows, "table", width=width))
-        if width == 1_000:
-            theirs = "".join(rendered(columns, rows, "simple", width=width))
-            assert ours.splitlines() == [line.rstrip() for line in theirs.splitlines()]
-        assert len({line.index("  ") for line in ours.splitlines() if set(line) == {"-", " "}}) == 1
+    ours = "".join(rendered(columns, rows, "table"))
+    theirs = "".join(rendered(columns, rows, "simple"))
+    assert ours.splitlines() == [line.rstrip() for line in theirs.splitlines()]
+    for fitted in (ours, "".join(rendered(columns, rows, "table", Look(30)))):
+        assert len({line.index("  ") for line in fitted.splitlines() if set(line) == {"-", " "}}) <= 1
 
 
 def test_one_of_tabulates_formats() -> None:
     assert text(ROWS[:1], "orgtbl") == (
-        "| when                | watts | name    | count |\n"
+        "|                when | watts | name    | count |\n"
         "|---------------------+-------+---------+-------|\n"
         "| 2026-11-21 12:00:00 |  5.00 | firefox |    12 |\n"
     )
@@ -96,20 +98,20 @@ def test_one_of_tabulates_formats() -> None:
 def test_a_table_too_wide_breaks_its_longest_headers_at_underscores() -> None:
     columns = [Column(name, "", "", 1) for name in ("drain_mah_per_min", "cpu_total", "load1", "charged_wh")]
     row = (12.5, 3.0, 0.5, 100.0)
-    assert "".join(rendered(columns, [row], "table", width=50)) == (
+    assert "".join(rendered(columns, [row], "table", Look(50))) == (
         "drain_mah_per_min  cpu_total  load1  charged_wh\n"
         "-----------------  ---------  -----  ----------\n"
         "             12.5        3.0    0.5       100.0\n"
     )
-    assert "".join(rendered(columns, [row], "table", width=46)) == (
+    assert "".join(rendered(columns, [row], "table", Look(46))) == (
         " drain_  cpu_total  load1  charged_wh\n"
         "   mah_\n"
         "per_min\n"
         "-------  ---------  -----  ----------\n"
         "   12.5        3.0    0.5       100.0\n"
     )
-    narrow = "".join(rendered(columns, [row], "table", width=1))
-    assert max(len(line) for line in narrow.splitlines()) == 7 + 5 + 5 + 8 + 3 * 2
+    narrow = "".join(rendered(columns, [row], "table", Look(7 + 5 + 5 + 8 + 3 * 2)))
+    assert narrow.splitlines()[-1].split() == ["12.5", "3.0", "0.5", "100.0"]
 
 
 def test_columns_for_data_formats_alone() -> None:
@@ -170,13 +172,13 @@ def test_numbers_keep_their_digits_beside_text(form: str) -> None:
 def test_control_characters_are_shown_as_escapes(raw: str, shown: str) -> None:
     assert printable(raw) == shown
     assert shown in text([(raw, 1.0, raw, raw)])
-    assert shown in text([(NOON, 1.0, raw, 1)], "csv", terminal=True)
+    assert shown in text([(NOON, 1.0, raw, 1)], "csv", TERMINAL)
 
 
 @given(st.text())
 def test_no_format_lets_one_through_to_a_terminal(name: str) -> None:
     for form in ("table", "json", "csv", "github"):
-        shown = text([(NOON, 1.0, name, 1)], form, terminal=True)
+        shown = text([(NOON, 1.0, name, 1)], form, TERMINAL)
         assert all(character == "\n" or character.isprintable() for character in shown)
 
 
@@ -282,3 +284,88 @@ def test_shown_time(value: object, shown: str) -> None:
 )
 def test_a_number_has_a_sensible_length(value: object, shown: str) -> None:
     assert cell(value, WATTS) == shown
+
+
+# --- times, spans and sizes as people say them -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "shown"),
+    [
+        ("time", 0, "12:00:00"),
+        ("time", 12 * 3_600, "00:00:00"),
+        ("time", 12 * 3_600 + 1, "11-20 23:59:59"),
+        ("time", -3_600, "13:00:00"),
+        ("time", -12 * 3_600, "11-22 00:00:00"),
+        ("time", 325 * 86_400, "2025-12-31 12:00:00"),
+        ("minute", 0, "12:00"),
+        ("minute", 86_400, "11-20 12:00"),
+        ("minute", 325 * 86_400, "2025-12-31 12:00"),
+        ("date", 0, "2026-11-21"),
+    ],
+)
+def test_a_time_tells_what_now_does_not(kind: Any, age: float, shown: str) -> None:
+    column = WHEN._replace(kind=kind)
+    assert text([(NOON - age, 1.0, "a", 1)], look=Look(now=NOON)).count("12:00:00") <= 1
+    assert cell(NOON - age, column, NOON) == shown
+    assert cell(NOON - age, column).startswith(("2026-11-2", "2025-12-31"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (605, "10 min 05 s"),
+        (3_599.6, "1 h 00 min"),
+        (7_500, "2 h 05 min"),
+        (172_740, "47 h 59 min"),
+        (172_800, "2 d 00 h"),
+        (8_000_000, "92 d 14 h"),
+        (-7_500, "-2 h 05 min"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_a_duration_has_two_units(seconds: float, shown: str) -> None:
+    assert shown_duration(seconds) == shown
+    assert cell(seconds, Column("x_s", "s", "", kind="duration")) == shown
+    assert cell(seconds / 3_600, Column("hours_x", "h", "", kind="duration")) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.0 kB"),
+        (9_960, "10 kB"),
+        (43_210_000, "43 MB"),
+        (999_600, "1.0 MB"),
+        (4_300_000_000, "4.3 GB"),
+        (2**62, "4.6 EB"),
+    ],
+)
+def test_a_size_has_two_digits(size: int, shown: str) -> None:
+    assert shown_size(size) == cell(size, Column("bytes", "B", "", kind="size")) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "header"),
+    [
+        ("cpu_total", "%", "cpu_total %"),
+        ("battery_pct", "%", "battery_pct"),
+        ("pct_from", "%", "pct_from"),
+        ("watts", "W", "watts"),
+        ("discharged_wh", "Wh", "discharged_wh"),
+        ("pm", "Wh", "pm Wh"),
+        ("cpu_freq", "MHz", "cpu_freq MHz"),
+        ("drain_mah_per_min", "mAh/min", "drain_mah_per_min"),
+        ("samples", "", "samples"),
+    ],
+)
+def test_a_header_tells_the_unit(name: str, unit: str, header: str) -> None:
+    assert Column(name, unit, "").header == header
+    assert "".join(rendered([Column(name, unit, "")], [(1,)], "table")).startswith(header)
+    assert "".join(rendered([Column(name, unit, "")], [(1,)], "csv")) == f"{name}\n1\n"
