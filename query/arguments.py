@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,10 +46,11 @@ class _Parser(ArgumentParser):
         return super().format_help()
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
     """Return the parser; its result holds db, report, since, until, limit, format and the report's options.
 
-    Raises UsageError when it parses.
+    It is made once: that takes most of the time of a short report. Raises UsageError when it parses.
     """
     top = _Parser(
         prog=_PROG,
