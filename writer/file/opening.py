@@ -106,12 +106,13 @@ def _prepare(database: sqlite3.Connection, path: Path, announce: Callable[[str],
             f"{path} was made by a newer telemetry-writer: it has schema {version}, this one knows "
             f"{schema.LATEST}; install that version again"
         )
-    known = original.NAMES if is_original else ladder.names_of(version)
-    if (is_original or 0 < version < schema.LATEST) and (taken := ladder.names_in_the_way(database, known)):
-        raise UserError(
-            f"{path} has {' and '.join(taken)} of your own, a name that telemetry-writer needs: "
-            "give it another name, then start again"
-        )
+    if is_original or 0 < version < schema.LATEST:
+        known = original.NAMES if is_original else ladder.names_of(version)
+        if taken := ladder.names_in_the_way(database, known):
+            raise UserError(
+                f"{path} has {' and '.join(taken)} of your own, a name that telemetry-writer needs: "
+                "give it another name, then start again"
+            )
     if not names:
         # Only an empty file can take these up. A commit writes whole pages, most of them half empty: pages of
         # 1 KiB instead of 4 save half of what an SD card has to write, and cost a scan of raw rows 8 %.

@@ -81,6 +81,7 @@ def insert_of(table: str, names: tuple[str, ...]) -> str:
     return f"INSERT OR IGNORE INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES ({marks})"
 
 
-def _ours() -> set[str]:
+@cache
+def _ours() -> frozenset[str]:
     with schema.model() as model:
-        return {it.name for it in objects(model)} | ladder.names_of(schema.LATEST)
+        return frozenset(it.name for it in objects(model)) | ladder.names_of(schema.LATEST)
