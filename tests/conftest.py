@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import sys
 from collections.abc import Generator
 from importlib.resources import files
 from pathlib import Path
@@ -16,11 +17,16 @@ from hypothesis import HealthCheck, settings
 # A shell's background job ignores SIGINT, and what is started from it does too: no test could interrupt it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Images of containers often forbid compiled files. Without them each process compiles all that it imports,
+# and pytest rewrites every assert anew in each worker.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 _DRAWN_SLOWLY: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
 # The same few examples each time, and many new ones where the slow tests run too. See tests.strategies.times.
 settings.register_profile("slow", max_examples=200, deadline=None, suppress_health_check=_DRAWN_SLOWLY)
 settings.register_profile(
-    "fast", settings.get_profile("slow"), max_examples=40, derandomize=True, database=None
+    "fast", settings.get_profile("slow"), max_examples=16, derandomize=True, database=None
 )
 
 # Where there are no time zones, the C library takes those of the package tzdata.

@@ -21,7 +21,7 @@ from writer.recovery.reader import Reader
 from writer.store import Store
 
 SEEDS = st.integers(0, 2**32)
-EXAMPLES = max(10, settings().max_examples // 12)
+EXAMPLES = max(4, settings().max_examples // 12)
 """Each reads a whole database, 0.1 s of CPU."""
 
 
