@@ -89,16 +89,16 @@ def inside(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_report_is_a_table_that_fits_a_small_screen(directory: Path, name: str) -> None:
-    ran = run(directory, "--db", "telemetry.db", name, "--format", "table", "--width", "90")
+def test_every_report_is_a_table_that_fits_a_small_screen(inside: Callable[..., Ran], name: str) -> None:
+    ran = inside("--db", "telemetry.db", name, "--format", "table", "--width", "90")
     left_out: list[str] = []
     rest: list[str] = []
-    for line in ran.stderr.splitlines(keepends=True):
+    for line in ran.err.splitlines(keepends=True):
         (left_out if "left out to fit 90 columns" in line else rest).append(line)
-    assert (ran.returncode, "".join(rest)) == (0, SAID.get(name, ""))
+    assert (ran.status, "".join(rest)) == (0, SAID.get(name, ""))
     assert len(left_out) <= 1
-    assert ran.stdout
-    assert max(len(line) for line in ran.stdout.splitlines()) <= 90
+    assert ran.out
+    assert max(len(line) for line in ran.out.splitlines()) <= 90
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "github"])

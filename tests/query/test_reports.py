@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,14 @@ from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording, example
 
 NAMES = [report.name for report in REPORTS]
+
+
+@pytest.fixture(scope="module")
+def an_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of docs/reports.md, to read."""
+    path = tmp_path_factory.mktemp("example") / "telemetry.db"
+    example(path)
+    return path
 
 
 # --- recent ----------------------------------------------------------------------------------------
@@ -262,10 +271,9 @@ def test_children_count_in_the_ranking(recording: Recording, query: Query) -> No
 # --- export ----------------------------------------------------------------------------------------
 
 
-def test_export_is_the_view_oldest_first(recording: Recording, query: Query) -> None:
-    example(recording.path.with_name("example.db"))
-    ran = query("--db", str(recording.path.with_name("example.db")), "export", "--format", "csv")
-    database = sqlite3.connect(recording.path.with_name("example.db"))
+def test_export_is_the_view_oldest_first(an_example: Path, query: Query) -> None:
+    ran = query("--db", str(an_example), "export", "--format", "csv")
+    database = sqlite3.connect(an_example)
     cursor = database.execute("SELECT * FROM training_view ORDER BY ts")
     names, rows = [column[0] for column in cursor.description], cursor.fetchall()
     database.close()
@@ -303,9 +311,8 @@ def test_a_column_that_a_newer_view_adds_is_exported(recording: Recording, query
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_declared_columns_are_those_of_the_sql(recording: Recording, query: Query, name: str) -> None:
-    example(recording.path.with_name("example.db"))
-    ran = query("--db", str(recording.path.with_name("example.db")), name, "--limit", "5", now=NOON + 5_400)
+def test_the_declared_columns_are_those_of_the_sql(an_example: Path, query: Query, name: str) -> None:
+    ran = query("--db", str(an_example), name, "--limit", "5", now=NOON + 5_400)
     said = {"drain": LITTLE, "blame": "an estimate, ", "model": "little data"}.get(name, "")
     assert ran.err.startswith(f"telemetry-query: {said}" if said else "")
     assert len(ran.err.splitlines()) == bool(said)

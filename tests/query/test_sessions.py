@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,19 @@ def laptop() -> Laptop:
     return fortnight(seed=11)
 
 
+@pytest.fixture(scope="module")
+def recorded(laptop: Laptop) -> Iterator[Recording]:
+    """Two weeks of that laptop, to copy."""
+    with Recording(Path(":memory:")) as recording:
+        record(recording, laptop)
+        yield recording
+
+
 def test_what_the_writer_has_not_come_to_is_bounded(
-    recording: Recording, query: Query, laptop: Laptop
+    recording: Recording, query: Query, laptop: Laptop, recorded: Recording
 ) -> None:
     """After an upgrade of a large database: the newest sessions, and what is missing."""
-    record(recording, laptop)
+    recording.copy(recorded)
     whole = query("sessions").rows
     for back in (1, 2, 3):  # the same, earlier
         earlier = [row._replace(time=row.time - back * 15 * 86_400) for row in laptop.rows]
@@ -75,17 +84,19 @@ def test_what_the_writer_has_not_come_to_is_bounded(
 
 
 def test_health_knows_discharges_that_are_not_stored_yet(
-    recording: Recording, query: Query, laptop: Laptop
+    recording: Recording, query: Query, laptop: Laptop, recorded: Recording
 ) -> None:
-    record(recording, laptop)
+    recording.copy(recorded)
     before = query("health", "--by", "charge").rows
     assert len(before) > 5
     roll_up(recording, laptop.time)
     assert query("health", "--by", "charge").rows == before
 
 
-def test_two_weeks_are_as_they_were(recording: Recording, query: Query, laptop: Laptop) -> None:
-    record(recording, laptop)
+def test_two_weeks_are_as_they_were(
+    recording: Recording, query: Query, laptop: Laptop, recorded: Recording
+) -> None:
+    recording.copy(recorded)
     roll_up(recording, laptop.time)
     rows = query("sessions").rows
     assert [(row["kind"], row["start"], row["end"], row["flips"]) for row in rows] == [
@@ -99,24 +110,26 @@ def test_two_weeks_are_as_they_were(recording: Recording, query: Query, laptop: 
 
 @pytest.mark.parametrize("hours", [0, 1, 30, 100, 200])
 def test_what_is_stored_and_what_is_not_are_one_list(
-    recording: Recording, query: Query, laptop: Laptop, hours: int
+    recording: Recording, query: Query, laptop: Laptop, recorded: Recording, hours: int
 ) -> None:
-    record(recording, laptop)
+    recording.copy(recorded)
     before = query("sessions").out
     roll_up(recording, laptop.rows[0].time + hours * HOUR)
     assert query("sessions").out == before
 
 
-def test_only_those_of_a_kind(recording: Recording, query: Query, laptop: Laptop) -> None:
-    record(recording, laptop)
+def test_only_those_of_a_kind(recording: Recording, query: Query, recorded: Recording) -> None:
+    recording.copy(recorded)
     rows = query("sessions").rows
     for kind in KINDS:
         found = query("sessions", "--kind", kind).rows
         assert found == [row for row in rows if row["kind"] == kind] != []
 
 
-def test_those_that_have_a_part_in_the_window(recording: Recording, query: Query, laptop: Laptop) -> None:
-    record(recording, laptop)
+def test_those_that_have_a_part_in_the_window(
+    recording: Recording, query: Query, recorded: Recording
+) -> None:
+    recording.copy(recorded)
     rows = query("sessions").rows
     sleep = next(row for row in rows if row["kind"] == "sleep")
     within = str(sleep["start"] + 60), str(sleep["start"] + 120)
@@ -125,8 +138,8 @@ def test_those_that_have_a_part_in_the_window(recording: Recording, query: Query
     assert {row["kind"] for row in found} == {"discharge", "sleep"}
 
 
-def test_a_limit_shows_the_newest(recording: Recording, query: Query, laptop: Laptop) -> None:
-    record(recording, laptop)
+def test_a_limit_shows_the_newest(recording: Recording, query: Query, recorded: Recording) -> None:
+    recording.copy(recorded)
     rows = query("sessions").rows
     assert query("sessions", "--limit", "3").rows == rows[-3:]
     assert query("sessions", "--limit", "999").rows == rows
@@ -135,8 +148,8 @@ def test_a_limit_shows_the_newest(recording: Recording, query: Query, laptop: La
     assert "there are more rows than the 3 shown" in ran.err
 
 
-def test_a_table_fits_80_columns(recording: Recording, query: Query, laptop: Laptop) -> None:
-    record(recording, laptop)
+def test_a_table_fits_80_columns(recording: Recording, query: Query, recorded: Recording) -> None:
+    recording.copy(recorded)
     for width, shown in ((80, []), (95, ["wh_from"]), (200, ["end", "wh_from", "flips"])):
         out = query("sessions", "--format", "table", "--width", str(width)).out
         assert max(map(len, out.splitlines())) <= width

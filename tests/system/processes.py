@@ -9,8 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
+
+from query.database import reading
+from telemetry.errors import UserError
+from telemetry.stream.control import request_commit
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data"
@@ -74,9 +79,14 @@ class System:
         return rows
 
     def stored(self) -> int:
-        """Return the number of samples that the reports see; 0 where there is no database yet."""
-        ran = self.run("query.main", "recent", "--limit", "1000000", "--format", "json")
-        return len(json.loads(ran.stdout)) if ran.returncode == 0 else 0
+        """Return the number of samples after a commit; 0 where no database can be read yet.
+
+        What a report does, without a process for each look.
+        """
+        request_commit(f"ipc://{self.runtime}/writer", self.database)
+        with suppress(UserError), reading(self.database) as database:
+            return int(database.execute("SELECT COUNT(*) FROM system_sample").fetchone()[0])
+        return 0
 
     def __enter__(self) -> Self:
         return self
@@ -89,12 +99,12 @@ class System:
             process.communicate()
 
 
-def wait_until(true: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait for a condition of another process; fail when it does not come."""
+def wait_until(true: Callable[[], object], patience: float = PATIENCE, every: float = 0.05) -> None:
+    """Wait for a condition of another process, looked at each ``every`` s; fail when it does not come."""
     end = time.monotonic() + patience
     while not true():
         assert time.monotonic() < end, "the condition did not come"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, str]:

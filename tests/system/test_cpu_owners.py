@@ -52,8 +52,8 @@ def children(sample: Sample) -> float:
     "loop",
     [
         "while :; do /bin/true; done",
-        "while :; do /bin/true | /bin/true; done",
-        "while :; do (/bin/true); done",
+        pytest.param("while :; do /bin/true | /bin/true; done", marks=pytest.mark.slow),
+        pytest.param("while :; do (/bin/true); done", marks=pytest.mark.slow),
     ],
     ids=["commands", "pipes", "commands of subshells"],
 )

@@ -32,8 +32,8 @@ def settle(system: System, recorder: Recorder) -> None:
     published = recorder.samples
 
     def all_there() -> bool:
-        asked = system.run("query.main", "status")  # for a commit
-        return asked.returncode == 0 and published.keys() <= set(stored(system.database))
+        # It asks for a commit.
+        return system.stored() >= len(published) and published.keys() <= set(stored(system.database))
 
     wait_until(all_there)
     in_database = stored(system.database)
@@ -42,7 +42,8 @@ def settle(system: System, recorder: Recorder) -> None:
     assert not recorder.twice
     assert not recorder.gaps
     assert rows_differ(system.database, published) == []
-    assert (system.query("status")[0]["gaps"], system.query("status")[0]["samples_lost"]) == (0, 0)
+    (status,) = system.query("status")
+    assert (status["gaps"], status["samples_lost"]) == (0, 0)
 
 
 def kill(process: Process) -> None:

@@ -97,10 +97,10 @@ def phone() -> Iterator[Instant]:
         )
 
 
-def imported(trace: Iterable[Instant], directory: Path) -> System:
-    """Return a system whose database holds the trace."""
+def imported(messages: Iterable[bytes], directory: Path) -> System:
+    """Return a system whose database holds the messages."""
     lines = directory / "samples.jsonl"
-    lines.write_bytes(b"".join(body + b"\n" for body in samples(trace, directory)))
+    lines.write_bytes(b"".join(body + b"\n" for body in messages))
     system = System(directory)
     ran = system.run("writer.main", "--import", str(lines))
     assert ran.returncode == 0, ran.stderr
@@ -108,8 +108,14 @@ def imported(trace: Iterable[Instant], directory: Path) -> System:
 
 
 @pytest.fixture(scope="module")
-def pi(tmp_path_factory: pytest.TempPathFactory) -> System:
-    return imported(raspberry_pi(), tmp_path_factory.mktemp("pi"))
+def discharge(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """What a sampler on the Raspberry Pi would have published."""
+    return list(samples(raspberry_pi(), tmp_path_factory.mktemp("discharge")))
+
+
+@pytest.fixture(scope="module")
+def pi(tmp_path_factory: pytest.TempPathFactory, discharge: list[bytes]) -> System:
+    return imported(discharge, tmp_path_factory.mktemp("pi"))
 
 
 def test_the_raspberry_pi_runs_down_33_59_wh(pi: System) -> None:
@@ -138,17 +144,10 @@ def test_the_raspberry_pi_drains_as_its_last_ten_minutes_say(pi: System) -> None
 
 
 @pytest.fixture(scope="module")
-def pi_again(tmp_path_factory: pytest.TempPathFactory) -> System:
+def pi_again(tmp_path_factory: pytest.TempPathFactory, discharge: list[bytes]) -> System:
     """The same run-down twice: at the second one the first was learned."""
     directory = tmp_path_factory.mktemp("pi again")
-    lines = directory / "samples.jsonl"
-    with lines.open("wb") as file:
-        for began in (BEGAN, AGAIN):
-            file.writelines(body + b"\n" for body in samples(raspberry_pi(), directory, began))
-    system = System(directory)
-    ran = system.run("writer.main", "--import", str(lines))
-    assert ran.returncode == 0, ran.stderr
-    return system
+    return imported([*discharge, *samples(raspberry_pi(), directory, AGAIN)], directory)
 
 
 AGAIN = BEGAN + 86_400
@@ -188,7 +187,8 @@ PLUGGED_IN = 700.0
 
 @pytest.fixture(scope="module")
 def phone_recorded(tmp_path_factory: pytest.TempPathFactory) -> System:
-    return imported(phone(), tmp_path_factory.mktemp("phone"))
+    directory = tmp_path_factory.mktemp("phone")
+    return imported(samples(phone(), directory), directory)
 
 
 def test_the_phone_takes_its_direction_from_the_status(phone_recorded: System) -> None:

@@ -57,10 +57,12 @@ def test_the_units_run_what_was_installed_as_whom_it_was_told(root: Path) -> Non
 
 
 @pytest.mark.parametrize("prefix", ["/usr", "/usr/local"])
-def test_the_unit_of_alerts_is_a_user_s_and_runs_what_was_installed(prefix: str, tmp_path: Path) -> None:
-    assert install("--root", str(tmp_path), "--prefix", prefix).returncode == 0
-    (unit,) = tmp_path.rglob("telemetry-alert*")
-    assert unit == tmp_path / prefix[1:] / "lib/systemd/user/telemetry-alert.service"
+def test_the_unit_of_alerts_is_a_user_s_and_runs_what_was_installed(
+    root: Path, of_the_package: Path, prefix: str
+) -> None:
+    base = of_the_package if prefix == "/usr" else root
+    (unit,) = base.rglob("telemetry-alert*")
+    assert unit == base / prefix[1:] / "lib/systemd/user/telemetry-alert.service"
     assert f"\nExecStart={prefix}/bin/telemetry-query alert $ALERT_OPTIONS\n" in unit.read_text()
 
 
@@ -126,12 +128,11 @@ def test_settings_that_were_changed_stay(root: Path) -> None:
     assert settings.read_text() == 'SAMPLER_OPTIONS="--interval 60"\n'
 
 
-def test_for_a_package_the_units_are_its_own_affair(tmp_path: Path) -> None:
-    assert install("--root", str(tmp_path), "--prefix", "/usr").returncode == 0
-    assert not (tmp_path / "etc").exists()
+def test_for_a_package_the_units_are_its_own_affair(of_the_package: Path) -> None:
+    assert not (of_the_package / "etc").exists()
     assert (
         'sys.path.insert(0, "/usr/share/telemetry-logger")'
-        in (tmp_path / "usr/bin/telemetry-query").read_text()
+        in (of_the_package / "usr/bin/telemetry-query").read_text()
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,20 @@ BEGIN = NOW - NOW % DAY
 STEP = 600
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two days and a half, a sample every ten minutes, rolled up."""
-    path = tmp_path / "telemetry.db"
+    path = tmp_path_factory.mktemp("sound") / "telemetry.db"
     with Store(path) as store:
         store.append([sample(at + 1, ts=BEGIN + at * STEP) for at in range(int(2.5 * DAY / STEP))], NOW)
         settle_clock(store)
     return path
+
+
+@pytest.fixture
+def path(sound: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(sound, tmp_path))
 
 
 def round_of(path: Path) -> list[Difference]:
