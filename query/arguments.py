@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from query.choice import nearest
 from query.columns import Column
 from query.limits import DEGREES_MARGIN, KINDS, PERCENT_MARGIN, Kind
 from query.report import Report, number
@@ -34,12 +35,28 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         # A width of its own: asking the terminal imports shutil and three compression libraries.
         super().__init__(prog, max_help_position=22, width=_WIDTH)
 
+    def _format_action(self, action: argparse.Action) -> str:
+        if not isinstance(action, argparse._SubParsersAction):
+            return super()._format_action(action)
+        from query.help import listed  # noqa: PLC0415  (for --help alone)
+
+        return listed({it.dest: it.help or "" for it in action._choices_actions}, _WIDTH, 16)
+
 
 class _Parser(ArgumentParser):
     """Describes the columns of its report."""
 
     report: Report | None = None
     is_alert = False
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Suggest the nearest of the choices, of a report too."""
+        if action.choices is not None and value not in action.choices:
+            what = "report" if isinstance(action, argparse._SubParsersAction) else "such value"
+            told = nearest(str(value)[:40], [str(choice) for choice in action.choices])
+            raise argparse.ArgumentError(
+                None if what == "report" else action, f"no {what} {str(value)[:40]!r}{told}"
+            )
 
     def format_help(self) -> str:
         self.epilog = _alert_described() if self.is_alert else _described(self.report)
@@ -150,7 +167,7 @@ def _add_alert(to: argparse.ArgumentParser) -> None:
     act.add_argument("--run", metavar="CMD", help="a command for sh, with the facts in its environment")
     act.add_argument("--notify", action="store_true", help="a notification on the desktop, by notify-send")
     _add_stream(to)
-    _add_common(to)
+    _add_version(to)
 
 
 def _threshold(text: str, kind: Kind) -> float:
@@ -190,11 +207,27 @@ def _add_live(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--limit", metavar="N", type=_limit, default=10, help="at most N processes in the table (default: 10)"
     )
-    _add_common(to)
+    _add_database(to)
+    _add_version(to)
 
 
 def _add_common(to: argparse.ArgumentParser) -> None:
     """Options that stand before or after REPORT. SUPPRESS: the second place does not undo the first."""
+    _add_database(to)
+    to.add_argument(
+        "--control",
+        metavar="ENDPOINT",
+        default=argparse.SUPPRESS,
+        help="where the writer is asked to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
+    )
+    _add_version(to)
+
+
+def _add_version(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--version", action="version", version=f"{_PROG} {__version__}")
+
+
+def _add_database(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--db",
         metavar="PATH",
@@ -202,13 +235,6 @@ def _add_common(to: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help="the database (default: $TELEMETRY_DB, else that of the service, else ./telemetry.db)",
     )
-    to.add_argument(
-        "--control",
-        metavar="ENDPOINT",
-        default=argparse.SUPPRESS,
-        help="where the writer is asked to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
-    )
-    to.add_argument("--version", action="version", version=f"{_PROG} {__version__}")
 
 
 def _add_options(to: argparse.ArgumentParser, report: Report) -> None:

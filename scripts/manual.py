@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from query.help import GROUPS
 from scripts.commands import Command, Option, commands
 from telemetry import __version__
 
@@ -53,6 +54,9 @@ def _body(command: Command) -> Iterator[str]:
             yield _plain(report.description)
             yield from _options(tuple(option for option in report.options if option.flags not in common))
             yield from _columns(report.epilog)
+        yield ".SH EXAMPLES"
+        for group in GROUPS:
+            yield from (".TP", f"{_plain(group.title)}:", f".B {_plain(group.example)}")
 
 
 def _columns(epilog: str) -> Iterator[str]:

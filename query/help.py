@@ -1,0 +1,64 @@
+"""What ``telemetry-query --help`` lists: the reports in groups, each with an example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Group(NamedTuple):
+    """Reports that answer questions of one kind."""
+
+    title: str
+    names: tuple[str, ...]
+    example: str
+
+
+GROUPS: Final = (
+    Group(
+        "now",
+        ("battery", "drain", "recent", "top", "cores", "live"),
+        "telemetry-query drain",
+    ),
+    Group(
+        "what took the energy",
+        ("energy", "blame", "model", "hotspots", "correlate", "compare"),
+        "telemetry-query blame --since today",
+    ),
+    Group(
+        "history of the battery",
+        ("sessions", "health"),
+        "telemetry-query sessions --since 7d --kind sleep",
+    ),
+    Group(
+        "data for other programs",
+        ("export", "sql", "snapshot"),
+        "telemetry-query export --since yesterday --until today > day.csv",
+    ),
+    Group(
+        "is it recording, and what needs attention",
+        ("status", "alert"),
+        "telemetry-query alert --below 20 --notify",
+    ),
+)
+
+
+def listed(help_of: Mapping[str, str], width: int, column: int) -> str:
+    """Return the reports and their one-line help, which begins at ``column``, group by group."""
+    from textwrap import fill  # noqa: PLC0415  (for --help alone)
+
+    grouped = {name for group in GROUPS for name in group.names}
+    rest = Group("more", tuple(name for name in help_of if name not in grouped), "")
+    lines: list[str] = []
+    for group in (*GROUPS, rest):
+        names = [name for name in group.names if name in help_of]
+        if not names:
+            continue
+        lines.append(f"  {group.title}:")
+        for name in names:
+            head = f"    {name} ".ljust(column)
+            lines.append(fill(help_of[name], width, initial_indent=head, subsequent_indent=" " * column))
+        if group.example:
+            lines.append(f"      $ {group.example}")
+        lines.append("")
+    return "\n".join(lines)
