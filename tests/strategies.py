@@ -30,7 +30,6 @@ _SLOW_TO_DRAW: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
 QUICK: Final = settings(
     max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=_SLOW_TO_DRAW
 )
-DEEP: Final = settings(max_examples=1000, deadline=None, suppress_health_check=_SLOW_TO_DRAW)
 
 
 def times(factor: int) -> settings:

@@ -137,9 +137,9 @@ def test_live_json_passes_on_what_a_newer_sampler_says(system: System) -> None:
 
 def test_live_ends_when_nobody_reads(system: System) -> None:
     system.start("sampler.main", "--interval", "3600", "--sysfs", str(DATA))
+    wait_until((system.runtime / "replay").exists)
     shown = live(system)
     assert shown.stdout is not None
-    wait_until((system.runtime / "replay").exists)
     shown.stdout.close()
     assert shown.wait(timeout=30) == 0
     assert shown.stderr is not None
