@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
@@ -323,6 +324,23 @@ def test_pages_are_every_row_once(recording: Recording, query: Query, count: int
     rows = query("export", *argv).rows
     expected = recording.database.execute("SELECT ts FROM system_sample ORDER BY time, ts").fetchall()
     assert [(row["ts"],) for row in rows] == expected[:limit]
+
+
+@pytest.mark.usefixtures("_small_pages")
+@pytest.mark.parametrize(("limit", "pages"), [(1, [2]), (2, [3]), (3, [3, 1]), (6, [3, 3, 1])])
+def test_no_page_is_read_beyond_the_limit(recording: Recording, limit: int, pages: list[int]) -> None:
+    """But for one row, which tells that there are more."""
+    recording.samples(NOON, 10)
+    recording.database.commit()
+    recording.database.isolation_level = None
+    recording.database.execute("BEGIN")
+    ran: list[str] = []
+    recording.database.set_trace_callback(ran.append)
+    parameters = dict.fromkeys(("since", "until", "now", "database", "bytes", "room", "retain"))
+    rows = ask(recording.database, BY_NAME["export"], Variant("export"), parameters | {"limit": limit}).rows
+    assert len(list(rows)) == limit
+    found = [re.search(r"FROM training_view AS t\n.*LIMIT (\d+)", sql, re.DOTALL) for sql in ran]
+    assert [int(page[1]) for page in found if page and page[1] != "0"] == pages
 
 
 @pytest.mark.usefixtures("_small_pages")
