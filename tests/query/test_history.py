@@ -277,6 +277,7 @@ def steps(database: sqlite3.Connection, report: Report, variant: Variant, since:
     return taken
 
 
+@pytest.mark.slow
 def test_a_week_costs_little_more_than_a_day(recording: Recording) -> None:
     """Counted in steps, not in time: without roll-ups it is seven times as much."""
     recording.run()
@@ -296,6 +297,7 @@ def test_a_week_costs_little_more_than_a_day(recording: Recording) -> None:
         assert week <= of_rows / 5, report
 
 
+@pytest.mark.slow
 def test_a_driver_that_says_discharging_for_months_has_an_end(recording: Recording) -> None:
     recording.run()
     recording.samples(MIDNIGHT, 25_000, power=-6.0, battery_pct=50, status="Discharging")

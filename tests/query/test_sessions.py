@@ -14,6 +14,7 @@ from query.battery_reports import SESSION_KINDS as KINDS
 from telemetry import sessions as rules
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
+from tests.slowly import after
 from tests.strategies import or_none
 from tests.telemetry.fortnight import Laptop, fortnight
 from writer.rollups import sessions as stored
@@ -64,6 +65,7 @@ def recorded(laptop: Laptop) -> Iterator[Recording]:
         yield recording
 
 
+@pytest.mark.slow
 def test_what_the_writer_has_not_come_to_is_bounded(
     recording: Recording, query: Query, laptop: Laptop, recorded: Recording
 ) -> None:
@@ -108,7 +110,7 @@ def test_two_weeks_are_as_they_were(
             assert row["watts"] == pytest.approx(abs(row["wh"]) * 3600 / row["awake_s"])
 
 
-@pytest.mark.parametrize("hours", [0, 1, 30, 100, 200])
+@pytest.mark.parametrize("hours", after(2, [0, 100, 1, 30, 200]))
 def test_what_is_stored_and_what_is_not_are_one_list(
     recording: Recording, query: Query, laptop: Laptop, recorded: Recording, hours: int
 ) -> None:

@@ -128,6 +128,7 @@ def test_hostile_text_costs_the_app_alone(machine: Machine, content: bytes) -> N
     assert machine.listed() == {1: ("init", None, ME)}
 
 
+@pytest.mark.slow
 def test_what_is_remembered_has_a_bound(tmp_path: Path) -> None:
     """Memory after 30,000 processes is what it was after 2,000."""
     asked: Counter[int] = Counter()

@@ -118,6 +118,7 @@ def test_a_report_shows_the_newest_sample_before_its_commit(system: System) -> N
     assert status["newest_age_s"] < 10
 
 
+@pytest.mark.slow
 def test_reading_goes_on_while_a_reader_holds_the_database(system: System) -> None:
     """A long read must not stop the writer: WAL."""
     system.sampler()

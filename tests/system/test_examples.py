@@ -85,6 +85,7 @@ def live(system: System, *options: str) -> subprocess.Popen[str]:
     return system.start("query.main", "live", *options)
 
 
+@pytest.mark.slow
 def test_live_shows_the_newest_sample_of_the_ring_at_once(system: System) -> None:
     """The interval is an hour: what comes was in the ring."""
     sampler = system.sampler()

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.needs import mount_tmpfs, unmount
+from tests.slowly import after
 from tests.system.processes import BATTERY, System, stop, wait_until
 from tests.system.recorder import Recorder, rows_differ, stored
 from tests.writer.samples import sample
@@ -55,7 +56,7 @@ KILLS = [pytest.param(4, id="4"), pytest.param(100, id="100", marks=pytest.mark.
 
 
 @pytest.mark.parametrize("kills", KILLS)
-@pytest.mark.parametrize("victims", ["writer", "sampler", "both"])
+@pytest.mark.parametrize("victims", after(1, ["both", "writer", "sampler"]))
 def test_sigkill_at_random_moments(system: System, victims: str, kills: int) -> None:
     moments = random.Random(f"{victims} {kills}")
     with Recorder(system) as recorder:
@@ -74,7 +75,7 @@ def test_sigkill_at_random_moments(system: System, victims: str, kills: int) -> 
         settle(system, recorder)
 
 
-@pytest.mark.parametrize("first", ["sampler", "writer"])
+@pytest.mark.parametrize("first", after(1, ["writer", "sampler"]))
 def test_either_may_start_first(system: System, first: str) -> None:
     with Recorder(system) as recorder:
         if first == "sampler":
@@ -112,6 +113,7 @@ def test_a_stopped_writer_misses_nothing_and_costs_the_sampler_no_time(system: S
         assert sorted(late)[len(late) // 2] < 0.1  # the median: machines are shared
 
 
+@pytest.mark.slow
 def test_a_deleted_socket_is_made_again(system: System) -> None:
     with Recorder(system) as recorder:
         system.sampler()
@@ -125,6 +127,7 @@ def test_a_deleted_socket_is_made_again(system: System) -> None:
         settle(system, recorder)
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_waited_for(system: System) -> None:
     _locked(system, seconds=3.0)
 
@@ -172,6 +175,7 @@ def on_small_disk(system: System, small_disk: Path) -> Iterator[System]:
     unmount(small_disk)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_waited_for(on_small_disk: System, small_disk: Path) -> None:
     """Samples flow, then the disk refuses for some samples, then it takes them again: nothing is lost."""
     system, filler = on_small_disk, small_disk / "filler"
@@ -231,6 +235,7 @@ def test_a_full_disk_at_a_checkpoint_loses_nothing(small_disk: Path) -> None:
         unmount(small_disk)
 
 
+@pytest.mark.slow
 def test_a_read_only_file_system_is_named(on_small_disk: System, small_disk: Path) -> None:
     """Nothing can be done about it: the service is started again later, and the ring has the samples."""
     system = on_small_disk

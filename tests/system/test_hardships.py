@@ -68,6 +68,7 @@ def test_too_few_files_are_one_line(system: System, command: str, limits: range)
             assert "ulimit -n 1024" in error
 
 
+@pytest.mark.slow
 def test_more_connections_than_the_soft_limit_do_not_end_a_service(system: System) -> None:
     """ZeroMQ ends the process where it cannot accept on an ipc:// socket."""
     services = [
@@ -98,6 +99,7 @@ def test_more_connections_than_the_soft_limit_do_not_end_a_service(system: Syste
 # --- bytes, places, sessions -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_directory_of_any_bytes(tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"caf\xe9\xff")
     odd.mkdir()
@@ -124,6 +126,7 @@ def test_an_error_at_the_start_ends_the_process(system: System, option: str, end
     assert endpoint.rpartition("//")[2].removesuffix("/x") in ran.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
 def test_ipv6_from_end_to_end(system: System) -> None:
     ports = []
@@ -143,6 +146,7 @@ def test_ipv6_from_end_to_end(system: System) -> None:
     assert stop(writer)[0] == 0
 
 
+@pytest.mark.slow
 def test_the_end_of_the_session_commits_what_was_received(system: System) -> None:
     sampler, writer = system.sampler(), system.writer()
     live = system.start("query.main", "live", "--format", "json")
@@ -153,6 +157,7 @@ def test_the_end_of_the_session_commits_what_was_received(system: System) -> Non
     assert not Path(f"{system.database}-wal").exists(), "closed cleanly"
 
 
+@pytest.mark.slow
 def test_under_nohup_it_goes_on(system: System) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does: a child inherits it
     try:
@@ -167,6 +172,7 @@ def test_under_nohup_it_goes_on(system: System) -> None:
     assert [stop(process)[0] for process in (sampler, writer)] == [0, 0]
 
 
+@pytest.mark.slow
 def test_a_runtime_directory_that_vanishes(system: System) -> None:
     sampler, writer = system.sampler(), system.writer()
     wait_until(lambda: system.stored() >= 2)
@@ -189,6 +195,7 @@ def test_a_runtime_directory_that_vanishes(system: System) -> None:
     assert stop(again)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_second_sampler_in_a_directory_that_vanished_is_the_only_one(system: System) -> None:
     first = system.sampler()
     writer = system.writer()
@@ -257,6 +264,7 @@ def resident(process: subprocess.Popen[str]) -> int:
     return found[0]
 
 
+@pytest.mark.slow
 def test_a_flood_of_replay_requests_costs_little_and_delays_nothing(system: System) -> None:
     sampler = system.sampler()
     endpoint = f"ipc://{system.runtime}/replay"

@@ -165,6 +165,7 @@ def agree(fields: Wire) -> None:
     assert (accepted(body) is not None) == by_schema, list(STRICT.iter_errors(fields))
 
 
+@pytest.mark.slow
 @TURNS
 def test_schema_and_decode_agree_on_every_field(turn: int) -> None:
     for number, path in enumerate(paths(wire())):

@@ -99,6 +99,7 @@ def test_the_recorded_phone_has_four_sessions_whatever_its_status_does(tmp_path:
     ]
 
 
+@pytest.mark.slow
 def test_the_recorded_raspberry_pi_has_one_session(tmp_path: Path) -> None:
     (session,) = sessions(trace(list(raspberry_pi()), tmp_path), Known())
     assert (session.kind, session.start, session.end) == ("discharge", BEGAN + 78, BEGAN + 14911)

@@ -448,6 +448,7 @@ def test_a_stranger_that_answers_does_no_harm(tmp_path: Path) -> None:
 # --- slow and stopped ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stopped_subscriber_costs_no_time_and_gets_all_later(tmp_path: Path) -> None:
     with (
         Station(tmp_path, "a", capacity=8 << 20) as station,
@@ -466,6 +467,7 @@ def test_a_stopped_subscriber_costs_no_time_and_gets_all_later(tmp_path: Path) -
         assert stopped.items == samples("a", 1, station.seq)
 
 
+@pytest.mark.slow
 def test_what_is_over_the_high_water_mark_is_lost_on_the_way_only(tmp_path: Path) -> None:
     """The bound is there: a subscriber without replay misses what did not fit."""
     with (

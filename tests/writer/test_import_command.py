@@ -181,6 +181,7 @@ def largest_memory(directory: Path, content: Iterable[bytes]) -> int:
     return int(ran.stdout)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """By neither the length of a line, nor that of a file, nor by samples of the largest size."""
     process = ORDINARY.processes[0]

@@ -160,6 +160,7 @@ def debtor(path: Path, samples: int = 12_000) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_samples_are_stored_while_a_debt_is_paid(system: System) -> None:
     debtor(system.database, 3000)
     with Feed(system, "--commit-interval", "0") as feed:

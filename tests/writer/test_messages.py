@@ -7,6 +7,7 @@ import signal
 import time
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,7 @@ def test_each_kind_of_bad_message_costs_nothing_but_itself(feed: Feed) -> None:
     assert not [line for line in log if "Traceback" in line or len(line) > 300]
 
 
+@pytest.mark.slow
 def test_100_mb_are_forgotten(feed: Feed) -> None:
     """ZeroMQ has received them before anybody can look: the memory must come back."""
     feed.sampler.publish(sample(1))

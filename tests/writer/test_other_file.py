@@ -136,6 +136,7 @@ def test_what_other_programs_do_is_no_other_file(tmp_path: Path, what: str) -> N
     assert seqs(path) == set(range(1, 501))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["mv", "cp"])
 def test_the_ring_is_asked_for_what_the_file_lacks(system: System, how: str) -> None:
     system.sampler()

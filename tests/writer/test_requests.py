@@ -97,6 +97,7 @@ class Flood:
             self._socket.recv_multipart()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("--verbose", "--commit-interval", "3600")], indirect=True)
 def test_a_flood_does_not_make_each_sample_a_commit(feed: Feed) -> None:
     database = feed.system.database

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.errors import UserError
+from tests.slowly import after
 from tests.system.processes import System, stop, wait_until
 from tests.writer.reading import catalogue, changing, is_whole, rows, value
 from tests.writer.recovery.damaged import LOG, PAGE, asides, damage, wait_for_salvage
@@ -30,7 +31,7 @@ def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
     assert not was_left_unclean(recorded)
 
 
-@pytest.mark.parametrize("page", [60, 700])
+@pytest.mark.parametrize("page", after(1, [60, 700]))
 def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
     damage(recorded, "run", page=page)
     with GuardedStore(recorded, LOG) as guarded:
@@ -115,6 +116,7 @@ def test_a_name_that_is_lost_costs_no_row(recorded: Path) -> None:
     assert value(recorded, "SELECT COUNT(*) FROM process_sample WHERE name IS NULL") == before
 
 
+@pytest.mark.slow
 def test_what_the_ring_gives_again_meanwhile_is_there_once(recorded: Path) -> None:
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
@@ -219,6 +221,7 @@ def test_the_wal_goes_with_its_database(recorded: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_a_killed_writer_checks_and_replaces_in_the_real_process(system: System) -> None:
     system.sampler()
     writer = system.writer("--commit-interval", "0")
@@ -281,6 +284,7 @@ def test_a_lost_run_row_makes_no_sample_twice(recorded: Path) -> None:
     assert value(recorded, "SELECT MAX(ts - time) FROM system_sample") <= 0
 
 
+@pytest.mark.slow
 def test_cores_and_processes_of_lost_samples_are_copied_all_the_same(recorded: Path) -> None:
     damage(recorded, "system_sample", page=0)
     with GuardedStore(recorded, LOG) as guarded:

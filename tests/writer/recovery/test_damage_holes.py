@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.slowly import after
 from tests.writer.reading import is_whole, rows
 from tests.writer.recovery.damaged import LOG, PAGE, leaves, overwrite
 from tests.writer.recovery.kinds import KINDS, Damage, Sound
@@ -58,7 +59,7 @@ def stored(path: Path, table: str) -> set[int]:
     return {ts for (ts,) in rows(path, f"SELECT DISTINCT ts FROM {table}")}
 
 
-@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("parts", after(1, [(parts,) for parts in PARTS]))
 def test_what_lies_between_damaged_pages_is_copied(recorded: Path, parts: tuple[float, ...]) -> None:
     before = stored(recorded, "system_sample")
     for table in TABLES:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.slowly import after
 from tests.writer.reading import changing, rows, value
 from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage, work_off
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
@@ -23,7 +24,7 @@ from writer.rollups.retention import Limits, Retention
 from writer.store import Store
 
 
-@pytest.mark.parametrize(("page", "is_live"), [(None, True), (60, False), (240, True), (700, True)])
+@pytest.mark.parametrize(("page", "is_live"), after(1, [(60, False), (None, True), (240, True), (700, True)]))
 def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
     if page is not None:
         damage(recorded, "run", page=page)
@@ -38,6 +39,7 @@ def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: 
     assert value(recorded, "SELECT SUM(samples) FROM system_minute") > 2000
 
 
+@pytest.mark.slow
 def test_rows_without_a_run_that_are_copied_twice_count_once(recorded: Path) -> None:
     """Rows of the original logger have no run and no seq: they are known by their second."""
     with changing(recorded) as database:
@@ -67,6 +69,7 @@ def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path)
     assert value(recorded, "SELECT COUNT(*) FROM cpu_core WHERE ts < ?", NOW + 20_000) == 6000
 
 
+@pytest.mark.slow
 def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Path) -> None:
     damage(recorded, "core_row", page=0)
     with GuardedStore(recorded, LOG) as guarded:
@@ -78,7 +81,7 @@ def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Pa
     assert rolled_up(recorded) == recomputed(recorded)
 
 
-@pytest.mark.parametrize("stops", [0, 3])
+@pytest.mark.parametrize("stops", after(1, [0, 3]))
 def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> None:
     """Nothing else tells of them; a copy that is interrupted adds none twice."""
     day = 86400

@@ -43,6 +43,7 @@ def stored(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     return found | {"session_state": rows(path, states)}
 
 
+@pytest.mark.slow
 def test_sessions_of_dropped_days_are_taken_over(path: Path) -> None:
     before = stored(path)
     assert 0 < value(path, "SELECT MIN(stop) FROM session") < value(path, "SELECT raw_since FROM history")
@@ -53,6 +54,7 @@ def test_sessions_of_dropped_days_are_taken_over(path: Path) -> None:
     assert stored(path) == before
 
 
+@pytest.mark.slow
 def test_those_that_ended_before_are_there_where_the_state_is_lost(path: Path) -> None:
     since = value(path, "SELECT raw_since FROM history")
     kept = rows(path, "SELECT * FROM session WHERE stop <= ? ORDER BY 1", since)

@@ -66,6 +66,7 @@ SUMS = (
 SYSTEM = "SELECT SUM(samples), SUM(interval_us), SUM(discharged_uj), SUM(cpu_sum) FROM system_hour"
 
 
+@pytest.mark.slow
 def test_many_names_do_not_pass_the_size(tmp_path: Path) -> None:
     """57,600 names left 6.1 MB at --max-size 4MiB."""
     path = tmp_path / "telemetry.db"

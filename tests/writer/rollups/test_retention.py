@@ -209,6 +209,7 @@ def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) ->
 # --- by room ---
 
 
+@pytest.mark.slow
 def test_a_full_disk_takes_days_until_there_is_room(store: Store) -> None:
     fill(store, 17, each=400)
     size = store.path.stat().st_size
@@ -224,6 +225,7 @@ def test_a_full_disk_takes_days_until_there_is_room(store: Store) -> None:
     assert len(per_day(store.path)) > 3
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_shrink_loses_no_more_than_it_needs(tmp_path: Path) -> None:
     """An upgraded database has no auto_vacuum: dropping all of it would free nothing."""
     path = tmp_path / "telemetry.db"

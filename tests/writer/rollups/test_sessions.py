@@ -128,6 +128,7 @@ def test_rows_that_come_late_give_what_they_would_have_given(
     assert stored(path) == expected
 
 
+@pytest.mark.slow
 def test_they_are_the_same_when_made_again(
     path: Path, samples: list[Sample], expected: dict[str, Any]
 ) -> None:
@@ -140,6 +141,7 @@ def test_they_are_the_same_when_made_again(
     assert stored(path) == expected
 
 
+@pytest.mark.slow
 def test_an_older_database_gets_them(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
     store_all(path, samples)
     older = path.with_name("older.db")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from telemetry.errors import UserError
+from tests.slowly import after
 from tests.system.processes import System, stop
 from tests.writer.conftest import MakeDisk
 from tests.writer.reading import (
@@ -199,6 +200,7 @@ def test_without_room_for_a_copy_the_cheap_way_is_taken(make_disk: MakeDisk) -> 
     assert is_whole(path)
 
 
+@pytest.mark.slow
 def test_room_that_was_not_enough_after_all(make_disk: MakeDisk, tmp_path: Path) -> None:
     """Rows without processes grow by more than the estimate: the full way fails, the cheap one goes on."""
     path = fill(make_disk(16 << 20) / "telemetry.db", 60_000, processes=0)
@@ -237,7 +239,7 @@ def test_what_is_in_the_wal_counts_as_well(make_disk: MakeDisk, tmp_path: Path) 
     assert is_whole(path)
 
 
-@pytest.mark.parametrize("free", [0, 16 << 10, 200 << 10])
+@pytest.mark.parametrize("free", after(1, [16 << 10, 0, 200 << 10]))
 def test_without_any_room_nothing_changes(make_disk: MakeDisk, tmp_path: Path, free: int) -> None:
     path = fill(make_disk(8 << 20) / "telemetry.db", 5_000)
     before, made_before, image = checksums(path), catalogue(path), path.read_bytes()
