@@ -125,6 +125,14 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=_Help,
         )
     )
+    _add_page(
+        reports.add_parser(
+            "page",
+            help="a battery report as one file of HTML, to look at or to send",
+            description="Write a page with charts and tables on a window.",
+            formatter_class=_Help,
+        )
+    )
     return top
 
 
@@ -198,6 +206,14 @@ def _add_snapshot(to: argparse.ArgumentParser) -> None:
         action="store_true",
         help="names of programs are hashed; users, the host and boots are numbered",
     )
+    _add_common(to)
+
+
+def _add_page(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--out", metavar="FILE", type=Path, required=True, help="the file; - is standard output")
+    to.add_argument("--since", metavar="T", default="30d", help="start of the window (default: 30d)")
+    to.add_argument("--until", metavar="T", help="end of the window (default: no end)")
+    to.add_argument("--utc", action="store_true", help="times and days in UTC, not in local time")
     _add_common(to)
 
 

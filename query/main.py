@@ -67,6 +67,9 @@ def _run(argv: Sequence[str], now: float) -> None:
         _alert(given)
     elif given["report"] == "sql":
         _own_query(given, now)
+    elif given["report"] == "page":
+        with _in_utc() if given["utc"] else nullcontext():
+            _page(given, now)
     elif given["report"] == "snapshot":
         with _in_utc() if given["utc"] else nullcontext():
             _snapshot(given, now)
@@ -135,6 +138,24 @@ def _own_query(given: Mapping[str, Any], now: float) -> None:
     sys.stdout.flush()
     for remark in (*remarks, *_silence(committed)):
         say(PROGRAM, remark)
+
+
+def _page(given: Mapping[str, Any], now: float) -> None:
+    from query.page import html, sections  # noqa: PLC0415  (no report needs it)
+
+    window = _window(given, now)
+    path: Path = given["db"] or _default_database()
+    _ask_writer("commit", given["control"], path)
+    with _telling_of_damage(given["control"], path), database.reading(path) as connection:
+        limits = database.limits(connection, path)._asdict()
+        parameters = {**limits, "now": now, "database": "", "bytes": 0}
+        text = sections.made(connection, parameters, window["since"] or 0.0, window["until"])
+    out: Path = given["out"]
+    if str(out) == "-":
+        sys.stdout.write(text)
+        return
+    html.write(text, out)
+    print(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
 
 
 def _snapshot(given: Mapping[str, Any], now: float) -> None:

@@ -38,6 +38,7 @@ def test_the_first_word_is_a_report_or_an_option() -> None:
     assert set(offered("telemetry-query", "")) == {report.name for report in REPORTS} | {
         "sql",
         "snapshot",
+        "page",
         "live",
         "alert",
     } | flags(QUERY)

@@ -1,0 +1,202 @@
+"""The charts: each a pure function from figures to the text of an SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from query.charts.scale import Scale, marks, rounded_out, time_marks
+from query.charts.svg import band, label, line, path, picture, rectangle
+from query.series import Point, stretches
+from query.width import cut, display_width
+
+WIDTH: Final = 640.0
+_LEFT: Final = 44.0
+_RIGHT: Final = 12.0
+_TOP: Final = 22.0
+_BOTTOM: Final = 24.0
+_PANEL: Final = 150.0
+_STRIP: Final = 12.0
+_TIME_MARKS: Final = 8
+_BAR: Final = 24.0
+_WIDEST_BAR: Final = 48.0
+_NAMES: Final = 160.0
+"""Room for the names before bars, in which so many characters fit:"""
+_NAME: Final = 18
+
+
+class Span(NamedTuple):
+    """A session: Unix s."""
+
+    kind: str
+    """charge, sleep, hole ..."""
+    start: float
+    stop: float
+
+
+class Bar(NamedTuple):
+    """A bar of parts, each of a kind, from 0 upwards or to the right."""
+
+    name: str
+    parts: Sequence[tuple[str, float]]
+    """Kind and value"""
+    pm: float | None = None
+    """Plus or minus of the whole"""
+
+
+Pick = Callable[[Point], float | None]
+
+
+class Line(NamedTuple):
+    """What a panel draws: a line, and the band in which it lies."""
+
+    kind: str
+    middle: Pick
+    low: Pick
+    high: Pick
+
+
+class Head(NamedTuple):
+    """What a picture is called, and what it shows in words."""
+
+    key: str
+    """Unique in its page"""
+    title: str
+    about: str
+
+
+class Panel(NamedTuple):
+    """Lines over one axis of figures."""
+
+    heading: str
+    """With its unit"""
+    lines: Sequence[Line]
+    ends: tuple[float, float] | None = None
+    """Of the axis; None: those of its figures and 0"""
+
+    def range(self, found: Sequence[Point]) -> tuple[float, float]:
+        """Return what the axis must hold."""
+        picks = [pick for it in self.lines for pick in it[1:]]
+        values = [value for pick in picks for point in found if (value := pick(point)) is not None]
+        return self.ends or (min([0.0, *values]), max([1.0, *values]))
+
+
+def over_time(
+    head: Head,
+    window: tuple[float, float],
+    found: Sequence[Point],
+    panels: Sequence[Panel],
+    spans: Sequence[Span] = (),
+) -> str:
+    """Return panels one above the other over one axis of local time.
+
+    ``spans`` are marked below the last panel, holes through all of them.
+    """
+    across = Scale(*window, _LEFT, WIDTH - _RIGHT)
+    parts: list[str] = []
+    y = 0.0
+    for panel in panels:
+        top = y + _TOP
+        parts += [_block(across, it, top, _PANEL, "hole") for it in spans if it.kind == "hole"]
+        parts += _panel(across, top, panel, found)
+        y = top + _PANEL + 8
+    if spans:
+        parts += [_block(across, it, y, _STRIP, it.kind) for it in spans if it.kind != "rest"]
+        y += _STRIP + 2
+    for moment, text in time_marks(*window, _TIME_MARKS):
+        x = across.place(moment)
+        parts += [line(x, y, x, y + 4, "axis"), label(x, y + 16, text, anchor="middle")]
+    return picture(head.key, (WIDTH, y + _BOTTOM), head.title, head.about, parts)
+
+
+def _block(across: Scale, span: Span, y: float, height: float, kind: str) -> str:
+    x = across.place(span.start)
+    size = (max(across.place(span.stop) - x, 0.5), height)
+    return rectangle(x, y, size, f"span {kind}", span.kind)
+
+
+def _panel(across: Scale, top: float, panel: Panel, found: Sequence[Point]) -> Iterator[str]:
+    yield label(4.0, top - 8, panel.heading, "heading")
+    low, high, step = rounded_out(*panel.range(found))
+    up = Scale(low, high, top + _PANEL, top)
+    for value, text in marks(low, high, step):
+        y = up.place(value)
+        yield line(across.at, y, across.end, y, "zero" if value == 0 else "grid")
+        yield label(across.at - 6, y + 4, text, anchor="end")
+    for it in panel.lines:
+        for stretch in stretches(found):
+            yield from _drawn(across, up, it, stretch)
+
+
+def _drawn(across: Scale, up: Scale, it: Line, stretch: Sequence[Point]) -> Iterator[str]:
+    ranges = [
+        (across.place(point.middle), up.place(high), up.place(low))
+        for point in stretch
+        if (low := it.low(point)) is not None and (high := it.high(point)) is not None
+    ]
+    if len(ranges) > 1:
+        yield band([(x, top) for x, top, _ in ranges], [(x, end) for x, _, end in ranges], f"band {it.kind}")
+    known = [
+        (across.place(point.middle), up.place(value))
+        for point in stretch
+        if (value := it.middle(point)) is not None
+    ]
+    if known:
+        yield path(known, f"line {it.kind}")
+
+
+def columns(head: Head, unit: str, bars: Sequence[Bar]) -> str:
+    """Return upright bars side by side, each of parts one above the other."""
+    tallest = max((sum(value for _, value in bar.parts) for bar in bars), default=0.0)
+    low, high, step = rounded_out(0.0, tallest or 1.0)
+    up = Scale(low, high, _TOP + _PANEL, _TOP)
+    room = (WIDTH - _RIGHT - _LEFT) / max(len(bars), 1)
+    wide = min(room * 0.76, _WIDEST_BAR)
+    parts = [label(4.0, _TOP - 8, unit, "heading")]
+    for value, text in marks(low, high, step):
+        y = up.place(value)
+        parts += [line(_LEFT, y, WIDTH - _RIGHT, y, "grid"), label(_LEFT - 6, y + 4, text, anchor="end")]
+    every = -(-len(bars) * 64 // int(WIDTH - _RIGHT - _LEFT))
+    for number, bar in enumerate(bars):
+        x, below = _LEFT + number * room, 0.0
+        for kind, value in bar.parts:
+            y, end = up.place(below + value), up.place(below)
+            told = f"{bar.name}: {kind} {value:.2f}"
+            parts.append(rectangle(x + (room - wide) / 2, y, (wide, end - y), f"bar {kind}", told))
+            below += value
+        if number % max(every, 1) == 0:
+            parts.append(label(x + room / 2, _TOP + _PANEL + 16, bar.name, anchor="middle"))
+    return picture(head.key, (WIDTH, _TOP + _PANEL + _BOTTOM), head.title, head.about, parts)
+
+
+def rows(head: Head, unit: str, bars: Sequence[Bar]) -> str:
+    """Return bars one below the other with their names before them and their values behind."""
+    totals = [sum(value for _, value in bar.parts) for bar in bars]
+    # A whisker longer than its bar says "not known": it may end at the edge.
+    most = max(
+        (total + min(bar.pm or 0.0, total) for total, bar in zip(totals, bars, strict=True)), default=0.0
+    )
+    across = Scale(0.0, most or 1.0, _NAMES, WIDTH - 110.0)
+    parts = [label(4.0, _TOP - 8, unit, "heading")]
+    for number, (bar, total) in enumerate(zip(bars, totals, strict=True)):
+        y = _TOP + number * _BAR
+        name = bar.name if display_width(bar.name) <= _NAME else cut(bar.name, _NAME - 1) + "…"
+        parts.append(label(_NAMES - 8, y + 15, name, anchor="end"))
+        left = 0.0
+        for kind, value in bar.parts:
+            x = across.place(left)
+            parts.append(
+                rectangle(x, y + 3, (across.place(left + value) - x, _BAR - 8), f"bar {kind}", bar.name)
+            )
+            left += value
+        end = across.place(total)
+        if bar.pm:
+            low, end = across.place(max(total - bar.pm, 0.0)), across.place(total + bar.pm)
+            middle = y + 3 + (_BAR - 8) / 2
+            parts += [
+                line(low, middle, end, middle, "whisker"),
+                line(end, middle - 3, end, middle + 3, "whisker"),
+            ]
+        told = f"{total:.2f}" + (f" ± {bar.pm:.2f}" if bar.pm else "")
+        parts.append(label(end + 6, y + 15, told))
+    return picture(head.key, (WIDTH, _TOP + len(bars) * _BAR + 8), head.title, head.about, parts)

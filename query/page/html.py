@@ -1,0 +1,106 @@
+"""HTML of a page: tables, figures and the document around them. All text is escaped."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from query.answer import Answer
+from query.charts.svg import text_of
+from query.columns import Column
+from query.values import cell, shown_time
+from telemetry import __version__
+from telemetry.errors import UserError
+
+_STYLE: Final = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
+
+class Section(NamedTuple):
+    """A heading, and what is below it: HTML."""
+
+    key: str
+    heading: str
+    inside: str
+
+
+def paragraph(text: str, kind: str = "remark") -> str:
+    """Return a paragraph."""
+    return f'<p class="{kind}">{text_of(text)}</p>'
+
+
+def preformatted(lines: Sequence[str]) -> str:
+    """Return lines of a terminal."""
+    return f"<pre>{chr(10).join(map(text_of, lines))}</pre>"
+
+
+def figure(chart: str, key: Sequence[tuple[str, str]] = ()) -> str:
+    """Return a chart with a key below it: kinds of marks, and what they mean. No chart is nothing."""
+    swatches = "".join(f'<span class="swatch {kind}"></span>{text_of(text)} ' for kind, text in key)
+    told = f'<figcaption class="key">{swatches}</figcaption>' if key else ""
+    return f"<figure>{chart}{told}</figure>" if chart else ""
+
+
+def table(answer: Answer, rows: Sequence[tuple[Any, ...]], caption: str) -> str:
+    """Return a table of the rows as a report prints them, or why there is none."""
+    said = "".join(map(paragraph, answer.remarks))
+    if not rows:
+        return said
+    shown = [(at, column) for at, column in enumerate(answer.columns) if column.in_table]
+    heads = "".join(
+        f'<th scope="col"{_class(column)}>{text_of(column.header.replace("_", " "))}</th>'
+        for _, column in shown
+    )
+    body = "".join(f"<tr>{_cells(row, shown)}</tr>" for row in rows)
+    name = text_of(caption)
+    return (
+        f'<div class="table" role="region" aria-label="{name}" tabindex="0"><table><caption>{name}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{said}"
+    )
+
+
+def _cells(row: Sequence[Any], shown: Sequence[tuple[int, Column]]) -> str:
+    return "".join(f"<td{_class(column)}>{text_of(cell(row[at], column))}</td>" for at, column in shown)
+
+
+def _class(column: Column) -> str:
+    return ' class="number"' if column.kind in ("number", "duration", "size") else ""
+
+
+def document(window: tuple[float, float], sections: Sequence[Section]) -> str:
+    """Return the page on a window, Unix s. Its policy lets nothing in but its own style."""
+    digest = b64encode(sha256(_STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    span = f"{text_of(shown_time(window[0]))} to {text_of(shown_time(window[1]))}"
+    links = "".join(f'<li><a href="#{it.key}">{text_of(it.heading)}</a></li>' for it in sections)
+    body = "".join(
+        f'<section id="{it.key}"><h2>{text_of(it.heading)}</h2>{it.inside}</section>' for it in sections
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>Battery report, {span}</title><style>{_STYLE}</style></head>"
+        f"<body><header><h1>Battery report</h1><p>{span}</p></header>"
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav><main>{body}</main>'
+        f"<footer><p>telemetry-query {text_of(__version__)}</p></footer></body></html>\n"
+    )
+
+
+def write(text: str, out: Path) -> None:
+    """Write a file in one step: a reader sees the old page or the new one. Raises UserError."""
+    if out.exists() and not out.is_file():
+        raise UserError(f"{out} is not a regular file; give another one with --out")
+    part = out.with_name(f".{out.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        part.replace(out)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
