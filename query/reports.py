@@ -74,10 +74,10 @@ _NO_PROCESS: Final = "no process recorded (does telemetry-sampler run with --top
 REPORTS: Final = (
     Report(
         "recent",
-        "the newest samples: battery, power, CPU and load",
+        "the newest samples: battery, power, CPU, load and temperature",
         (
             *(TS._replace(in_table=False), TIME, BATTERY_PCT, STATUS),
-            *(WATTS, DRAIN, CHARGE, CPU_TOTAL, CPU_FREQ, LOAD1),
+            *(WATTS, DRAIN, CHARGE, CPU_TOTAL, CPU_FREQ, LOAD1, CPU_TEMP),
         ),
         limit=20,
         limit_first=True,

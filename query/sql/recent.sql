@@ -15,6 +15,6 @@ WITH chosen (ts, age) AS (
     )
 )
 SELECT v.ts, v.time, v.battery_pct, v.status, v.watts, v.drain_mah_per_min, v.charge_mah_per_min,
-       v.cpu_total, v.cpu_freq, v.load1
+       v.cpu_total, v.cpu_freq, v.load1, v.cpu_temp
 FROM chosen CROSS JOIN training_view AS v ON v.ts = chosen.ts
 ORDER BY chosen.age DESC, chosen.ts DESC;

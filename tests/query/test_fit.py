@@ -160,11 +160,11 @@ def test_what_is_left_out_is_said(databases: dict[str, Path], query: Query) -> N
     ask = ["--db", str(databases["example"]), "recent", "--limit", "1", "--format", "table"]
     ran = query(*ask, "--width", "53", now=NOW)
     assert ran.err == (
-        "telemetry-query: left out to fit 53 columns: drain_mah_per_min, charge_mah_per_min, cpu_freq, "
-        "load1; --columns chooses, --format json has all\n"
+        "telemetry-query: left out to fit 53 columns: status, drain_mah_per_min, charge_mah_per_min, "
+        "cpu_freq, load1; --columns chooses, --format json has all\n"
     )
     head = ran.out.split("---")[0].split()
-    assert head == ["time", "battery_pct", "status", "watts", "cpu_", "total", "%"]
+    assert head == ["time", "battery_pct", "watts", "cpu_", "cpu_temp", "°C", "total", "%"]
     assert query(*ask, "--width", "120", now=NOW).err == ""
 
 

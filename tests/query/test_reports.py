@@ -50,6 +50,7 @@ def test_recent_shows_the_newest_first(recording: Recording, query: Query) -> No
         "cpu_total": None,
         "cpu_freq": None,
         "load1": 0.5,
+        "cpu_temp": None,
     }
 
 
