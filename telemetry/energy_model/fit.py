@@ -79,16 +79,16 @@ def fit(moments: Moments) -> Model | None:
     is_program = [column not in _NOT_PROGRAMS for column in columns]
     rates = [common if program else 0.0 for program in is_program]
     # Power that never changes leaves no error, and certainty without end, which no float can invert.
-    least = max(1e-9, moments.blocks * (_LEAST_ERROR * mean) ** 2)
+    least = moments.blocks * (_LEAST_ERROR * mean) ** 2
     squares = square
     variance = 1.0
     for _ in range(3):
-        squares = max(_squares(matrix, vector, square, rates), least)
-        variance = _variance(moments, squares, len(columns))
+        squares = max(_squares(matrix, vector, square, rates), 1e-9)
+        variance = _variance(moments, max(squares, least), len(columns))
         rates = _descend(matrix, vector, columns, rates, (common, variance))
         common = _common(moments, columns, rates, common)
-    squares = max(_squares(matrix, vector, square, rates), least)
-    variance = _variance(moments, squares, len(columns))
+    squares = max(_squares(matrix, vector, square, rates), 1e-9)
+    variance = _variance(moments, max(squares, least), len(columns))
     precision = [[value / variance for value in row] for row in matrix]
     for at, column in enumerate(columns):
         precision[at][at] += _weight(column, common)

@@ -153,6 +153,6 @@ def test_live_table_names_battery_cpu_and_processes(sampled: System) -> None:
     assert shown.stdout is not None
     lines = [shown.stdout.readline() for _ in range(10)]
     assert lines[1].startswith("battery  29.0 %  Discharging  8.27 W out")
-    assert lines[5].split() == ["pid", "name", "cpu", "mem", "children"]
+    assert lines[5].split() == ["pid", "name", "cpu", "%", "mem", "%", "children", "%"]
     assert lines[10 - 1] == lines[10 - 1].rstrip() + "\n"
     stop(shown)
