@@ -140,7 +140,7 @@ def _on_screen(subscriber: Subscriber, stop: StopSignal, subscribe: str, view: V
     before = None
     with Screen() as screen:
         while not stop.requested:
-            size = shutil.get_terminal_size()
+            size = screen.size
             for item in items:
                 newest, lost = (newest, _lost(item)) if isinstance(item, Gap) else (item, lost)
             if items or size != before:

@@ -38,6 +38,11 @@ class Screen:
         """Return what to poll for keys: this, or nothing."""
         return [] if self._keys is None else [self]
 
+    @property
+    def size(self) -> os.terminal_size:
+        """Return its columns and lines now, whatever COLUMNS and LINES said when the program started."""
+        return os.get_terminal_size(sys.stdout.fileno())
+
     def fileno(self) -> int:
         """Return the descriptor that keys come from; -1: none."""
         return -1 if self._keys is None else self._keys
