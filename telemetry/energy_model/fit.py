@@ -64,7 +64,14 @@ class Model(NamedTuple):
 
 
 def fit(moments: Moments) -> Model | None:
-    """Learn the rates; None where there is nothing to learn from."""
+    """Learn the rates; None where there is nothing to learn from, or values that no gauge gives."""
+    try:
+        return _fit(moments)
+    except ArithmeticError:
+        return None
+
+
+def _fit(moments: Moments) -> Model | None:
     columns = _columns(moments)
     if not columns or moments.blocks < 3:
         return None

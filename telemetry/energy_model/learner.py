@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Final, NamedTuple
 
 from telemetry.energy_model.cells import Cell, cell
+from telemetry.energy_model.columns import KERNEL, OTHERS
 from telemetry.energy_model.features import (
     EXPONENTS,
     WARM_UP,
     Block,
+    Lag,
     Reading,
     blocks,
     features,
@@ -19,7 +20,7 @@ from telemetry.energy_model.features import (
     stretches,
 )
 from telemetry.energy_model.fit import Model, best_exponent, fit
-from telemetry.energy_model.sums import HourSums, Sums, add, hour_sums, moments
+from telemetry.energy_model.sums import HourSums, Sums, add, hour_sums, median, moments
 
 MOST_DAYS: Final = 28
 """Days with battery that a fit rests on"""
@@ -64,6 +65,8 @@ class Hour(NamedTuple):
     lessons: dict[float, Lesson]
     """By exponent"""
     lag_sums: dict[tuple[int, int], int]
+    cpu_us: dict[int, int]
+    """Column to the CPU time on battery, µs"""
 
 
 def learn(readings: Sequence[Reading], lead: int, known: Knowledge) -> Hour:
@@ -72,29 +75,44 @@ def learn(readings: Sequence[Reading], lead: int, known: Knowledge) -> Hour:
     own = readings[lead:]
     powers = [reading.watts for reading in own if reading.watts is not None]
     exponent = 1.0 if known.exponent is None else known.exponent
-    parts = list(stretches(readings))
     found_lag: dict[tuple[int, int], int] = {}
     if powers:
         typical = median(powers)
-        for part in parts:
+        for part in stretches(readings):
             add(found_lag, lag_sums(readings[part.start : part.stop], exponent, typical))
     lag = lag_of(_sum(known.lag_sums, found_lag))
     columns = busiest(own)
     lessons = {}
     for exponent in known.exponents:
-        rows = [
-            features(reading, exponent, columns) if reading.watts is not None else {} for reading in readings
-        ]
-        made = [
-            block
-            for part in parts
-            for block in blocks(
-                readings[part.start : part.stop], rows[part.start : part.stop], lag, max(0, lead - part.start)
-            )
-        ]
-        sums = _sums(made, known.models.get(exponent))
+        # One at a time: the features of an hour take more room than all else.
+        rows = [features(it, exponent, columns) if it.watts is not None else {} for it in readings]
+        sums = _sums(_blocks(readings, rows, lag, lead), known.models.get(exponent))
         lessons[exponent] = Lesson(sums, cell(own, rows[lead:]))
-    return Hour(lessons, found_lag)
+        del rows
+    return Hour(lessons, found_lag, cpu_time(own, columns))
+
+
+def _blocks(
+    readings: Sequence[Reading], rows: Sequence[Mapping[int, float]], lag: Lag, lead: int
+) -> list[Block]:
+    return [
+        block
+        for part in stretches(readings)
+        for block in blocks(
+            readings[part.start : part.stop], rows[part.start : part.stop], lag, max(0, lead - part.start)
+        )
+    ]
+
+
+def cpu_time(readings: Sequence[Reading], columns: frozenset[int]) -> dict[int, int]:
+    """Return the CPU time on battery of each column, µs."""
+    used: dict[int, float] = {}
+    for reading in readings:
+        if reading.watts is not None:
+            for column, cores in features(reading, 0.0, columns).items():
+                if column >= 0 or column in (OTHERS, KERNEL):
+                    used[column] = used.get(column, 0.0) + cores * reading.seconds
+    return {column: round(seconds * 1e6) for column, seconds in used.items()}
 
 
 def busiest(readings: Sequence[Reading]) -> frozenset[int]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from telemetry.energy_model.cells import divide
-from telemetry.energy_model.features import EXPONENTS, WARM_UP, Reading
-from telemetry.energy_model.learner import Knowledge, Lesson, idle_of, learn, refit
-from telemetry.energy_model.sums import Sums, add
+from telemetry.energy_model.day import OpenHour, Taught, close
+from telemetry.energy_model.features import WARM_UP, Reading
+from telemetry.energy_model.learner import Knowledge, Lesson, learn
 from tests.energy.machines import NUMBER, Day
 
 HOUR = 720
@@ -42,33 +41,20 @@ def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
     kepler: dict[str, float] = {}
     discharged = 0
     known = Knowledge()
-    sums: dict[float, list[Sums]] = {exponent: [] for exponent in EXPONENTS}
+    past: list[Taught] = []
     lead: Sequence[Reading] = ()
     for day in days:
-        lessons: list[dict[float, Lesson]] = []
-        idle: dict[float, list[tuple[float, float]]] = {exponent: [] for exponent in known.exponents}
-        for exponent in known.exponents:
-            sums[exponent].append({})
+        hours = []
         for start in range(0, len(day.readings), HOUR):
             own = day.readings[start : start + HOUR]
-            hour = learn([*lead, *own], len(lead), known)
+            hours.append(OpenHour(measured(own), learn([*lead, *own], len(lead), known)))
             lead = own[-WARM_UP:]
-            for exponent, lesson in hour.lessons.items():
-                add(sums[exponent][-1], lesson.hour.sums)
-                if lesson.hour.idle is not None:
-                    idle[exponent].append((lesson.hour.idle, lesson.hour.quiet))
-            lessons.append(hour.lessons)
-            lags = dict(known.lag_sums)
-            add(lags, hour.lag_sums)
-            known = known._replace(lag_sums=lags)
-        known = refit(sums, known.exponent)._replace(lag_sums=known.lag_sums)
-        exponent = known.exponent_now
-        for number, by_exponent in enumerate(lessons):
-            uj = measured(day.readings[number * HOUR : (number + 1) * HOUR])
-            cell = by_exponent[exponent].cell
-            parts = divide(cell, uj, known.models.get(exponent), idle_of(idle[exponent]))
-            assert sum(part.uj for part in parts.values()) == uj
-            discharged += uj
+        closed = close(hours, past, known.exponent)
+        past = [*past, closed.taught]
+        known = closed.knowledge
+        for hour, parts in zip(hours, closed.parts, strict=True):
+            assert sum(part.uj for part in parts.values()) == hour.discharged_uj
+            discharged += hour.discharged_uj
             for column, part in parts.items():
                 name = NAMES.get(column, str(column))
                 told[name] = told.get(name, 0.0) + part.uj / 1e6
@@ -76,6 +62,7 @@ def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
         for name, joules in day.truth.items():
             truth[name] = truth.get(name, 0.0) + joules
         _by_other_rules(day.readings, cores, share, kepler)
+        lessons = [hour.learned.lessons for hour in hours]
         yield Result(told, half_widths, truth, share, kepler, discharged / 1e6, known, lessons)
 
 
