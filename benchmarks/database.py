@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from benchmarks.children import ROOT, WORKSHOP, environment, module, runtime_directory
 from benchmarks.samples import INTERVAL
 from writer import schema
+from writer.store import Store
 
 DAY: Final = 86400
 _LAST_DAY: Final = 2 * 3600
@@ -29,6 +30,7 @@ _LAST_DAY: Final = 2 * 3600
 ROLL_UPS: Final = (
     *("system_minute", "system_hour"),
     *("core_hour", "process_hour", "process_day"),
+    *("energy_hour", "energy_day"),
 )
 _TIMES: Final = ("bucket", "first_start", "last_time", "drain_newest_ts")
 """Their columns that move in time"""
@@ -113,6 +115,9 @@ def _import(path: Path, count: int, start: int) -> None:
         subprocess.run(command, stdin=made.stdout, env=environment(runtime), check=True)
         if made.wait():
             raise RuntimeError("the samples could not be made")
+    with Store(path) as store:
+        while store.roll_up():  # energy by program, which an import leaves to the writer
+            pass
 
 
 def _age(database: sqlite3.Connection, span: Span) -> Storage:

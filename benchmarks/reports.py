@@ -36,6 +36,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("energy", "--by", "day"),
     ("sessions",),
     ("blame",),
+    ("blame", *WHOLE),
     ("model",),
     ("hotspots",),
     ("hotspots", *WHOLE),

@@ -1,7 +1,4 @@
-"""Which program took how much of the battery: telemetry.energy_model, asked of the database.
-
-It reads a bounded part of it: what the model learns from, and the samples of the window.
-"""
+"""Which program took how much of the battery: stored parts and parts of now as the rows of a report."""
 
 from __future__ import annotations
 
@@ -10,17 +7,21 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from query.energy_samples import Hour, Names, Span, hours
+from query.energy_names import Names
+from query.energy_parts import MOST_RAW, Row, Rows, completed, parts_of
+from query.energy_samples import Span, hours
 from query.learning import LITTLE, Learned, learned
+from query.report import sql_text
+from query.rollups import PROCESS
 from query.sessions import asleep
 from query.values import shown_time
-from telemetry.energy_model.cells import UNATTRIBUTED, Part, cell, divide, modelled
+from query.window import History, cut, history_of, outward
+from telemetry.energy_model.cells import UNATTRIBUTED, cell, modelled
 from telemetry.energy_model.columns import IDLE, KERNEL, OTHERS, SCREEN
 from telemetry.energy_model.features import Reading, features
 from telemetry.energy_model.learner import busiest
+from telemetry.energy_model.sums import UNIT
 
-MOST_SHARED: Final = 17_280
-"""Samples of the window that are shared out: a day of them, every 5 s"""
 _IN_BRACKETS: Final = {
     IDLE: "(idle)",
     SCREEN: "(screen)",
@@ -36,78 +37,81 @@ ON_MAINS: Final = (
 )
 
 
-class _Row(NamedTuple):
-    """What one line tells; energy in µJ, CPU time in s."""
-
-    uj: int
-    pm_uj: int
-    cpu: float
-    predicted: float = 0.0
-    """J"""
-
-    def plus(self, other: _Row) -> _Row:
-        """Return the sum of both."""
-        return _Row(
-            self.uj + other.uj,
-            self.pm_uj + other.pm_uj,
-            self.cpu + other.cpu,
-            self.predicted + other.predicted,
-        )
+_Named = dict[str | None, Row]
 
 
 def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
     """Return the rows as JSON, and what to say beside them.
 
-    ``bound``: start, stop, limit (programs; None: all) and predict of the report.
+    ``bound``: start, stop, limit (programs; None: all), by and predict of the report.
     """
-    names = Names(bound.get("by") or "name")
-    stop = min(bound["stop"], 1e15)
-    span = Span(bound["start"], stop, MOST_SHARED + 1, battery=False)
-    window = list(hours(connection, span, names))
-    count = sum(len(hour.readings) for hour in window)
-    if not count:
+    start, stop = bound["start"], bound["stop"]
+    samples, first, discharged, seconds = connection.execute(sql_text("blame_window"), bound).fetchone()
+    if not samples:
         return {"parts": "[]"}, None
-    known = learned(connection, stop, names)
-    is_cut = count > MOST_SHARED
-    discharged = sum(hour.discharged_uj for hour in window)
-    rows, seconds = _rows(window, known, is_on_battery=discharged > 0)
-    predicted_seconds = _predict(window, known, rows) if bound.get("predict") else 0.0
-    listed = _listed(rows, names, bound["limit"])
-    first = window[0].first - window[0].readings[0].seconds
-    start = first if is_cut or bound["since"] is None else bound["since"]
-    asleep_uj, missing = _asleep(connection, bound, start)
+    history, remarks = history_of(connection), []
+    by = bound.get("by") or "name"
+    known = learned(connection, stop)
+    rows: Rows = {}
+    if discharged:
+        found, is_all = parts_of(connection, start, stop, history, known)
+        rows = completed(found, discharged)
+        if not is_all:
+            until = f"up to {shown_time(history.energy_until)}" if history.energy_until else "of no hour yet"
+            remarks.append(
+                f"telemetry-writer has stored the parts {until}: of later samples the newest {MOST_RAW} are "
+                "shared, the rest is (unattributed)"
+            )
+    span = Span(start, stop, MOST_RAW)
+    predicted = _predict(connection, span, known, rows) if bound.get("predict") else 0.0
+    programs, beside = _named(connection, rows, by)
+    if not discharged:
+        _add_cpu_time(connection, bound, history, by, programs)
+    listed = _listed(programs, beside, bound["limit"])
+    asleep_uj, missing = _asleep(connection, bound, first if bound["since"] is None else bound["since"])
     if asleep_uj:
-        listed.append((ASLEEP, _Row(asleep_uj, 0, 0.0)))
-    total = discharged + asleep_uj
-    cpu = sum(row.cpu for name, row in listed)
-    joules = sum(row.uj for name, row in listed if row.cpu) / 1e6
-    found = []
+        listed.append((ASLEEP, Row(asleep_uj, 0, 0)))
+    remarks += [missing] if missing else []
+    remarks.append(_said(known) if discharged or bound.get("predict") else ON_MAINS)
+    told = _lines(listed, _Totals(discharged, asleep_uj, seconds, predicted))
+    return {"parts": json.dumps(told)}, "; ".join(remarks)
+
+
+class _Totals(NamedTuple):
+    discharged_uj: int
+    asleep_uj: int
+    seconds: float
+    """On battery"""
+    predicted: float
+    """s of the time that was predicted"""
+
+
+def _lines(listed: Sequence[tuple[str | None, Row]], of: _Totals) -> list[list[Any]]:
+    """Return the cells of each row."""
+    total = of.discharged_uj + of.asleep_uj
+    cpu_us = sum(row.cpu_us for _, row in listed)
+    taken = sum(row.uj for _, row in listed if row.cpu_us)
+    lines: list[list[Any]] = []
     for name, row in listed:
-        mean = joules / cpu * row.cpu if cpu else 0.0
+        mean = taken / cpu_us * row.cpu_us if cpu_us else 0.0
         has_cpu = name not in _WITHOUT_CPU
-        is_known = total > 0
-        found.append(
+        is_awake = total > 0 and name != ASLEEP
+        lines.append(
             [
                 name,
-                row.uj / 3.6e9 if is_known else None,
-                _pm_uj(row, discharged) / 3.6e9 if is_known and name != ASLEEP else None,
-                100 * row.uj / total if is_known else None,
-                row.uj / 1e6 / seconds if is_known and seconds and name != ASLEEP else None,
-                row.cpu / 3600 if has_cpu else None,
-                row.uj / 1e6 / mean if is_known and mean and has_cpu else None,
-                row.predicted / predicted_seconds if predicted_seconds else None,
+                row.uj / 3.6e9 if total else None,
+                _pm_uj(row, of.discharged_uj) / 3.6e9 if is_awake else None,
+                100 * row.uj / total if total else None,
+                row.uj / 1e6 / of.seconds if is_awake and of.seconds else None,
+                row.cpu_us / 3.6e9 if has_cpu else None,
+                row.uj / mean if total and mean and has_cpu else None,
+                row.predicted / of.predicted if of.predicted else None,
             ]
         )
-    remarks = [missing] if missing else []
-    if is_cut:
-        remarks.append(
-            f"the window begins at {shown_time(window[0].first)}: at most {MOST_SHARED} samples are shared"
-        )
-    remarks.append(_said(known) if discharged or bound.get("predict") else ON_MAINS)
-    return {"parts": json.dumps(found)}, "; ".join(remarks)
+    return lines
 
 
-def _pm_uj(row: _Row, discharged: int) -> int:
+def _pm_uj(row: Row, discharged: int) -> int:
     """Return the ± of a row, which took no less than nothing and no more than what was discharged awake."""
     return min(row.pm_uj, max(row.uj, discharged - row.uj))
 
@@ -129,53 +133,56 @@ def _said(learned: Learned) -> str:
     return said
 
 
-def _rows(window: Sequence[Hour], learned: Learned, *, is_on_battery: bool) -> tuple[dict[int, _Row], float]:
-    """Return what each column took, and the s on battery. On mains it is CPU time alone."""
-    rows: dict[int, _Row] = {}
-    seconds = 0.0
-    for hour in window:
-        readings = hour.readings
-        if not is_on_battery:
-            readings = [reading._replace(watts=0.0) for reading in readings]
-        columns = busiest(readings)
-        counted = cell(readings, [features(reading, 0.0, columns) for reading in readings])
-        divided: dict[int, Part] = {}
-        if is_on_battery:
-            seconds += counted.seconds / 1e5
-            weighed = cell(readings, [features(it, learned.exponent, columns) for it in readings])
-            divided = divide(weighed, hour.discharged_uj, learned.model, learned.idle)
-        for column in {*divided, *counted.shares}:
-            part = divided.get(column, Part(0, 0))
-            row = _Row(part.uj, part.pm_uj, counted.values[column] / 1e5 if column in counted.shares else 0.0)
-            rows[column] = row.plus(rows[column]) if column in rows else row
-    return rows, seconds
-
-
-def _predict(window: Sequence[Hour], learned: Learned, rows: dict[int, _Row]) -> float:
+def _predict(connection: sqlite3.Connection, span: Span, known: Learned, rows: Rows) -> float:
     """Add to the rows what the model predicts for the time on mains; return the s of it."""
     seconds = 0.0
-    if learned.model is None:
+    if known.model is None:
         return seconds
-    for hour in window:
+    for hour in hours(connection, span):
         readings: list[Reading] = [it._replace(watts=0.0) for it in hour.readings if it.watts is None]
         columns = busiest(readings)
-        weighed = cell(readings, [features(it, learned.exponent, columns) for it in readings])
-        seconds += weighed.seconds / 1e5
-        for column, joules in modelled(weighed, learned.model, learned.idle).items():
-            row = rows.get(column, _Row(0, 0, 0.0))
+        weighed = cell(readings, [features(it, known.exponent, columns) for it in readings])
+        seconds += weighed.seconds / UNIT
+        for column, joules in modelled(weighed, known.model, known.idle).items():
+            row = rows.get(column, Row(0, 0, 0))
             rows[column] = row._replace(predicted=row.predicted + joules)
     return seconds
 
 
-def _listed(rows: Mapping[int, _Row], names: Names, limit: int | None) -> list[tuple[str | None, _Row]]:
+def _named(connection: sqlite3.Connection, rows: Rows, by: str) -> tuple[_Named, Rows]:
+    """Return the rows of programs by name, app or user, and those of what is not a program."""
+    names = Names(connection, by)
+    programs: _Named = {}
+    beside: Rows = {}
+    for column, row in rows.items():
+        if names.is_program(column):
+            name = names.of(column)
+            programs[name] = row.plus(programs[name]) if name in programs else row
+        else:
+            place = column if column < 0 else OTHERS
+            beside[place] = row.plus(beside[place]) if place in beside else row
+    return programs, beside
+
+
+def _add_cpu_time(
+    connection: sqlite3.Connection, bound: Mapping[str, Any], history: History, by: str, programs: _Named
+) -> None:
+    """Add the CPU time of the window, as hotspots tells it: nothing was discharged."""
+    start, stop = outward(bound["start"], bound["stop"], PROCESS, history)
+    values = {**cut(start, stop, PROCESS, history)._asdict(), "by": by, "limit": None}
+    for name, hours_of, *_ in connection.execute(sql_text("hotspots"), values):
+        row = programs.get(name, Row(0, 0, 0))
+        programs[name] = row._replace(cpu_us=row.cpu_us + round(hours_of * 3.6e9))
+
+
+def _listed(programs: _Named, beside: Rows, limit: int | None) -> list[tuple[str | None, Row]]:
     """Return the rows with their names: the programs by energy, then what is not a program."""
-    programs: dict[str | None, _Row] = {
-        names.name(column): row for column, row in rows.items() if column >= 0
-    }
-    order = sorted(programs, key=lambda name: (-programs[name].uj, -programs[name].cpu, name or ""))
-    others = rows.get(OTHERS, _Row(0, 0, 0.0))
+    order = sorted(programs, key=lambda name: (-programs[name].uj, -programs[name].cpu_us, name or ""))
+    others = beside.get(OTHERS, Row(0, 0, 0))
     for name in order[limit:] if limit is not None else ():
         others = others.plus(programs[name])
     found = [(name, programs[name]) for name in order[:limit]]
-    beside = {**rows, OTHERS: others}
-    return [*found, *((text, beside[column]) for column, text in _IN_BRACKETS.items() if column in beside)]
+    every = {**beside, OTHERS: others}
+    if others == Row(0, 0, 0):
+        del every[OTHERS]
+    return [*found, *((text, every[column]) for column, text in _IN_BRACKETS.items() if column in every)]

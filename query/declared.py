@@ -2,7 +2,7 @@
 
 # fmt: off
 # ruff: noqa: E501
-SCHEMA = 11
+SCHEMA = 12
 FIELDS = {  # column, unit, help, kind
     "Sample.seq": ("seq", "", "1, 2, 3 ... without holes within a run; (run, seq) is the identity", "integer"),
     "Sample.time": ("time", "s", "Unix time as the clock read it", "number"),

@@ -7,6 +7,7 @@ from typing import Final
 
 from query.columns import NAME, Column
 from query.report import Option, Report, Variant, number
+from query.rollups import SYSTEM
 
 
 def _setting(text: str) -> float:
@@ -30,6 +31,7 @@ BLAME: Final = Report(
         Column("rate", "", "cost of a second of CPU, against the machine's mean", 1, rank=5),
     ),
     limit=20,
+    sums=SYSTEM,
     finds="query.blame:parts",
     limits_itself=True,
     options=(

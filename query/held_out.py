@@ -8,7 +8,7 @@ from operator import mul
 from statistics import fmean
 from typing import Final, NamedTuple
 
-from query.energy_samples import Hour
+from query.energy_samples import Recorded
 from query.report import sql_text
 from telemetry.energy_model.cells import modelled
 from telemetry.energy_model.fit import fit, solve
@@ -23,7 +23,7 @@ _LARGEST: Final = 1e6
 _RIDGE: Final = 1e-6
 """Of the samples, added to each square: columns that say the same share their weight."""
 
-Hours = Sequence[tuple[Hour, Lesson]]
+Hours = Sequence[tuple[Recorded, Lesson]]
 _Row = tuple[float, ...]
 
 
@@ -78,11 +78,11 @@ def by_model(older: Hours, newer: Hours) -> list[float]:
     return [sum(modelled(lesson.cell, model, base).values()) for _, lesson in newer]
 
 
-def _cpu_use(hour: Hour) -> dict[int, tuple[float | None, ...]]:
+def _cpu_use(hour: Recorded) -> dict[int, tuple[float | None, ...]]:
     return {key: (it.busy,) for key, it in zip(hour.keys, hour.readings, strict=True)}
 
 
-def _training(connection: sqlite3.Connection, hour: Hour) -> dict[int, tuple[float | None, ...]]:
+def _training(connection: sqlite3.Connection, hour: Recorded) -> dict[int, tuple[float | None, ...]]:
     rows = connection.execute(sql_text("training_rows"), (min(hour.keys), max(hour.keys)))
     return {ts: tuple(map(_number, values)) for ts, *values in rows}
 
@@ -92,7 +92,7 @@ def _number(value: object) -> float | None:
 
 
 def by_line(
-    older: Hours, newer: Hours, columns: Callable[[Hour], Mapping[int, tuple[float | None, ...]]]
+    older: Hours, newer: Hours, columns: Callable[[Recorded], Mapping[int, tuple[float | None, ...]]]
 ) -> list[float]:
     """Return the J of each newer hour by least squares over the samples of the older ones.
 
@@ -100,7 +100,7 @@ def by_line(
     one that is missing is at the mean.
     """
 
-    def rows(hour: Hour) -> Iterator[tuple[float, float, tuple[float | None, ...]]]:
+    def rows(hour: Recorded) -> Iterator[tuple[float, float, tuple[float | None, ...]]]:
         known = columns(hour)
         for key, reading in zip(hour.keys, hour.readings, strict=True):
             if reading.watts is not None:

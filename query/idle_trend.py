@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 from statistics import median
 from typing import Final, NamedTuple
 
 from query.buckets import edges
-from query.energy_samples import Hour, Span, hours
 from query.learning import Learned
 from telemetry import END_OF_TIME
-from telemetry.energy_model.columns import AWAKE, KERNEL, ONE, OTHERS, SCREEN, SCREEN_ON
-from telemetry.energy_model.features import Lag, blocks, features, stretches
-from telemetry.energy_model.fit import Model
+from telemetry.energy_model import stored
 from telemetry.energy_model.learner import idle_of
-from telemetry.energy_model.sums import hour_sums
 
 DAYS: Final = 14
 """That are looked at"""
-MOST_OF_A_DAY: Final = 2_160
-"""Samples on battery of a day that are read, the newest: 3 h, every 5 s"""
 SHOWN: Final = 7
 LEAST_DAYS: Final = 3
 LEAST_SHIFT: Final = 0.25
@@ -32,6 +26,7 @@ _MEDIAN_OF: Final = 7
 _LEAST_BLOCKS: Final = 15
 """Of a day: 15 min at 5 s"""
 _DAY: Final = 86_400
+_HOURS: Final = "SELECT quiet FROM energy_model WHERE day >= ? ORDER BY day"
 _NOTHING: Final = 1e-9
 """W: less is an error of arithmetic"""
 
@@ -51,41 +46,26 @@ def idle_by_day(
 ) -> list[tuple[date, float]]:
     """Return the idle W of each local day up to ``moment`` (Unix s) that was long enough on battery.
 
-    Nothing where there are fewer than 3. Programs share one rate: that is quick, and few run then.
+    Nothing where there are fewer than 3. The idle power of an hour is by what was known as its day began.
     """
-    if moment is None or found.model is None or not DAYS * _DAY < moment < END_OF_TIME - 2 * _DAY:
+    if moment is None or not DAYS * _DAY < moment < END_OF_TIME - 2 * _DAY:
         return []
-    rates = _rates(found.model)
+    since = int(moment) - (DAYS - 1) * _DAY
+    quiet = [*_open(found)]
+    for (text,) in connection.execute(_HOURS, (since // _DAY * _DAY,)):
+        quiet += stored.read_quiet(text)
     days = []
-    for start, stop in pairwise(edges("day", int(moment) - (DAYS - 1) * _DAY, int(moment) + 1)):
-        span = Span(start, min(stop, moment + 1), MOST_OF_A_DAY, battery=True)
-        idle = _idle(list(hours(connection, span, None)), found.exponent, found.lag, rates)
-        if idle is not None:
-            days.append((date.fromtimestamp(start), idle))
+    for start, stop in pairwise(edges("day", since, int(moment) + 1)):
+        of_day = [it for it in quiet if start <= it.bucket < min(stop, moment + 1)]
+        if sum(it.blocks for it in of_day) >= _LEAST_BLOCKS:
+            days.append((date.fromtimestamp(start), idle_of([(it.idle, it.busy) for it in of_day])))
     return days if len(days) >= LEAST_DAYS else []
 
 
-def _rates(model: Model) -> dict[int, float]:
-    """Return the W of each column where all programs are one."""
-    rates = {column: model.rate(column) for column in (AWAKE, KERNEL, SCREEN, SCREEN_ON)}
-    return {**rates, OTHERS: model.common}
-
-
-def _idle(of_day: Sequence[Hour], exponent: float, lag: Lag, rates: Mapping[int, float]) -> float | None:
-    found = []
-    count = 0
-    for hour in of_day:
-        rows = [features(reading, exponent, frozenset()) for reading in hour.readings]
-        made = [
-            block
-            for part in stretches(hour.readings)
-            for block in blocks(hour.readings[part.start : part.stop], rows[part.start : part.stop], lag)
-        ]
-        sums = hour_sums(made, rates)
-        count += sums.sums.get((ONE, ONE), 0)
-        if sums.idle is not None:
-            found.append((sums.idle, sums.quiet))
-    return idle_of(found) if count >= _LEAST_BLOCKS else None
+def _open(found: Learned) -> Iterator[stored.Quiet]:
+    for bucket, hour in found.open_hours.items():
+        if quiet := stored.quiet_of(bucket, hour.learned, found.exponent):
+            yield quiet
 
 
 def shift_of(days: Sequence[tuple[date, float]]) -> Shift | None:

@@ -1,76 +1,87 @@
-"""What the newest samples on battery teach of the machine: telemetry.energy_model, asked of the database."""
+"""What is known of the machine: the days that the writer closed, and the one that is open."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from query.energy_samples import Hour, Names, Span, hours
-from telemetry import END_OF_TIME
-from telemetry.energy_model.features import EXPONENTS, WARM_UP, Lag, lag_of
-from telemetry.energy_model.fit import Model, fit
-from telemetry.energy_model.learner import Knowledge, Lesson, idle_of, learn, refit
-from telemetry.energy_model.sums import Sums, add, moments
+from query.energy_samples import Recorded, Span, hours
+from telemetry.energy_model import stored
+from telemetry.energy_model.day import OpenHour, idle_of_hours, knowledge, taught_by
+from telemetry.energy_model.features import WARM_UP, Lag, Reading, lag_of
+from telemetry.energy_model.fit import Model
+from telemetry.energy_model.learner import MOST_DAYS, Hour, Knowledge, learn
+from telemetry.energy_model.sums import UNIT
 
 MOST: Final = 8_640
-"""Samples on battery that the model rests on: 12 h, every 5 s"""
-_WITHIN: Final = 28 * 86_400.0
+"""Samples on battery that are learned from where the writer has stored nothing yet: 12 h, every 5 s"""
 LITTLE: Final = 2.0
 """h on battery below which little is known"""
-_NEWEST: Final = "SELECT MAX(time) FROM system_sample WHERE time < ?"
+_DAYS: Final = "SELECT exponent, idle, battery_us, taught FROM energy_model ORDER BY day DESC LIMIT ?"
+_OPEN: Final = """
+SELECT bucket, coalesce((SELECT discharged_uj FROM system_hour AS s WHERE s.bucket = l.bucket), 0), lesson
+FROM energy_lesson AS l ORDER BY bucket"""
 
 
 class Learned(NamedTuple):
     """The machine as it was learned."""
 
-    model: Model | None
-    """None: nothing could be learned"""
-    exponent: float
-    is_decided: bool
-    """The exponent was found, not assumed"""
+    known: Knowledge
     idle: float
     """W"""
     hours: float
     """On battery that it rests on"""
-    lag: Lag
-    of_hours: Sequence[tuple[Hour, Lesson]]
-    """In the order of their time"""
+    open_hours: Mapping[int, OpenHour]
+    """Hours of the day that is not closed, by their start, Unix time in s"""
+
+    @property
+    def exponent(self) -> float:
+        return self.known.exponent_now
+
+    @property
+    def model(self) -> Model | None:
+        """None: nothing could be learned."""
+        return self.known.models.get(self.exponent)
+
+    @property
+    def lag(self) -> Lag:
+        return lag_of(self.known.lag_sums)
 
 
-def learned(connection: sqlite3.Connection, stop: float, names: Names) -> Learned:
-    """Learn from the newest samples on battery before ``stop``; the newest hours decide the exponent."""
-    (newest,) = connection.execute(_NEWEST, (min(stop, END_OF_TIME),)).fetchone()
-    start = max(0.0, (newest or 0.0) - _WITHIN)
-    found = list(hours(connection, Span(start, stop, MOST, battery=True), names))
-    known = Knowledge()
-    sums: dict[float, list[Sums]] = {exponent: [{}] for exponent in EXPONENTS}
-    lags: Sums = {}
-    lessons: list[tuple[Hour, dict[float, Lesson]]] = []
-    for at in range(len(found) - 1, -1, -1):
-        lead = found[at - 1].readings[-WARM_UP:] if at else []
-        hour = learn([*lead, *found[at].readings], len(lead), known)
-        add(lags, hour.lag_sums)
-        for exponent, lesson in hour.lessons.items():
-            add(sums[exponent][0], lesson.hour.sums)
-        lessons.append((found[at], hour.lessons))
-        if known.exponent is None:
-            known = refit(sums, None)
-        known = known._replace(models={}, lag_sums=lags)
-    exponent = known.exponent_now
-    of_hours = [(hour_of, by_exponent[exponent]) for hour_of, by_exponent in reversed(lessons)]
-    return Learned(
-        fit(moments([sums[exponent][0]])),
-        exponent,
-        known.exponent is not None,
-        idle_of_hours([lesson for _, lesson in of_hours]),
-        sum(reading.seconds for hour_of in found for reading in hour_of.readings) / 3600,
-        lag_of(lags),
-        of_hours,
-    )
+def learned(connection: sqlite3.Connection, stop: float) -> Learned:
+    """Return what is known: from the tables of the writer.
+
+    Where it has stored nothing yet, as in its first hour, from the newest samples on battery before ``stop``.
+    """
+    rows = connection.execute(_DAYS, (MOST_DAYS - 1,)).fetchall()
+    days = [taught for *_, text in reversed(rows) if (taught := stored.read_taught(text))]
+    found = {
+        bucket: OpenHour(discharged, lesson)
+        for bucket, discharged, text in connection.execute(_OPEN)
+        if (lesson := stored.read_hour(text))
+    }
+    lessons = [hour.learned for hour in found.values()]
+    known = knowledge([*days, taught_by(lessons)], rows[0][0] if rows else None)
+    if known.models:
+        idle = idle_of_hours(lessons, known.exponent_now) if lessons else rows[0][1]
+        seconds = sum(row[2] for row in rows) / 1e6 + _seconds(lessons, known)
+        return Learned(known, idle, seconds / 3600, found)
+    lessons = [hour for _, hour in of_samples(connection, stop, Knowledge())]
+    known = knowledge([taught_by(lessons)], None)
+    return Learned(known, idle_of_hours(lessons, known.exponent_now), _seconds(lessons, known) / 3600, {})
 
 
-def idle_of_hours(lessons: Sequence[Lesson]) -> float:
-    """Return the idle power of hours, W."""
-    known = [(lesson.hour.idle, lesson.hour.quiet) for lesson in lessons]
-    return idle_of([(idle, quiet) for idle, quiet in known if idle is not None])
+def of_samples(connection: sqlite3.Connection, stop: float, known: Knowledge) -> list[tuple[Recorded, Hour]]:
+    """Return what the newest samples on battery before ``stop`` teach, in the order of their time."""
+    found: list[tuple[Recorded, Hour]] = []
+    lead: Sequence[Reading] = ()
+    for hour in hours(connection, Span(0.0, stop, MOST, battery=True)):
+        found.append((hour, learn([*lead, *hour.readings], len(lead), known)))
+        lead = hour.readings[-WARM_UP:]
+    return found
+
+
+def _seconds(taught: Sequence[Hour], known: Knowledge) -> float:
+    lessons = [hour.lessons.get(known.exponent_now) for hour in taught]
+    return sum(lesson.cell.seconds for lesson in lessons if lesson) / UNIT

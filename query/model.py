@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from query import idle_trend, what_if
-from query.energy_samples import Names
+from query.energy_names import Names
+from query.energy_samples import Recorded
 from query.held_out import errors
-from query.learning import LITTLE, Learned, learned
+from query.learning import LITTLE, learned, of_samples
 from telemetry.energy_model.columns import AWAKE, SCREEN
 from telemetry.energy_model.fit import Model
 from telemetry.energy_model.interval import half_width
+from telemetry.energy_model.learner import Hour, Knowledge
 from telemetry.energy_model.sums import UNIT
 
 _Item = tuple[str, float | None, float | None, str]
@@ -24,63 +26,79 @@ def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
 
     ``bound``: stop, limit, newest, last and what_if (None: not asked) of the report.
     """
-    names = Names()
-    found = learned(connection, bound["stop"], names)
-    if found.model is None:
+    known = learned(connection, bound["stop"])
+    model = known.model
+    if model is None:
         return {"items": "[]"}, None
-    days = idle_trend.idle_by_day(connection, bound["last"], found)
-    rows: list[_Item] = [("idle", found.idle, None, "W")]
+    only = Knowledge({known.exponent: model}, known.exponent, known.known.lag_sums)
+    newest = of_samples(connection, bound["stop"], only)
+    days = idle_trend.idle_by_day(connection, bound["last"], known)
+    rows: list[_Item] = [("idle", known.idle, None, "W")]
     rows += [(f"idle on {day.isoformat()}", watts, None, "W") for day, watts in days[-idle_trend.SHOWN :]]
-    rows += _screen(found)
-    rows.append(("awake", found.model.rate(AWAKE), found.model.deviation(AWAKE), "W"))
-    rows += _programs(found, found.model, names, bound["limit"])
+    rows += _screen(model)
+    rows.append(("awake", model.rate(AWAKE), model.deviation(AWAKE), "W"))
+    rows += _programs(Names(connection, "name"), model, _used(newest, known.exponent), bound["limit"])
+    is_assumed = known.known.exponent is None
     rows += [
-        ("gauge: samples of delay", float(found.lag.delay), None, ""),
-        ("gauge: samples averaged", float(found.lag.averaged), None, ""),
-        (
-            "frequency exponent" if found.is_decided else "frequency exponent, assumed",
-            found.exponent,
-            None,
-            "",
-        ),
-        ("learned from", found.hours, None, "h"),
-        *errors(connection, found.of_hours),
+        ("gauge: samples of delay", float(known.lag.delay), None, ""),
+        ("gauge: samples averaged", float(known.lag.averaged), None, ""),
+        ("frequency exponent, assumed" if is_assumed else "frequency exponent", known.exponent, None, ""),
+        ("learned from", known.hours, None, "h"),
+        *errors(connection, [(hour, taught.lessons[known.exponent]) for hour, taught in newest]),
     ]
-    said = ["little data: programs of which little was seen share one rate"] if found.hours < LITTLE else []
+    said = ["little data: programs of which little was seen share one rate"] if known.hours < LITTLE else []
     if shift := idle_trend.shift_of(days):
         said.append(idle_trend.told(shift))
     if bound.get("what_if") is not None:
-        more, remark = what_if.rows(connection, bound, found)
+        more, remark = what_if.rows(connection, bound, model, [hour for hour, _ in newest])
         rows += more
         said += [remark] if remark else []
     return {"items": json.dumps(rows)}, "; ".join(said) or None
 
 
-def _screen(found: Learned) -> list[_Item]:
-    model = found.model
-    if model is None or not model.is_learned(SCREEN):
+def _screen(model: Model) -> list[_Item]:
+    if not model.is_learned(SCREEN):
         return []
     return [("screen at full brightness", *what_if.screen_watts(model, (0.0, 0.0), (1.0, 1.0)), "W")]
 
 
-def _programs(found: Learned, model: Model, names: Names, limit: int | None) -> list[_Item]:
-    """Return J for a CPU second of each program, at the clock that it ran at; the busiest first."""
-    cpu: dict[int, float] = {}
-    cells: dict[int, list[float]] = {}
-    for hour, lesson in found.of_hours:
-        for reading in hour.readings:
-            for program, cores in reading.programs.items():
-                cpu[program] = cpu.get(program, 0.0) + cores * reading.seconds
-        for column, units in lesson.cell.values.items():
+class _Used(NamedTuple):
+    """What the newest hours on battery saw of a program."""
+
+    cpu: float
+    """CPU time, s"""
+    value: float
+    """The same with frequency"""
+    awake: float
+    """s of AWAKE that fell to it"""
+
+
+def _used(newest: Sequence[tuple[Recorded, Hour]], exponent: float) -> dict[int, _Used]:
+    found: dict[int, _Used] = {}
+    for _, hour in newest:
+        of_hour = hour.lessons[exponent].cell
+        for column, cpu_us in hour.cpu_us.items():
             if column >= 0:
-                total = cells.setdefault(column, [0.0, 0.0])
-                total[0] += units / UNIT
-                total[1] += lesson.cell.shares.get(column, 0) / UNIT
-    order = sorted((it for it in cells if cpu.get(it)), key=lambda it: (-cpu[it], it))
+                was = found.get(column, _Used(0.0, 0.0, 0.0))
+                found[column] = _Used(
+                    was.cpu + cpu_us / 1e6,
+                    was.value + of_hour.values.get(column, 0) / UNIT,
+                    was.awake + of_hour.shares.get(column, 0) / UNIT,
+                )
+    return found
+
+
+def _programs(names: Names, model: Model, used: Mapping[int, _Used], limit: int | None) -> list[_Item]:
+    """Return J for a CPU second of each program, at the clock that it ran at; the busiest first."""
+    by_name: dict[str | None, list[int]] = {}
+    for program in sorted(used, key=lambda it: (-used[it].cpu, it)):
+        if used[program].cpu:
+            by_name.setdefault(names.of(program), []).append(program)
     rows: list[_Item] = []
-    for program in order[:limit]:
-        value, share = cells[program]
-        joules = model.rate(program) * value + model.rate(AWAKE) * share
-        spread = half_width(joules, model.deviation(program) * value, model.blocks)
-        rows.append((names.name(program) or "?", joules / cpu[program], spread / cpu[program], "J/s"))
+    for name, programs in [*by_name.items()][:limit]:
+        seconds = sum(used[it].cpu for it in programs)
+        joules = sum(model.rate(it) * used[it].value + model.rate(AWAKE) * used[it].awake for it in programs)
+        deviation = sum(model.deviation(it) * used[it].value for it in programs)
+        spread = half_width(joules, deviation, model.blocks)
+        rows.append((name or "?", joules / seconds, spread / seconds, "J/s"))
     return rows

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from query.declared import SCHEMA
 from query.values import shown_time
 from telemetry import END_OF_TIME
+from telemetry.energy_model.learner import MOST_DAYS
 from telemetry.errors import UserError
 
 DAY: Final = 86_400
@@ -55,6 +56,14 @@ TABLES: Final = {
     "core_hour": _OF_BUCKETS,
     "process_hour": _OF_BUCKETS,
     "process_day": _OF_BUCKETS,
+    "energy_hour": _OF_BUCKETS,
+    "energy_day": _OF_BUCKETS,
+    "energy_lesson": _OF_BUCKETS,
+    # Those before it as well, which the window was learned with.
+    "energy_model": (
+        "SELECT * FROM {0} WHERE day < :stop AND day >= coalesce((SELECT MIN(day) FROM "
+        f"(SELECT day FROM {{0}} WHERE day < :start ORDER BY day DESC LIMIT {MOST_DAYS})), :start)"
+    ),
     "rollup_difference": _OF_BUCKETS,
     "session": f"SELECT * FROM {{0}} WHERE {_OF_SESSIONS}",
     "session_percent": (
@@ -76,10 +85,12 @@ VIEWS: Final = (
     "core_sums",
     "process_sums",
     "session_row",
+    "energy_row",
     "training_view",
 )
 _NAMES_IN_USE: Final = " UNION ".join(
-    f"SELECT name_id FROM {table}" for table in ("process_hour", "process_day", "process_row")
+    f"SELECT name_id FROM {table}"
+    for table in ("process_hour", "process_day", "process_row", "energy_hour", "energy_day")
 )
 _NEWEST: Final = "SELECT MAX(time) FROM system_sample WHERE time < :end"
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from query.learning import Learned
+from query.energy_samples import Recorded
 from query.time_left import LITTLE, NOW, discharge_now
 from telemetry.energy_model.columns import SCREEN, SCREEN_ON
 from telemetry.energy_model.features import Reading
@@ -24,22 +24,22 @@ _Screen = tuple[float, float]
 
 
 def rows(
-    connection: sqlite3.Connection, bound: Mapping[str, Any], found: Learned
+    connection: sqlite3.Connection, bound: Mapping[str, Any], model: Model, recorded: Sequence[Recorded]
 ) -> tuple[list[_Item], str | None]:
     """Return the rows on a brightness, and what to say beside them.
 
-    ``bound``: newest and last of the report, and what_if, the brightness in percent.
+    ``bound``: newest and last of the report, and what_if, the brightness in percent. ``recorded``: the newest
+    hours on battery.
 
     From now on the screen takes what it takes at that brightness. Without the change its power goes from that
     of the last ten minutes to its mean, as all power does (telemetry.time_left), and is part of both.
     """
     wanted: float = bound["what_if"]
-    readings = [it for hour, _ in found.of_hours for it in hour.readings if it.brightness is not None]
-    if found.model is None or not readings:
+    readings = [it for hour in recorded for it in hour.readings if it.brightness is not None]
+    if not readings:
         return [], NEVER
-    if not found.model.is_learned(SCREEN):
+    if not model.is_learned(SCREEN):
         return [], NOT_LEARNED
-    model = found.model
     then = (wanted / 100, float(wanted > 0))
     usual = _mean(readings)
     watts, doubt = screen_watts(model, (0.0, 0.0), then)

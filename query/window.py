@@ -48,6 +48,10 @@ class History(NamedTuple):
     """Minutes before this were folded into hours where room was short"""
     process_hour_since: int = 0
     """Hours of processes before this were folded into days"""
+    energy_until: int = 0
+    """Energy by program is stored of the hours before this"""
+    energy_hour_since: int = 0
+    """Its hours before this were folded into days"""
 
 
 class Window(NamedTuple):

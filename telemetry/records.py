@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 from telemetry import END_OF_TIME
 from telemetry.fields import LARGEST, Wire
 
-SCHEMA: Final = 11
+SCHEMA: Final = 12
 """Version of the database that has the columns named below: the number of the newest migration."""
 
 TOPIC_PREFIX: Final = "sample/"

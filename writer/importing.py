@@ -92,7 +92,7 @@ def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: floa
         if len(batch) == _BATCH or size > _BATCH_BYTES:
             flush()
     flush()
-    settle_clock(store)
+    settle_clock(store, with_energy=False)
     progress.end()
     return Counts(imported, known, invalid, ahead)
 

@@ -20,15 +20,18 @@ def review_clock(store: Store) -> int:
     return changed
 
 
-def settle_clock(store: Store) -> None:
-    """Mark all misdated samples, and roll up what is then to be. Raises CannotWrite."""
-    while review_clock(store) or store.roll_up():
+def settle_clock(store: Store, *, with_energy: bool = True) -> None:
+    """Mark all misdated samples, and roll up what is then to be. Raises CannotWrite.
+
+    ``with_energy``: False leaves energy by program for the writer that comes next.
+    """
+    while review_clock(store) or store.roll_up(with_energy=with_energy):
         pass
 
 
 def drop_misdated(store: Store) -> int:
     """Delete all samples that a wrong clock dated; return how many. Raises CannotWrite."""
-    settle_clock(store)
+    settle_clock(store, with_energy=False)
     dropped = 0
     while batch := store.apply(wrong_clock.drop_misdated):
         dropped += batch
@@ -41,7 +44,7 @@ def rebuild_rollups(store: Store) -> Iterator[int]:
 
     Yields the time up to which it is done, Unix time, s; it can be stopped there. Raises CannotWrite.
     """
-    settle_clock(store)
+    settle_clock(store, with_energy=False)
     since: int | None = 0
     reached = 0
     while since is not None:

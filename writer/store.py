@@ -278,14 +278,13 @@ class Store:
         """Put all of the WAL into the database and cut it; return False where a reader is in the way."""
         return bool(self.apply(empty_wal))
 
-    def roll_up(self, *, with_sessions: bool = True) -> bool:
+    def roll_up(self, *, with_sessions: bool = True, with_energy: bool = True) -> bool:
         """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite.
 
-        ``with_sessions``: False leaves sessions for later.
+        False leaves sessions and energy by program, or that alone, for later.
         """
-        return bool(
-            self.apply(partial(steps.in_background, with_sessions=with_sessions)) or self.apply(complete_next)
-        )
+        step = partial(steps.in_background, with_sessions=with_sessions, with_energy=with_energy)
+        return bool(self.apply(step) or self.apply(complete_next))
 
     def take_remade_indexes(self) -> list[str]:
         """Return the indexes that were missing and were made again since this was last called."""

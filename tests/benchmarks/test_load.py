@@ -26,10 +26,10 @@ def rolled_up() -> Iterator[sqlite3.Connection]:
     """Roll-ups of two days, and an hour of the third."""
     database = sqlite3.connect(":memory:", isolation_level=None)
     schema.fresh(database)
-    step = {"system_minute": 60, "process_day": DAY}
+    step = {"system_minute": 60, "process_day": DAY, "energy_day": DAY}
     for table in ROLL_UPS:
         columns = [(row[1], row[5]) for row in database.execute(f"PRAGMA table_info({table})")]
-        end = FIRST + 2 * DAY + (0 if table == "process_day" else 3600)
+        end = FIRST + 2 * DAY + (0 if step.get(table) == DAY else 3600)
         for bucket in range(FIRST, end, step.get(table, 3600)):
             row = [bucket if name in TIMES else 1 for name, _ in columns]
             marks = ", ".join("?" * len(row))
@@ -64,7 +64,7 @@ def test_lines_are_samples_of_days_that_are_alike() -> None:
 def test_roll_ups_are_copied_into_the_past_and_the_newest_stay(rolled_up: sqlite3.Connection) -> None:
     before = {table: rolled_up.execute(f"SELECT * FROM {table}").fetchall() for table in ROLL_UPS}
     storage = _age(rolled_up, SPAN)
-    for table, size in zip(ROLL_UPS, (60, 3600, 3600, 3600, DAY), strict=True):
+    for table, size in zip(ROLL_UPS, (60, 3600, 3600, 3600, DAY, 3600, DAY), strict=True):
         rows = rolled_up.execute(f"SELECT * FROM {table} ORDER BY bucket").fetchall()
         assert rows[-len(before[table]) :] == before[table]
         buckets = [row[0] for row in rows]

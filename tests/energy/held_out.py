@@ -8,7 +8,7 @@ from math import exp
 from random import Random
 from typing import Final
 
-from query.energy_samples import Hour
+from query.energy_samples import Recorded
 from query.held_out import by_line, by_model
 from telemetry.energy_model.learner import Lesson
 from tests.energy.learning import HOUR, Result, measured
@@ -37,7 +37,7 @@ def errors(days: Sequence[Day], results: Sequence[Result], cores: int) -> list[l
     """
     exponent = results[-DAYS - 1].knowledge.exponent_now
     seen: list[_Values] = []
-    hours: list[list[tuple[Hour, Lesson]]] = []
+    hours: list[list[tuple[Recorded, Lesson]]] = []
     random = Random(5)
     for day, result in zip(days, results, strict=True):
         first = len(seen)
@@ -62,17 +62,17 @@ def errors(days: Sequence[Day], results: Sequence[Result], cores: int) -> list[l
     return [list(_by_day(joules, hours[-DAYS:])) for joules in told]
 
 
-def _by_day(joules: Sequence[float], days: Iterable[Sequence[tuple[Hour, Lesson]]]) -> Iterator[float]:
+def _by_day(joules: Sequence[float], days: Iterable[Sequence[tuple[Recorded, Lesson]]]) -> Iterator[float]:
     left = iter(joules)
     for day in days:
         truth = sum(hour.discharged_uj for hour, _ in day) / 1e6
         yield abs(sum(islice(left, len(day))) - truth) / truth
 
 
-def _hour(day: Day, first: int, number: int) -> Hour:
+def _hour(day: Day, first: int, number: int) -> Recorded:
     readings = day.readings[number * HOUR : (number + 1) * HOUR]
     key = first + number * HOUR
-    return Hour(readings, measured(readings), 0.0, list(range(key, key + len(readings))))
+    return Recorded(0, readings, measured(readings), list(range(key, key + len(readings))))
 
 
 def _training_view(day: Day, cores: int, room: float) -> Iterator[_Values]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from query.window import History
-from writer.rollups import sessions
+from writer.rollups import sessions, steps
 
 Row = dict[str, Any]
 
@@ -38,6 +38,12 @@ def roll_up(database: sqlite3.Connection, history: History) -> None:
     _fill(database, "process_day", processes, 86_400, history.day_until, _process, key="name_id")
     while step := sessions.read(database, history.hour_until):  # tested against the truth elsewhere
         sessions.write(database, step)
+
+
+def by_the_writer(database: sqlite3.Connection) -> None:
+    """Do all that the writer does while nothing comes in; energy by program is tested with it."""
+    while step := steps.next_step(database, steps.newest_minute(database)):
+        steps.write_step(database, step)
 
 
 def drop(database: sqlite3.Connection, before: float) -> None:

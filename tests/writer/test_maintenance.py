@@ -46,8 +46,9 @@ def test_a_debt_is_paid_and_told_of(store: Store, caplog: pytest.LogCaptureFixtu
     assert work_off(Maintenance(LARGE, LOG, lambda: next(looks) / 8), store) > 100
     assert rolled_up(store.path) == recomputed(store.path)
     told = [record.getMessage() for record in caplog.records]
-    assert 5 <= len(told) <= 11
+    assert 5 <= len(told) <= 13
     assert told[0].startswith("rolling up: 1")
+    assert told[-2].startswith("energy by program is stored until 2027-01-")
     assert told[-1] == "rolled up, until 2027-01-28"
 
 
@@ -128,7 +129,7 @@ def test_a_reader_that_stays_open(store: Store, caplog: pytest.LogCaptureFixture
         assert reader.execute("SELECT COUNT(*) FROM system_sample").fetchone() == seen
     assert keeping.turn(store) >= 0
     assert not keeping.is_sparing
-    assert store.wal_size() == 0
+    assert store.wal_size() < 100_000, "it was emptied, and then written to again"
     (warning, again) = [record.getMessage() for record in caplog.records]
     assert "until that ends, samples are committed every ten minutes" in warning
     assert again.endswith("-wal is empty again")

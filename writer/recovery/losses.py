@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from telemetry import END_OF_TIME
 from writer import schema
 from writer.recovery.reader import Hole, Reader
-from writer.rollups.tables import TABLES
+from writer.rollups.tables import OF_ENERGY, TABLES
 
-_ROLL_UPS = {table.name for table in TABLES}
+_ROLL_UPS = {table.name for table in (*TABLES, *OF_ENERGY)}
 _CHILDREN = {*schema.COMPACT, *schema.COMPACT.values()}
 _OTHER_HOURS = """
 SELECT COUNT(*) FROM (

@@ -14,7 +14,10 @@ from writer.recovery.shapes import Row
 from writer.rollups.steps import floor, next_step, read_marks, write_step
 from writer.rollups.tables import (
     DAY,
+    ENERGY_DAY,
+    ENERGY_HOUR,
     NAMELESS,
+    OF_ENERGY,
     PROCESS_DAY,
     PROCESS_HOUR,
     SYSTEM_HOUR,
@@ -30,8 +33,9 @@ _PAGES = 100
 """Pages between two chances to stop"""
 _END = 1 << 62
 """Past all times"""
-_MARKS = ("raw_since", "minute_since", "process_hour_since")
-_REMADE = [(SYSTEM_HOUR, SYSTEM_MINUTE), (PROCESS_DAY, PROCESS_HOUR)]
+_MARKS = ("raw_since", "minute_since", "process_hour_since", "energy_hour_since")
+_COPIED = (*TABLES, *OF_ENERGY)
+_REMADE = [(SYSTEM_HOUR, SYSTEM_MINUTE), (PROCESS_DAY, PROCESS_HOUR), (ENERGY_DAY, ENERGY_HOUR)]
 """What is made again, where it is missing, of what finer one"""
 
 
@@ -57,7 +61,7 @@ def gather(reader: Reader, into: sqlite3.Connection) -> Iterator[None]:
     What is missing is made of finer roll-ups, where none of these is lost. Yields between batches.
     """
     schema.make_tables(into)
-    for table in ("process_name", *(it.name for it in TABLES), *old_sessions.TABLES):
+    for table in ("process_name", *(it.name for it in _COPIED), *old_sessions.TABLES):
         if table not in reader.tables:  # of an older schema
             continue
         insert = insert_of(table, reader.tables[table].names)
@@ -99,7 +103,7 @@ def carry_over(
     if not until:
         return
     _advance(target, marks)
-    for table in TABLES:
+    for table in _COPIED:
         note = f"copied {name} {table.name}"
         row = target.execute("SELECT value FROM setting WHERE name = ?", (note,)).fetchone()
         copied = row[0] if row else 0
@@ -156,7 +160,12 @@ def _next(source: sqlite3.Connection, table: RollUp, since: int, until: int) -> 
 
 
 def _number(source: sqlite3.Connection, target: sqlite3.Connection, old: int) -> int:
-    """Return the number that a name has in the fresh database; that of no name where it is lost."""
+    """Return the number that a name has in the fresh database; that of no name where it is lost.
+
+    What is not a program keeps its own, less than 0.
+    """
+    if old < 0:
+        return old
     find = "SELECT name, app, user FROM process_name WHERE name_id = ?"
     row = source.execute(find, (old,)).fetchone()
     return number_of_name(target, *row) if row else NAMELESS

@@ -26,7 +26,8 @@ _STRAY_FIT = 0.7
 """Part of the rows of a page in no tree that must be of one table"""
 _PROGRESS = 5000
 """Pages between two words of how far it is"""
-_FIRST = {"system_minute", "process_day", "core_row"}
+_DAYS = {"process_day", "energy_day"}
+_FIRST = {"system_minute", "core_row", *_DAYS}
 """What a page is where it could be another table's as well: hours fit few minutes, and days are hours too"""
 _INDEXES = {INTERIOR_INDEX, LEAF_INDEX}
 
@@ -191,7 +192,7 @@ class Reader:
             fits = [(self._fit(shape, page), -owner) for owner, shape in ours]
             best, owner = max(fits)
             names = {self._shapes[-other - 1].name for fit, other in fits if fit == best}
-            if best > _STRAY_FIT and not ("process_day" in names and self._is_one_bucket(page)):
+            if best > _STRAY_FIT and not (_DAYS & names and self._is_one_bucket(page)):
                 self._owner[number], self._is_stray[number] = -owner, 1
                 strays[-owner] += 1
                 self._note_found(self._shapes[-owner - 1], page)

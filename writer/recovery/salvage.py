@@ -148,7 +148,7 @@ class _Copy:
         for batch in self._batches("system_sample", _SAMPLES):
             with transaction(target):
                 copied = [ts for row in batch if (ts := self._copy_sample(row)) is not None]
-                steps.add_late(target, copied, since)
+                steps.add_late(target, copied, since, is_copy=True)
             samples += len(copied)
             yield samples, rows
         for table in _CHILDREN:

@@ -40,6 +40,7 @@ _RANGES = dict.fromkeys(_TIMES, (0.0, END_OF_TIME)) | {
     "seq": (0, 2.0**53),
     "samples": (0, 2.0**53),
     "run_id": (0, 2.0**53),
+    **dict.fromkeys(("uj", "pm_uj", "cpu_us"), (0, 1e15)),
 }
 _SYSTEM_RANGES = {
     column: field.bounds
@@ -50,7 +51,7 @@ _SYSTEM_RANGES = {
 }
 _ANY_NUMBER = (-1e15, 1e15)
 _LONGEST_TEXT = 4096
-_LONGEST = {"state": 1 << 20}
+_LONGEST = dict.fromkeys(("state", "lesson", "taught", "rates", "quiet"), 1 << 20)
 """Of texts that may be longer"""
 _ORIGINAL_COLUMNS = {table: original.columns_of(table) - {"battery_pct"} for table in original.TABLES}
 """What tables of the original logger have at least"""
@@ -359,6 +360,11 @@ def _is_system_bucket(size: int) -> Callable[[_Named], bool]:
     return check
 
 
+def _is_core_bucket(row: _Named) -> bool:
+    """No core is busy for more than 100 % of a sample."""
+    return _is_bucket(3600)(row) and row["usage_sum"] <= 10_000 * row["samples"]
+
+
 def _is_history(row: _Named) -> bool:
     sizes = {"minute_until": 60, "hour_until": 3600, "day_until": 86400, "raw_since": 86400}
     return all(row[name] % size == 0 for name, size in sizes.items()) and bool(
@@ -383,7 +389,10 @@ _WITNESSES: dict[str, Callable[[_Named], bool]] = {
     "history": _is_history,
     "system_minute": _is_system_bucket(60),
     "system_hour": _is_system_bucket(3600),
-    "core_hour": _is_bucket(3600),
+    "core_hour": _is_core_bucket,
     "process_hour": _is_bucket(3600),
     "process_day": _is_bucket(86400),
+    "energy_hour": _is_bucket(3600),
+    "energy_day": _is_bucket(86400),
+    "energy_lesson": _is_bucket(3600),
 }

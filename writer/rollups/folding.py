@@ -9,16 +9,24 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from telemetry.energy_model.columns import ONE
 from writer.file.transaction import transaction
+from writer.rollups.energy import FORGET
 from writer.rollups.steps import read_marks
-from writer.rollups.tables import DAY, PROCESS_DAY
+from writer.rollups.tables import DAY, ENERGY_DAY, PROCESS_DAY, RollUp
 from writer.rows import number_of_name
 
 OTHER_NAMES: Final = "(other names)"
 _MOST_NAMES: Final = 50
-"""Names of a day that keep a row of their own: those with the most CPU time"""
+"""Names of a day that keep a row of their own: those with the most CPU time, or energy"""
 _SPARED: Final = (28, 7, 0)
 """Days before the running one that are spared, in turn"""
+_LEARNED: Final = (
+    "SELECT sums.value ->> 1 FROM energy_model, "
+    "json_each(iif(json_valid(taught), taught, '[[]]'), '$[0]') AS exponents, "
+    f"json_each(exponents.value, '$[1]') AS sums WHERE sums.value ->> 0 = {ONE}"
+)
+"""The columns of the days that still count: each has a sum with ONE"""
 _BATCH: Final = 2000
 _MOST_RAW: Final = 1_000_000
 """Rows of processes that are searched for names in one go"""
@@ -31,8 +39,11 @@ def fold(database: sqlite3.Connection) -> bool:
         end = day - days * DAY
         if (
             _drop_day(database, "process_hour", "process_hour_since", end)
+            or _drop_day(database, "energy_hour", "energy_hour_since", end)
             or _drop_day(database, "system_minute", "minute_since", end)
-            or _fold_names(database, end)
+            or _fold_names(database, PROCESS_DAY, "cpu_sum + children_sum", end)
+            or _fold_names(database, ENERGY_DAY, "uj", end)
+            or (days and _forget(database, end))
         ):
             return True
     return _delete_unused_names(database)
@@ -50,11 +61,11 @@ def _drop_day(database: sqlite3.Connection, table: str, mark: str, end: int) -> 
     return True
 
 
-def _fold_names(database: sqlite3.Connection, end: int) -> bool:
-    """Fold all but the busiest names of the oldest day that has more."""
+def _fold_names(database: sqlite3.Connection, table: RollUp, order: str, end: int) -> bool:
+    """Fold all but the greatest names, by ``order``, of the oldest day that has more."""
     found = database.execute(
-        "SELECT bucket FROM process_day WHERE bucket < ? GROUP BY bucket HAVING COUNT(*) > ? "
-        "ORDER BY bucket LIMIT 1",
+        f"SELECT bucket FROM {table.name} WHERE bucket < ? AND name_id >= 0 "
+        "GROUP BY bucket HAVING COUNT(*) > ? ORDER BY bucket LIMIT 1",
         (end, _MOST_NAMES + 1),
     ).fetchone()
     if found is None:
@@ -62,14 +73,21 @@ def _fold_names(database: sqlite3.Connection, end: int) -> bool:
     with transaction(database):
         keys = (found[0], number_of_name(database, OTHER_NAMES))
         rare = (
-            "bucket = ?1 AND name_id IN (SELECT name_id FROM process_day WHERE bucket = ?1 AND name_id <> ?2 "
-            f"ORDER BY cpu_sum + children_sum DESC, name_id LIMIT -1 OFFSET {_MOST_NAMES})"
+            f"bucket = ?1 AND name_id IN (SELECT name_id FROM {table.name} WHERE bucket = ?1 "
+            f"AND name_id <> ?2 AND name_id >= 0 ORDER BY {order} DESC, name_id "
+            f"LIMIT -1 OFFSET {_MOST_NAMES})"
         )
-        added = ", ".join(f"{PROCESS_DAY.columns[name]}({name})" for name in PROCESS_DAY.columns)
-        row = database.execute(f"SELECT ?1, ?2, {added} FROM process_day WHERE {rare}", keys).fetchone()
-        database.execute(f"DELETE FROM process_day WHERE {rare}", keys)
-        database.execute(PROCESS_DAY.upsert, row)
+        added = ", ".join(f"{table.columns[name]}({name})" for name in table.columns)
+        row = database.execute(f"SELECT ?1, ?2, {added} FROM {table.name} WHERE {rare}", keys).fetchone()
+        database.execute(f"DELETE FROM {table.name} WHERE {rare}", keys)
+        database.execute(table.upsert, row)
     return True
+
+
+def _forget(database: sqlite3.Connection, end: int) -> bool:
+    """Forget what energy by program was learned from, but not what came of it."""
+    with transaction(database):
+        return database.execute(f"{FORGET} AND day < ?", (end,)).rowcount > 0
 
 
 def _delete_unused_names(database: sqlite3.Connection) -> bool:
@@ -78,7 +96,8 @@ def _delete_unused_names(database: sqlite3.Connection) -> bool:
         return False
     unused = database.execute(
         "SELECT name_id FROM process_name WHERE name_id NOT IN (SELECT name_id FROM process_day "
-        "UNION SELECT name_id FROM process_hour) "
+        "UNION SELECT name_id FROM process_hour UNION SELECT name_id FROM energy_day "
+        f"UNION SELECT name_id FROM energy_hour UNION {_LEARNED}) "
         "AND (name, coalesce(app, ''), coalesce(user, '')) NOT IN (SELECT name, coalesce(app, ''), "
         f"coalesce(user, '') FROM process_sample WHERE name IS NOT NULL) LIMIT {_BATCH}"
     ).fetchall()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from writer.file.transaction import transaction
-from writer.rollups import sessions
+from writer.rollups import energy, sessions
 from writer.rollups.steps import (
     floor,
     newest_minute,
@@ -37,6 +37,7 @@ def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:
             for table, rows in rows_of_hours(database, hour, end):
                 _replace(database, table, hour, end, rows)
     for day in sorted({floor(hour, DAY) for hour in hours}):
+        energy.reopen(database, day, day + DAY)
         if day >= oldest and day + DAY <= marks.day:
             _replace(database, PROCESS_DAY, day, day + DAY, rows_of_days(database, day, day + DAY))
 
@@ -80,6 +81,7 @@ def lower_marks(database: sqlite3.Connection) -> None:
             "UPDATE history SET minute_until = ?, hour_until = ?, day_until = ?, raw_since = ?",
             (*until, since),
         )
+        energy.reopen(database, until[2], _END)
 
 
 def _raw_since(database: sqlite3.Connection) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from telemetry import END_OF_TIME
 from writer.file.transaction import transaction
-from writer.rollups import sessions
+from writer.rollups import energy, sessions
 from writer.rollups.tables import (
     CORE_HOUR,
     DAY,
@@ -43,11 +43,12 @@ class Marks(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Rows to add to tables of roll-ups, and the marks that are true then; or sessions."""
+    """Rows to add to tables of roll-ups, and the marks that are true then; or sessions; or energy."""
 
     rows: list[tuple[RollUp, _Rows]]
     marks: Marks
     sessions: sessions.Advance | None = None
+    energy: energy.Advance | None = None
 
 
 def read_marks(database: sqlite3.Connection) -> Marks:
@@ -61,8 +62,12 @@ def read_marks(database: sqlite3.Connection) -> Marks:
 
 
 def rolled_up_day(database: sqlite3.Connection) -> int:
-    """Return the start of the first day that is not in all roll-ups, sessions as well, Unix time, s."""
-    return floor(min(read_marks(database).day, sessions.done_until(database)), DAY)
+    """Return the start of the first day that is not in all roll-ups, Unix time, s.
+
+    Sessions and energy by program as well.
+    """
+    marks = read_marks(database).day, sessions.done_until(database), energy.done_until(database)
+    return floor(min(marks), DAY)
 
 
 def raw_rows_since(database: sqlite3.Connection) -> int:
@@ -102,14 +107,18 @@ def at_commit(database: sqlite3.Connection) -> None:
         write_step(database, step)
 
 
-def in_background(database: sqlite3.Connection, *, with_sessions: bool = True) -> bool:
+def in_background(
+    database: sqlite3.Connection, *, with_sessions: bool = True, with_energy: bool = True
+) -> bool:
     """Do one step, in a transaction of its own; return False where there was nothing left to do.
 
     What takes long, reading an hour of rows, is done without the write lock. ``with_sessions`` is False while
-    rows of the past come in: each of them would begin them anew.
+    rows of the past come in: each of them would begin them anew. ``with_energy`` is False where somebody
+    waits: it takes as long as all else.
     """
     (version,) = database.execute("PRAGMA data_version").fetchone()
-    step = next_step(database, newest_minute(database), with_sessions=with_sessions)
+    newest = newest_minute(database)
+    step = next_step(database, newest, with_sessions=with_sessions, with_energy=with_energy)
     if step is None:
         return False
     with transaction(database):
@@ -119,13 +128,18 @@ def in_background(database: sqlite3.Connection, *, with_sessions: bool = True) -
 
 
 def next_step(
-    database: sqlite3.Connection, until: int, *, small: bool = False, with_sessions: bool = True
+    database: sqlite3.Connection,
+    until: int,
+    *,
+    small: bool = False,
+    with_sessions: bool = True,
+    with_energy: bool = True,
 ) -> Step | None:
     """Read the next step towards ``until``, the start of a minute; None where there is nothing left to do.
 
     A step is a day of days, else an hour of hours, else up to an hour of minutes, else sessions: whichever is
-    behind. A day is made after its sessions, since its raw rows may be dropped then. ``small``: None as well
-    where the step has more than MOST_SAMPLES samples.
+    behind. A day is made after its sessions, since its raw rows may be dropped then. Energy by program comes
+    last. ``small``: None as well where the step has more than MOST_SAMPLES samples, or is one of energy.
     """
     marks = read_marks(database)
     if (day := floor(min(marks.hour, sessions.done_until(database)), DAY)) > marks.day:
@@ -134,14 +148,21 @@ def next_step(
         return _hour(database, marks, hour, small=small)
     if until > marks.minute:
         return _minutes(database, marks, until)
-    made = sessions.read(database, marks.hour, small=small) if with_sessions else None
-    return Step([], marks, made) if made else None
+    if not with_sessions:
+        return None
+    if made := sessions.read(database, marks.hour, small=small):
+        return Step([], marks, made)
+    learned = energy.read(database, marks.hour) if with_energy and not small else None
+    return Step([], marks, energy=learned) if learned else None
 
 
 def write_step(database: sqlite3.Connection, step: Step) -> None:
     """Write what ``next_step`` read, in the transaction of the caller."""
     if step.sessions:
         sessions.write(database, step.sessions)
+        return
+    if step.energy:
+        energy.write(database, step.energy)
         return
     for table, rows in step.rows:
         database.executemany(table.upsert, rows)
@@ -234,18 +255,29 @@ def _added_up(database: sqlite3.Connection, table: RollUp, sql: str, **where: ob
 
 # --- late rows ---
 
-_EARLIEST = "SELECT MIN(time) FROM json_each(?) AS late CROSS JOIN system_sample AS s ON s.ts = late.value"
+_HOURS = (
+    "SELECT CAST(time AS INTEGER) / 3600 * 3600, MIN(time) FROM json_each(?) AS late "
+    "CROSS JOIN system_sample AS s ON s.ts = late.value WHERE time IS NOT NULL GROUP BY 1"
+)
 
 
-def add_late(database: sqlite3.Connection, samples: Iterable[int], since: int = 0) -> None:
+def add_late(
+    database: sqlite3.Connection, samples: Iterable[int], since: int = 0, *, is_copy: bool = False
+) -> None:
     """Add those of ``samples`` (their ts) that lie before a mark, with their cores and processes.
 
     In the transaction that stored them, once. Those before ``since`` are in the roll-ups already.
+    ``is_copy``: they come out of a damaged file, so that the days from theirs on are closed anew.
     """
     marks, late = read_marks(database), json.dumps(list(samples))
-    (earliest,) = database.execute(_EARLIEST, (late,)).fetchone()
-    if earliest is not None:
-        sessions.take_back(database, max(earliest, since))
+    hours = dict(database.execute(_HOURS, (late,)))
+    if hours:
+        earliest = max(min(hours.values()), since)
+        sessions.take_back(database, earliest)
+        if is_copy:
+            energy.reopen(database, int(earliest), int(END_OF_TIME))
+        else:
+            energy.take_back(database, hours)
     found = [
         (table, _added_up(database, table, table.of_rows(LATE), late=late, first=since, end=end))
         for table, end in ((SYSTEM_MINUTE, marks.minute), (SYSTEM_HOUR, marks.hour))

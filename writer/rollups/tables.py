@@ -39,7 +39,7 @@ class RollUp(NamedTuple):
 
     name: str
     view: str
-    """What it adds up"""
+    """What it adds up; empty: nothing of which each row adds its own"""
     size: int
     """s of a bucket"""
 
@@ -86,6 +86,11 @@ PROCESS_HOUR = RollUp("process_hour", "process_sums", HOUR)
 PROCESS_DAY = RollUp("process_day", "process_sums", DAY)
 TABLES = (SYSTEM_MINUTE, SYSTEM_HOUR, CORE_HOUR, PROCESS_HOUR, PROCESS_DAY)
 
+ENERGY_HOUR = RollUp("energy_hour", "", HOUR)
+ENERGY_DAY = RollUp("energy_day", "", DAY)
+OF_ENERGY = (ENERGY_HOUR, ENERGY_DAY)
+"""What is no sum of rows: writer/rollups/energy.py makes them"""
+
 NAMELESS = 0
 """``name_id`` of rows without a name"""
 
@@ -110,7 +115,7 @@ def _declared() -> Mapping[str, _Declared]:
     """Read the tables from the schema, not from a user's database, which may have columns of their own."""
     with schema.plain_model(schema.LATEST) as model:
         found = {}
-        for table in TABLES:
+        for table in (*TABLES, *OF_ENERGY):
             info = model.execute(f"PRAGMA table_info({table.name})").fetchall()
             keys = tuple(name for _, name, *_, key in info if key)
             found[table.name] = _Declared(keys, {name: _how(name) for _, name, *_, key in info if not key})

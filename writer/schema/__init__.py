@@ -35,7 +35,14 @@ def fills(had: Mapping[str, Collection[str]]) -> Iterator[str]:
         yield from (it for it in found if (match := _UPDATES.match(it)) and match[1] in lacked)
 
 
-VIEWS = {"training_view": 1, "system_sums": 4, "core_sums": 4, "process_sums": 4, "session_row": 10}
+VIEWS = {
+    "training_view": 1,
+    "system_sums": 4,
+    "core_sums": 4,
+    "process_sums": 4,
+    "session_row": 10,
+    "energy_row": 12,
+}
 """The views that are made anew, each with the version that brought it"""
 
 COMPACT = {"cpu_core": "core_row", "process_sample": "process_row"}

@@ -103,3 +103,19 @@ SELECT sums.ts,
        s.run_id,
        s.seq
 FROM system_sums AS sums CROSS JOIN system_sample AS s ON s.ts = sums.ts;
+
+-- One row a sample: what energy by program is learned from, within the bounds of system_sums.
+CREATE VIEW energy_row AS
+SELECT sums.ts,
+       sums.time,
+       CAST(sums.interval_us AS INTEGER)                            AS interval_us,
+       CAST(sums.covered_us AS INTEGER)                             AS covered_us,
+       CAST(sums.discharged_uj AS INTEGER)                          AS discharged_uj,
+       iif(s.cpu_total BETWEEN 0 AND 100, s.cpu_total, NULL)        AS cpu_total,
+       iif(s.cpu_unowned BETWEEN 0 AND 100, s.cpu_unowned, NULL)    AS cpu_unowned,
+       iif(s.cpu_freq BETWEEN 1 AND 1e5, s.cpu_freq, NULL)          AS cpu_freq,
+       iif(s.brightness BETWEEN 0 AND 100, s.brightness, NULL)      AS brightness,
+       iif(s.suspended BETWEEN 0 AND 1e12, s.suspended, 0.0)        AS suspended,
+       iif(typeof(s.run_id) = 'integer', s.run_id, NULL)            AS run_id,
+       iif(typeof(s.seq) = 'integer', s.seq, NULL)                  AS seq
+FROM system_sums AS sums CROSS JOIN system_sample AS s ON s.ts = sums.ts;

@@ -12,7 +12,7 @@ from pathlib import Path
 from telemetry.service import RateLimited
 from writer.file.disk import disk_of
 from writer.mending import review_clock
-from writer.rollups import steps
+from writer.rollups import energy, steps
 from writer.rollups.retention import FOLDED, HOUSEKEEPING, Limits, Retention, day, note_limits
 from writer.rollups.witness import look
 from writer.store import Store
@@ -197,6 +197,10 @@ class _Progress:
         if ended:
             if self._has_told:
                 log.info("rolled up, until %s", day(marks.minute))
-        elif done >= self._told + 10 or now >= self._told_at + _EVERY:
+        elif marks.minute >= self._end and now >= self._told_at + _EVERY:
+            until = store.apply(energy.done_until) or 0
+            log.info("energy by program is stored until %s", day(until))
+            self._told_at = now
+        elif marks.minute < self._end and (done >= self._told + 10 or now >= self._told_at + _EVERY):
             log.info("rolling up: %d %%, until %s", done, day(marks.minute))
             self._told, self._told_at, self._has_told = done, now, True

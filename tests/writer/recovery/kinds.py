@@ -20,7 +20,7 @@ BIG = (
     "core_hour",
     "process_hour",
 )
-WITHOUT_ROWID = ("core_row", "process_row", "core_hour", "process_hour")
+WITHOUT_ROWID = ("core_row", "process_row", "core_hour", "process_hour", "energy_hour")
 Content = dict[str, set[tuple[object, ...]]]
 """The rows of each table"""
 

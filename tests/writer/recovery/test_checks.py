@@ -36,7 +36,7 @@ def test_a_sound_database_is_found_sound(recorded: Path, checks: Checks) -> None
     assert value(recorded, "SELECT MIN(value) FROM setting WHERE name LIKE 'checked %'") == NOW
 
 
-@pytest.mark.parametrize("page", [60, 240, 500])
+@pytest.mark.parametrize("page", [80, 240, 500])
 def test_a_damaged_page_is_found(recorded: Path, checks: Checks, page: int) -> None:
     damage(recorded, "run", page=page)
     with Store(recorded) as store:

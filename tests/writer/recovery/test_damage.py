@@ -31,7 +31,7 @@ def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
     assert not was_left_unclean(recorded)
 
 
-@pytest.mark.parametrize("page", after(1, [60, 700]))
+@pytest.mark.parametrize("page", after(1, [80, 700]))
 def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
     damage(recorded, "run", page=page)
     with GuardedStore(recorded, LOG) as guarded:

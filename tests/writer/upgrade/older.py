@@ -74,6 +74,8 @@ def lower_to_8(database: sqlite3.Connection) -> None:
     for table in later:
         database.execute(f"DROP TABLE {table}")
     database.executescript(
+        "ALTER TABLE history DROP COLUMN energy_until;"
+        "ALTER TABLE history DROP COLUMN energy_hour_since;"
         "ALTER TABLE process_hour DROP COLUMN cpu_us;"
         "ALTER TABLE process_day DROP COLUMN cpu_us;"
         "CREATE TABLE names AS SELECT name_id, name FROM process_name;"

@@ -43,7 +43,8 @@ def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
             "VALUES (1, 'old', 'pi', 'boot', 100, 95.0, 1);"
             "INSERT INTO system_sample (ts, time, interval, run_id, seq) VALUES (100, 100.5, 5.0, 1, 1);"
             "INSERT INTO cpu_core VALUES (100, 0, 12.3);"
-            "INSERT INTO process_sample VALUES (100, 1, 'init', 1.25, 0.125, 7, NULL);"
+            "INSERT INTO process_sample (ts, pid, name, cpu, mem, start, children) "
+            "VALUES (100, 1, 'init', 1.25, 0.125, 7, NULL);"
         )
     return found
 

@@ -1,0 +1,138 @@
+"""Energy by program of a window: hours and days as stored, and the rest divided by what is known now.
+
+A part is what one column of the model took (telemetry/energy_model/columns.py); a program is a name_id.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from query.energy_samples import HOUR, Recorded, Span, hours
+from query.learning import Learned
+from query.window import History
+from telemetry import END_OF_TIME
+from telemetry.energy_model.cells import UNATTRIBUTED, cell, divide, largest_remainders
+from telemetry.energy_model.day import divided
+from telemetry.energy_model.features import features
+from telemetry.energy_model.learner import busiest, cpu_time
+
+MOST_RAW: Final = 17_280
+"""Samples that are divided as they are asked for: a day of them, every 5 s. Mostly it is an hour or two."""
+_DAY: Final = 86_400
+_STORED: Final = (
+    "SELECT name_id, SUM(uj), SUM(pm_uj), SUM(cpu_us) FROM {} WHERE bucket >= ? AND bucket < ? GROUP BY 1"
+)
+_MEASURED: Final = "SELECT TOTAL(discharged_uj) FROM system_{} WHERE bucket >= ? AND bucket < ?"
+
+
+class Row(NamedTuple):
+    """What one line tells."""
+
+    uj: int
+    pm_uj: int
+    """Nine in ten true values are within ± so much"""
+    cpu_us: int
+    predicted: float = 0.0
+    """J"""
+
+    def plus(self, other: Row) -> Row:
+        """Return the sum of both."""
+        return Row(
+            self.uj + other.uj,
+            self.pm_uj + other.pm_uj,
+            self.cpu_us + other.cpu_us,
+            self.predicted + other.predicted,
+        )
+
+
+Rows = dict[int, Row]
+
+
+def parts_of(
+    connection: sqlite3.Connection, start: float, stop: float, history: History, known: Learned
+) -> tuple[Rows, bool]:
+    """Return the parts of ``start`` <= time < ``stop``, and whether they are all.
+
+    What is missing to the energy of the window is left to the caller.
+    """
+    rows: Rows = {}
+    start, stop = min(start, END_OF_TIME), min(stop, END_OF_TIME)
+    first = -(-start // HOUR) * HOUR
+    last = min(stop, history.energy_until) // HOUR * HOUR
+    if first >= last:
+        first = last = stop
+    _add(rows, _of_stored_hours(connection, first, last, history))
+    for bucket, taught in known.open_hours.items():
+        if first <= bucket < last:
+            found, used = divided(taught, known.known, known.idle), taught.learned.cpu_us
+            _add(rows, ((it, Row(*found.get(it, (0, 0)), used.get(it, 0))) for it in {*found, *used}))
+    left = MOST_RAW
+    for begin, end in ((start, first), (last, stop)):
+        raw = max(begin, history.raw_since)
+        for bucket in range(int(begin // HOUR * HOUR), int(min(end, raw)), HOUR):
+            span = max(begin, bucket), min(end, bucket + HOUR)
+            _add(rows, _share(connection, *span, history))
+        for hour in hours(connection, Span(raw, end, MOST_RAW)) if raw < end else ():
+            _add(rows, _of_samples(hour, known))
+            left -= len(hour.readings)
+    return rows, left > 0
+
+
+def _of_stored_hours(
+    connection: sqlite3.Connection, first: float, last: float, history: History
+) -> Iterator[tuple[int, Row]]:
+    """Yield the parts of whole hours of days that are closed: of whole days by day."""
+    day, end = -(-first // _DAY) * _DAY, last // _DAY * _DAY
+    spans = [("energy_day", day, end), ("energy_hour", end, last)] if day <= end else []
+    for table, begin, until in [("energy_hour", first, day if spans else last), *spans]:
+        since = history.energy_hour_since if table == "energy_hour" else 0
+        if begin < min(since, until):
+            yield from _share(connection, begin, min(since, until), history)
+        for column, *values in connection.execute(_STORED.format(table), (max(begin, since), until)):
+            yield column, Row(*values)
+
+
+def _share(
+    connection: sqlite3.Connection, start: float, stop: float, history: History
+) -> Iterator[tuple[int, Row]]:
+    """Yield the parts of a part of an hour, or of a day, of which no more is there than their sums.
+
+    They are taken to be the same all along.
+    """
+    size, table = (HOUR, "energy_hour") if start >= history.energy_hour_since else (_DAY, "energy_day")
+    bucket = start // size * size
+    (whole,) = connection.execute(_MEASURED.format("hour"), (bucket, bucket + size)).fetchone()
+    finest = "minute" if start % HOUR or stop % HOUR else "hour"
+    (part,) = connection.execute(_MEASURED.format(finest), (start, stop)).fetchone()
+    for column, *values in connection.execute(_STORED.format(table), (bucket, bucket + size)):
+        yield column, Row(*(int(value * part / whole) if whole else 0 for value in values))
+
+
+def _of_samples(hour: Recorded, known: Learned) -> Iterator[tuple[int, Row]]:
+    columns = busiest(hour.readings)
+    used = cpu_time(hour.readings, columns)
+    weighed = cell(hour.readings, [features(it, known.exponent, columns) for it in hour.readings])
+    found = divide(weighed, hour.discharged_uj, known.model, known.idle)
+    for column in {*found, *used}:
+        yield column, Row(*found.get(column, (0, 0)), used.get(column, 0))
+
+
+def _add(rows: Rows, more: Iterable[tuple[int, Row]]) -> None:
+    for column, row in more:
+        rows[column] = rows[column].plus(row) if column in rows else row
+
+
+def completed(rows: Mapping[int, Row], measured_uj: int) -> Rows:
+    """Return parts that sum to what was measured: what is missing is unattributed, what is too much shrinks.
+
+    Too much is stored where rows of a day were deleted after it was closed.
+    """
+    told = sum(row.uj for row in rows.values())
+    if told <= measured_uj:
+        rest = rows.get(UNATTRIBUTED, Row(0, 0, 0))
+        more = measured_uj - told
+        return {**rows, UNATTRIBUTED: rest._replace(uj=rest.uj + more)} if more else dict(rows)
+    whole = largest_remainders({it: row.uj * measured_uj / told for it, row in rows.items()}, measured_uj)
+    return {column: row._replace(uj=whole[column]) for column, row in rows.items()}

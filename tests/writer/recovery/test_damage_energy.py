@@ -1,0 +1,85 @@
+"""Energy by program when a damaged database is copied over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.writer.reading import Rows, rows, value
+from tests.writer.recovery.damaged import LOG, leaves, overwrite, wait_for_salvage, work_off
+from tests.writer.rollups.drained import BEGIN, DAY, days
+from writer.file.disk import Disk
+from writer.recovery.guarded_store import GuardedStore
+from writer.rollups.retention import Limits, Retention
+from writer.store import Store
+
+SINCE = BEGIN + 3 * DAY
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Four days that are closed, of which the first three were dropped, and one that is open."""
+    path = tmp_path / "telemetry.db"
+    samples = days(5)
+    with Store(path) as store:
+        for first in range(0, len(samples), 400):
+            store.append(samples[first : first + 400], 0.0)
+        work_off(store)
+        retention = Retention(Limits(1 << 40, 1.0 * DAY), lambda: Disk(1 << 40, 1 << 41))
+        while store.apply(retention.step):
+            store.invalidate()
+    assert value(path, "SELECT raw_since FROM history") == SINCE
+    return path
+
+
+def copied_over(path: Path) -> None:
+    with GuardedStore(path, LOG) as guarded:
+        guarded.store.replace("for the test")
+        wait_for_salvage(guarded)
+        work_off(guarded.store)
+
+
+def named(path: Path, table: str) -> Rows:
+    """The rows of a table, with names for their numbers: a copy gives these anew."""
+    return rows(
+        path,
+        f"SELECT bucket, coalesce(name, name_id), uj, pm_uj, cpu_us, hours FROM {table} "
+        "LEFT JOIN process_name USING (name_id) WHERE bucket < ? ORDER BY 1, 2",
+        SINCE,
+    )
+
+
+def measured(path: Path) -> Rows:
+    return rows(
+        path,
+        "SELECT bucket, discharged_uj FROM system_hour WHERE discharged_uj > 0 AND bucket < ? ORDER BY 1",
+        BEGIN + 4 * DAY,
+    )
+
+
+def test_dropped_days_are_taken_over_and_the_others_are_closed_anew(path: Path) -> None:
+    before = {table: named(path, table) for table in ("energy_hour", "energy_day")}
+    assert len(before["energy_day"]) > 3 * 5
+    expected = measured(path)
+    copied_over(path)
+    assert {table: named(path, table) for table in before} == before
+    assert measured(path) == expected
+    assert rows(path, "SELECT bucket, SUM(uj) FROM energy_hour GROUP BY 1 ORDER BY 1") == expected
+    assert rows(path, "SELECT day FROM energy_model") == [(SINCE,)]
+
+
+def test_a_day_that_is_lost_is_made_of_its_hours(path: Path) -> None:
+    before = named(path, "energy_day")
+    overwrite(path, leaves(path, "energy_day"))
+    copied_over(path)
+    assert named(path, "energy_day") == before
+
+
+def test_what_cannot_be_read_is_left_out_and_told(path: Path) -> None:
+    pages = leaves(path, "energy_hour")
+    before = {*named(path, "energy_hour")}
+    overwrite(path, pages[:1])
+    copied_over(path)
+    assert {*named(path, "energy_hour")} <= before
+    assert value(path, "SELECT COUNT(*) FROM loss WHERE table_name = 'energy_hour'") == 1
