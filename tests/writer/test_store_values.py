@@ -61,6 +61,15 @@ def test_health_is_stored_where_it_changed_and_once_an_hour_at_most(store: Store
     ]
 
 
+@pytest.mark.parametrize(("later", "stored"), [(3599, [40.0]), (3601, [40.0, 39.5])])
+def test_what_a_pack_holds_is_stored_anew_after_an_hour(
+    store: Store, later: int, stored: list[float]
+) -> None:
+    for at, full in ((0, 40.0), (later, 39.5)):
+        store.append([of_pack(at, "BAT0", Health(full, 50.0, "Wh", 210))], NOW)
+    assert rows(store.path, "SELECT full FROM battery_health ORDER BY time") == [(it,) for it in stored]
+
+
 def of_pack(at: int, name: str, health: Health) -> Sample:
     return sample(at + 1, ts=NOW + at)._replace(battery=BATTERY._replace(name=name, health=health))
 
