@@ -37,7 +37,7 @@ GROUPS: Final = (
     ),
     Group(
         "is it recording, and what needs attention",
-        ("status", "alert"),
+        ("status", "gaps", "alert"),
         "telemetry-query alert --below 20 --notify",
     ),
 )

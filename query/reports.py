@@ -63,6 +63,7 @@ from query.columns import (
     exported,
 )
 from query.energy_reports import BLAME, MODEL
+from query.recording_reports import GAPS
 from query.report import Option, Report, Variant
 from query.rollups import CORE, PROCESS, SYSTEM
 
@@ -311,6 +312,8 @@ REPORTS: Final = (
             Column("oldest", UNIX, "time of the oldest of them", kind="time"),
             Column("newest", UNIX, "time of the newest of them", kind="time"),
             Column("newest_age_s", "s", "age of that one", kind="duration"),
+            Column("last_gap", UNIX, "when the newest gap began: see gaps", kind="time"),
+            Column("last_gap_cause", "", "why nothing was recorded then", kind="text"),
             Column("gaps", "", "stretches of samples that were lost for good"),
             Column("samples_lost", "", "samples lost in those"),
             Column("misdated", "", "samples that a wrong clock dated: no other figure includes them"),
@@ -326,8 +329,10 @@ REPORTS: Final = (
         ),
         sums=SYSTEM,
         note="status_note",
+        finds="query.sessions:open_sessions",
         vertical=True,
     ),
+    GAPS,
 )
 
 BY_NAME: Final = {report.name: report for report in REPORTS}

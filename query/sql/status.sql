@@ -1,4 +1,8 @@
 WITH
+{{include gap_pieces: }},
+last_gap AS (
+    SELECT start, cause FROM found WHERE stop - start > 1 AND start < :stop ORDER BY start DESC LIMIT 1
+),
 {{include system_pieces: samples}},
 held AS (
     SELECT coalesce(SUM(samples), 0) AS samples FROM piece
@@ -24,6 +28,8 @@ SELECT :database                                                            AS d
         ))                                                                  AS oldest,
        CASE WHEN :last >= :start THEN :last END                             AS newest,
        CASE WHEN :last >= :start THEN :now - :last END                      AS newest_age_s,
+       (SELECT start FROM last_gap)                                         AS last_gap,
+       (SELECT cause FROM last_gap)                                         AS last_gap_cause,
        (SELECT COUNT(*) FROM gap)                                           AS gaps,
        (SELECT coalesce(SUM(last_seq - first_seq + 1), 0) FROM gap)         AS samples_lost,
        (SELECT COUNT(*) FROM system_sample

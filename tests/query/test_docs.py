@@ -172,7 +172,20 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
             "on_ac",
             "throttled",
         ),
-        *("full", "design", "unit", "cycles", "level", "full_runs", "app", "user", "processes", "local_time"),
+        *(
+            "full",
+            "design",
+            "unit",
+            "cycles",
+            "level",
+            "full_runs",
+            "app",
+            "user",
+            "processes",
+            "local_time",
+            "cause",
+            "last_gap_cause",
+        ),
     }
 
 

@@ -94,6 +94,9 @@ def test_a_report_of_the_window_says_the_same(
         if report.name == "sessions":  # one that goes on behind the window has not ended in its snapshot
             rows = [row for row in rows if row["kind"] == "discharge"]
             assert len(rows) == 2
+        if report.name == "gaps":  # what one before the window's first sample began with is not in it
+            rows = [row for row in rows if row["start"] >= FIRST + 2 * DAY and row["end"] < FIRST + 4 * DAY]
+            assert rows
         said.append((rows, err))
     assert said[0] == said[1]
 

@@ -1,0 +1,36 @@
+-- When nothing was recorded. A run that begins after the newest sample before it tells a stop of the sampler, or of the
+-- machine, where its boot is another one; the table gap tells what was published and lost; sessions tell sleeps, and holes in
+-- rows without a run, which the original logger made. A clock that was set back leaves no span.
+{{include session_pieces: }},
+begun AS (
+    SELECT run_id, boot_id, started, (SELECT MAX(ts) FROM system_sample AS s WHERE s.ts < run.first_ts) AS before_ts
+    FROM run
+    WHERE started > :start
+),
+found (start, stop, cause, lost) AS (
+    SELECT s.time, begun.started, iif(b.boot_id IS NULL, 'unknown', iif(b.boot_id = begun.boot_id, 'sampler stopped', 'off')), NULL
+    FROM begun JOIN system_sample AS s ON s.ts = before_ts LEFT JOIN run AS b ON b.run_id = s.run_id
+
+    UNION ALL
+
+    SELECT start, stop, 'asleep', NULL FROM every_session WHERE kind = 'sleep'
+
+    UNION ALL
+
+    SELECT start, stop, 'unknown', NULL
+    FROM every_session
+    WHERE kind = 'hole'
+      AND NOT EXISTS (SELECT 1 FROM run WHERE started > every_session.start AND started <= every_session.stop + 1)
+      AND NOT EXISTS (SELECT 1 FROM gap JOIN system_sample AS s USING (run_id)
+                      WHERE s.seq = gap.last_seq + 1 AND s.time BETWEEN every_session.start AND every_session.stop + 3600)
+
+    UNION ALL
+
+    SELECT coalesce(before.time, run.started), coalesce(after.time - after.interval, gap.noticed), 'lost', last_seq - first_seq + 1
+    FROM gap
+    JOIN run USING (run_id)
+    LEFT JOIN system_sample AS before
+        ON before.run_id = gap.run_id
+       AND before.seq = (SELECT MAX(seq) FROM system_sample AS s WHERE s.run_id = gap.run_id AND s.seq < gap.first_seq)
+    LEFT JOIN system_sample AS after ON after.run_id = gap.run_id AND after.seq = gap.last_seq + 1
+)
