@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
@@ -92,13 +93,20 @@ def document(window: tuple[float, float], sections: Sequence[Section]) -> str:
 
 
 def write(text: str, out: Path) -> None:
-    """Write a file in one step: a reader sees the old page or the new one. Raises UserError."""
-    if out.exists() and not out.is_file():
-        raise UserError(f"{out} is not a regular file; give another one with --out")
-    part = out.with_name(f".{out.name}.part")
+    """Write a file in one step: a reader sees the old page or the new one. Raises UserError.
+
+    A symbolic link is followed. The temporary file is a new one: another user's link in a shared
+    directory is not written through.
+    """
+    target = Path(os.path.realpath(out))
+    part = target.with_name(f".{target.name}.part")
     try:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
-        part.replace(out)
+        if target.exists() and not target.is_file():
+            raise UserError(f"{out} is not a regular file; give another one with --out")
+        part.unlink(missing_ok=True)  # of a page that was interrupted
+        with part.open("x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        part.replace(target)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     finally:

@@ -169,6 +169,33 @@ def test_a_page_replaces_an_older_one_and_nothing_else(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_link_is_followed_and_none_is_written_through(recording: Recording, tmp_path: Path) -> None:
+    recording.run()
+    recording.sample(NOON)
+    recording.database.commit()
+    (tmp_path / "page.html").symlink_to(tmp_path / "real.html")
+    (tmp_path / "other.txt").write_text("other")
+    (tmp_path / ".real.html.part").symlink_to(tmp_path / "other.txt")
+    argv = ["--db", str(recording.path), "page", "--out", str(tmp_path / "page.html")]
+    assert main(argv, lambda: NOON) == 0
+    assert (tmp_path / "page.html").is_symlink()
+    assert (tmp_path / "real.html").read_text().startswith("<!DOCTYPE html>")
+    assert (tmp_path / "other.txt").read_text() == "other"
+
+
+def test_a_name_that_is_too_long_is_one_line(
+    recording: Recording, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording.run()
+    recording.sample(NOON)
+    recording.database.commit()
+    argv = ["--db", str(recording.path), "page", "--out", str(tmp_path / ("a" * 300))]
+    assert main(argv, lambda: NOON) == 1
+    err = capsys.readouterr().err
+    assert err.endswith("cannot be written: File name too long\n")
+    assert err.count("\n") == 1
+
+
 # --- series ----------------------------------------------------------------------------------------
 
 
