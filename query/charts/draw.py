@@ -17,6 +17,8 @@ _TOP: Final = 22.0
 _BOTTOM: Final = 24.0
 _PANEL: Final = 150.0
 _STRIP: Final = 12.0
+_STRIP_PARTS: Final = {"discharge": 0.65, "sleep": 0.3}
+"""Of the height of the strip, so that kinds differ in black and white; others are as high as it"""
 _TIME_MARKS: Final = 8
 _BAR: Final = 24.0
 _WIDEST_BAR: Final = 48.0
@@ -101,7 +103,10 @@ def over_time(
         parts += _panel(across, top, panel, found)
         y = top + _PANEL + 8
     if spans:
-        parts += [_block(across, it, y, _STRIP, it.kind) for it in spans if it.kind != "rest"]
+        for it in spans:
+            if it.kind != "rest":
+                high = _STRIP * _STRIP_PARTS.get(it.kind, 1.0)
+                parts.append(_block(across, it, y + _STRIP - high, high, it.kind))
         y += _STRIP + 2
     for moment, text in time_marks(*window, _TIME_MARKS):
         x = across.place(moment)

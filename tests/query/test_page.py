@@ -252,6 +252,14 @@ def test_spans_are_told_and_holes_go_through_the_panels() -> None:
     assert [it.attrib["width"] for it in found] == ["292.0"] * 4
 
 
+def test_kinds_of_the_strip_differ_in_height() -> None:
+    spans = [Span(kind, NOON, NOON + 300) for kind in ("charge", "discharge", "sleep")]
+    text = over_time(HEAD, (NOON, NOON + 600), [], [Panel("W", [POWER])], spans)
+    found = [it.attrib for it in ElementTree.fromstring(text).findall(f"{SVG}rect")]
+    assert len({it["height"] for it in found}) == 3
+    assert len({round(float(it["y"]) + float(it["height"]), 1) for it in found}) == 1
+
+
 def test_bars_are_as_tall_as_their_values() -> None:
     text = columns(HEAD, "Wh", [Bar("Mon", [("awake", 6.0), ("asleep", 2.0)]), Bar("Tue", [("awake", 8.0)])])
     found = ElementTree.fromstring(text).findall(f"{SVG}rect")
