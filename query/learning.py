@@ -64,12 +64,13 @@ def learned(connection: sqlite3.Connection, stop: float) -> Learned:
     lessons = [hour.learned for hour in found.values()]
     known = knowledge([*days, taught_by(lessons)], rows[0][0] if rows else None)
     if known.models:
-        idle = idle_of_hours(lessons, known.exponent_now) if lessons else rows[0][1]
+        idle = idle_of_hours(lessons, known.exponent_now, rows[0][1] if rows else 0.0)
         seconds = sum(row[2] for row in rows) / 1e6 + _seconds(lessons, known)
         return Learned(known, idle, seconds / 3600, found)
     lessons = [hour for _, hour in of_samples(connection, stop, Knowledge())]
     known = knowledge([taught_by(lessons)], None)
-    return Learned(known, idle_of_hours(lessons, known.exponent_now), _seconds(lessons, known) / 3600, {})
+    idle = idle_of_hours(lessons, known.exponent_now, 0.0)
+    return Learned(known, idle, _seconds(lessons, known) / 3600, {})
 
 
 def of_samples(connection: sqlite3.Connection, stop: float, known: Knowledge) -> list[tuple[Recorded, Hour]]:

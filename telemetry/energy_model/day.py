@@ -36,14 +36,17 @@ class Closed(NamedTuple):
     taught: Taught
 
 
-def close(hours: Sequence[OpenHour], past: Sequence[Taught], exponent: float | None) -> Closed:
+def close(
+    hours: Sequence[OpenHour], past: Sequence[Taught], exponent: float | None, idle_before: float = 0.0
+) -> Closed:
     """Learn a day, and divide the energy of its hours by what is known then.
 
     ``past``: the days with battery before it that still count. ``exponent``: None where it is not decided.
+    ``idle_before``: W, of the day before.
     """
     taught = taught_by([hour.learned for hour in hours])
     known = knowledge([*past, taught], exponent)
-    idle = idle_of_hours([hour.learned for hour in hours], known.exponent_now)
+    idle = idle_of_hours([hour.learned for hour in hours], known.exponent_now, idle_before)
     return Closed(known, idle, [divided(hour, known, idle) for hour in hours], taught)
 
 
@@ -69,10 +72,11 @@ def knowledge(days: Sequence[Taught], exponent: float | None) -> Knowledge:
     return refit(by_exponent, exponent)._replace(lag_sums=lags)
 
 
-def idle_of_hours(hours: Sequence[Hour], exponent: float) -> float:
-    """Return the idle power of hours, W."""
+def idle_of_hours(hours: Sequence[Hour], exponent: float, before: float) -> float:
+    """Return the idle power of hours, W; ``before`` where none of them was long enough to tell."""
     found = [hour.lessons[exponent].hour for hour in hours if exponent in hour.lessons]
-    return idle_of([(hour.idle, hour.quiet) for hour in found if hour.idle is not None])
+    told = [(hour.idle, hour.quiet) for hour in found if hour.idle is not None]
+    return idle_of(told) if told else before
 
 
 def divided(hour: OpenHour, known: Knowledge, idle: float) -> dict[int, Part]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from telemetry.energy_model import stored
 from telemetry.energy_model.cells import UNATTRIBUTED
+from telemetry.energy_model.columns import IDLE
 from telemetry.energy_model.day import OpenHour, close, taught_by
 from telemetry.energy_model.features import Reading
 from telemetry.energy_model.learner import Knowledge, learn
@@ -92,3 +93,21 @@ def test_what_is_known_does_not_depend_on_how_the_hours_come() -> None:
     assert both[0] == both[1]
     assert lessons == [learn(part, 0, Knowledge()) for part in parts]
     assert pytest.approx(2 * 3600, abs=60) == sum(it.lessons[1.0].cell.seconds for it in lessons) / 1e5
+
+
+def test_a_day_that_is_too_short_has_the_idle_power_of_the_day_before() -> None:
+    """A few samples make no block: with an idle power of 0 all of them would be (unattributed)."""
+    (day,) = days(plan(3), 1)
+    long = day.readings
+    taught = OpenHour(measured(long), learn(long, 0, Knowledge()))
+    before = close([taught], [], None)
+    assert before.idle > 0.5
+    short = long[:10]
+    closed = close(
+        [OpenHour(measured(short), learn(short, 0, before.knowledge))],
+        [before.taught],
+        before.knowledge.exponent,
+        before.idle,
+    )
+    assert closed.idle == before.idle
+    assert closed.parts[0][IDLE].uj > 0.1 * measured(short)

@@ -39,7 +39,9 @@ WHERE bucket >= ? AND bucket < ? AND discharged_uj > 0
 _OPEN_HOURS: Final = """
 SELECT bucket, coalesce((SELECT discharged_uj FROM system_hour AS s WHERE s.bucket = l.bucket), 0), lesson
 FROM energy_lesson AS l WHERE bucket >= ? AND bucket < ? ORDER BY bucket"""
-_LAST_DAYS: Final = "SELECT exponent, taught, rates FROM energy_model WHERE day < ? ORDER BY day DESC LIMIT ?"
+_LAST_DAYS: Final = (
+    "SELECT exponent, taught, rates, idle FROM energy_model WHERE day < ? ORDER BY day DESC LIMIT ?"
+)
 FORGET: Final = "UPDATE energy_model SET taught = NULL, rates = NULL, quiet = NULL WHERE taught IS NOT NULL"
 _FORGET_OLD: Final = f"""{FORGET} AND day < (
     SELECT MIN(day) FROM (
@@ -152,10 +154,10 @@ def _known(database: sqlite3.Connection, day: int) -> Knowledge:
     if not rows:
         return Knowledge()
     lags: Sums = {}
-    for _, taught, _ in rows:
+    for _, taught, *_ in rows:
         if read_back := stored.read_taught(taught):
             add(lags, read_back.lags)
-    exponent, _, rates = rows[0]
+    exponent, _, rates, _ = rows[0]
     return Knowledge(stored.read_models(rates) or {}, exponent, lags)
 
 
@@ -168,9 +170,9 @@ def _close(database: sqlite3.Connection, day: int) -> ClosedDay:
         buckets.append(bucket)
         hours.append(OpenHour(discharged, stored.read_hour(lesson) or Hour({}, {}, {})))
     rows = database.execute(_LAST_DAYS, (day, MOST_DAYS - 1)).fetchall()
-    past = [found for _, taught, _ in reversed(rows) if (found := stored.read_taught(taught))]
-    exponent = rows[0][0] if rows else None
-    return ClosedDay(day, buckets, [hour.learned for hour in hours], close(hours, past, exponent))
+    past = [found for _, taught, *_ in reversed(rows) if (found := stored.read_taught(taught))]
+    exponent, *_, idle = rows[0] if rows else (None, 0.0)
+    return ClosedDay(day, buckets, [hour.learned for hour in hours], close(hours, past, exponent, idle))
 
 
 def _write_day(database: sqlite3.Connection, it: ClosedDay) -> None:
