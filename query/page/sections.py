@@ -186,9 +186,10 @@ def _cpu(page: Page) -> Section:
 
 
 def _gaps(page: Page) -> Section:
-    asked = page.ask("sessions", _MOST_ROWS, kind=HOLE)
+    asked = page.ask("gaps", _MOST_ROWS)
     none = paragraph("The recording has no hole.")
-    return Section("gaps", "Not recorded", table(*asked, "Holes in the recording") if asked.rows else none)
+    told = table(*asked, "When nothing was recorded, and why") if asked.rows else none
+    return Section("gaps", "Not recorded", told)
 
 
 _SECTIONS: Final = (_battery, _energy, _programs, _sleep, _sessions, _health, _cpu, _gaps)

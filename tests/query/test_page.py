@@ -74,7 +74,8 @@ def test_every_section_has_its_chart_and_its_table(page: str) -> None:
     named = [picture.attrib["aria-labelledby"].split()[0] for picture in pictures(page)]
     charts = ("battery", "energy", "programs", "sleep", "health", "cpu")
     assert named == [f"{key}-chart-title" for key in charts]
-    assert len(reader.all("table")) == len(reader.all("caption")) == 6
+    assert len(reader.all("table")) == len(reader.all("caption")) == 7
+    assert "When nothing was recorded, and why" in reader.text
     assert "firefox" in reader.text
     assert "time left  " in reader.text
 
