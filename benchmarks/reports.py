@@ -42,7 +42,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("hotspots", *WHOLE),
     ("cores",),
     ("cores", *WHOLE),
-    ("correlate",),
+    ("correlate", "--rows"),
     ("health",),
 )
 """What is asked. Without --since, status, energy and hotspots are of all that there is. (export gives every

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from query.buckets import edges_of
 from query.choice import AS_THEY_ARE, Choice, chosen, ordered, places_of, position
 from query.columns import Column
-from query.report import Report, Variant, sql_text
+from query.report import Report, Variant, function, sql_text
 from query.steps import add_functions
 from query.values import shown_span, shown_time
 from query.window import History, Window, cut, history_of, window_of
@@ -69,6 +68,7 @@ def ask(
     """
     add_functions(connection)
     history = history_of(connection)
+    report = report._replace(window=variant.window or report.window)
     window = window_of(connection, report, history, parameters["since"], parameters["until"])
     bound = {**parameters, **variant.parameters, **window._asdict()}
     limit: int | None = parameters["limit"]
@@ -102,6 +102,8 @@ def ask(
     first = next(rows, None)
     told: Iterator[tuple[Any, ...]] = chain([first], rows) if first else iter(())
     said = _note(connection, report, bound) if first else _why_nothing(connection, report, window, history)
+    if ahead and not first:
+        said, ahead = f"{said}: {ahead}", None
     age = _age(connection, window, parameters["now"]) if first and report.tells_age else None
     said_beside = (window.remark, moved, _misdated(connection, report, window), age, said, ahead)
     remarks = list(filter(None, said_beside))
@@ -173,8 +175,7 @@ def _found(
     """Return what the report's own function finds, and what it says of that."""
     if report.finds is None:
         return {}, None
-    module, _, name = report.finds.partition(":")
-    found: tuple[Mapping[str, Any], str | None] = getattr(import_module(module), name)(connection, bound)
+    found: tuple[Mapping[str, Any], str | None] = function(report.finds)(connection, bound)
     return found
 
 

@@ -254,6 +254,8 @@ def _add_database(to: argparse.ArgumentParser) -> None:
 
 
 def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
+    for name, told in report.words:
+        to.add_argument(name.lower(), metavar=name, nargs="?", help=told.replace("%", "%%"))
     start = "the oldest sample"
     if report.window is not None:
         start = f"the last {report.window / 60:.0f} minutes up to the newest sample"

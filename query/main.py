@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from query import arguments, database, render
 from query.answer import ask
 from query.choice import Choice
-from query.report import variant_of
+from query.report import function, variant_of
 from query.reports import BY_NAME
 from query.times import InvalidTimeError, between, parse_time, through
 from telemetry.command import check_open_files, forget_output, run, say
@@ -83,6 +83,7 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     form = given["format"] or report.format
     render.check_format(form)
     window = _window(given, now)
+    asked = function(report.asks)(given, now) if report.asks else {}
     path: Path = given["db"] or _default_database()
 
     committed = _ask_writer("commit", given["control"], path)  # so that the report has the newest sample
@@ -90,6 +91,7 @@ def _report(given: Mapping[str, Any], now: float) -> None:
         limits = database.limits(connection, path)
         parameters = {
             **window,
+            **asked,
             **limits._asdict(),
             "limit": given["limit"],
             "now": now,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,12 +28,21 @@ class Variant(NamedTuple):
     """What its rows are of: ``piece`` is cut there."""
     adds: str = ""
     """What comes in the place of ``{{added}}`` in the SQL: more columns, a comma before each"""
+    window: float | None = None
+    """Seconds up to the newest sample that it has in place of those of the report."""
 
     def combined(self, later: Variant) -> Variant:
         """Return what this and a later option make of a report; the SQL is that of the later one."""
         parameters = {**self.parameters, **later.parameters}
         columns = self.columns + later.columns
-        return Variant(later.sql, parameters, columns, later.by or self.by, self.adds + later.adds)
+        return Variant(
+            later.sql,
+            parameters,
+            columns,
+            later.by or self.by,
+            self.adds + later.adds,
+            later.window or self.window,
+        )
 
 
 class Option(NamedTuple):
@@ -88,6 +98,11 @@ class Report(NamedTuple):
     that no other report loads what it needs."""
     limit_first: bool = False
     """Its limit keeps certain rows, such as the newest: --sort puts those in order, and no others."""
+    asks: str | None = None
+    """A function, as module:name, that makes parameters of what the user typed and of now, before a database
+    is opened. Raises UsageError."""
+    words: tuple[tuple[str, str], ...] = ()
+    """Arguments without a flag, which may be left out: name and help."""
     limits_itself: bool = False
     """What is beyond the limit is part of a row."""
     options: tuple[Option, ...] = ()
@@ -106,6 +121,13 @@ def sql_text(name: str) -> str:
     """
     text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
     return _INCLUDE.sub(lambda found: sql_text(found[1]).replace("{{columns}}", found[2]), text)
+
+
+def function(path: str) -> Callable[..., Any]:
+    """Return a function of a report, given as module:name."""
+    module, _, name = path.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), name)
+    return found
 
 
 def number(text: str, least: float, most: float) -> float:

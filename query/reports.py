@@ -62,6 +62,7 @@ from query.columns import (
     Column,
     exported,
 )
+from query.comparisons import COMPARE, CORRELATE, NO_PROCESS
 from query.energy_reports import BLAME, MODEL
 from query.recording_reports import GAPS
 from query.report import Option, Report, Variant
@@ -70,7 +71,6 @@ from query.rollups import CORE, PROCESS, SYSTEM
 TEN_MINUTES: Final = 600.0
 _OWNERS: Final = ("name", "app", "user")
 """What processes can be added up by"""
-_NO_PROCESS: Final = "no process recorded (does telemetry-sampler run with --top-procs 0?)"
 
 REPORTS: Final = (
     Report(
@@ -166,7 +166,7 @@ REPORTS: Final = (
             ),
         ),
         limit=20,
-        nothing=_NO_PROCESS,
+        nothing=NO_PROCESS,
         sums=PROCESS,
         options=(
             Option(
@@ -190,7 +190,7 @@ REPORTS: Final = (
             APP,
             USER._replace(in_table=False),
         ),
-        nothing=_NO_PROCESS,
+        nothing=NO_PROCESS,
         takes_at=True,
         tells_age=True,
         options=(
@@ -221,13 +221,8 @@ REPORTS: Final = (
         nothing="no core recorded",
         sums=CORE,
     ),
-    Report(
-        "correlate",
-        "power beside the busiest processes of each sample",
-        (TIME, TS._replace(in_table=False), WATTS, PID, NAME, CPU, MEM, CHILDREN),
-        window=TEN_MINUTES,
-        nothing=_NO_PROCESS,
-    ),
+    COMPARE,
+    CORRELATE,
     Report(
         "export",
         "every sample as a row of features and targets, oldest first",

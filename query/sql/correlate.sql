@@ -1,5 +1,4 @@
-SELECT s.time, s.ts, ABS(s.power) AS watts, p.pid, p.name, p.cpu, p.mem, p.children
-FROM system_sample AS s CROSS JOIN process_sample AS p ON p.ts = s.ts
-WHERE s.time >= :start AND s.time < :stop
-ORDER BY s.time DESC, s.ts DESC, p.cpu + coalesce(p.children, 0) DESC, p.cpu DESC, p.pid
+-- What query/correlate.py found, in its order.
+SELECT value ->> 0 AS name, value ->> 1 AS r, value ->> 2 AS w_per_core, value ->> 3 AS pm, value ->> 4 AS avg_cpu, value ->> 5 AS blocks
+FROM json_each(:programs)
 LIMIT coalesce(:limit, -1);

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from query.blame import CANNOT_SEE
+from query.correlate import BESIDE
 from query.main import main
 from query.reports import REPORTS
 from query.time_left import LITTLE
@@ -30,8 +31,21 @@ BLAME = (
     "little data: programs of which little was seen share one rate\n"
 )
 MODEL = "telemetry-query: little data: programs of which little was seen share one rate\n"
-SAID = {"recent": MORE, "drain": f"telemetry-query: {LITTLE}\n", "blame": BLAME, "model": MODEL}
+COMPARE = (
+    "telemetry-query: A is 2026-11-21 12:00:00 to 2026-11-21 12:45:00, "
+    "B is 2026-11-21 12:45:00 to 2026-11-21 13:30:00\n"
+)
+SAID = {
+    "recent": MORE,
+    "drain": f"telemetry-query: {LITTLE}\n",
+    "blame": BLAME,
+    "model": MODEL,
+    "compare": COMPARE,
+    "correlate": f"telemetry-query: {BESIDE}\n",
+}
 """What a report says beside its rows"""
+WORDS = {"compare": ("2026-11-21 12:00..2026-11-21 12:45", "2026-11-21 12:45..2026-11-21 13:30")}
+"""What it is asked for, where now is of another year"""
 
 COMMAND = [sys.executable, "-W", "error", "-m", "query.main"]
 NAMES = [report.name for report in REPORTS]
@@ -90,7 +104,7 @@ def inside(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_report_is_a_table_that_fits_a_small_screen(inside: Callable[..., Ran], name: str) -> None:
-    ran = inside("--db", "telemetry.db", name, "--format", "table", "--width", "90")
+    ran = inside("--db", "telemetry.db", name, *WORDS.get(name, ()), "--format", "table", "--width", "90")
     left_out: list[str] = []
     rest: list[str] = []
     for line in ran.err.splitlines(keepends=True):
@@ -104,7 +118,7 @@ def test_every_report_is_a_table_that_fits_a_small_screen(inside: Callable[..., 
 @pytest.mark.parametrize("form", ["json", "csv", "github"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_report_in_every_format(inside: Callable[..., Ran], name: str, form: str) -> None:
-    ran = inside("--db", "telemetry.db", name, "--format", form)
+    ran = inside("--db", "telemetry.db", name, *WORDS.get(name, ()), "--format", form)
     assert (ran.status, ran.err) == (0, SAID.get(name, ""))
     assert ran.out
 

@@ -155,6 +155,7 @@ def test_every_column_tells_its_unit_or_has_none() -> None:
     bare = {column.name for report in REPORTS for column in columns_of(report) if not column.unit}
     assert bare == {
         *("rate", "item", "value", "pm"),
+        *("a", "b", "diff", "differs", "r", "blocks"),
         *("kind", "wh_from", "flips"),
         *("status", "load1", "load5", "load15", "pid", "name", "appearances", "core", "samples"),
         *(

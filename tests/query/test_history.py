@@ -88,7 +88,7 @@ def test_an_edge_that_moves_is_told(half: Recording, query: Query, argv: tuple[s
         ("recent", "--limit", "5"),
         ("recent", "--since", "2026-11-21", "--limit", "99999"),
         ("top", "--at", "2026-11-21"),
-        ("correlate", "--limit", "1"),
+        ("correlate", "--rows", "--limit", "1"),
         ("export", "--since", "2026-11-21"),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_is_told_in_full_says_nothing(half: Recording, query: Query, argv: 
     "argv",
     [
         ("recent", "--since", "2026-11-20 14:30", "--limit", "99999"),
-        ("correlate", "--since", "2026-11-20 14:30", "--limit", "99999"),
+        ("correlate", "--rows", "--since", "2026-11-20 14:30", "--limit", "99999"),
         ("export", "--limit", "1"),
         ("export", "--since", "2026-11-20 23:59:59"),
     ],

@@ -130,8 +130,8 @@ def test_of_a_window_it_is_told_at_its_end(recording: Recording, query: Query, r
 
 def test_other_reports_do_not_say_how_old_it_is(recording: Recording, query: Query) -> None:
     on_battery(recording, NOON, cores=[5.0])
-    for report in ("energy", "hotspots", "cores", "correlate", "export", "status"):
-        assert query(report, now=NOON + 90_000).err == ""
+    for report in ("energy", "hotspots", "cores", "correlate --rows", "export", "status"):
+        assert query(*report.split(), now=NOON + 90_000).err == ""
 
 
 def on_battery(recording: Recording, time: float, **columns: Any) -> None:
@@ -146,8 +146,8 @@ def on_battery(recording: Recording, time: float, **columns: Any) -> None:
 def test_watts_are_positive_in_every_report(recording: Recording, query: Query, power: float) -> None:
     on_battery(recording, NOON, power=power, energy_uj=round(power * 5e6))
     recording.pack("BAT0", power=power)
-    for report in ("battery", "recent", "correlate", "export"):
-        assert {row["watts"] for row in query(report).rows} == {abs(power)}
+    for report in ("battery", "recent", "correlate --rows", "export"):
+        assert {row["watts"] for row in query(*report.split()).rows} == {abs(power)}
     (row,) = query("drain").rows
     assert row["avg_watts"] == (6 if power < 0 else None)
     (row,) = query("energy").rows

@@ -245,11 +245,11 @@ def test_cores_over_the_last_ten_minutes(recording: Recording, query: Query) -> 
     assert query("cores", "--since", "1h").rows[0]["samples"] == 3
 
 
-def test_correlate_is_the_newest_first_and_the_busiest_first(recording: Recording, query: Query) -> None:
+def test_correlate_lists_the_newest_first_and_the_busiest_first(recording: Recording, query: Query) -> None:
     recording.sample(NOON - 601, power=-9.0, processes=[(1, "old", 1.0, 1.0)])
     recording.sample(NOON - 5, power=-4.0, processes=[(1, "a", 10.0, 1.0), (2, "b", 90.0, 2.0)])
     recording.sample(NOON, power=6.0, processes=[(1, "a", 20.0, 1.0)])
-    rows = query("correlate").rows
+    rows = query("correlate", "--rows").rows
     assert [(row["time"] - NOON, row["watts"], row["name"]) for row in rows] == [
         (0, 6, "a"),
         (-5, 4, "b"),
@@ -260,8 +260,8 @@ def test_correlate_is_the_newest_first_and_the_busiest_first(recording: Recordin
 def test_children_count_in_the_ranking(recording: Recording, query: Query) -> None:
     processes = [(1, "make", 1.0, 1.0, 95.0), (2, "b", 90.0, 2.0, None), (3, "c", 5.0, 2.0, 85.0)]
     recording.sample(NOON, processes=processes)
-    for name in ("top", "correlate"):
-        assert [(row["name"], row["children"]) for row in query(name).rows] == [
+    for argv in (["top"], ["correlate", "--rows"]):
+        assert [(row["name"], row["children"]) for row in query(*argv).rows] == [
             ("make", 95),
             ("b", None),
             ("c", 85),
@@ -308,13 +308,25 @@ def test_a_column_that_a_newer_view_adds_is_exported(recording: Recording, query
     assert "1.235" in query("export", "--format", "table").out
 
 
+OF_FUNCTIONS = [
+    *("compare_windows", "compare_window_programs", "compare_values", "compare_value_programs"),
+    *("compare_oldest", "compare_values_there", "correlate_rows"),
+]
+"""SQL that belongs to no report alone"""
+
 # --- all of them -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_declared_columns_are_those_of_the_sql(an_example: Path, query: Query, name: str) -> None:
     ran = query("--db", str(an_example), name, "--limit", "5", now=NOON + 5_400)
-    said = {"drain": LITTLE, "blame": "an estimate, ", "model": "little data"}.get(name, "")
+    said = {
+        "drain": LITTLE,
+        "blame": "an estimate, ",
+        "model": "little data",
+        "compare": "A is 2026-11-20 00:00:00 to 2026-11-21 00:00:00 (no sample), B is 2026-11-21 00:00:00",
+        "correlate": "a correlation is not a cause",
+    }.get(name, "")
     assert ran.err.startswith(f"telemetry-query: {said}" if said else "")
     assert len(ran.err.splitlines()) == bool(said)
     assert list(ran.rows[0]) == [column.name for column in BY_NAME[name].columns]
@@ -342,7 +354,7 @@ WINDOWS = [
 
 
 @pytest.mark.parametrize(("window", "text"), WINDOWS)
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "status"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("status", "compare")])
 def test_a_window_beside_the_data_is_told_what_there_is(
     recording: Recording, query: Query, name: str, window: list[str], text: str
 ) -> None:
@@ -359,12 +371,16 @@ def test_samples_without_processes_say_so(recording: Recording, query: Query, na
     assert "no process recorded (does telemetry-sampler run with --top-procs 0?)" in query(name).err
 
 
+UNLIKE = {"model", "gaps", "correlate", "compare"}
+"""They need more samples; and compare limits programs alone"""
+
+
 def test_samples_without_cores_say_so(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 12)
     assert "no core recorded between 2026-11-21 11:50:55 and now" in query("cores").err
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("model", "gaps")])  # need more
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in UNLIKE])
 def test_limit(recording: Recording, query: Query, name: str) -> None:
     recording.samples(
         NOON, 3, power=-6.0, cores=[1.0, 2.0], processes=[(1, "a", 1.0, 1.0), (2, "b", 1.0, 1.0)]
@@ -411,13 +427,13 @@ def test_whatever_stands_in_time(recording: Recording, query: Query, name: str, 
     recording.sample(NOON + 15, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])
     recording.database.execute("UPDATE system_sample SET time = ? WHERE ts = ?", (time, int(NOON) + 15))
     for form in ("table", "json"):
-        for window in ([], ["--since", "1h"]):
+        for window in ([], ["--by", "on_ac", "0", "1"] if name == "compare" else ["--since", "1h"]):
             ran = query(name, "--format", form, *window)
             assert ran.status == 0
             assert ran.err.count("\n") <= 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *OF_FUNCTIONS])
 def test_the_sql_reads_documented_tables_alone(name: str) -> None:
     import re
 

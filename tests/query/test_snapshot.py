@@ -26,8 +26,8 @@ DAY = 86_400.0
 MIDNIGHT = NOON - DAY / 2
 FIRST = MIDNIGHT - 5 * DAY
 NOW = MIDNIGHT + DAY
-NOT_OF_THE_WINDOW_ALONE = {"status", "drain", "blame", "model"}
-"""The last three learn from what lies before it."""
+NOT_OF_THE_WINDOW_ALONE = {"status", "drain", "blame", "model", "compare"}
+"""Three of them learn from what lies before it; compare has windows of its own."""
 
 
 @pytest.fixture(scope="module")
