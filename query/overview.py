@@ -28,7 +28,7 @@ SLOTS: Final = 48
 """Spans that the last day is shown in: half an hour each"""
 _DAY: Final = 86_400.0
 _HOUR: Final = 3_600.0
-_PROGRAMS: Final = 3
+_MOST: Final = 3
 _OLD: Final = 10
 """Intervals after which a sample no longer tells of now,"""
 _COMMIT: Final = 120.0
@@ -67,7 +67,9 @@ class Facts(NamedTuple):
     """drawn since midnight"""
     asleep_wh: float | None = None
     programs: Sequence[tuple[str, float]] = ()
-    """Name and h of CPU time in the last day"""
+    """Name, and Wh or h of CPU time in the last day"""
+    has_energy: bool = False
+    """They are Wh"""
     cpu: float | None = None
     """%"""
     temp: float | None = None
@@ -120,7 +122,11 @@ def gather(
     sessions = [_Span(it["kind"], it["start"], it["end"]) for it in rows("sessions", since=now - _DAY)]
     holes = [it for it in sessions if it.kind == HOLE and it.end > midnight]
     # From a whole hour on: the roll-up of that hour is read and not its samples, of each process one.
-    programs = rows("hotspots", since=(now - _DAY) // _HOUR * _HOUR, limit=_PROGRAMS)
+    day = (now - _DAY) // _HOUR * _HOUR
+    programs = _programs(rows("blame", since=day, limit=_MOST), "wh")
+    has_energy = bool(programs)
+    if not has_energy:  # on mains, or too little is known
+        programs = _programs(rows("hotspots", since=day, limit=_MOST), "cpu_h")
     (lost,) = connection.execute(_LOST, (midnight,)).fetchone()
     bound = {"start": now - _DAY, "stop": now, "slots": SLOTS}
     return facts._replace(
@@ -128,15 +134,18 @@ def gather(
         marks=_marks(sessions, now),
         awake_wh=_number(energy.get("discharged_wh")),
         asleep_wh=_number(energy.get("asleep_wh")),
-        programs=[
-            (_text(it["name"]) or "-", hours)
-            for it in programs
-            if (hours := _number(it["cpu_h"])) is not None
-        ],
+        programs=programs,
+        has_energy=has_energy,
         lost=lost,
         holes=len(holes),
         hole_s=sum(it.end - max(it.start, midnight) for it in holes),
     )
+
+
+def _programs(rows: Sequence[Mapping[str, Any]], column: str) -> list[tuple[str, float]]:
+    """Return what took most; names in brackets are not programs."""
+    found = [(_text(row["name"]) or "-", _number(row[column])) for row in rows]
+    return [(name, value) for name, value in found if value and not name.startswith("(")]
 
 
 _BESIDE: Final = "SELECT interval, on_ac, cpu_temp, throttled FROM system_sample WHERE ts = ?"
@@ -283,10 +292,11 @@ def _bar(pct: float | None, levels: str) -> str:
 def _of_machine(facts: Facts) -> Iterator[str]:
     if not facts.is_old:
         yield _of_cpu(facts)
+    what, unit = ("energy, estimated", _WH) if facts.has_energy else ("CPU time", " h")
     if facts.programs:
-        yield "programs   CPU time in 24 h"
-    for name, hours in facts.programs[:_PROGRAMS]:
-        yield f"{_figure(hours, ' h', 2):>9}  {name}"
+        yield f"programs   {what}, in 24 h"
+    for name, value in facts.programs[:_MOST]:
+        yield f"{_figure(value, unit, 2):>9}  {name}"
 
 
 def _of_cpu(facts: Facts) -> str:

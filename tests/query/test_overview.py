@@ -217,6 +217,32 @@ def test_old_data_says_how_old_and_nothing_of_now(recording: Recording, shown: S
     assert shown("--line", now=NOON + 3 * HOUR) == "60% 3.0h old\n"
 
 
+def test_programs_are_told_by_energy_and_on_mains_by_cpu_time(
+    recording: Recording, shown: Shown, query: Query
+) -> None:
+    recording.run()
+    for index in range(600):
+        use = 40.0 if index // 20 % 2 else 5.0
+        recording.sample(
+            NOON + 5 * (index - 600),
+            power=-(4 + 0.05 * use),
+            status="Discharging",
+            battery_pct=50.0,
+            cpu_total=use + 10,
+            cores=[use + 10],
+            processes=[(1, "dear", use, 1.0), (2, "steady", 10.0, 1.0)],
+        )
+    screen = shown()
+    assert "programs   energy, estimated, in 24 h" in screen
+    assert "CPU time" not in screen
+    first = next(row for row in query("blame").rows if not row["name"].startswith("("))
+    assert f"{first['wh']:>6.2f} Wh  {first['name']}" in screen
+    recording.database.execute("UPDATE system_sample SET energy_uj = NULL, power = NULL, status = 'Full'")
+    screen = shown()
+    assert "programs   CPU time, in 24 h" in screen
+    assert "Wh  " not in screen
+
+
 def test_today_begins_at_local_midnight(recording: Recording, shown: Shown) -> None:
     recording.run()
     for start in (NOON - 13 * HOUR, NOON - HOUR):
