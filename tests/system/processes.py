@@ -32,7 +32,9 @@ class System:
         self.runtime.mkdir(mode=0o700)
         self.database = directory / "telemetry.db"
         self.environ = {
-            **{name: value for name, value in os.environ.items() if name != "JOURNAL_STREAM"},
+            **{
+                name: value for name, value in os.environ.items() if name not in ("JOURNAL_STREAM", "COLUMNS")
+            },
             "PYTHONPATH": str(ROOT),
             "TELEMETRY_RUNTIME_DIR": str(self.runtime),
             "TELEMETRY_DB": str(self.database),
