@@ -20,6 +20,10 @@ from telemetry.errors import UserError
 _STYLE: Final = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
+MOST_ROWS: Final = 100
+"""Rows of a table"""
+
+
 class Section(NamedTuple):
     """A heading, and what is below it: HTML."""
 
@@ -46,10 +50,13 @@ def figure(chart: str, key: Sequence[tuple[str, str]] = ()) -> str:
 
 
 def table(answer: Answer, rows: Sequence[tuple[Any, ...]], caption: str) -> str:
-    """Return a table of the rows as a report prints them, or why there is none."""
+    """Return a table of the last rows as a report prints them, or why there is none."""
     said = "".join(map(paragraph, answer.remarks))
     if not rows:
         return said
+    if len(rows) > MOST_ROWS:
+        said += paragraph(f"The newest {MOST_ROWS} of {len(rows)} rows.")
+        rows = rows[-MOST_ROWS:]
     shown = [(at, column) for at, column in enumerate(answer.columns) if column.in_table]
     heads = "".join(
         f'<th scope="col"{_class(column)}>{text_of(column.header.replace("_", " "))}</th>'

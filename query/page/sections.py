@@ -21,10 +21,9 @@ from telemetry import END_OF_TIME
 from telemetry.errors import UserError
 from telemetry.sessions.records import HOLE, SLEEP
 
-_MOST_ROWS: Final = 100
-"""Rows of a table, the newest"""
-_MOST_DAYS: Final = 400
 _PROGRAMS: Final = 12
+_BUSIEST: Final = 20
+"""Programs in the table of CPU time"""
 _SHORTEST_NIGHT: Final = 3_600.0
 """s of a sleep that is drawn"""
 
@@ -117,7 +116,7 @@ def _battery(page: Page) -> Section:
 
 
 def _energy(page: Page) -> Section:
-    asked = page.ask("energy", _MOST_DAYS, by="day")
+    asked = page.ask("energy", by="day")
     bars = [
         Bar(_day(it["start"]), [("awake", it["discharged_wh"] or 0.0), ("asleep", it["asleep_wh"] or 0.0)])
         for it in asked.by_name
@@ -145,7 +144,7 @@ def _programs(page: Page) -> Section:
 
 
 def _sleep(page: Page) -> Section:
-    asked = page.ask("sessions", _MOST_ROWS, kind=SLEEP)
+    asked = page.ask("sessions", kind=SLEEP)
     if not asked.rows:
         return Section("sleep", "Sleep", paragraph("No sleep was seen."))
     bars = [
@@ -159,12 +158,12 @@ def _sleep(page: Page) -> Section:
 
 
 def _sessions(page: Page) -> Section:
-    asked = page.ask("sessions", _MOST_ROWS)
+    asked = page.ask("sessions")
     return Section("sessions", "Sessions", table(*asked, "Discharges, charges, rests, sleeps, holes"))
 
 
 def _health(page: Page) -> Section:
-    asked = page.ask("health", _MOST_ROWS, by="month")
+    asked = page.ask("health", by="month")
     bars = [
         Bar(f"{datetime.fromtimestamp(it['start']):%b %Y}", [("health", it["health_pct"])])
         for it in asked.by_name
@@ -182,11 +181,13 @@ def _cpu(page: Page) -> Section:
     head = Head("cpu-chart", "CPU and temperature over time", "The band reaches up to the highest sample.")
     holes = [it for it in page.spans if it.kind == HOLE]
     chart = draw.over_time(head, page.window, page.points, panels, holes)
-    return Section("cpu", "CPU", figure(chart) + table(*page.ask("hotspots", 20), "Programs by CPU time"))
+    asked = page.ask("hotspots")
+    shown = table(asked.answer, asked.rows[:_BUSIEST], "Programs by CPU time")
+    return Section("cpu", "CPU", figure(chart) + shown)
 
 
 def _gaps(page: Page) -> Section:
-    asked = page.ask("gaps", _MOST_ROWS)
+    asked = page.ask("gaps")
     none = paragraph("The recording has no hole.")
     told = table(*asked, "When nothing was recorded, and why") if asked.rows else none
     return Section("gaps", "Not recorded", told)

@@ -134,6 +134,17 @@ def test_a_machine_without_a_battery_has_a_page(recording: Recording) -> None:
     assert "No sleep was seen." in reader.text
 
 
+def test_a_long_table_has_its_newest_rows(recording: Recording) -> None:
+    for hour in range(130):
+        recording.run(started=NOON - 3_600 * (130 - hour))
+        for index in range(3):
+            recording.sample(NOON - 3_600 * (130 - hour) + 5 * (index + 1), cpu_total=20.0)
+    recording.database.commit()
+    text = Reader(written(recording.path)).text
+    assert "The newest 100 of 129 rows." in text
+    assert "--limit" not in text
+
+
 def test_a_window_without_samples_is_said(recording: Recording, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--db", str(recording.path), "page", "--out", "-"]
     recording.database.commit()
