@@ -17,7 +17,7 @@ from query.arguments import parser
 from query.columns import Column
 from query.database import limits, reading
 from query.render import Look, rendered
-from query.report import Report, variant_of
+from query.report import Report, function, variant_of
 from query.reports import BY_NAME, REPORTS
 from query.width import display_width
 from tests.query.conftest import Query
@@ -97,7 +97,7 @@ TABLES = [
     for database in ("example", "odd")
     for report in REPORTS
     for options in variants(report)
-    if not (report.name in ("blame", "model") and options)  # they learn anew, and have the same columns
+    if not (report.name in ("blame", "model", "compare") and options)  # they have the same columns
 ]
 
 
@@ -108,6 +108,7 @@ def asked(path: Path, argv: list[str]) -> tuple[Report, tuple[Column, ...], list
     with reading(path) as connection:
         parameters = {
             **limits(connection, path)._asdict(),
+            **(function(report.asks)(given, NOW) if report.asks else {}),
             "since": None,
             "until": None,
             "limit": 30,

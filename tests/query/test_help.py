@@ -78,11 +78,11 @@ def test_help_has_no_option_that_is_not_used(
 def test_columns_and_order_hold_in_every_format(recording: Recording, query: Query) -> None:
     for at, (name, cpu) in enumerate([("b", 2.0), ("a", 5.0), ("c", None), ("d", 1.0)]):
         recording.sample(NOON + at, power=-float(at), processes=[(1, name, cpu, 1.0)])
-    rows = query("correlate", "--columns", "cpu,name", "--sort", "cpu", "-r").rows
+    rows = query("correlate", "--rows", "--columns", "cpu,name", "--sort", "cpu", "-r").rows
     assert [list(row.items()) for row in rows] == [
         [("cpu", cpu), ("name", name)] for cpu, name in ((5.0, "a"), (2.0, "b"), (1.0, "d"), (None, "c"))
     ]
-    assert query("correlate", "--sort", "cpu", "--limit", "2", "--columns", "name").rows == [
+    assert query("correlate", "--rows", "--sort", "cpu", "--limit", "2", "--columns", "name").rows == [
         {"name": "d"},
         {"name": "b"},
     ]

@@ -177,6 +177,8 @@ def test_status(recording: Recording, query: Query) -> None:
         "oldest": NOON - 100,
         "newest": NOON - 30,
         "newest_age_s": 30,
+        "last_gap": NOON - 30,
+        "last_gap_cause": "sampler stopped",
         "gaps": 2,
         "samples_lost": 13,
         "misdated": 0,
