@@ -29,7 +29,7 @@ run:
 	@$(call setup,run) && exec "$$python" scripts/run.py
 
 test:
-	@$(call setup,$(or $(DEPS),dev)) && set -x && exec "$$python" -m pytest -n auto --dist loadfile $(if $(filter-out 0,$(SLOW)),,-m "not slow") $(ARGS)
+	@$(call setup,$(or $(DEPS),dev)) && set -x && exec "$$python" -m pytest -n auto --dist loadfile --no-loadscope-reorder $(if $(filter-out 0,$(SLOW)),,-m "not slow") $(ARGS)
 
 deb:
 	@$(call setup,deb) && exec "$$python" scripts/package.py
