@@ -33,8 +33,8 @@ settings.register_profile(
 if not Path("/usr/share/zoneinfo/Europe/Berlin").exists():
     os.environ["TZDIR"] = str(files("tzdata").joinpath("zoneinfo"))
 
-_FIRST: Final = ("tests/system/test_faults.py", "tests/system/", "tests/energy/", "tests/writer/", "")
-"""Those that wait for processes come first: others use the CPU meanwhile"""
+_FIRST: Final = ("tests/system/test_faults.py", "")
+"""300 kills, most of them waited for: others use the CPU meanwhile"""
 
 # Two files of this checkout to lock, so that test runs side by side (pytest -n, .ci/run) know of each other.
 _WAITING: Final = Path(__file__).with_name("__init__.py")
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: else one of them runs alone at the end (pytest -n)."""
+    """Begin with the file that takes longest: else it runs alone at the end (pytest -n)."""
     items.sort(key=lambda item: next(at for at, start in enumerate(_FIRST) if item.nodeid.startswith(start)))
 
 
