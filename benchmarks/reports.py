@@ -42,7 +42,10 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("hotspots", *WHOLE),
     ("cores",),
     ("cores", *WHOLE),
+    ("compare",),
+    ("correlate",),
     ("correlate", "--rows"),
+    ("gaps",),
     ("health",),
 )
 """What is asked. Without --since, status, energy and hotspots are of all that there is. (export gives every
