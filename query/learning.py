@@ -15,7 +15,7 @@ from telemetry.energy_model.learner import MOST_DAYS, Hour, Knowledge, learn
 from telemetry.energy_model.sums import UNIT
 
 MOST: Final = 8_640
-"""Samples on battery that are learned from where the writer has stored nothing yet: 12 h, every 5 s"""
+"""Samples on battery that are learned from where the writer has stored little yet: 12 h, every 5 s"""
 LITTLE: Final = 2.0
 """h on battery below which little is known"""
 _DAYS: Final = "SELECT exponent, idle, battery_us, taught FROM energy_model ORDER BY day DESC LIMIT ?"
@@ -52,7 +52,8 @@ class Learned(NamedTuple):
 def learned(connection: sqlite3.Connection, stop: float) -> Learned:
     """Return what is known: from the tables of the writer.
 
-    Where it has stored nothing yet, as in its first hour, from the newest samples on battery before ``stop``.
+    Where these rest on less than 2 h, as in the first hours, it is learned from the newest samples on battery
+    before ``stop``, if they are more: the hour that is not over is then known too.
     """
     rows = connection.execute(_DAYS, (MOST_DAYS - 1,)).fetchall()
     days = [taught for *_, text in reversed(rows) if (taught := stored.read_taught(text))]
@@ -63,14 +64,16 @@ def learned(connection: sqlite3.Connection, stop: float) -> Learned:
     }
     lessons = [hour.learned for hour in found.values()]
     known = knowledge([*days, taught_by(lessons)], rows[0][0] if rows else None)
-    if known.models:
-        idle = idle_of_hours(lessons, known.exponent_now, rows[0][1] if rows else 0.0)
-        seconds = sum(row[2] for row in rows) / 1e6 + _seconds(lessons, known)
-        return Learned(known, idle, seconds / 3600, found)
+    idle = idle_of_hours(lessons, known.exponent_now, rows[0][1] if rows else 0.0)
+    seconds = sum(row[2] for row in rows) / 1e6 + _seconds(lessons, known)
+    of_tables = Learned(known, idle, seconds / 3600, found)
+    if known.models and of_tables.hours >= LITTLE:
+        return of_tables
     lessons = [hour for _, hour in of_samples(connection, stop, Knowledge())]
     known = knowledge([taught_by(lessons)], None)
     idle = idle_of_hours(lessons, known.exponent_now, 0.0)
-    return Learned(known, idle, _seconds(lessons, known) / 3600, {})
+    of_newest = Learned(known, idle, _seconds(lessons, known) / 3600, found)
+    return of_newest if not of_tables.known.models or of_newest.hours > of_tables.hours else of_tables
 
 
 def of_samples(connection: sqlite3.Connection, stop: float, known: Knowledge) -> list[tuple[Recorded, Hour]]:
