@@ -127,6 +127,16 @@ def test_the_open_day_is_divided_too(whole: Path, ask: Ask) -> None:
     assert parts["(unattributed)"] < 0.1 * parts.total()
 
 
+def test_the_first_hours_are_learned_from_before_they_are_over(path: Path, ask: Ask) -> None:
+    """A minute of the hour before is stored, which would teach next to nothing."""
+    full = BEGIN + 9 * HOUR
+    store_all(path, [each for each in days(1) if full - 60 <= each.time < full + 2400])
+    ran = ask(path, "blame", "--since", moment(full), "--until", moment(full + 2400))
+    assert "learned from 0.7 h on battery" in ran.err
+    assert {row["item"]: row["value"] for row in ask(path, "model").rows}["learned from"] > 0.6
+    assert ask.parts(path, BEGIN, END).total() == ask.energy(path, BEGIN, END)
+
+
 @pytest.mark.parametrize("by", ["app", "user"])
 def test_apps_and_users_are_sums_of_what_is_stored(whole: Path, ask: Ask, by: str) -> None:
     parts = ask.parts(whole, BEGIN, BEGIN + 3 * DAY, "--by", by)
