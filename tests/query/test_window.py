@@ -212,7 +212,7 @@ OF_ROWS = {
     *OF_HISTORY,
     *("pct_per_hour", "hours_left"),
     *("usage",),
-    *("oldest", "newest", "newest_age_s", "on_ac", "throttled"),
+    *("oldest", "newest", "newest_age_s", "last_gap", "last_gap_cause", "on_ac", "throttled"),
 }
 """What single rows told, which may be gone."""
 

@@ -148,8 +148,12 @@ def test_ipv6_from_end_to_end(system: System) -> None:
 
 @pytest.mark.slow
 def test_the_end_of_the_session_commits_what_was_received(system: System) -> None:
-    sampler, writer = system.sampler(), system.writer()
-    live = system.start("query.main", "live", "--format", "json")
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests run under nohup
+    try:
+        sampler, writer = system.sampler(), system.writer()
+        live = system.start("query.main", "live", "--format", "json")
+    finally:
+        signal.signal(signal.SIGHUP, before)
     wait_until(lambda: system.stored() >= 2)
     for process in (live, sampler, writer):
         status, error = stop(process, signal.SIGHUP)

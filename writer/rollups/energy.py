@@ -30,7 +30,7 @@ _PROGRAMS: Final = (
     "SELECT ts, name_id, CAST(cpu_sum + children_sum AS INTEGER) FROM process_sums "
     "WHERE time >= ? AND time < ?"
 )
-_CORES: Final = "SELECT COUNT(*) FROM core_hour WHERE bucket = ?"
+_CORES: Final = "SELECT COUNT(*) FROM cpu_core WHERE ts = ?"
 _NEXT_HOUR: Final = """
 SELECT MIN(bucket) FROM system_hour
 WHERE bucket >= ? AND bucket < ? AND discharged_uj > 0
@@ -144,7 +144,8 @@ def _learn(database: sqlite3.Connection, hour: int, known: Knowledge) -> Hour:
     for ts, name_id, used in database.execute(_PROGRAMS, (first, hour + HOUR)):
         of_sample = programs.setdefault(ts, {})
         of_sample[name_id] = of_sample.get(name_id, 0) + used
-    (cores,) = database.execute(_CORES, (hour,)).fetchone()
+    # Of the last sample, as the query counts them where it reads the samples itself.
+    (cores,) = database.execute(_CORES, (own[-1].ts if own else None,)).fetchone()
     return learn(readings_of([*lead, *own], programs, cores or 1), len(lead), known)
 
 
