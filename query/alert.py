@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
-from query.crossings import Rule, Watch, is_late
-from query.hook import Action, Hook, message, notify_action
+from query.crossings import Rule, Watch, is_late, rules
+from query.hook import Action, Hook, message, notify_action, run_action
 from query.live import default_endpoints
 from query.values import shown_time
 from telemetry.command import printable, say
@@ -41,6 +41,16 @@ def notification() -> Action:
             "(Debian: apt install libnotify-bin), or give --run CMD"
         )
     return notify_action(program)
+
+
+def run(given: Mapping[str, Any], now: float) -> None:
+    """Watch for what ``telemetry-query alert`` was asked for; its clock is the system's. Raises UserError."""
+    watched = rules(given)
+    command: str | None = given["run"]
+    action = None if command is None else run_action(command)
+    if given["notify"]:
+        action = notification()
+    follow(watched, action, given["subscribe"], given["replay"])
 
 
 def follow(

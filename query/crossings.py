@@ -7,9 +7,11 @@ and may arm one again. Where the very first sample is beyond a limit, a second o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from query.limits import DEGREES_MARGIN, DRAIN_WATTS, PERCENT_MARGIN, Kind
+from query.limits import DEGREES_MARGIN, DRAIN_WATTS, KINDS, PERCENT_MARGIN, Kind
+from query.options import PROGRAM
+from telemetry.errors import UsageError
 from telemetry.steady import SteadyPercent
 
 if TYPE_CHECKING:
@@ -170,3 +172,18 @@ _LOOKS: Final[Mapping[str, Callable[[Sample, float, bool], Look | None]]] = {
     "drains-on-mains": _drains,
     "hotter": _hotter,
 }
+
+
+def rules(given: Mapping[str, Any]) -> list[Rule]:
+    """Return what ``alert`` watches for. Raises UsageError where that is nothing."""
+    found: list[Rule] = []
+    for kind in KINDS:
+        value = given[kind.name]
+        if kind.least is not None:
+            found += [Rule(kind, limit) for limit in dict.fromkeys(value or ())]
+        elif value:
+            found.append(Rule(kind))
+    if not found:
+        options = [f"--{kind.name}{f' {kind.metavar}' if kind.metavar else ''}" for kind in KINDS]
+        raise UsageError(f"alert: give at least one of {', '.join(options)}; see {PROGRAM} alert --help")
+    return found

@@ -17,7 +17,7 @@ class Group(NamedTuple):
 GROUPS: Final = (
     Group(
         "now",
-        ("battery", "drain", "recent", "top", "cores", "live"),
+        ("battery", "drain", "recent", "top", "cores", "at", "live"),
         "telemetry-query drain",
     ),
     Group(

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from query.crossings import Event, Rule
+from query.limits import DEGREES_MARGIN, PERCENT_MARGIN
 from telemetry.command import printable, say
 
 TIMEOUT: Final = 60.0
@@ -198,3 +199,20 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Send it to the command and to what it has started."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+
+
+def described(width: int) -> str:
+    """Return what an alert does, and the environment of its command: the end of ``alert --help``."""
+    from textwrap import fill  # noqa: PLC0415  (for --help alone)
+
+    rule = (
+        f"An alert is given once. It is armed again {PERCENT_MARGIN:g} % or {DEGREES_MARGIN:g} °C on the "
+        "other side of its limit. A step of percent that no power explains gives none unless it lasts for "
+        "30 s; nor does a sample that comes late."
+    )
+    command = (
+        f"One command runs at a time, for {TIMEOUT:.0f} s at most. In its environment, where the empty "
+        'text is "not available":'
+    )
+    lines = [f"  {fact.name:<18} {fact.help}" for fact in FACTS]
+    return "\n".join([fill(rule, width), fill(command, width), *lines])

@@ -9,11 +9,12 @@ import select
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from query import overview
+from query.access import default_database
 from query.columns import (
     BATTERY_PCT,
     CHILDREN,
@@ -97,6 +98,14 @@ class View(NamedTuple):
     def lines(self, sample: Sample, width: int) -> list[str]:
         """Return the lines of a table."""
         return [cut(line, width) for line in _lines(sample, self.limit, width, self.ahead)]
+
+
+def run(given: Mapping[str, Any], now: float) -> None:
+    """Show what ``telemetry-query live`` was asked for; its clock is the system's."""
+    subscribe, replay = default_endpoints()
+    ahead = Ahead(given["db"] or default_database())
+    endpoints = (given["subscribe"] or subscribe, given["replay"] or replay)
+    show(endpoints, View(given["format"], given["limit"], ahead))
 
 
 def show(endpoints: tuple[str, str], view: View) -> None:

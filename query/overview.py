@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from query import database
+from query.access import opened, parameters_of
 from query.answer import ask
+from query.output import can_show, look
 from query.report import sql_text, variant_of
 from query.reports import BY_NAME
-from query.values import shown_span
+from query.values import figure, number_of, shown_span, text_of
 from query.width import cut
 from telemetry.command import printable
 from telemetry.sessions.records import CHARGE, HOLE, SLEEP
@@ -86,6 +88,21 @@ class Facts(NamedTuple):
     """Whether the writer answered, False: it gets no samples; None: no answer"""
 
 
+def run(given: Mapping[str, Any], now: float) -> None:
+    """Print the overview, or its line. Raises UserError."""
+    brief: bool = given["line"]
+    # A status bar asks often: each commit wears an SD card, so that the writer is asked only on request.
+    with opened(given, now, commit=bool(given["control"]) or not brief) as source:
+        writer = None if source.committed is None else not source.committed.silent
+        facts = gather(source.connection, source.parameters, writer, brief=brief)
+    if brief:
+        print(line(facts))
+        return
+    width = min(look({}, now).width or WIDTH, WIDTH)
+    for row in lines(facts, width, ascii_only=not can_show(_BLOCKS, sys.stdout.encoding)):
+        print(row)
+
+
 # --- gathering -------------------------------------------------------------------------------------
 
 
@@ -113,8 +130,8 @@ def gather(
     if not facts.is_old:
         ahead = next(iter(rows("drain")), {})
         low_to_high = ("hours_left", "hours_left_low", "hours_left_high")
-        left, low, high = (_number(ahead.get(name)) for name in low_to_high)
-        facts = facts._replace(hours=(left, low, high), to_full=_number(ahead.get("hours_to_full")))
+        left, low, high = (number_of(ahead.get(name)) for name in low_to_high)
+        facts = facts._replace(hours=(left, low, high), to_full=number_of(ahead.get("hours_to_full")))
     if brief:
         return facts
     midnight = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
@@ -130,10 +147,10 @@ def gather(
     (lost,) = connection.execute(_LOST, (midnight,)).fetchone()
     bound = {"start": now - _DAY, "stop": now, "slots": SLOTS}
     return facts._replace(
-        percents=[_number(pct) for _, pct in connection.execute(sql_text("overview_percents"), bound)],
+        percents=[number_of(pct) for _, pct in connection.execute(sql_text("overview_percents"), bound)],
         marks=_marks(sessions, now),
-        awake_wh=_number(energy.get("discharged_wh")),
-        asleep_wh=_number(energy.get("asleep_wh")),
+        awake_wh=number_of(energy.get("discharged_wh")),
+        asleep_wh=number_of(energy.get("asleep_wh")),
         programs=programs,
         has_energy=has_energy,
         lost=lost,
@@ -144,7 +161,7 @@ def gather(
 
 def _programs(rows: Sequence[Mapping[str, Any]], column: str) -> list[tuple[str, float]]:
     """Return what took most; names in brackets are not programs."""
-    found = [(_text(row["name"]) or "-", _number(row[column])) for row in rows]
+    found = [(text_of(row["name"]) or "-", number_of(row[column])) for row in rows]
     return [(name, value) for name, value in found if value and not name.startswith("(")]
 
 
@@ -154,19 +171,19 @@ _LOST: Final = "SELECT coalesce(SUM(last_seq - first_seq + 1), 0) FROM gap WHERE
 
 def _now(now: float, sample: Mapping[str, Any], beside: tuple[Any, ...]) -> Facts:
     interval, on_ac, temp, throttled = beside
-    moment = _number(sample["time"])
-    old = _OLD * (_number(interval) or _USUAL_INTERVAL) + _COMMIT
+    moment = number_of(sample["time"])
+    old = _OLD * (number_of(interval) or _USUAL_INTERVAL) + _COMMIT
     return Facts(
         now,
         time=moment,
         is_old=moment is None or now - moment > old,
-        pct=_number(sample["battery_pct"]),
-        watts=_number(sample["watts"]),
+        pct=number_of(sample["battery_pct"]),
+        watts=number_of(sample["watts"]),
         on_ac=None if on_ac is None else bool(on_ac),
-        cpu=_number(sample["cpu_total"]),
-        temp=_number(temp),
-        status=_text(sample["status"]),
-        throttled=_text(throttled),
+        cpu=number_of(sample["cpu_total"]),
+        temp=number_of(temp),
+        status=text_of(sample["status"]),
+        throttled=text_of(throttled),
     )
 
 
@@ -193,15 +210,6 @@ def _marks(sessions: Sequence[_Span], now: float) -> str:
     return "".join(signs)
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _number(value: object) -> float | None:
-    """Return a stored value as a number; None for whatever else SQLite stores."""
-    return float(value) if isinstance(value, (int, float)) and isfinite(value) else None
-
-
 # --- layout ----------------------------------------------------------------------------------------
 
 
@@ -218,31 +226,21 @@ def lines(facts: Facts, width: int = WIDTH, *, ascii_only: bool = False) -> list
     return plain
 
 
-def can_draw(encoding: str | None) -> bool:
-    """Return whether text in ``encoding`` has the blocks of the sparkline; None: no bytes are made of it."""
-    try:
-        _BLOCKS.encode(encoding or "utf-8")
-    except (UnicodeError, LookupError):
-        return False
-    return True
-
-
 def read(path: Path, now: float, writer: bool | None = None, *, brief: bool = False) -> Facts:
     """Return what the database at ``path`` tells at ``now``, Unix s. Raises UserError."""
     with database.reading(path) as connection:
-        limits = database.limits(connection, path)._asdict()
-        return gather(connection, {**limits, "now": now, "database": "", "bytes": 0}, writer, brief=brief)
+        return gather(connection, parameters_of(connection, path, now), writer, brief=brief)
 
 
 def line(facts: Facts) -> str:
     """Return the battery in one short line, for a status bar: ``82% 6.5W 6.2h(5.4-7.1)``, ASCII alone."""
     left, low, high = facts.hours
-    parts = [_figure(facts.pct, "%", 0), _figure(facts.watts if not facts.is_old else None, "W")]
+    parts = [figure(facts.pct, "%", 0), figure(facts.watts if not facts.is_old else None, "W")]
     if left is not None:
-        spread = f"({_figure(low)}-{_figure(high)})" if low is not None and high is not None else ""
-        parts.append(f"{_figure(left, 'h')}{spread}")
+        spread = f"({figure(low)}-{figure(high)})" if low is not None and high is not None else ""
+        parts.append(f"{figure(left, 'h')}{spread}")
     elif facts.to_full is not None:
-        parts.append(f"full in {_figure(facts.to_full, 'h')}")
+        parts.append(f"full in {figure(facts.to_full, 'h')}")
     elif not facts.is_old and facts.status == "Full":
         parts.append("full")
     elif not facts.is_old and facts.on_ac:
@@ -257,9 +255,9 @@ def _of_battery(facts: Facts, ascii_only: bool) -> Iterator[str]:
     status = states.get(facts.status or "", (facts.status or "").lower())
     mains = "on mains" if facts.on_ac and status != "charging" else ""
     has_battery = facts.pct is not None or facts.watts is not None or facts.status is not None
-    told: tuple[str, ...] = (_figure(facts.pct, " %", 0), status, _figure(facts.watts, " W"), mains)
+    told: tuple[str, ...] = (figure(facts.pct, " %", 0), status, figure(facts.watts, " W"), mains)
     if facts.is_old:
-        told, mains = (_figure(facts.pct, " %", 0) or "-", f"{_age(facts)} ago"), ""
+        told, mains = (figure(facts.pct, " %", 0) or "-", f"{_age(facts)} ago"), ""
     yield f"battery    {', '.join(filter(None, told if has_battery else ('-', mains)))}"
     yield from time_ahead(facts)
     known = [pct for pct in facts.percents if pct is not None]
@@ -270,17 +268,17 @@ def _of_battery(facts: Facts, ascii_only: bool) -> Iterator[str]:
             yield facts.marks
     drawn = (("awake", facts.awake_wh), ("asleep", facts.asleep_wh))
     if has_battery and any(wh is not None for _, wh in drawn):
-        yield f"today      {', '.join(f'{_figure(wh, _WH, 2) or _NONE} {how}' for how, wh in drawn)}"
+        yield f"today      {', '.join(f'{figure(wh, _WH, 2) or _NONE} {how}' for how, wh in drawn)}"
 
 
 def time_ahead(facts: Facts) -> Iterator[str]:
     """Yield the line on the time left or the time to full, if it is known."""
     left, low, high = facts.hours
     if left is not None:
-        spread = f" ({_figure(low)} to {_figure(high)})" if low is not None and high is not None else ""
-        yield f"time left  {_figure(left, ' h')}{spread}"
+        spread = f" ({figure(low)} to {figure(high)})" if low is not None and high is not None else ""
+        yield f"time left  {figure(left, ' h')}{spread}"
     elif facts.to_full is not None:
-        yield f"full in    {_figure(facts.to_full, ' h')}"
+        yield f"full in    {figure(facts.to_full, ' h')}"
 
 
 def _bar(pct: float | None, levels: str) -> str:
@@ -296,12 +294,12 @@ def _of_machine(facts: Facts) -> Iterator[str]:
     if facts.programs:
         yield f"programs   {what}, in 24 h"
     for name, value in facts.programs[:_MOST]:
-        yield f"{_figure(value, unit, 2):>9}  {name}"
+        yield f"{figure(value, unit, 2):>9}  {name}"
 
 
 def _of_cpu(facts: Facts) -> str:
     held = {None: "", "": "not throttled"}.get(facts.throttled, f"throttled: {facts.throttled}")
-    told = (_figure(facts.cpu, " %"), _figure(facts.temp, " °C"), held)
+    told = (figure(facts.cpu, " %"), figure(facts.temp, " °C"), held)
     return f"CPU        {', '.join(filter(None, told)) or '-'}"
 
 
@@ -323,10 +321,3 @@ def _count(number: int, what: str) -> str:
 
 def _age(facts: Facts) -> str:
     return shown_span(max(0.0, facts.now - facts.time)) if facts.time is not None else "-"
-
-
-def _figure(value: float | None, unit: str = "", digits: int = 1) -> str:
-    """Return ``value`` with its unit; nothing where it is not known."""
-    if value is None:
-        return ""
-    return f"{value:.{digits}f}{unit}" if abs(value) < 1e6 else f"{value:.2g}{unit}"

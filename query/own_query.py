@@ -6,13 +6,16 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Any, Final
 
+from query import access, output, render
 from query.columns import Column
+from query.options import PROGRAM
+from telemetry.command import say
 from telemetry.errors import UsageError, UserError
 
 _STEPS: Final = 10_000
@@ -61,6 +64,26 @@ _OF_THE_DATABASE: Final = {
     sqlite3.SQLITE_READONLY,
 }
 """Errors that are not the query's fault: query.database explains them."""
+
+
+def run(given: Mapping[str, Any], now: float) -> None:
+    """Print what the user's own query gives. Raises UserError."""
+    form = given["format"] or "table"
+    render.check_format(form)
+    query = statement(given["sql"])
+    remarks: list[str] = []
+    with spool() as kept:
+        with access.opened(given, now) as source:
+            columns, rows = answer(source.connection, query, given["timeout"])
+            if form == render.PARQUET:
+                output.write_parquet(columns, rows)
+            else:
+                kept.fill(render.rendered(columns, rows, form, output.look(given, now), remarks=remarks))
+        for piece in kept.pieces():
+            sys.stdout.write(piece)
+    sys.stdout.flush()
+    for remark in (*remarks, *access.silence(source.committed)):
+        say(PROGRAM, remark)
 
 
 def statement(text: str) -> str:

@@ -6,11 +6,11 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from math import isfinite
 from typing import Final, NamedTuple
 
 from query.report import sql_text
 from query.rollups import SYSTEM
+from query.values import number_of
 from query.window import cut, history_of, outward
 
 STEPS: Final = 480
@@ -67,11 +67,7 @@ def points(connection: sqlite3.Connection, start: float, stop: float, steps: int
         **cut(start, stop, SYSTEM, history)._asdict(),
     }
     rows = connection.execute(sql_text("points"), bound)
-    return [Point(*map(_number, row)) for row in rows]  # type: ignore[arg-type]
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and isfinite(value) else None
+    return [Point(*map(number_of, row)) for row in rows]  # type: ignore[arg-type]
 
 
 def stretches(found: Sequence[Point], size: float = _HOLE) -> Iterator[Sequence[Point]]:

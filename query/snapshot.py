@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from query import access
 from query.declared import SCHEMA
 from query.values import shown_time
 from telemetry import END_OF_TIME
@@ -136,6 +137,15 @@ class Anonymous:
             return f"{kind}-{self._numbers.setdefault((kind, str(name)), len(known) + 1)}"
 
         return number
+
+
+def run(given: Mapping[str, Any], now: float) -> None:
+    """Write the snapshot that was asked for, and say so. Raises UserError."""
+    window = access.window(given, now)
+    span = (window["since"] or 0.0, window["until"])
+    with access.opened(given, now) as source:
+        copied = write(source.connection, given["out"], span, anonymous=given["anonymous"])
+    print(said(given["out"], copied))
 
 
 def write(

@@ -126,3 +126,20 @@ def stands_out(value: Any, column: Column) -> bool:
         return False
     too_low = column.low is not None and value <= column.low
     return too_low or (column.high is not None and value >= column.high)
+
+
+def text_of(value: object) -> str | None:
+    """Return a stored value as a text; None for whatever else SQLite stores."""
+    return value if isinstance(value, str) else None
+
+
+def number_of(value: object) -> float | None:
+    """Return a stored value as a number; None for whatever else SQLite stores."""
+    return float(value) if isinstance(value, (int, float)) and isfinite(value) else None
+
+
+def figure(value: float | None, unit: str = "", digits: int = 1) -> str:
+    """Return ``value`` with its unit; nothing where it is not known."""
+    if value is None:
+        return ""
+    return f"{value:.{digits}f}{unit}" if abs(value) < 1e6 else f"{value:.2g}{unit}"

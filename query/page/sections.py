@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from query import overview
+from query import access, overview
 from query.answer import Answer, ask
 from query.charts import draw
 from query.charts.draw import Bar, Head, Line, Panel, Span
-from query.page.html import Section, document, figure, paragraph, preformatted, table
+from query.page.html import Section, document, figure, paragraph, preformatted, table, write
 from query.report import variant_of
 from query.reports import BY_NAME
 from query.series import Point, points
@@ -69,6 +71,19 @@ class Page(NamedTuple):
     points: Sequence[Point]
     spans: Sequence[Span]
     """The sessions"""
+
+
+def run(given: Mapping[str, Any], now: float) -> None:
+    """Write the page that was asked for, and say so. Raises UserError."""
+    window = access.window(given, now)
+    with access.opened(given, now) as source:
+        text = made(source.connection, source.parameters, window["since"] or 0.0, window["until"])
+    out: Path = given["out"]
+    if str(out) == "-":
+        sys.stdout.write(text)
+        return
+    write(text, out)
+    print(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
 
 
 def made(

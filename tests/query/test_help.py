@@ -6,7 +6,8 @@ import shlex
 
 import pytest
 
-from query.arguments import parser, rules
+from query.arguments import parser
+from query.crossings import rules
 from query.help import GROUPS
 from query.main import main
 from tests.query.conftest import Query

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from query.main import main
-from query.overview import MOST_LINES, SLOTS, WIDTH, Facts, can_draw, line, lines
+from query.output import can_show
+from query.overview import MOST_LINES, SLOTS, WIDTH, Facts, line, lines
 from query.width import display_width
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording, example
@@ -153,7 +154,7 @@ def test_old_data_says_which_service_is_to_blame(writer: bool | None, told: list
     [("utf-8", True), (None, True), ("ascii", False), ("latin-1", False), ("no such", False)],
 )
 def test_blocks_where_the_encoding_has_them(encoding: str | None, expected: bool) -> None:
-    assert can_draw(encoding) is expected
+    assert can_show("▁█", encoding) is expected
 
 
 # --- what a recording shows ------------------------------------------------------------------------

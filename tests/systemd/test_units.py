@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from query.arguments import parser, rules
+from query.arguments import parser
+from query.crossings import rules
 
 ROOT = Path(__file__).parent.parent.parent
 UNITS = sorted((ROOT / "systemd").glob("*.service"))

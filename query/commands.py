@@ -1,0 +1,164 @@
+"""The commands of ``telemetry-query`` that are not reports, as data: their options, and what runs them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from query.limits import KINDS, Kind
+from query.options import (
+    add_common,
+    add_database,
+    add_format,
+    add_look,
+    add_stream,
+    add_version,
+    add_window,
+    limit,
+)
+from query.report import number
+
+_TIMEOUT: Final = 10.0
+"""s that SQLite may work on a user's own query"""
+
+
+class Command(NamedTuple):
+    """A command that is not a report."""
+
+    name: str
+    help: str
+    """One line"""
+    description: str
+    add: Callable[[argparse.ArgumentParser], None]
+    """Adds its options"""
+    run: str
+    """What runs it, as module:name, so that no report loads it: a function of what was typed, by name, and of
+    now in Unix s"""
+    epilog: str | None = None
+    """What makes the end of its --help, as module:name"""
+
+
+def _add_alert(to: argparse.ArgumentParser) -> None:
+    for kind in KINDS:
+        if kind.least is None:
+            to.add_argument(f"--{kind.name}", dest=kind.name, action="store_true", help=kind.help)
+        else:
+            to.add_argument(
+                f"--{kind.name}",
+                dest=kind.name,
+                metavar=kind.metavar,
+                action="append",
+                type=partial(_threshold, kind=kind),
+                help=f"{kind.help}; may be given more than once",
+            )
+    act = to.add_mutually_exclusive_group()
+    act.add_argument("--run", metavar="CMD", help="a command for sh, with the facts in its environment")
+    act.add_argument("--notify", action="store_true", help="a notification on the desktop, by notify-send")
+    add_stream(to)
+    add_version(to)
+
+
+def _threshold(text: str, kind: Kind) -> float:
+    """Return the limit of an alert."""
+    return number(text, kind.least or 0.0, kind.most)
+
+
+def _add_sql(to: argparse.ArgumentParser) -> None:
+    to.add_argument("sql", metavar="SELECT", help="the query; - reads it from standard input")
+    add_format(to, "table")
+    to.add_argument(
+        "--timeout",
+        metavar="S",
+        type=partial(number, least=0.001, most=999),
+        default=_TIMEOUT,
+        help=f"end it when SQLite has worked on it for so long (default: {_TIMEOUT:g} s)",
+    )
+    add_common(to)
+
+
+def _add_snapshot(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--out", metavar="FILE", type=Path, required=True, help="a new file")
+    add_window(to, "7d")
+    to.add_argument(
+        "--anonymous",
+        action="store_true",
+        help="names of programs are hashed; users, the host and boots are numbered",
+    )
+    add_common(to)
+
+
+def _add_page(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--out", metavar="FILE", type=Path, required=True, help="the file; - is standard output")
+    add_window(to, "30d")
+    add_common(to)
+
+
+def _add_at(to: argparse.ArgumentParser) -> None:
+    to.add_argument("time", metavar="T", help="the moment, such as 14:32 or '11-24 14:32'")
+    to.add_argument("--format", choices=("table", "json"), default="table", help="(default: table)")
+    add_look(to)
+    to.add_argument("--utc", action="store_true", help="times in UTC, not in local time")
+    add_common(to)
+
+
+def _add_live(to: argparse.ArgumentParser) -> None:
+    add_stream(to)
+    to.add_argument("--format", choices=("table", "json"), default="table", help="(default: table)")
+    to.add_argument(
+        "--limit", metavar="N", type=limit, default=10, help="at most N processes in the table (default: 10)"
+    )
+    add_database(to)
+    add_version(to)
+
+
+COMMANDS: Final = (
+    Command(
+        "at",
+        "what happened at one moment: samples around it, cores, programs, events",
+        "Show the samples around a moment, what ran then, and what changed before and after it.",
+        _add_at,
+        "query.moment:run",
+        epilog="query.arguments:times_described",
+    ),
+    Command(
+        "live",
+        "the newest sample, on and on, from the stream and not from the database",
+        "The newest sample, on and on: a table in place, or a JSON object a line.",
+        _add_live,
+        "query.live:run",
+    ),
+    Command(
+        "alert",
+        "a line, a command or a notification each time a limit is crossed, from the stream",
+        "Follow the stream; act once each time a limit is crossed.",
+        _add_alert,
+        "query.alert:run",
+        epilog="query.hook:described",
+    ),
+    Command(
+        "sql",
+        "a query of your own, read-only",
+        "Print what one SELECT gives; docs/database.md has the tables.",
+        _add_sql,
+        "query.own_query:run",
+    ),
+    Command(
+        "snapshot",
+        "a small database of one window, which every report reads",
+        "Write the days of a window into a new database.",
+        _add_snapshot,
+        "query.snapshot:run",
+    ),
+    Command(
+        "page",
+        "a battery report as one file of HTML, to look at or to send",
+        "Write a page with charts and tables on a window.",
+        _add_page,
+        "query.page.sections:run",
+    ),
+)
+
+BY_NAME: Final = {command.name: command for command in COMMANDS}

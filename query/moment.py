@@ -1,0 +1,215 @@
+"""``telemetry-query at``: what happened at one moment, on one screen.
+
+``gather`` asks the database; query/moment_lines.py lays out what it found. A sample covers the time since the
+one before it. So the sample of a moment is the first one after it, if its interval reaches back that far.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf, nextafter
+from typing import Any, Final, NamedTuple
+
+from query import access
+from query.answer import ask
+from query.options import PROGRAM
+from query.output import look
+from query.report import sql_text, variant_of
+from query.reports import BY_NAME
+from query.times import InvalidTimeError, parse_time
+from query.values import number_of, plain, shown_span, shown_time, text_of
+from query.window import history_of
+from telemetry import END_OF_TIME
+from telemetry.command import say
+from telemetry.errors import UsageError, UserError
+
+AROUND: Final = 600.0
+"""s before and after, in which events are told"""
+_BEFORE: Final = 3
+"""Samples that are shown before it, and after it"""
+_PROGRAMS: Final = 5
+_MOST_EVENTS: Final = 200
+_OLD: Final = 10
+"""Intervals after which a sample no longer tells of a moment"""
+_USUAL_INTERVAL: Final = 60.0
+"""s, where the sample does not tell"""
+
+Row = dict[str, Any]
+
+
+class Event(NamedTuple):
+    """Something that changed."""
+
+    time: float
+    """Unix s, of the sample that told it first; of a hole, when it began"""
+    what: str
+
+
+class Moment(NamedTuple):
+    """What is known of a moment."""
+
+    time: float
+    """Unix s"""
+    sample: Row | None
+    """The one that tells of it; None: nothing was recorded then"""
+    hole: Row | None
+    """A row of the report gaps, in which the moment is"""
+    around: Sequence[Row]
+    cores: Sequence[float | None]
+    """%, by number"""
+    processes: Sequence[Row]
+    """Rows of the report top"""
+    events: Sequence[Event]
+
+
+def run(given: Mapping[str, Any], now: float) -> None:
+    """Print what happened at the time that was asked for. Raises UserError."""
+    try:
+        meant = parse_time(given["time"], now)
+    except InvalidTimeError as error:
+        raise UsageError(f"at: {error}") from None
+    with access.opened(given, now) as source:
+        found = gather(source.connection, source.parameters, meant[0])
+    if given["format"] == "json":
+        print(json.dumps(_data(found), indent=1))
+        return
+    from query.moment_lines import lines  # noqa: PLC0415  (it knows what a Moment is)
+
+    for line in lines(found, look(given, now)):
+        print(line)
+    sys.stdout.flush()
+    for remark in access.silence(source.committed):
+        say(PROGRAM, remark)
+
+
+# --- gathering -------------------------------------------------------------------------------------
+
+
+def gather(connection: sqlite3.Connection, parameters: Mapping[str, Any], moment: float) -> Moment:
+    """Return what the database tells of ``moment``, Unix s.
+
+    ``parameters`` are those of query.answer.ask but since, until and limit. Raises UserError where nothing is
+    known of it.
+    """
+
+    def rows(name: str, since: float, until: float, limit: int | None = None) -> list[Row]:
+        report = BY_NAME[name]
+        bound = {**parameters, "since": since, "until": until, "limit": limit}
+        answer = ask(connection, report, variant_of(report, {}), bound)
+        return _by_name([column.name for column in answer.columns], answer.rows)
+
+    bound = {"at": moment, "before": 2 * _BEFORE + 1, "after": _BEFORE + 1, "last": END_OF_TIME}
+    around = _asked(connection, "moment", bound)
+    window = (moment - AROUND, moment + AROUND)
+    gaps = rows("gaps", *window)
+    hole = next((row for row in gaps if row["start"] < moment < row["end"]), None)
+    sample = _telling(around, moment)
+    if sample is None and hole is None:
+        raise UserError(_unknown(connection, around, moment))
+    changes = _asked(connection, "moment_changes", {"start": window[0], "stop": window[1]})
+    events = [*_of_gaps(gaps), *_of_changes(changes)]
+    nearest = sorted(events, key=lambda event: abs(event.time - moment))[:_MOST_EVENTS]
+    cores: list[float | None] = []
+    processes: list[Row] = []
+    if sample is not None:
+        found = connection.execute("SELECT usage FROM cpu_core WHERE ts = ? ORDER BY core", (sample["ts"],))
+        cores = [number_of(usage) for (usage,) in found]
+        processes = rows("top", sample["time"], nextafter(sample["time"], inf), _PROGRAMS)
+    return Moment(moment, sample, hole, _nearest(around, sample, moment), cores, processes, sorted(nearest))
+
+
+def _asked(connection: sqlite3.Connection, sql: str, bound: Mapping[str, Any]) -> list[Row]:
+    cursor = connection.execute(sql_text(sql), bound)
+    return _by_name([name for name, *_ in cursor.description], cursor)
+
+
+def _by_name(names: Sequence[str], rows: Any) -> list[Row]:
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _telling(around: Sequence[Row], moment: float) -> Row | None:
+    """Return the sample whose interval holds the moment, or the one before it where that is not old."""
+    for row in around:
+        if row["time"] >= moment:
+            if row["time"] - (number_of(row["interval"]) or 0.0) <= moment:
+                return row
+            break
+    before = [row for row in around if row["time"] < moment]
+    if before and moment - before[-1]["time"] <= _OLD * _interval(before[-1]):
+        return before[-1]
+    return None
+
+
+def _interval(row: Row) -> float:
+    return number_of(row["interval"]) or _USUAL_INTERVAL
+
+
+def _nearest(around: Sequence[Row], sample: Row | None, moment: float) -> list[Row]:
+    """Return the samples to show: so many on each side of the one that tells of the moment."""
+    middle = around.index(sample) if sample else sum(row["time"] < moment for row in around)
+    return list(around[max(0, middle - _BEFORE) : middle + _BEFORE + (sample is not None)])
+
+
+def _unknown(connection: sqlite3.Connection, around: Sequence[Row], moment: float) -> str:
+    """Return why nothing is known of the moment."""
+    history = history_of(connection)
+    if moment < history.raw_since:
+        return (
+            f"at: single samples are kept from {shown_time(float(history.raw_since))} on; of older times "
+            "there are minutes and hours: see energy, hotspots and cores with --since and --until"
+        )
+    if not around:
+        return "at: database is empty: is telemetry-writer running?"
+    near = min(around, key=lambda row: abs(row["time"] - moment))["time"]
+    how = "before" if near < moment else "after"
+    return (
+        f"at: nothing was recorded at {shown_time(moment)}; the nearest sample is "
+        f"{shown_span(abs(near - moment))} {how} it: {shown_time(near)}"
+    )
+
+
+def _of_gaps(gaps: Sequence[Row]) -> Iterator[Event]:
+    for row in gaps:
+        lost = f", {row['samples_lost']} samples" if row["samples_lost"] else ""
+        yield Event(row["start"], f"{row['cause']} for {shown_span(row['seconds'])}{lost}")
+
+
+_SUPPLIES: Final = {0: "unplugged", 1: "plugged in"}
+
+
+def _of_changes(changes: Sequence[Row]) -> Iterator[Event]:
+    for row in changes:
+        told = []
+        if row["starts"]:
+            told.append("the sampler started")
+        if row["on_ac"] is not None:
+            told.append(_SUPPLIES.get(row["on_ac"], "a supply changed"))
+        if (status := text_of(row["status"])) is not None:
+            told.append(f"battery: {status.lower()}")
+        if (throttled := text_of(row["throttled"])) is not None:
+            told.append(f"throttled: {throttled}" if throttled else "no longer throttled")
+        if (governor := text_of(row["governor"])) is not None:
+            told.append(f"governor {governor}")
+        if (brightness := number_of(row["brightness"])) is not None:
+            told.append(f"brightness {brightness:.0f} %")
+        if (radios := text_of(row["radios"])) is not None:
+            told.append(f"radios on: {radios or 'none'}")
+        yield Event(row["time"], ", ".join(told))
+
+
+def _data(moment: Moment) -> Row:
+    """Return the moment as data: rows by the names of their columns."""
+    found = {**moment._asdict(), "events": [event._asdict() for event in moment.events]}
+    cleaned: Row = _clean(found)
+    return cleaned
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _clean(inside) for key, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(inside) for inside in value]
+    return number_of(value) if isinstance(value, float) else plain(value)

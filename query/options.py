@@ -1,0 +1,95 @@
+"""Options that several commands have, each declared once."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Final
+
+from telemetry import __version__
+
+PROGRAM: Final = "telemetry-query"
+_LEAST_WIDTH: Final = 20
+"""Columns of a table"""
+
+
+def add_common(to: argparse.ArgumentParser) -> None:
+    """Options that stand before or after REPORT. SUPPRESS: the second place does not undo the first."""
+    add_database(to)
+    to.add_argument(
+        "--control",
+        metavar="ENDPOINT",
+        default=argparse.SUPPRESS,
+        help="where the writer is asked to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
+    )
+    add_version(to)
+
+
+def add_version(to: argparse.ArgumentParser) -> None:
+    """Add --version."""
+    to.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+
+
+def add_database(to: argparse.ArgumentParser) -> None:
+    """Add --db."""
+    to.add_argument(
+        "--db",
+        metavar="PATH",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="the database (default: $TELEMETRY_DB, else that of the service, else ./telemetry.db)",
+    )
+
+
+def add_format(to: argparse.ArgumentParser, default: str) -> None:
+    """Add how rows are printed."""
+    to.add_argument(
+        "--format",
+        metavar="F",
+        help="table, json, jsonl, csv, parquet, or one of tabulate's: github, html, tsv, ... "
+        f"(default: {default})",
+    )
+    add_look(to)
+
+
+def add_look(to: argparse.ArgumentParser) -> None:
+    """Add how wide and how colored tables are."""
+    to.add_argument(
+        "--width",
+        metavar="N",
+        type=_width,
+        help="fit tables into N columns (default: $COLUMNS, else the terminal; in a pipe or file: no limit)",
+    )
+    to.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colored tables (default: auto: on a terminal where $NO_COLOR is not set)",
+    )
+
+
+def _width(text: str) -> int:
+    if re.fullmatch("[0-9]{1,4}", text) and int(text) >= _LEAST_WIDTH:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {_LEAST_WIDTH} to 9999")
+
+
+def limit(text: str) -> int:
+    """Return a number of rows. Raises argparse.ArgumentTypeError."""
+    if re.fullmatch("[0-9]{1,18}", text) and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1")
+
+
+def add_stream(to: argparse.ArgumentParser) -> None:
+    """Add where the sampler publishes and replays."""
+    to.add_argument("--subscribe", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/samples)")
+    to.add_argument("--replay", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/replay)")
+
+
+def add_window(to: argparse.ArgumentParser, since: str) -> None:
+    """Add --since, --until and --utc of a command that always has a beginning: ``since`` is the default."""
+    to.add_argument("--since", metavar="T", default=since, help=f"start of the window (default: {since})")
+    to.add_argument("--until", metavar="T", help="end of the window (default: no end)")
+    to.add_argument("--utc", action="store_true", help="times and days in UTC, not in local time")

@@ -1,0 +1,70 @@
+"""Standard output: how wide it is, whether it shows colors, and rows written to it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, Final
+
+from query.render import Look
+
+if TYPE_CHECKING:
+    from query.columns import Column
+
+_USUAL_WIDTH: Final = 80
+"""Columns of a terminal that does not tell, such as a serial line"""
+_PIECE: Final = 1 << 20
+"""Characters that are collected before standard output is made to wait for: a report of less than that has
+left the database before a pager or a slow line is fed, and so never holds up the writer's checkpoint."""
+
+
+def look(given: Mapping[str, Any], now: float) -> Look:
+    """What tables are shown on: as wide as --width, else $COLUMNS, else the terminal; elsewhere any width."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a character that the locale's encoding lacks is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")
+    told = os.environ.get("COLUMNS", "")
+    width: int | None = given.get("width") or (int(told) if re.fullmatch("[0-9]{1,4}", told) else 0) or None
+    try:
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        terminal = True
+    except (OSError, ValueError):
+        columns, terminal = 0, False
+    if width is None and terminal:
+        width = columns or _USUAL_WIDTH
+    # https://no-color.org: any value but the empty one
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    color = given.get("color", "auto")
+    return Look(width, now, terminal, color == "always" or (color == "auto" and terminal and not plain))
+
+
+def can_show(characters: str, encoding: str | None) -> bool:
+    """Return whether text in ``encoding`` has these characters; None: no bytes are made of it."""
+    try:
+        characters.encode(encoding or "utf-8")
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
+def write_parquet(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a Parquet file. Raises UserError where pyarrow is missing."""
+    from query import parquet  # noqa: PLC0415
+
+    parquet.write(columns, rows, sys.stdout.buffer)
+
+
+def write_in_megabytes(pieces: Iterable[str]) -> str:
+    """Write ``pieces`` but for the last of them, which are returned: less than a megabyte."""
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            sys.stdout.write("".join(held))
+            held.clear()
+            size = 0
+    return "".join(held)
