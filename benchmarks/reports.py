@@ -46,6 +46,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("correlate",),
     ("correlate", "--rows"),
     ("gaps",),
+    ("at", "now"),
     ("health",),
 )
 """What is asked. Without --since, status, energy and hotspots are of all that there is. (export gives every

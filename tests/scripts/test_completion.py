@@ -36,6 +36,7 @@ def flags(command: Command) -> set[str]:
 
 def test_the_first_word_is_a_report_or_an_option() -> None:
     assert set(offered("telemetry-query", "")) == {report.name for report in REPORTS} | {
+        "at",
         "sql",
         "snapshot",
         "page",
