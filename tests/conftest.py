@@ -45,9 +45,29 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("fast" if "not slow" in config.option.markexpr else "slow")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m "not slow" is looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the file that takes longest: else it runs alone at the end (pytest -n)."""
+    """Mark what is slow, and begin with the file that takes longest: else it runs alone at the end."""
+    _leave_cases_to_the_slow_suite(items)
     items.sort(key=lambda item: next(at for at, start in enumerate(_FIRST) if item.nodeid.startswith(start)))
+
+
+def _leave_cases_to_the_slow_suite(items: list[pytest.Item]) -> None:
+    """Of a test marked ``fast_cases(n)``, n cases stay fast, evenly spread over all; the others are slow.
+
+    For cases that take the same path through real processes or whole databases: a few show most faults.
+    """
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("fast_cases"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for of_a_test in cases.values():
+        marker = of_a_test[0].get_closest_marker("fast_cases")
+        count: int = marker.args[0] if marker else 0
+        fast = {number * len(of_a_test) // count for number in range(count)}
+        for number, item in enumerate(of_a_test):
+            if number not in fast:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -83,6 +83,7 @@ def foretold(machines: Iterable[list[list[float]]], rule: str) -> float:
     return fmean(error for machine in machines for error in machine[at])
 
 
+@pytest.mark.slow
 def test_held_out_days_are_foretold_better_than_by_simpler_rules() -> None:
     found = []
     for seed in (7, 9):

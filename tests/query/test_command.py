@@ -117,6 +117,7 @@ def test_every_report_is_a_table_that_fits_a_small_screen(inside: Callable[..., 
 
 @pytest.mark.parametrize("form", ["json", "csv", "github"])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.fast_cases(16)
 def test_every_report_in_every_format(inside: Callable[..., Ran], name: str, form: str) -> None:
     ran = inside("--db", "telemetry.db", name, *WORDS.get(name, ()), "--format", form)
     assert (ran.status, ran.err) == (0, SAID.get(name, ""))

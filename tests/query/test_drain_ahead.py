@@ -271,6 +271,7 @@ def test_until_tells_what_was_known_then(recording: Recording, query: Query) -> 
 @pytest.mark.parametrize(
     "column", ["battery_pct", "power", "voltage", "interval", "suspended", "battery_level"]
 )
+@pytest.mark.fast_cases(8)
 def test_a_damaged_value_costs_itself(recording: Recording, query: Query, column: str, odd: object) -> None:
     with_pack(recording)
     on_battery(recording, NOON, 200, 60)
@@ -282,6 +283,7 @@ def test_a_damaged_value_costs_itself(recording: Recording, query: Query, column
 @pytest.mark.parametrize("odd", ["text", b"blob", 1e300, float("inf"), -1.0])
 @pytest.mark.parametrize("column", ["full", "unit", "time", "name"])
 @pytest.mark.parametrize("report", ["drain", "sessions"])
+@pytest.mark.fast_cases(10)
 def test_a_damaged_health_costs_itself(
     recording: Recording, query: Query, report: str, column: str, odd: object
 ) -> None:

@@ -123,6 +123,7 @@ def asked(path: Path, argv: list[str]) -> tuple[Report, tuple[Column, ...], list
 @pytest.mark.parametrize(
     ("database", "argv"), TABLES, ids=lambda it: it if isinstance(it, str) else " ".join(it)
 )
+@pytest.mark.fast_cases(24)
 def test_no_line_of_a_report_is_wider_than_the_terminal(
     databases: dict[str, Path], database: str, argv: list[str]
 ) -> None:

@@ -397,6 +397,7 @@ ODD: list[Any] = ["text", "1e5", b"\xff\x00", 2**63 - 1, -(2**63), 1e300, -1e300
 
 @pytest.mark.parametrize("form", ["table", "json", "csv", "html"])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.fast_cases(16)
 def test_whatever_sqlite_can_hold_is_shown(recording: Recording, query: Query, name: str, form: str) -> None:
     """A column's type is a wish in SQLite: a row of anything costs at most that report, and one line."""
     for odd in ODD:
@@ -422,6 +423,7 @@ def test_whatever_sqlite_can_hold_is_shown(recording: Recording, query: Query, n
 
 @pytest.mark.parametrize("time", ["text", b"\x00", 1e300, -5.0, float("inf"), None])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.fast_cases(18)
 def test_whatever_stands_in_time(recording: Recording, query: Query, name: str, time: Any) -> None:
     recording.samples(NOON, 3, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])
     recording.sample(NOON + 15, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])

@@ -14,7 +14,6 @@ from query.battery_reports import SESSION_KINDS as KINDS
 from telemetry import sessions as rules
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
-from tests.slowly import after
 from tests.strategies import or_none
 from tests.telemetry.fortnight import Laptop, fortnight
 from writer.rollups import sessions as stored
@@ -110,7 +109,8 @@ def test_two_weeks_are_as_they_were(
             assert row["watts"] == pytest.approx(abs(row["wh"]) * 3600 / row["awake_s"])
 
 
-@pytest.mark.parametrize("hours", after(2, [0, 100, 1, 30, 200]))
+@pytest.mark.parametrize("hours", [0, 100, 1, 30, 200])
+@pytest.mark.fast_cases(2)
 def test_what_is_stored_and_what_is_not_are_one_list(
     recording: Recording, query: Query, laptop: Laptop, recorded: Recording, hours: int
 ) -> None:
@@ -120,6 +120,7 @@ def test_what_is_stored_and_what_is_not_are_one_list(
     assert query("sessions").out == before
 
 
+@pytest.mark.slow
 def test_only_those_of_a_kind(recording: Recording, query: Query, recorded: Recording) -> None:
     recording.copy(recorded)
     rows = query("sessions").rows
@@ -140,6 +141,7 @@ def test_those_that_have_a_part_in_the_window(
     assert {row["kind"] for row in found} == {"discharge", "sleep"}
 
 
+@pytest.mark.slow
 def test_a_limit_shows_the_newest(recording: Recording, query: Query, recorded: Recording) -> None:
     recording.copy(recorded)
     rows = query("sessions").rows

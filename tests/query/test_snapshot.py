@@ -81,8 +81,11 @@ WINDOW = ("--since", str(FIRST + 2 * DAY), "--until", str(FIRST + 4 * DAY))
 
 
 @pytest.mark.parametrize(
-    "report", [it for it in REPORTS if it.name not in NOT_OF_THE_WINDOW_ALONE], ids=lambda it: it.name
+    "report",
+    [it for it in REPORTS if it.name not in NOT_OF_THE_WINDOW_ALONE],
+    ids=lambda it: it.name,
 )
+@pytest.mark.fast_cases(3)
 def test_a_report_of_the_window_says_the_same(
     whole: Path, part: Path, report: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

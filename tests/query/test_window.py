@@ -10,6 +10,7 @@ from math import inf, nextafter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -218,6 +219,7 @@ OF_ROWS = {
 
 
 @given(recorded, histories(dropped=True), st.sampled_from([0, DAY]), st.data())
+@pytest.mark.slow
 def test_where_rows_are_gone_it_is_the_answer_for_whole_buckets(
     rows: list[tuple[float, dict[str, Any]]], history: History, kept: int, data: st.DataObject
 ) -> None:

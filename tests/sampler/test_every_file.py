@@ -218,6 +218,7 @@ def test_the_machine_has_something_for_every_sensor(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.fast_cases(4)
 def test_a_file_that_goes_bad_costs_its_field(
     machine: Machine, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -315,6 +316,7 @@ class Broken:
 
 @pytest.mark.parametrize("field", SENSORS)
 @pytest.mark.parametrize("in_background", [False, True])
+@pytest.mark.fast_cases(5)
 def test_a_bug_in_a_sensor_costs_its_field_and_is_logged_once(
     field: str, in_background: bool, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -108,6 +108,7 @@ def test_a_power_that_agrees_is_kept(tmp_path: Path, factor: float, step: float)
 
 @pytest.mark.parametrize("every", [1, 5, 60, 300])
 @pytest.mark.parametrize("low", [0.5, 3])
+@pytest.mark.fast_cases(3)
 def test_a_load_that_changes_is_no_lie(tmp_path: Path, every: int, low: float) -> None:
     """The counter follows what is told, however it jumps."""
     directory = pack(tmp_path, current_now=ABSENT, charge_now=ABSENT, energy_now=0, power_now=0)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from scripts.run import REPORTS
-from tests.slowly import after
 from tests.system.processes import BATTERY, ROOT
 
 
-@pytest.mark.parametrize("elsewhere", after(1, [False, True]))
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.fast_cases(1)
 def test_the_commands_that_it_shows_can_be_typed(tmp_path: Path, elsewhere: bool) -> None:
     """In the directory of the checkout, and after ``make -C`` in another one."""
     shell = tmp_path if elsewhere else ROOT

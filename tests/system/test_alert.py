@@ -102,6 +102,7 @@ def stream(system: System) -> Stream:
     return Stream(system.runtime)
 
 
+@pytest.mark.slow
 def test_what_the_ring_holds_is_no_news(system: System, stream: Stream, tmp_path: Path) -> None:
     """Both limits were crossed an hour ago. A new sample gives an alert for the one that it is beyond."""
     with stream.station:
@@ -116,6 +117,7 @@ def test_what_the_ring_holds_is_no_news(system: System, stream: Stream, tmp_path
         assert alert.stop() == ["Battery low: 16 %, 6.0 W out"]
 
 
+@pytest.mark.slow
 def test_a_nought_gives_none(system: System, stream: Stream, tmp_path: Path) -> None:
     with stream.station:
         stream.publish(*[66.0] * 40)
@@ -129,6 +131,7 @@ def test_a_nought_gives_none(system: System, stream: Stream, tmp_path: Path) -> 
         alert.stop()
 
 
+@pytest.mark.slow
 def test_it_waits_where_no_sampler_runs_yet_and_says_so_once(system: System, tmp_path: Path) -> None:
     alert = Alert(system, tmp_path, "--below", "30")
     assert alert.process.stderr is not None
@@ -140,6 +143,7 @@ def test_it_waits_where_no_sampler_runs_yet_and_says_so_once(system: System, tmp
     alert.stop()
 
 
+@pytest.mark.slow
 def test_a_hanging_command_does_not_end_with_the_alert_alone(system: System, tmp_path: Path) -> None:
     """The alert ends at once, and takes its command along."""
     begun = tmp_path / "begun"

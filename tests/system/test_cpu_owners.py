@@ -86,6 +86,7 @@ while True:
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 def test_what_nobody_waited_for_is_said_to_be_unowned(system: System) -> None:
     """The kernel gives the time of a child to nobody whose parent ignores SIGCHLD."""
     with load(sys.executable, "-c", DEAF) as parent:

@@ -23,6 +23,7 @@ NEEDS_ANOTHER_TIME = {
 
 
 @pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.stem)
+@pytest.mark.fast_cases(6)
 def test_every_query_of_the_original_answers(recorded: System, path: Path) -> None:
     database = sqlite3.connect(recorded.database)
     try:
@@ -86,6 +87,7 @@ def test_a_signal_ends_both_at_once_and_loses_nothing(system: System, number: in
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.slow
 def test_what_was_received_is_committed_at_the_end(system: System) -> None:
     sampler = system.sampler()
     endpoints = (f"ipc://{system.runtime}/samples", f"ipc://{system.runtime}/replay")
@@ -145,6 +147,7 @@ def test_once_prints_one_sample_in_the_wire_format(system: System) -> None:
     assert list(system.runtime.iterdir()) == []  # no socket, no ring
 
 
+@pytest.mark.slow
 def test_once_says_why_there_is_no_battery(system: System, tmp_path: Path) -> None:
     (tmp_path / "sys").mkdir()
     ran = system.run("sampler.main", "--once", "--sysfs", str(tmp_path / "sys"))

@@ -103,6 +103,7 @@ def test_live_shows_the_newest_sample_of_the_ring_at_once(system: System) -> Non
     assert (status, error) == (0, "")
 
 
+@pytest.mark.slow
 def test_live_json_is_an_object_a_line_and_survives_a_restart(system: System) -> None:
     sampler = system.sampler()
     shown = live(system, "--format", "json")

@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from tests.needs import mount_tmpfs, unmount
-from tests.slowly import after
 from tests.system.processes import BATTERY, System, stop, wait_until
 from tests.system.recorder import Recorder, rows_differ, stored
 from tests.writer.samples import sample
@@ -56,7 +55,8 @@ KILLS = [pytest.param(4, id="4"), pytest.param(100, id="100", marks=pytest.mark.
 
 
 @pytest.mark.parametrize("kills", KILLS)
-@pytest.mark.parametrize("victims", after(1, ["both", "writer", "sampler"]))
+@pytest.mark.parametrize("victims", ["both", "writer", "sampler"])
+@pytest.mark.fast_cases(1)
 def test_sigkill_at_random_moments(system: System, victims: str, kills: int) -> None:
     moments = random.Random(f"{victims} {kills}")
     with Recorder(system) as recorder:
@@ -75,7 +75,9 @@ def test_sigkill_at_random_moments(system: System, victims: str, kills: int) -> 
         settle(system, recorder)
 
 
-@pytest.mark.parametrize("first", after(1, ["writer", "sampler"]))
+@pytest.mark.parametrize("first", ["writer", "sampler"])
+@pytest.mark.slow
+@pytest.mark.fast_cases(1)
 def test_either_may_start_first(system: System, first: str) -> None:
     with Recorder(system) as recorder:
         if first == "sampler":
@@ -99,6 +101,7 @@ def test_the_writer_may_come_minutes_later(system: System) -> None:
         settle(system, recorder)
 
 
+@pytest.mark.slow
 def test_a_stopped_writer_misses_nothing_and_costs_the_sampler_no_time(system: System) -> None:
     with Recorder(system) as recorder:
         system.sampler()

@@ -44,6 +44,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 @pytest.mark.parametrize(
     "limits", [range(FEWEST, 21, 5), pytest.param(range(FEWEST, 41), marks=pytest.mark.slow)]
 )
+@pytest.mark.fast_cases(1)
 def test_too_few_files_are_one_line(system: System, command: str, limits: range) -> None:
     """Either it works or it says why not: ZeroMQ would abort."""
     for limit in limits:
@@ -119,6 +120,7 @@ def test_a_directory_of_any_bytes(tmp_path: Path) -> None:
     "endpoint", ["tcp://[::1]:99999", "tcp://::1:5555", "ipc:///nowhere/x", "inproc://x"]
 )
 @pytest.mark.parametrize("option", ["--publish", "--replay", "--control"])
+@pytest.mark.fast_cases(4)
 def test_an_error_at_the_start_ends_the_process(system: System, option: str, endpoint: str) -> None:
     ran = system.run("writer.main" if option == "--control" else "sampler.main", option, endpoint)
     assert ran.returncode == (1 if endpoint.startswith("ipc") else 2)
@@ -221,6 +223,7 @@ def test_a_second_sampler_in_a_directory_that_vanished_is_the_only_one(system: S
 # --- who never meets -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_live_into_a_pipe_says_that_it_waits(system: System) -> None:
     live = system.start("query.main", "live", "--format", "json")
     assert live.stderr is not None

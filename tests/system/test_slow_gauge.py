@@ -59,6 +59,7 @@ def test_a_gauge_that_never_answers_costs_only_the_battery(tree: Path) -> None:
     assert told == "battery: it does not answer in time\n"
 
 
+@pytest.mark.slow
 def test_a_gauge_that_takes_a_second_is_in_the_next_sample(tree: Path) -> None:
     with once(tree, "--interval", "3") as sampler:
         with (tree / "sys/class/power_supply/BAT0/voltage_now").open("w") as gauge:  # waits for the sampler
@@ -72,6 +73,7 @@ def test_a_gauge_that_takes_a_second_is_in_the_next_sample(tree: Path) -> None:
     assert told == ""
 
 
+@pytest.mark.slow
 def test_the_service_goes_on_and_ends_while_the_gauge_hangs(tree: Path) -> None:
     sampler = subprocess.Popen(
         [sys.executable, "-c", BLOCKING, "--interval", "1", "--sysfs", str(tree / "sys"), "--verbose"],

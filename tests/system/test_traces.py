@@ -18,7 +18,6 @@ from sampler.processes import ProcessSensor
 from sampler.sensors import Sampler, Sensor
 from telemetry.sample import encode
 from tests.sampler.fakes import SetClock
-from tests.slowly import after
 from tests.system.processes import DATA, System
 
 BEGAN = 1_750_000_000.0
@@ -154,7 +153,9 @@ def pi_again(tmp_path_factory: pytest.TempPathFactory, discharge: list[bytes]) -
 AGAIN = BEGAN + 86_400
 
 
-@pytest.mark.parametrize("percent", after(1, [50, 75, 20]))
+@pytest.mark.parametrize("percent", [50, 75, 20])
+@pytest.mark.slow
+@pytest.mark.fast_cases(1)
 def test_the_raspberry_pi_knows_how_long_it_lasts_the_second_time(pi_again: System, percent: int) -> None:
     rows = list(raspberry_pi())
     reached = next(row.at for row in rows if int(row.attributes["capacity"]) <= percent)
@@ -171,7 +172,9 @@ def test_the_raspberry_pi_says_at_first_that_it_knows_little(pi_again: System) -
     assert drain["hours_left_high"] > 5 * drain["hours_left_low"]
 
 
-@pytest.mark.parametrize("percent", after(1, [50, 30, 70, 80, 90]))
+@pytest.mark.parametrize("percent", [50, 30, 70, 80, 90])
+@pytest.mark.slow
+@pytest.mark.fast_cases(1)
 def test_the_phone_knows_how_long_it_charges(phone_recorded: System, percent: int) -> None:
     rows = [(float(row["time"]), int(row["percent"])) for row in phone_rows()]
     charging = [(at, pct) for at, pct in rows if at > PLUGGED_IN]

@@ -62,6 +62,7 @@ def manager(system: System, tmp_path: Path) -> Iterator[Manager]:
         yield manager
 
 
+@pytest.mark.slow
 def test_a_sampler_that_waits_for_an_hour_is_alive(system: System, manager: Manager) -> None:
     sampler = system.start("sampler.main", "--interval", "3600")
     manager.wait_for("READY=1")
@@ -80,6 +81,7 @@ def test_a_writer_that_nobody_sends_to_is_alive(system: System, manager: Manager
     manager.wait_for("STOPPING=1")
 
 
+@pytest.mark.slow
 def test_a_stopped_process_is_not(system: System, manager: Manager) -> None:
     for start in (system.writer, system.sampler):
         process = start()
@@ -92,6 +94,7 @@ def test_a_stopped_process_is_not(system: System, manager: Manager) -> None:
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_file_that_never_opens_stops_no_loop(system: System, manager: Manager, tmp_path: Path) -> None:
     procfs = tmp_path / "proc"
     procfs.mkdir()
@@ -120,6 +123,7 @@ def test_a_sampler_whose_battery_hangs_is_alive(system: System, manager: Manager
     assert stop(sampler)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_writer_whose_database_is_locked_is_alive_and_says_so(system: System, manager: Manager) -> None:
     system.writer("--commit-interval", "0")
     manager.wait_for("READY=1")

@@ -87,6 +87,7 @@ def of_the_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("prefix", ["usr", "usr/local"])
 @pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.fast_cases(1)
 def test_an_example_finds_the_modules(
     root: Path, of_the_package: Path, name: str, prefix: str, tmp_path: Path
 ) -> None:

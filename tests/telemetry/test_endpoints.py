@@ -28,6 +28,7 @@ from tests.telemetry.streams import Context, Station, all_of, connected, listeni
 
 
 @pytest.mark.parametrize("gone", ["samples", "replay", "both", "directory"])
+@pytest.mark.fast_cases(1)
 def test_a_deleted_socket_is_made_anew(tmp_path: Path, gone: str) -> None:
     directory = tmp_path / "run"
     directory.mkdir()

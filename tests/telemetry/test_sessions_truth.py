@@ -86,6 +86,7 @@ def trace(instants: list[Instant], directory: Path) -> list[Row]:
     return rows
 
 
+@pytest.mark.slow
 def test_the_recorded_phone_has_four_sessions_whatever_its_status_does(tmp_path: Path) -> None:
     rows = trace(list(phone()), tmp_path)
     by_status = 1 + sum(before.status != row.status for before, row in pairwise(rows))

@@ -115,6 +115,7 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(feed: Feed) -> None:
     assert feed.stop(signal.SIGTERM)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_said_once_and_nothing_is_lost(feed: Feed) -> None:
     feed.sampler.publish(*row_of(1, 2))
     feed.control.wait_for("run-a", 2)

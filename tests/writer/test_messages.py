@@ -76,6 +76,7 @@ def test_other_topics_are_not_ours(feed: Feed) -> None:
     assert (status, skipped(log)) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_flood_is_logged_once(feed: Feed) -> None:
     for first in range(0, 5000, 500):
         for _ in range(500):

@@ -60,6 +60,7 @@ def reading(path: Path) -> Iterator[None]:
 @pytest.mark.parametrize("how", ["mv", "cp", "old one kept"])
 @pytest.mark.parametrize("has_reader", [False, True])
 @pytest.mark.parametrize("of_another", [False, True])
+@pytest.mark.fast_cases(4)
 def test_the_new_file_is_whole_and_has_what_follows(
     tmp_path: Path, how: str, has_reader: bool, of_another: bool
 ) -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.slowly import after
 from tests.writer.reading import is_whole, rows, value
 from tests.writer.samples import NOW, row_of
 from writer.store import Store
@@ -56,7 +55,8 @@ def record_cuts(directory: Path, moments: random.Random, *, durable: bool) -> li
     return cuts
 
 
-@pytest.mark.parametrize("durable", after(1, [False, True]), ids=["NORMAL", "FULL"])
+@pytest.mark.parametrize("durable", [False, True], ids=["NORMAL", "FULL"])
+@pytest.mark.fast_cases(1)
 def test_a_power_cut_leaves_a_prefix_of_the_commits(tmp_path: Path, durable: bool) -> None:
     """The kernel may have written any part of what was not synced; under FULL nothing is missing."""
     moments = random.Random(12)

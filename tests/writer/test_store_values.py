@@ -102,6 +102,7 @@ def test_the_newest_health_is_of_the_pack_that_is_in(
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 @pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.fast_cases(4)
 def test_the_order_in_which_samples_come_makes_no_difference(
     store: Store, order: tuple[int, ...], batch: int
 ) -> None:

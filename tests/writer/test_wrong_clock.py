@@ -159,6 +159,7 @@ STORED: dict[str, list[Sample]] = {
 
 @pytest.mark.parametrize("story", STORED)
 @pytest.mark.parametrize("batch", [1, 7, 1000])
+@pytest.mark.fast_cases(4)
 def test_misdated_rows_are_left_out_and_roll_ups_are_those_of_the_rest(
     tmp_path: Path, story: str, batch: int
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_damaged_page_is_found(recorded: Path, checks: Checks, page: int) -> N
 
 
 @pytest.mark.parametrize("table", ["core_row", "process_row"])
+@pytest.mark.slow
 def test_a_leaf_that_was_copied_over_another_is_found(recorded: Path, checks: Checks, table: str) -> None:
     """quick_check says ok to it."""
     first, *_, last = leaves(recorded, table)

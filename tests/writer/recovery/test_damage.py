@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from telemetry.errors import UserError
-from tests.slowly import after
 from tests.system.processes import System, stop, wait_until
 from tests.writer.reading import catalogue, changing, is_whole, rows, value
 from tests.writer.recovery.damaged import LOG, PAGE, asides, damage, wait_for_salvage
@@ -31,7 +30,8 @@ def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
     assert not was_left_unclean(recorded)
 
 
-@pytest.mark.parametrize("page", after(1, [80, 700]))
+@pytest.mark.parametrize("page", [80, 700])
+@pytest.mark.fast_cases(1)
 def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
     damage(recorded, "run", page=page)
     with GuardedStore(recorded, LOG) as guarded:

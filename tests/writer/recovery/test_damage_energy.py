@@ -69,6 +69,7 @@ def test_dropped_days_are_taken_over_and_the_others_are_closed_anew(path: Path) 
     assert rows(path, "SELECT day FROM energy_model") == [(SINCE,)]
 
 
+@pytest.mark.slow
 def test_a_day_that_is_lost_is_made_of_its_hours(path: Path) -> None:
     before = named(path, "energy_day")
     overwrite(path, leaves(path, "energy_day"))
@@ -76,6 +77,7 @@ def test_a_day_that_is_lost_is_made_of_its_hours(path: Path) -> None:
     assert named(path, "energy_day") == before
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_left_out_and_told(path: Path) -> None:
     pages = leaves(path, "energy_hour")
     before = {*named(path, "energy_hour")}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.slowly import after
 from tests.writer.reading import is_whole, rows
 from tests.writer.recovery.damaged import LOG, PAGE, leaves, overwrite
 from tests.writer.recovery.kinds import KINDS, Damage, Sound
@@ -59,7 +58,8 @@ def stored(path: Path, table: str) -> set[int]:
     return {ts for (ts,) in rows(path, f"SELECT DISTINCT ts FROM {table}")}
 
 
-@pytest.mark.parametrize("parts", after(1, [(parts,) for parts in PARTS]))
+@pytest.mark.parametrize("parts", [(parts,) for parts in PARTS])
+@pytest.mark.fast_cases(1)
 def test_what_lies_between_damaged_pages_is_copied(recorded: Path, parts: tuple[float, ...]) -> None:
     before = stored(recorded, "system_sample")
     for table in TABLES:
@@ -90,6 +90,7 @@ def test_pages_between_years_without_a_sample(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", KINDS, ids=lambda it: it.__name__)
+@pytest.mark.fast_cases(3)
 def test_what_is_copied_was_there(recorded: Path, damage: Damage, sound: Sound) -> None:
     content, may_be_lost = damage(sound, random.Random(1))
     recorded.write_bytes(content)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.slowly import after
 from tests.writer.reading import changing, rows, value
 from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage, work_off
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
@@ -24,7 +23,8 @@ from writer.rollups.retention import Limits, Retention
 from writer.store import Store
 
 
-@pytest.mark.parametrize(("page", "is_live"), after(1, [(60, False), (None, True), (240, True), (700, True)]))
+@pytest.mark.parametrize(("page", "is_live"), [(60, False), (None, True), (240, True), (700, True)])
+@pytest.mark.fast_cases(1)
 def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
     if page is not None:
         damage(recorded, "run", page=page)
@@ -81,7 +81,9 @@ def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Pa
     assert rolled_up(recorded) == recomputed(recorded)
 
 
-@pytest.mark.parametrize("stops", after(1, [0, 3]))
+@pytest.mark.parametrize("stops", [0, 3])
+@pytest.mark.slow
+@pytest.mark.fast_cases(1)
 def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> None:
     """Nothing else tells of them; a copy that is interrupted adds none twice."""
     day = 86400

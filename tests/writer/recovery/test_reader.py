@@ -52,6 +52,7 @@ def test_all_rows_of_a_sound_database_are_read(sound: Sound) -> None:
 @pytest.mark.parametrize("damage", KINDS, ids=lambda it: it.__name__)
 @settings(max_examples=EXAMPLES, phases=[Phase.generate])
 @given(seed=SEEDS)
+@pytest.mark.fast_cases(4)
 def test_what_is_not_on_a_damaged_page_is_read(sound: Sound, damage: Damage, seed: int) -> None:
     content, may_be_lost = damage(sound, random.Random(seed))
     found = read(content)
@@ -126,6 +127,7 @@ def test_pages_of_the_wal_are_newer(path: Path, cut: int) -> None:
 
 @pytest.mark.parametrize("page", [512, 1024, 4096, 65536])
 @pytest.mark.parametrize("is_headed", [True, False])
+@pytest.mark.fast_cases(3)
 def test_a_page_has_any_size(path: Path, page: int, is_headed: bool) -> None:
     build(path, measured(600))
     with closing(sqlite3.connect(path)) as database:

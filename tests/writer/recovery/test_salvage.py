@@ -115,6 +115,7 @@ def copied(damaged: bytes, raw_since: int) -> Rows:
 @pytest.mark.parametrize("damage", KINDS, ids=lambda it: it.__name__)
 @settings(max_examples=max(1, settings().max_examples // 100), phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
+@pytest.mark.fast_cases(4)
 def test_all_but_the_damaged_page_is_copied(original: Original, damage: Damage, seed: int) -> None:
     damaged, may_be_lost = damage(original.sound, random.Random(seed))
     found = copied(damaged, original.raw_since)

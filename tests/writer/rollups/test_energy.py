@@ -356,6 +356,7 @@ def test_no_day_is_dropped_that_is_not_closed(path: Path, samples: list[Sample])
         assert value(path, "SELECT COUNT(*) FROM energy_model") == 3
 
 
+@pytest.mark.slow
 def test_what_was_learned_from_is_kept_of_so_many_days(path: Path) -> None:
     samples = days(MOST_DAYS + 6, hours=1)
     store_all(path, samples)

@@ -123,6 +123,7 @@ def test_a_name_is_deleted_with_the_last_row_of_its_owners(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("by", ["total", "day"])
+@pytest.mark.fast_cases(1)
 def test_reports_on_folded_days_give_the_same(system: System, by: str) -> None:
     with Store(system.database) as store:
         fill(store, 3, 60)

@@ -259,6 +259,7 @@ def test_the_last_week_does_not_go_for_the_room_of_others(store: Store) -> None:
 
 @pytest.mark.parametrize("is_default", [True, False])
 @pytest.mark.parametrize("room", [True, False])
+@pytest.mark.fast_cases(2)
 def test_what_was_inherited_goes_only_for_a_size_that_was_given(
     store: Store, is_default: bool, room: bool
 ) -> None:

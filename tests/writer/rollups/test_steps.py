@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.sample import Battery, Cpu, Process, Sample
-from tests.slowly import after
 from tests.strategies import at_most, numbers, or_none
 from tests.writer.reading import changing, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
@@ -174,7 +173,9 @@ def test_rows_that_another_connection_brings_meanwhile_are_not_missed(store: Sto
     assert value(store.path, "SELECT SUM(samples) FROM system_minute") == 200
 
 
-@pytest.mark.parametrize("has_room", after(1, [True, False]), ids=["compact", "plain"])
+@pytest.mark.parametrize("has_room", [True, False], ids=["compact", "plain"])
+@pytest.mark.slow
+@pytest.mark.fast_cases(1)
 def test_a_database_of_the_original_is_rolled_up_afterwards(tmp_path: Path, has_room: bool) -> None:
     path = tmp_path / "telemetry.db"
     build(path, measured(3000))

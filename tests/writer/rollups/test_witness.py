@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.slowly import after
 from tests.writer.reading import changing, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, sample
@@ -52,23 +51,21 @@ def test_sound_roll_ups_agree(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sql", "tables"),
-    after(
-        2,
-        [
-            ("UPDATE system_sample SET energy_uj = energy_uj - 1 WHERE seq = 3", {"system_minute"}),
-            ("UPDATE system_sample SET battery_pct = 3 WHERE seq = 3", {"system_minute"}),
-            (
-                "UPDATE system_minute SET samples = 9 WHERE bucket % 86400 = 600",
-                {"system_minute", "system_hour"},
-            ),
-            ("UPDATE system_hour SET charged_uj = 9 WHERE bucket % 86400 = 3600", {"system_hour"}),
-            ("UPDATE core_hour SET usage_sum = 9 WHERE bucket % 86400 = 3600 AND core = 1", {"core_hour"}),
-            ("DELETE FROM process_hour WHERE bucket % 86400 = 7200", {"process_hour", "process_day"}),
-            ("UPDATE process_day SET cpu_sum = 1", {"process_day"}),
-            ("DELETE FROM system_minute WHERE bucket % 86400 = 82800", {"system_minute", "system_hour"}),
-        ],
-    ),
+    [
+        ("UPDATE system_sample SET energy_uj = energy_uj - 1 WHERE seq = 3", {"system_minute"}),
+        ("UPDATE system_sample SET battery_pct = 3 WHERE seq = 3", {"system_minute"}),
+        (
+            "UPDATE system_minute SET samples = 9 WHERE bucket % 86400 = 600",
+            {"system_minute", "system_hour"},
+        ),
+        ("UPDATE system_hour SET charged_uj = 9 WHERE bucket % 86400 = 3600", {"system_hour"}),
+        ("UPDATE core_hour SET usage_sum = 9 WHERE bucket % 86400 = 3600 AND core = 1", {"core_hour"}),
+        ("DELETE FROM process_hour WHERE bucket % 86400 = 7200", {"process_hour", "process_day"}),
+        ("UPDATE process_day SET cpu_sum = 1", {"process_day"}),
+        ("DELETE FROM system_minute WHERE bucket % 86400 = 82800", {"system_minute", "system_hour"}),
+    ],
 )
+@pytest.mark.fast_cases(2)
 def test_a_change_on_the_disk_is_found_noted_and_mended(path: Path, sql: str, tables: set[str]) -> None:
     sound = rolled_up(path)
     with changing(path) as database:

@@ -70,6 +70,7 @@ def test_it_is_as_a_fresh_one_and_keeps_its_rows(path: Path) -> None:
     assert is_whole(path)
 
 
+@pytest.mark.fast_cases(3)
 def test_what_a_user_made_is_kept(path: Path) -> None:
     trigger = (
         "CREATE TRIGGER own_instead INSTEAD OF INSERT ON training_view "
@@ -117,6 +118,7 @@ def test_a_users_table_must_be_renamed_first(path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", range(1, schema.LATEST + 1))
+@pytest.mark.fast_cases(3)
 def test_a_dump_that_was_read_back_is_known(tmp_path: Path, version: int) -> None:
     """It holds no user_version."""
     path = tmp_path / "telemetry.db"

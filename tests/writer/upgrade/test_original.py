@@ -48,6 +48,7 @@ def layout(request: pytest.FixtureRequest) -> Layout:
 
 @pytest.mark.parametrize("has_room", WAYS)
 @pytest.mark.parametrize("unclosed", [False, True], ids=["closed", "unclosed"])
+@pytest.mark.fast_cases(6)
 def test_every_value_is_kept_bit_for_bit(
     tmp_path: Path, layout: Layout, has_room: bool, unclosed: bool
 ) -> None:
@@ -74,6 +75,7 @@ def contents_of_a_copy(path: Path) -> Contents:
 
 
 @pytest.mark.parametrize("has_room", WAYS)
+@pytest.mark.fast_cases(2)
 def test_upgraded_is_fresh(tmp_path: Path, layout: Layout, has_room: bool) -> None:
     """To the last letter of the SQL by the full way; with the same columns by the cheap one."""
     path = build(tmp_path / "telemetry.db", measured(50), layout)
@@ -101,6 +103,7 @@ def test_upgraded_is_fresh(tmp_path: Path, layout: Layout, has_room: bool) -> No
 
 
 @pytest.mark.parametrize("has_room", WAYS)
+@pytest.mark.fast_cases(2)
 def test_the_store_works_the_same_on_it(tmp_path: Path, layout: Layout, has_room: bool) -> None:
     path = build(tmp_path / "telemetry.db", measured(20), layout)
     upgrade(path, has_room=has_room)

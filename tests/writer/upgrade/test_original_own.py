@@ -185,6 +185,7 @@ def table_of(sql: str) -> str:
 
 
 @pytest.mark.parametrize("sql", COLUMNS.values(), ids=COLUMNS.keys())
+@pytest.mark.fast_cases(3)
 def test_a_users_column_goes_on_as_it_was(tmp_path: Path, has_room: bool, sql: str) -> None:
     """Old rows keep its value, new ones get its default, and what it refuses it still refuses."""
     place = "CREATE TABLE place (id INTEGER PRIMARY KEY)"
