@@ -47,6 +47,9 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("correlate", "--rows"),
     ("gaps",),
     ("at", "now"),
+    ("plot", "battery"),
+    ("plot", "battery", *WHOLE),
+    ("plot", "programs", *WHOLE),
     ("health",),
 )
 """What is asked. Without --since, status, energy and hotspots are of all that there is. (export gives every

@@ -164,6 +164,11 @@ def _named(connection: sqlite3.Connection, rows: Rows, by: str) -> tuple[_Named,
     return programs, beside
 
 
+def named(connection: sqlite3.Connection, rows: Rows) -> list[tuple[str, Row]]:
+    """Return rows with the names of programs, and with those in brackets of what is not a program."""
+    return [(name or "-", row) for name, row in _listed(*_named(connection, rows, "name"), None)]
+
+
 def _add_cpu_time(
     connection: sqlite3.Connection, bound: Mapping[str, Any], history: History, by: str, programs: _Named
 ) -> None:

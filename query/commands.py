@@ -19,6 +19,7 @@ from query.options import (
     add_window,
     limit,
 )
+from query.plot_kinds import KINDS as PICTURES
 from query.report import number
 
 _TIMEOUT: Final = 10.0
@@ -104,6 +105,22 @@ def _add_at(to: argparse.ArgumentParser) -> None:
     add_common(to)
 
 
+def _add_plot(to: argparse.ArgumentParser) -> None:
+    names = [kind.name for kind in PICTURES]
+    to.add_argument(
+        "kind", metavar="PICTURE", nargs="?", choices=names, default=names[0], help=", ".join(names)
+    )
+    to.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="a file that ends in .svg, .png or .pdf, made by matplotlib (default: the terminal)",
+    )
+    add_window(to, None, "see below")
+    add_look(to)
+    add_common(to)
+
+
 def _add_live(to: argparse.ArgumentParser) -> None:
     add_stream(to)
     to.add_argument("--format", choices=("table", "json"), default="table", help="(default: table)")
@@ -151,6 +168,14 @@ COMMANDS: Final = (
         "Write the days of a window into a new database.",
         _add_snapshot,
         "query.snapshot:run",
+    ),
+    Command(
+        "plot",
+        "a picture in the terminal, or as a file: battery, power, cpu, cores, energy ...",
+        "Draw a picture over local time. Without --out it is drawn in the terminal.",
+        _add_plot,
+        "query.plot:run",
+        epilog="query.plot_kinds:described",
     ),
     Command(
         "page",

@@ -27,7 +27,7 @@ GROUPS: Final = (
     ),
     Group(
         "history of the battery",
-        ("sessions", "health", "page"),
+        ("sessions", "health", "plot", "page"),
         "telemetry-query sessions --since 7d --kind sleep",
     ),
     Group(

@@ -88,8 +88,12 @@ def add_stream(to: argparse.ArgumentParser) -> None:
     to.add_argument("--replay", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/replay)")
 
 
-def add_window(to: argparse.ArgumentParser, since: str) -> None:
-    """Add --since, --until and --utc of a command that always has a beginning: ``since`` is the default."""
-    to.add_argument("--since", metavar="T", default=since, help=f"start of the window (default: {since})")
+def add_window(to: argparse.ArgumentParser, since: str | None, told: str | None = None) -> None:
+    """Add --since, --until and --utc of a command that always has a beginning.
+
+    ``since`` is the default, and ``told`` what --help says of it.
+    """
+    shown = f"start of the window (default: {told or since})"
+    to.add_argument("--since", metavar="T", default=since, help=shown)
     to.add_argument("--until", metavar="T", help="end of the window (default: no end)")
     to.add_argument("--utc", action="store_true", help="times and days in UTC, not in local time")

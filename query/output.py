@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from pathlib import Path
+from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any, Final
 
 from query.render import Look
+from telemetry.errors import UserError
 
 if TYPE_CHECKING:
     from query.columns import Column
@@ -47,6 +51,39 @@ def can_show(characters: str, encoding: str | None) -> bool:
     except (UnicodeError, LookupError):
         return False
     return True
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """Yield a new file, empty, that takes the place of ``out`` at the end: a reader sees the old or the new.
+
+    A symbolic link is followed. The new file has another name each time, so that two that are written at
+    the same time do not meet. Raises UserError.
+    """
+    target = Path(os.path.realpath(out))
+    part: Path | None = None
+    try:
+        if target.exists() and not target.is_file():
+            raise UserError(f"{out} is not a regular file; give another one with --out")
+        handle, name = mkstemp(".part", f".{target.name}.", target.parent)
+        part = Path(name)
+        os.fchmod(handle, 0o666 & ~_umask())
+        os.close(handle)
+        yield part
+        part.replace(target)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+    finally:
+        if part is not None:
+            with suppress(OSError):
+                part.unlink()
+
+
+def _umask() -> int:
+    """Return what new files may not be: mkstemp makes files for their owner alone."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def write_parquet(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:

@@ -18,7 +18,7 @@ ALLOWED = {
     "telemetry/stream": {"telemetry", "zmq"},
     "sampler": {"sampler", "telemetry", "psutil"},
     "writer": {"writer", "telemetry", "sqlite3"},
-    "query": {"query", "telemetry", "sqlite3", "tabulate", "pyarrow"},
+    "query": {"query", "telemetry", "sqlite3", "tabulate", "pyarrow", "matplotlib"},
 }
 """What a room may import beside the standard library (less what the next table keeps to one room)."""
 
@@ -66,9 +66,10 @@ def test_only_the_renderer_knows_tabulate() -> None:
     assert [path.name for _, path in rooms() if "tabulate" in imports(path)] == ["render.py"]
 
 
-def test_only_the_writer_of_parquet_knows_pyarrow() -> None:
-    """It is an extra: nothing else may need it."""
-    assert [path.name for _, path in rooms() if "pyarrow" in imports(path)] == ["parquet.py"]
+@pytest.mark.parametrize(("extra", "only"), [("pyarrow", "parquet.py"), ("matplotlib", "figures.py")])
+def test_only_one_module_knows_an_extra(extra: str, only: str) -> None:
+    """Nothing else may need it."""
+    assert [path.name for _, path in rooms() if extra in imports(path)] == [only]
 
 
 def test_the_query_command_reads_only_what_is_documented() -> None:

@@ -145,6 +145,7 @@ def maxima(path: Path) -> list[tuple[object, ...]]:
         return database.execute("SELECT load_max FROM system_minute").fetchall()
 
 
+@pytest.mark.slow
 def test_a_report_is_listed_and_answers(tmp_path: Path) -> None:
     tree = Tree(tmp_path, "A report")
     tree.imported(encode(at(1)._replace(suspended=90.0)), encode(at(2)))

@@ -1,10 +1,11 @@
-"""The charts: each a pure function from figures to the text of an SVG."""
+"""Pictures as SVG: pure functions from records to text, without another package."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final
 
+from query.charts.pictures import Columns, Line, Panel, Picture, Rows, Span, Timeline
 from query.charts.scale import Scale, marks, rounded_out, time_marks
 from query.charts.svg import band, label, line, path, picture, rectangle
 from query.series import Point, stretches
@@ -27,73 +28,17 @@ _NAMES: Final = 160.0
 _NAME: Final = 18
 
 
-class Span(NamedTuple):
-    """A session: Unix s."""
-
-    kind: str
-    """charge, sleep, hole ..."""
-    start: float
-    stop: float
-
-
-class Bar(NamedTuple):
-    """A bar of parts, each of a kind, from 0 upwards or to the right."""
-
-    name: str
-    parts: Sequence[tuple[str, float]]
-    """Kind and value"""
-    pm: float | None = None
-    """Plus or minus of the whole"""
+def drawn(picture: Picture) -> str:
+    """Return the SVG of a picture; the empty text where there is nothing to show."""
+    if isinstance(picture, Timeline):
+        return _over_time(picture)
+    if isinstance(picture, Columns | Rows) and picture.bars:
+        return _columns(picture) if isinstance(picture, Columns) else _rows(picture)
+    return ""
 
 
-Pick = Callable[[Point], float | None]
-
-
-class Line(NamedTuple):
-    """What a panel draws: a line, and the band in which it lies."""
-
-    kind: str
-    middle: Pick
-    low: Pick
-    high: Pick
-
-
-class Head(NamedTuple):
-    """What a picture is called, and what it shows in words."""
-
-    key: str
-    """Unique in its page"""
-    title: str
-    about: str
-
-
-class Panel(NamedTuple):
-    """Lines over one axis of figures."""
-
-    heading: str
-    """With its unit"""
-    lines: Sequence[Line]
-    ends: tuple[float, float] | None = None
-    """Of the axis; None: those of its figures and 0"""
-
-    def range(self, found: Sequence[Point]) -> tuple[float, float]:
-        """Return what the axis must hold."""
-        picks = [pick for it in self.lines for pick in it[1:]]
-        values = [value for pick in picks for point in found if (value := pick(point)) is not None]
-        return self.ends or (min([0.0, *values]), max([1.0, *values]))
-
-
-def over_time(
-    head: Head,
-    window: tuple[float, float],
-    found: Sequence[Point],
-    panels: Sequence[Panel],
-    spans: Sequence[Span] = (),
-) -> str:
-    """Return panels one above the other over one axis of local time.
-
-    ``spans`` are marked below the last panel, holes through all of them.
-    """
+def _over_time(told: Timeline) -> str:
+    head, window, found, panels, spans = told
     across = Scale(*window, _LEFT, WIDTH - _RIGHT)
     parts: list[str] = []
     y = 0.0
@@ -150,9 +95,9 @@ def _drawn(across: Scale, up: Scale, it: Line, stretch: Sequence[Point]) -> Iter
         yield path(known, f"line {it.kind}")
 
 
-def columns(head: Head, unit: str, bars: Sequence[Bar]) -> str:
-    """Return upright bars side by side, each of parts one above the other."""
-    tallest = max((sum(value for _, value in bar.parts) for bar in bars), default=0.0)
+def _columns(it: Columns) -> str:
+    head, unit, bars = it
+    tallest = max((bar.total for bar in bars), default=0.0)
     low, high, step = rounded_out(0.0, tallest or 1.0)
     up = Scale(low, high, _TOP + _PANEL, _TOP)
     room = (WIDTH - _RIGHT - _LEFT) / max(len(bars), 1)
@@ -174,9 +119,9 @@ def columns(head: Head, unit: str, bars: Sequence[Bar]) -> str:
     return picture(head.key, (WIDTH, _TOP + _PANEL + _BOTTOM), head.title, head.about, parts)
 
 
-def rows(head: Head, unit: str, bars: Sequence[Bar]) -> str:
-    """Return bars one below the other with their names before them and their values behind."""
-    totals = [sum(value for _, value in bar.parts) for bar in bars]
+def _rows(it: Rows) -> str:
+    head, unit, bars = it
+    totals = [bar.total for bar in bars]
     # A whisker longer than its bar says "not known": it may end at the edge.
     most = max(
         (total + min(bar.pm or 0.0, total) for total, bar in zip(totals, bars, strict=True)), default=0.0

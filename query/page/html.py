@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Sequence
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,7 +13,6 @@ from query.charts.svg import text_of
 from query.columns import Column
 from query.values import cell, shown_time
 from telemetry import __version__
-from telemetry.errors import UserError
 
 _STYLE: Final = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
@@ -97,25 +94,3 @@ def document(window: tuple[float, float], sections: Sequence[Section]) -> str:
         f'<nav aria-label="Sections"><ul>{links}</ul></nav><main>{body}</main>'
         f"<footer><p>telemetry-query {text_of(__version__)}</p></footer></body></html>\n"
     )
-
-
-def write(text: str, out: Path) -> None:
-    """Write a file in one step: a reader sees the old page or the new one. Raises UserError.
-
-    A symbolic link is followed. The temporary file is a new one: another user's link in a shared
-    directory is not written through.
-    """
-    target = Path(os.path.realpath(out))
-    part = target.with_name(f".{target.name}.part")
-    try:
-        if target.exists() and not target.is_file():
-            raise UserError(f"{out} is not a regular file; give another one with --out")
-        part.unlink(missing_ok=True)  # of a page that was interrupted
-        with part.open("x", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-        part.replace(target)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()

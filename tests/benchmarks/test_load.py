@@ -88,9 +88,10 @@ def test_without_a_past_nothing_is_dropped(rolled_up: sqlite3.Connection) -> Non
 
 
 def test_every_report_that_is_asked_for_is_there() -> None:
-    assert {report[0] for report in reports.REPORTS} == BY_NAME.keys() - {"export"}
+    assert {report[0] for report in reports.REPORTS} == BY_NAME.keys() - {"export"} | {"at", "plot"}
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_fed_writes_more_than_it_keeps() -> None:
     """Once into the WAL and later into the file; and the index of the WAL on top."""
     files, all_ = writing.bytes_written(3, index=False), writing.bytes_written(3)

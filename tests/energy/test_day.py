@@ -84,6 +84,7 @@ def test_a_day_of_nothing_learned_is_unattributed() -> None:
     assert [*closed.parts[0]] == [UNATTRIBUTED]
 
 
+@pytest.mark.slow
 def test_what_is_known_does_not_depend_on_how_the_hours_come() -> None:
     """An hour is learned from itself and from what was known as its day began."""
     (day,) = days(plan(3), 2, 1)

@@ -26,6 +26,7 @@ Machines = list[figures.Studied]
 STEADY = plan(1)._replace(average=1, delay=0, hold=1, step=0.004, usb=False, charges=False, storms=False)
 
 
+@pytest.mark.slow
 def test_an_hour_on_battery_is_enough_to_name_the_large_programs() -> None:
     machines = [figures.figures_after(after(plan(seed), 1)) for seed in range(0, 24, 4)]
     assert figures.mean_error(machines) <= 0.16
@@ -65,6 +66,7 @@ def test_programs_that_always_run_together_have_wide_intervals() -> None:
     ],
     ids=["readings of 60 W", "held for 30 s in steps of 0.25 W", "a USB stick for an hour"],
 )
+@pytest.mark.slow
 def test_what_disturbs_the_gauge_does_not_teach(machine: Plan) -> None:
     result = after(machine, 3)
     assert fmean(error(result, name) for name in large(result)) <= 0.1

@@ -87,6 +87,7 @@ def ask(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     return Ask(capsys)
 
 
+@pytest.mark.slow
 def test_hours_sum_to_days_and_days_to_all_of_them(whole: Path, ask: Ask) -> None:
     """Each row, to the µJ."""
     of_days = [ask.parts(whole, BEGIN + day * DAY, BEGIN + (day + 1) * DAY) for day in range(3)]
@@ -146,6 +147,7 @@ def test_apps_and_users_are_sums_of_what_is_stored(whole: Path, ask: Ask, by: st
     assert sum(programs.values()) == sum(uj for name, uj in of_names.items() if not name.startswith("("))
 
 
+@pytest.mark.slow
 def test_late_rows_of_a_closed_day_are_unattributed(path: Path, ask: Ask) -> None:
     samples = days(3)
     late = [it for it in samples if BEGIN + DAY + 9 * HOUR <= it.time < BEGIN + DAY + 9.5 * HOUR]

@@ -350,6 +350,7 @@ def test_no_escape_sequence_reaches_it(directory: Path, form: str) -> None:
 COLORED = re.compile(r"\x1b\[[0-9]+m")
 
 
+@pytest.mark.slow
 def test_colors_are_for_terminals_alone(directory: Path) -> None:
     argv = ["--db", "odd.db", "top"]
     shown = on_terminal(directory, 80, *argv)

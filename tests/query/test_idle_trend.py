@@ -53,6 +53,7 @@ def on_days(query: Query, *argv: str) -> dict[str, float]:
     return {row["item"][8:]: row["value"] for row in rows if row["item"].startswith("idle on ")}
 
 
+@pytest.mark.slow
 def test_each_day_has_its_idle_power(recording: Recording, query: Query) -> None:
     days_of(recording, [3.0, 3.0, 3.1, 3.0, 2.9, 3.5, 3.5, 3.5, 3.6])
     found = on_days(query)

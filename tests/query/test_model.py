@@ -27,6 +27,7 @@ def test_a_known_machine_is_learned(recording: Recording, query: Query) -> None:
     assert found["learned from"] == pytest.approx(4.0)
 
 
+@pytest.mark.slow
 def test_held_out_hours_are_foretold_better_than_by_other_rules(recording: Recording, query: Query) -> None:
     known_load(recording, 4320)
     found = values(query)

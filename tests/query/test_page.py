@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query.charts.draw import Bar, Head, Line, Panel, Span, columns, over_time, rows
+from query.charts.draw import drawn
+from query.charts.pictures import Bar, Columns, Head, Line, Panel, Rows, Span, Timeline
 from query.charts.scale import marks, rounded_out, time_marks
 from query.main import main
 from query.series import STEPS, Point, points, stretches
@@ -251,14 +252,14 @@ def point(moment: float, watts: float) -> Point:
 def test_a_known_point_is_where_it_belongs() -> None:
     window = (NOON, NOON + 600)
     found = [point(NOON, 0.0), point(NOON + 300, 5.0), point(NOON + 600, 10.0)]
-    text = over_time(HEAD, window, found, [Panel("W", [POWER], (0.0, 10.0))])
-    (drawn,) = ElementTree.fromstring(text).findall(f"{SVG}path[@class='line watts']")
-    assert drawn.attrib["d"] == "M44.0 172.0L336.0 97.0L628.0 22.0"
+    text = drawn(Timeline(HEAD, window, found, [Panel("W", [POWER], (0.0, 10.0))]))
+    (line,) = ElementTree.fromstring(text).findall(f"{SVG}path[@class='line watts']")
+    assert line.attrib["d"] == "M44.0 172.0L336.0 97.0L628.0 22.0"
 
 
 def test_spans_are_told_and_holes_go_through_the_panels() -> None:
     spans = [Span("charge", NOON, NOON + 300), Span("hole", NOON + 300, NOON + 600)]
-    text = over_time(HEAD, (NOON, NOON + 600), [], [Panel("W", [POWER]), Panel("V", [POWER])], spans)
+    text = drawn(Timeline(HEAD, (NOON, NOON + 600), [], [Panel("W", [POWER]), Panel("V", [POWER])], spans))
     found = ElementTree.fromstring(text).findall(f"{SVG}rect")
     assert [it.attrib["class"] for it in found] == ["span hole", "span hole", "span charge", "span hole"]
     assert [it.attrib["width"] for it in found] == ["292.0"] * 4
@@ -266,14 +267,16 @@ def test_spans_are_told_and_holes_go_through_the_panels() -> None:
 
 def test_kinds_of_the_strip_differ_in_height() -> None:
     spans = [Span(kind, NOON, NOON + 300) for kind in ("charge", "discharge", "sleep")]
-    text = over_time(HEAD, (NOON, NOON + 600), [], [Panel("W", [POWER])], spans)
+    text = drawn(Timeline(HEAD, (NOON, NOON + 600), [], [Panel("W", [POWER])], spans))
     found = [it.attrib for it in ElementTree.fromstring(text).findall(f"{SVG}rect")]
     assert len({it["height"] for it in found}) == 3
     assert len({round(float(it["y"]) + float(it["height"]), 1) for it in found}) == 1
 
 
 def test_bars_are_as_tall_as_their_values() -> None:
-    text = columns(HEAD, "Wh", [Bar("Mon", [("awake", 6.0), ("asleep", 2.0)]), Bar("Tue", [("awake", 8.0)])])
+    text = drawn(
+        Columns(HEAD, "Wh", [Bar("Mon", [("awake", 6.0), ("asleep", 2.0)]), Bar("Tue", [("awake", 8.0)])])
+    )
     found = ElementTree.fromstring(text).findall(f"{SVG}rect")
     heights = [float(it.attrib["height"]) for it in found]
     assert heights[0] == pytest.approx(3 * heights[1])
@@ -281,7 +284,7 @@ def test_bars_are_as_tall_as_their_values() -> None:
 
 
 def test_a_long_name_is_cut() -> None:
-    text = rows(HEAD, "Wh", [Bar("a" * 100, [("program", 1.0)], 0.5)])
+    text = drawn(Rows(HEAD, "Wh", [Bar("a" * 100, [("program", 1.0)], 0.5)]))
     assert "a" * 17 + "…" in text
     assert "a" * 18 not in re.sub("<title>.*?</title>", "", text)
 

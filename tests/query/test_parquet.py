@@ -43,6 +43,7 @@ def test_parquet_has_what_the_columns_hold(rows: list[tuple[object, object, obje
     assert table["name"].to_pylist() == [None if it is None else str(plain(it)) for _, _, it in usable]
 
 
+@pytest.mark.slow
 def test_an_export_is_a_parquet_file(recording: Recording, tmp_path: Path) -> None:
     recording.run()
     for index in range(5000):

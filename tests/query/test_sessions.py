@@ -152,6 +152,7 @@ def test_a_limit_shows_the_newest(recording: Recording, query: Query, recorded: 
     assert "there are more rows than the 3 shown" in ran.err
 
 
+@pytest.mark.slow
 def test_a_table_fits_80_columns(recording: Recording, query: Query, recorded: Recording) -> None:
     recording.copy(recorded)
     for width, shown in ((80, []), (95, ["wh_from"]), (200, ["end", "wh_from", "flips"])):

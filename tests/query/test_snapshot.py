@@ -168,6 +168,7 @@ def words(path: Path) -> Iterator[str]:
                     yield from (value for value in row if isinstance(value, str))
 
 
+@pytest.mark.slow
 def test_an_anonymous_one_tells_no_name(whole: Path, tmp_path: Path) -> None:
     outs = [tmp_path / "one.db", tmp_path / "two.db"]
     for out in outs:

@@ -139,6 +139,7 @@ def test_it_is_written_only_when_something_new_is_known(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["signs"]
 
 
+@pytest.mark.slow
 def test_it_is_bounded(tmp_path: Path) -> None:
     file = tmp_path / "signs"
     signs = DriverSigns(file)

@@ -39,6 +39,7 @@ def test_the_first_word_is_a_report_or_an_option() -> None:
         "at",
         "sql",
         "snapshot",
+        "plot",
         "page",
         "live",
         "alert",

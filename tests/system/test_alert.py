@@ -163,6 +163,7 @@ def test_notify_without_notify_send(system: System, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_notify_calls_notify_send(system: System, tmp_path: Path) -> None:
     """One that notes how it was called stands for the desktop's."""
     program = tmp_path / "notify-send"

@@ -60,6 +60,7 @@ def test_the_reports_tell_what_the_battery_gave(recorded: System) -> None:
     assert recorded.query("recent")[0]["battery_pct"] == 29
 
 
+@pytest.mark.slow
 def test_the_first_sample_is_a_true_reading(system: System) -> None:
     """No zeros from counters that were not read before: a whole interval, and the load that is there."""
     sampler = system.sampler()

@@ -39,6 +39,7 @@ def first_lines(system: System, command: Sequence[str], count: int, cwd: Path | 
         process.communicate()
 
 
+@pytest.mark.slow
 def test_bare_pyzmq(sampled: System) -> None:
     command = [sys.executable, str(EXAMPLES / "bare_pyzmq.py"), f"ipc://{sampled.runtime}/samples"]
     one, two = first_lines(sampled, command, 2)
@@ -53,6 +54,7 @@ def test_every_sample(sampled: System) -> None:
     assert [line.split()[1] for line in lines] == ["1", "2", "3"]
 
 
+@pytest.mark.slow
 def test_low_battery(sampled: System) -> None:
     """The recorded battery is at 29 % and discharging."""
     (line,) = first_lines(sampled, [sys.executable, str(EXAMPLES / "low_battery.py"), "30"], 1)
@@ -149,6 +151,7 @@ def test_live_ends_when_nobody_reads(system: System) -> None:
     shown.stdout = None
 
 
+@pytest.mark.slow
 def test_live_table_names_battery_cpu_and_processes(sampled: System) -> None:
     shown = live(sampled, "--limit", "3")
     assert shown.stdout is not None

@@ -46,6 +46,7 @@ def once(tree: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_gauge_that_never_answers_costs_only_the_battery(tree: Path) -> None:
     before = time.monotonic()
     with once(tree) as sampler:

@@ -165,6 +165,7 @@ def test_the_raspberry_pi_knows_how_long_it_lasts_the_second_time(pi_again: Syst
     assert drain["hours_left_low"] < truth < drain["hours_left_high"]
 
 
+@pytest.mark.slow
 def test_the_raspberry_pi_says_at_first_that_it_knows_little(pi_again: System) -> None:
     ran = pi_again.run("query.main", "drain", "--until", str(BEGAN + 200), "--format", "json")
     assert "little data" in ran.stderr
@@ -195,6 +196,7 @@ def phone_recorded(tmp_path_factory: pytest.TempPathFactory) -> System:
     return imported(samples(phone(), directory), directory)
 
 
+@pytest.mark.slow
 def test_the_phone_takes_its_direction_from_the_status(phone_recorded: System) -> None:
     """Its driver's sign is the other way round; counted here from the recording with other arithmetic."""
     (energy,) = phone_recorded.query("energy")

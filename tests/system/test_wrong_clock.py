@@ -44,6 +44,7 @@ def record(system: System, samples: list[Sample], retain: float | None = None) -
             Maintenance(Limits(1 << 40, retain), LOG).turn(store)
 
 
+@pytest.mark.slow
 def test_an_hour_back_ends_now_and_not_in_2120(system: System) -> None:
     record(system, told([*steady(NOW, 900), *steady(NOW + 94 * YEAR, 1), *steady(NOW + 4505, 100)]))
     (row,) = system.query("energy", "--since", str(NOW + 1000))
@@ -76,6 +77,7 @@ def test_a_sample_of_1970_makes_no_days_fit(system: System) -> None:
     ],
     ids=["1970 first", "ahead for longer than --retain"],
 )
+@pytest.mark.slow
 def test_nothing_is_said_to_be_dropped_that_was_not(system: System, times: list[float]) -> None:
     record(system, told(times), retain=2 * DAY)
     ran = system.run("query.main", "energy", "--since", str(times[-1] - 3600))

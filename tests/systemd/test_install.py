@@ -122,6 +122,7 @@ def test_a_command_has_a_man_page_and_completions(root: Path, command: str) -> N
         assert (share / path).stat().st_size > 200
 
 
+@pytest.mark.slow
 def test_settings_that_were_changed_stay(root: Path) -> None:
     settings = root / "etc/default/telemetry-logger"
     settings.write_text('SAMPLER_OPTIONS="--interval 60"\n')

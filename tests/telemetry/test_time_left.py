@@ -39,6 +39,7 @@ STEADY = Discharge(50.0, 10.0, 600.0, 10.0, 2.0, 0.0, True, 50.0, 12.0)
 # --- errors ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_beats_the_simpler_methods_on_a_few_machines() -> None:
     found = asked(1, 16, 20)
     for at in AT:

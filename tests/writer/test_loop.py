@@ -79,6 +79,7 @@ def test_only_a_battery_at_its_end_is_worth_a_sync(tmp_path: Path) -> None:
     assert store.durable == [False, True, False, False, True]
 
 
+@pytest.mark.slow
 def test_so_is_a_large_batch(feed: Feed) -> None:
     for first in range(1, 700, 100):
         feed.sampler.publish(*row_of(first, first + 99))

@@ -38,6 +38,7 @@ def work_off(keeping: Maintenance, store: Store) -> int:
     return turns
 
 
+@pytest.mark.slow
 def test_a_debt_is_paid_and_told_of(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
@@ -52,6 +53,7 @@ def test_a_debt_is_paid_and_told_of(store: Store, caplog: pytest.LogCaptureFixtu
     assert told[-1] == "rolled up, until 2027-01-28"
 
 
+@pytest.mark.slow
 def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
@@ -63,6 +65,7 @@ def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFix
     assert (kept["max_size"], kept["retain"]) == (1 << 40, 3 * DAY)
 
 
+@pytest.mark.slow
 def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
@@ -73,6 +76,7 @@ def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCa
     assert line.endswith(" and --max-size is 0 MiB; their roll-ups stay")
 
 
+@pytest.mark.slow
 def test_rows_that_were_looked_at_and_stay_are_not_told(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -107,6 +111,7 @@ def wal_growth(store: Store, first: int, count: int, each: int) -> float:
     return (store.wal_size() - before) / count
 
 
+@pytest.mark.slow
 def test_a_reader_that_stays_open(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """SQLite cannot reuse a WAL that somebody reads: what can be done is to write less."""
     caplog.set_level(logging.INFO)

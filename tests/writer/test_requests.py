@@ -125,6 +125,7 @@ def test_a_flood_does_not_make_each_sample_a_commit(feed: Feed) -> None:
 
 
 @pytest.mark.parametrize("options", [("--commit-interval", "3600")], indirect=True)
+@pytest.mark.slow
 def test_who_asks_too_often_is_told_what_is_committed(feed: Feed) -> None:
     refused: list[dict[str, Any]] = []
     seq = 0

@@ -179,6 +179,7 @@ batches = st.lists(st.lists(clocks, min_size=1, max_size=4), max_size=5)
 
 
 @given(batches, st.booleans())
+@pytest.mark.slow
 def test_ts_rises_whatever_the_clock_does(batches: list[list[int]], reopen: bool) -> None:
     """Whatever the clock does; across batches and across restarts of the writer."""
     expected: list[tuple[str, int, int]] = []

@@ -46,6 +46,7 @@ def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
     assert value(recorded, "SELECT COUNT(DISTINCT seq) FROM system_sample") == copied
 
 
+@pytest.mark.slow
 def test_an_undamaged_database_is_copied_whole(recorded: Path) -> None:
     before = {
         table: rows(recorded, f"SELECT * FROM {table}") for table in ("run", "cpu_core", "process_sample")
@@ -58,6 +59,7 @@ def test_an_undamaged_database_is_copied_whole(recorded: Path) -> None:
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
 
 
+@pytest.mark.slow
 def test_what_a_user_made_is_made_again(recorded: Path) -> None:
     with changing(recorded) as database:
         trigger = (
@@ -86,6 +88,7 @@ def test_what_a_user_made_is_made_again(recorded: Path) -> None:
     assert value(recorded, "SELECT COUNT(*) FROM own_note") == 3
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_again_is_said(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
     with changing(recorded) as database:
         database.execute("CREATE VIEW own_view AS SELECT 1")
@@ -104,6 +107,7 @@ def test_what_cannot_be_made_again_is_said(recorded: Path, caplog: pytest.LogCap
     assert "view own_view: incomplete input" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_name_that_is_lost_costs_no_row(recorded: Path) -> None:
     names = value(recorded, "SELECT COUNT(*) FROM process_name")
     assert names
@@ -248,6 +252,7 @@ def test_a_killed_writer_checks_and_replaces_in_the_real_process(system: System)
     assert writer.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_copy_that_was_interrupted_goes_on_at_the_next_start(recorded: Path) -> None:
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")  # and stopped before anything was copied
@@ -270,6 +275,7 @@ def test_two_files_of_one_second_are_both_kept(recorded: Path) -> None:
     assert first.stat().st_size > 100_000
 
 
+@pytest.mark.slow
 def test_a_lost_run_row_makes_no_sample_twice(recorded: Path) -> None:
     """The ring gives the samples again under their run; the damaged file knows only its number."""
     with changing(recorded) as database:

@@ -58,6 +58,7 @@ def measured(path: Path) -> Rows:
     )
 
 
+@pytest.mark.slow
 def test_dropped_days_are_taken_over_and_the_others_are_closed_anew(path: Path) -> None:
     before = {table: named(path, table) for table in ("energy_hour", "energy_day")}
     assert len(before["energy_day"]) > 3 * 5

@@ -58,7 +58,7 @@ def stored(path: Path, table: str) -> set[int]:
     return {ts for (ts,) in rows(path, f"SELECT DISTINCT ts FROM {table}")}
 
 
-@pytest.mark.parametrize("parts", [(parts,) for parts in PARTS])
+@pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.fast_cases(1)
 def test_what_lies_between_damaged_pages_is_copied(recorded: Path, parts: tuple[float, ...]) -> None:
     before = stored(recorded, "system_sample")
@@ -102,6 +102,7 @@ def test_what_is_copied_was_there(recorded: Path, damage: Damage, sound: Sound) 
         assert len(sound.rows[table] - copied) <= may_be_lost[table]
 
 
+@pytest.mark.slow
 def test_what_is_lost_is_noted(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
     damage_leaves(recorded, "system_sample", [0.5])
     before = 3000
@@ -116,6 +117,7 @@ def test_what_is_lost_is_noted(recorded: Path, caplog: pytest.LogCaptureFixture)
     assert f"{lost} of system_sample could not be copied" in caplog.text
 
 
+@pytest.mark.slow
 def test_leaves_that_are_swapped_are_no_loss(recorded: Path) -> None:
     found = leaves(recorded, "system_sample")
     one, other = found[3], found[-4]

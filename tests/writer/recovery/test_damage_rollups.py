@@ -57,6 +57,7 @@ def test_rows_without_a_run_that_are_copied_twice_count_once(recorded: Path) -> 
     assert rolled_up(recorded) == recomputed(recorded)
 
 
+@pytest.mark.slow
 def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path) -> None:
     """Its other pages are known by what they hold."""
     damage(recorded, "system_sample", page=0)

@@ -64,6 +64,7 @@ def test_what_is_not_on_a_damaged_page_is_read(sound: Sound, damage: Damage, see
 
 @settings(max_examples=2 * EXAMPLES, phases=[Phase.generate])
 @given(seed=SEEDS)
+@pytest.mark.slow
 def test_a_flipped_bit_reaches_no_other_page(sound: Sound, seed: int) -> None:
     """Its own may lose rows, and a value may be changed that nothing else tells of."""
     content, on_page = a_bit_is_flipped(sound, random.Random(seed))

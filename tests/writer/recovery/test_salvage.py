@@ -81,6 +81,7 @@ def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return Original(tmp_path_factory.mktemp("original"), is_dropped=request.param)
 
 
+@pytest.mark.slow
 def test_an_hour_is_made_again_only_of_all_its_minutes(original: Original) -> None:
     sound = original.sound
     content_of = bytearray(sound.content)

@@ -133,6 +133,7 @@ def test_an_open_hour_is_what_its_raw_rows_teach(path: Path, samples: list[Sampl
             assert lesson.cell == cell(raw, [features(it, exponent, columns) for it in raw])
 
 
+@pytest.mark.slow
 def test_a_day_is_divided_to_the_last_uj(whole: Path) -> None:
     hours = rows(
         whole,
@@ -183,6 +184,7 @@ def test_the_programs_are_told_apart(whole: Path) -> None:
 # --- however they came in ---
 
 
+@pytest.mark.slow
 def test_a_writer_that_starts_again_goes_on(path: Path, whole: Path, samples: list[Sample]) -> None:
     draw = random.Random(3)
     first = 0
@@ -200,6 +202,7 @@ def test_a_writer_that_starts_again_goes_on(path: Path, whole: Path, samples: li
 
 @at_most(8)
 @given(st.sets(st.integers(0, 8 * 40 - 1), min_size=1, max_size=200), st.booleans())
+@pytest.mark.slow
 def test_rows_that_come_late_to_an_open_day_give_what_they_would_have_given(
     late: set[int], is_import: bool
 ) -> None:
@@ -342,6 +345,7 @@ def test_they_outlast_the_raw_rows(path: Path, whole: Path) -> None:
     assert [row[:9] for row in after["energy_model"]] == [row[:9] for row in before["energy_model"]]
 
 
+@pytest.mark.slow
 def test_no_day_is_dropped_that_is_not_closed(path: Path, samples: list[Sample]) -> None:
     with Store(path) as store:
         store.append(samples, 0.0)

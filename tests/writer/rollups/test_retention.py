@@ -100,6 +100,7 @@ def test_nothing_goes_that_is_not_rolled_up(store: Store) -> None:
     assert marks(store.path)["raw_since"] == MIDNIGHT + DAY
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_a_part_of_a_day_as_a_whole(store: Store) -> None:
     """Between any two steps: the days from raw_since on have all their rows."""
     fill(store, 5, each=720)
@@ -174,6 +175,7 @@ def test_gaps_of_what_is_dropped_go_and_runs_stay(store: Store) -> None:
     assert rows(store.path, "SELECT run, last_seq FROM run JOIN dropped USING (run_id)") == [("run-a", 200)]
 
 
+@pytest.mark.slow
 def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) -> None:
     """They are copied out of a damaged database, and no sample tells of them."""
     fill(store, 4, each=720)
@@ -242,6 +244,7 @@ def test_a_file_that_cannot_shrink_loses_no_more_than_it_needs(tmp_path: Path) -
         assert len(per_day(path)) > 5
 
 
+@pytest.mark.slow
 def test_free_pages_are_given_back_when_there_are_many(store: Store) -> None:
     fill(store, 10, each=400)
     size = store.path.stat().st_size
@@ -278,6 +281,7 @@ def test_what_was_inherited_goes_only_for_a_size_that_was_given(
     )
 
 
+@pytest.mark.slow
 def test_the_reason_is_told_with_its_figures(store: Store) -> None:
     fill(store, 10)
     retention = Retention(Limits(1, is_default=True), lambda: ROOMY)
@@ -293,6 +297,7 @@ def test_the_reason_is_told_with_its_figures(store: Store) -> None:
 # --- by age ---
 
 
+@pytest.mark.slow
 def test_rows_are_dropped_by_age_but_those_of_imports_and_of_the_original(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.db"
     with Store(path) as store:
@@ -312,6 +317,7 @@ def test_rows_are_dropped_by_age_but_those_of_imports_and_of_the_original(tmp_pa
         assert per_day(path) == [(10, 1)]
 
 
+@pytest.mark.slow
 def test_more_rows_than_a_step_looks_at(store: Store) -> None:
     fill(store, 10)
     insert_without_run(store.path, [MIDNIGHT + at for at in range(12_000) if at % (DAY // 100)])

@@ -93,6 +93,7 @@ def test_the_sums_are_those_of_the_roll_ups(path: Path, samples: list[Sample]) -
         assert total == value(path, f"SELECT TOTAL({name}) FROM system_hour WHERE bucket < ?", until)
 
 
+@pytest.mark.slow
 def test_a_writer_that_starts_again_goes_on(
     path: Path, samples: list[Sample], expected: dict[str, Any]
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_writer_that_starts_again_goes_on(
     assert stored(path) == expected
 
 
+@pytest.mark.slow
 def test_rows_that_come_late_give_what_they_would_have_given(
     path: Path, samples: list[Sample], expected: dict[str, Any]
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_state_that_cannot_be_read_begins_anew(path: Path, samples: list[Sampl
     assert value(path, "SELECT COUNT(*) FROM session") > 0
 
 
+@pytest.mark.slow
 def test_they_outlast_the_raw_rows(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
     """Also where they are made again; the states of days that were dropped are dropped."""
     roomy = Disk(1 << 40, 1 << 41)

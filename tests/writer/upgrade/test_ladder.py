@@ -167,6 +167,7 @@ def compact(tmp_path: Path) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_compact_tables_stay_compact_and_are_summed_up(compact: Path) -> None:
     before = catalogue(compact)
     with Store(compact) as store:
@@ -184,6 +185,7 @@ def test_compact_tables_stay_compact_and_are_summed_up(compact: Path) -> None:
     assert value(compact, "SELECT SUM(usage_sum) FROM core_hour") == 2 * 720 * 1234 - 1234
 
 
+@pytest.mark.slow
 def test_old_rows_and_new_ones_tell_of_their_owners(compact: Path) -> None:
     """The view gets the columns, a user's triggers on it stay, and an old name keeps its number."""
     trigger = (
@@ -208,6 +210,7 @@ def test_old_rows_and_new_ones_tell_of_their_owners(compact: Path) -> None:
     assert is_whole(compact)
 
 
+@pytest.mark.slow
 def test_a_users_view_of_a_new_name_must_be_renamed_first(compact: Path) -> None:
     with changing(compact) as database:
         database.execute("CREATE VIEW system_sums AS SELECT 1 AS one")
@@ -217,6 +220,7 @@ def test_a_users_view_of_a_new_name_must_be_renamed_first(compact: Path) -> None
     assert value(compact, "PRAGMA user_version") == 3
 
 
+@pytest.mark.slow
 def test_a_dump_of_before_gets_the_views(compact: Path, tmp_path: Path) -> None:
     """Its tables are those of the latest version; that the views are missing tells its own."""
     path = tmp_path / "read-back.db"

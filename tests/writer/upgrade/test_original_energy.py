@@ -140,6 +140,7 @@ def test_without_a_percent_nothing_tells(has_room: bool) -> None:
 
 
 @given(readings, st.booleans(), st.lists(st.floats(0.0, 30.0), min_size=14, max_size=14))
+@pytest.mark.slow
 def test_else_the_percents_trend_tells(given: list[Reading], has_room: bool, watts: list[float]) -> None:
     samples = [Old(ts, power=watts[i], current=0.5, battery_pct=pct) for i, (ts, pct) in enumerate(given)]
     expected: list[tuple[int, int | None, float | None]] = []

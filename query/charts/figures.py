@@ -1,0 +1,249 @@
+"""Pictures as files of SVG, PNG or PDF, drawn by matplotlib, which is an extra: it is imported here alone.
+
+Colors are those of Okabe and Ito (2008), which the color-blind tell apart. Lines differ in their dashes and
+bars in their hatches too, and shades are of cividis, whose lightness only rises: all is readable in black and
+white.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from query.charts.pictures import Bar, Columns, Curves, Heat, Panel, Picture, Rows, Span, Timeline
+from query.charts.scale import time_marks
+from query.series import stretches
+from query.values import shown_time
+from telemetry.command import printable
+from telemetry.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMS: Final = ("svg", "png", "pdf")
+MISSING: Final = (
+    "--out needs matplotlib: apt install python3-matplotlib, or pip install matplotlib; "
+    "without --out the picture is drawn in the terminal"
+)
+_INCHES: Final = 8.0
+_PANEL_INCHES: Final = 2.2
+_DOTS_PER_INCH: Final = 150
+_TIME_MARKS: Final = 8
+_MOST_LABELS: Final = 12
+_COLORS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#BBBBBB")
+_HATCHES: Final = ("", "///", "...", "xxx", "\\\\\\", "ooo", "++", "")
+_DASHES: Final = ("-", "--", "-.", ":")
+_BESIDE: Final[Mapping[str, Any]] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "fontsize": 7}
+"""A key beside the axes hides nothing"""
+_FEWEST: Final = 8
+"""Bars that a picture has room for: one alone is not as wide as the page"""
+_OF_SPANS: Final = {"charge": ("#56B4E9", "///"), "sleep": ("#009E73", "..."), "hole": ("#BBBBBB", "xxx")}
+_TOLD: Final = {"charge": "charging", "sleep": "asleep", "hole": "not recorded"}
+
+
+def save(picture: Picture, out: Path, form: str) -> None:
+    """Write a picture into the file ``out``, whatever its name. Raises UserError and OSError."""
+    figure = _figure(_panels(picture) * _PANEL_INCHES + 1.2)
+    with _quiet():
+        if isinstance(picture, Timeline):
+            _over_time(figure, picture)
+        elif isinstance(picture, Heat):
+            _heat(figure, picture)
+        elif isinstance(picture, Curves):
+            _curves(figure, picture)
+        elif isinstance(picture, Rows):
+            _rows(figure, picture)
+        else:
+            _columns(figure, picture)
+        figure.suptitle(printable(picture.head.title), fontsize=11)
+        figure.supxlabel(printable(picture.head.note), fontsize=7, x=0.01, ha="left")
+        # A file of the same data is the same: without the time at which it was made.
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
+        figure.savefig(out, format=form, metadata=metadata)
+
+
+def check() -> None:
+    """Raise UserError where matplotlib is missing."""
+    _figure(1.0)
+
+
+def _figure(inches: float) -> Any:
+    try:
+        import matplotlib as mpl  # noqa: PLC0415
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError:
+        raise UserError(MISSING) from None
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    mpl.rcParams.update(
+        {
+            "text.parse_math": False,  # names of programs may hold any sign
+            "svg.hashsalt": "telemetry-query",
+            "font.size": 9,
+            "hatch.linewidth": 0.5,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )
+    return Figure(figsize=(_INCHES, inches), dpi=_DOTS_PER_INCH, layout="constrained")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Names may hold characters that the font lacks: boxes are drawn then, and nothing is said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _panels(picture: Picture) -> float:
+    if isinstance(picture, Timeline):
+        return len(picture.panels)
+    if isinstance(picture, Rows):
+        return max(len(picture.bars) * 0.12, 1.0)
+    return max(len(picture.names) * 0.12, 1.0) if isinstance(picture, Heat) else 1.6
+
+
+def _over_time(figure: Any, it: Timeline) -> None:
+    axes = figure.subplots(len(it.panels), sharex=True, squeeze=False)[:, 0]
+    for panel, axis in zip(it.panels, axes, strict=True):
+        _panel(axis, it, panel)
+        kinds = _mark(axis, it.spans, it.window)
+    if kinds:
+        axes[0].legend(*_key(kinds), **_BESIDE)
+    _time_axis(axes[-1], it.window)
+
+
+def _panel(axis: Any, it: Timeline, panel: Panel) -> None:
+    for number, line in enumerate(panel.lines):
+        color, dashes = _COLORS[number], _DASHES[number % len(_DASHES)]
+        for stretch in stretches(it.points):
+            known = [
+                (point.middle, low, high)
+                for point in stretch
+                if (low := line.low(point)) is not None and (high := line.high(point)) is not None
+            ]
+            if known:
+                axis.fill_between(*zip(*known, strict=True), color=color, alpha=0.3, linewidth=0.5)
+            middle = [(point.middle, value) for point in stretch if (value := line.middle(point)) is not None]
+            if middle:
+                marker = "." if len(middle) == 1 else None
+                axis.plot(
+                    *zip(*middle, strict=True), color=color, linestyle=dashes, linewidth=1.2, marker=marker
+                )
+    axis.set_title(printable(panel.heading), loc="left", fontsize=9)
+    axis.set_ylim(panel.ends)
+    axis.grid(visible=True, axis="y", color="#DDDDDD", linewidth=0.6)
+
+
+def _mark(axis: Any, spans: Sequence[Span], window: tuple[float, float]) -> list[str]:
+    """Shade charges, sleeps and holes; return the kinds that are there."""
+    for span in spans:
+        if span.kind in _OF_SPANS:
+            color, hatch = _OF_SPANS[span.kind]
+            begin, end = max(span.start, window[0]), min(span.stop, window[1])
+            look = {"facecolor": color, "hatch": hatch, "edgecolor": "#777777", "linewidth": 0, "alpha": 0.25}
+            axis.axvspan(begin, end, **look)
+    return [kind for kind in _OF_SPANS if any(span.kind == kind for span in spans)]
+
+
+def _key(kinds: Sequence[str]) -> tuple[list[Any], list[str]]:
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    patches = [
+        Patch(facecolor=_OF_SPANS[it][0], alpha=0.4, hatch=_OF_SPANS[it][1], edgecolor="#777777")
+        for it in kinds
+    ]
+    return patches, [_TOLD[kind] for kind in kinds]
+
+
+def _time_axis(axis: Any, window: tuple[float, float]) -> None:
+    told = time_marks(*window, _TIME_MARKS)
+    axis.set_xlim(window)
+    axis.set_xticks([moment for moment, _ in told], [text for _, text in told])
+    axis.set_xlabel(f"local time, {shown_time(window[0])[:16]} to {shown_time(window[1])[:16]}", fontsize=8)
+
+
+def _columns(figure: Any, it: Columns) -> None:
+    axis = figure.subplots()
+    _stacked(axis, it.bars, axis.bar, "bottom")
+    every = -(-len(it.bars) // _MOST_LABELS)
+    axis.set_xticks(range(0, len(it.bars), every), [printable(bar.name) for bar in it.bars[::every]])
+    axis.set_xlim(-0.6, max(len(it.bars), _FEWEST) - 0.4)
+    axis.set_title(printable(it.unit), loc="left", fontsize=9)
+    axis.grid(visible=True, axis="y", color="#DDDDDD", linewidth=0.6)
+    axis.set_axisbelow(True)
+
+
+def _rows(figure: Any, it: Rows) -> None:
+    axis = figure.subplots()
+    _stacked(axis, it.bars, axis.barh, "left")
+    totals = [bar.total for bar in it.bars]
+    spread = [bar.pm or 0.0 for bar in it.bars]
+    axis.errorbar(totals, range(len(it.bars)), xerr=spread, fmt="none", ecolor="black", capsize=2)
+    axis.set_yticks(range(len(it.bars)), [printable(bar.name) for bar in it.bars])
+    axis.invert_yaxis()
+    axis.set_xlim(0.0, 1.4 * max(totals, default=1.0) or 1.0)
+    axis.set_xlabel(printable(it.unit))
+
+
+def _stacked(axis: Any, bars: Sequence[Bar], draw: Any, base: str) -> None:
+    kinds = list(dict.fromkeys(kind for bar in bars for kind, _ in bar.parts))
+    below = [0.0] * len(bars)
+    handles = []
+    for number, kind in enumerate(kinds):
+        values = [sum(value for name, value in bar.parts if name == kind) for bar in bars]
+        place = number % len(_COLORS)
+        handles.append(
+            draw(
+                range(len(bars)),
+                values,
+                0.76,
+                **{base: below},
+                color=_COLORS[place],
+                hatch=_HATCHES[place],
+                edgecolor="black",
+                linewidth=0.4,
+            )
+        )
+        below = [sum(both) for both in zip(below, values, strict=True)]
+    if len(kinds) > 1:
+        # A label that begins with _ is none to matplotlib.
+        axis.legend(handles, [f" {printable(kind)}" for kind in kinds], **_BESIDE)
+
+
+def _heat(figure: Any, it: Heat) -> None:
+    axis = figure.subplots()
+    cells = [[float("nan") if value is None else value for value in row] for row in it.cells]
+    rows = [number - 0.5 for number in range(len(it.names) + 1)]
+    shades = axis.pcolormesh(it.edges, rows, cells, cmap="cividis_r", vmin=0.0, vmax=100.0)
+    every = -(-len(it.names) // 16)
+    axis.set_yticks(range(0, len(it.names), every), it.names[::every])
+    axis.invert_yaxis()
+    axis.set_ylabel("core")
+    figure.colorbar(shades, ax=axis, label=printable(it.unit))
+    _time_axis(axis, (it.edges[0], it.edges[-1]))
+
+
+def _curves(figure: Any, it: Curves) -> None:
+    axis = figure.subplots()
+    for number, curve in enumerate(it.curves):
+        newest = number == len(it.curves) - 1
+        age = 0.25 + 0.5 * number / len(it.curves)
+        axis.plot(
+            *zip(*curve.places, strict=True),
+            color="#0072B2" if newest else "black",
+            alpha=1.0 if newest else age,
+            linewidth=2.0 if newest else 0.9,
+            linestyle="-" if newest else _DASHES[number % len(_DASHES)],
+            label=f"{curve.name}{' (newest)' if newest else ''}",
+        )
+    axis.set_ylim(it.ends)
+    axis.set_xlim(left=0.0)
+    axis.set_xlabel(printable(it.across))
+    axis.set_title(printable(it.up), loc="left", fontsize=9)
+    axis.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+    axis.legend(**_BESIDE)
