@@ -6,7 +6,7 @@ setup = python=$$($(PYTHON) scripts/environment.py $(1))
 
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help run test system-test bench lint format generated deb clean
+.PHONY: help run test system-test bench lint format generated docs-pictures deb clean
 
 ## make run      sampler and writer on this machine, shown live; RUN_SECONDS=30 stops it and prints the reports.
 ##               Also INTERVAL=seconds, SYSFS=folder (for /sys), DB=file (for ./telemetry.db)
@@ -20,6 +20,8 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ## make format   let ruff lay out the source
 ## make generated  after a change of the fields in telemetry/records.py: write the JSON Schema,
 ##               query/declared.py and the outputs in docs/reports.md anew
+## make docs-pictures  the pictures and captures in docs/ anew, from recorded batteries; the screenshots of the
+##               page where there is a chromium
 ## make clean    remove what set-up, tests and linters made; databases stay
 ## PYTHON=python3.12 (a name or a path) goes with each of them
 help:
@@ -48,6 +50,9 @@ format:
 
 generated:
 	@$(call setup,dev) && set -x && "$$python" -m scripts.generated && "$$python" -m tests.query.test_docs
+
+docs-pictures:
+	@$(call setup,dev) && set -x && "$$python" -m tests.query.pictures
 
 clean:
 	rm -rf .venv .venv-oldest .venv-bench .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

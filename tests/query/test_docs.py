@@ -27,7 +27,8 @@ from query.reports import REPORTS
 from query.times import FORMS
 from tests.query.recordings import NOON, a_day, example, half_a_year, nine_days
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "reports.md"
 NOW = NOON + 5_400
 WIDTH = 90
 """Columns of the terminal that the document shows"""
@@ -42,11 +43,11 @@ def examples(directory: Path) -> None:
     nine_days(directory / "nine-days.db")
 
 
-def printed(directory: Path, command: str) -> str:
-    """Return what a user sees of ``command`` in ``directory``, at NOW."""
+def printed(directory: Path, command: str, width: int = WIDTH) -> str:
+    """Return what a user sees of ``command`` in ``directory``, at NOW, in so many columns."""
     out = io.StringIO()
     environ = {"TELEMETRY_DB": "telemetry.db", "TELEMETRY_RUNTIME_DIR": str(directory), "TZ": "UTC"}
-    environ["COLUMNS"] = str(WIDTH)
+    environ["COLUMNS"] = str(width)
     with contextlib.chdir(directory), mock.patch.dict(os.environ, environ):
         time.tzset()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
@@ -77,7 +78,7 @@ def test_what_is_shown_was_printed(directory: Path, command: str, text: str) -> 
 
 
 def test_the_readme_opens_with_the_overview_of_this_page() -> None:
-    readme = (DOCUMENT.parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (command, text), (line, told) = shown_of("--db day.db", "--db day.db --line")
     assert readme.split("```console\n")[1].split("```")[0] == text, command
     assert f"`{told.splitlines()[1]}`" in readme, line
