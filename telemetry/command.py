@@ -92,9 +92,27 @@ def take_all_open_files() -> None:
 
 
 def say(program: str, text: str) -> None:
-    """Print a line for the user on standard error, if there is one: print would take standard output."""
-    if sys.stderr is not None:
-        print(printable(f"{program}: {text}"), file=sys.stderr)
+    """Print a line for the user on standard error, if there is one: print would take standard output.
+
+    A terminal gets it in lines that break between words.
+    """
+    if sys.stderr is None:
+        return
+    line = printable(f"{program}: {text}")
+    with suppress(OSError, ValueError):  # not a terminal
+        line = "\n".join(folded(line, os.get_terminal_size(sys.stderr.fileno()).columns))
+    print(line, file=sys.stderr)
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """Return ``text`` in lines of at most so many characters, if its words are not longer; 0: in one line."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if not lines or (columns and len(lines[-1]) + 1 + len(word) > columns):
+            lines.append(f"  {word}" if lines else word)
+        else:
+            lines[-1] += f" {word}"
+    return lines
 
 
 def forget_output() -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import pty
 import subprocess
 import sys
+import termios
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from telemetry.command import ArgumentParser, run
+from telemetry.command import ArgumentParser, folded, run
 from telemetry.errors import UsageError, UserError
 
 
@@ -145,3 +149,23 @@ def test_a_closed_standard_output_is_no_traceback() -> None:
     command = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-c", PRINT, "0"]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (5, "")
+
+
+@given(st.text("ab -", max_size=60).map(str.strip), st.integers(1, 80))
+def test_a_terminal_gets_lines_that_break_between_words(text: str, columns: int) -> None:
+    lines = folded(text, columns)
+    assert " ".join(line[2 * (number > 0) :] for number, line in enumerate(lines)) == text
+    for number, line in enumerate(lines):
+        assert len(line) <= columns or " " not in line[2 * (number > 0) :]
+
+
+def test_a_remark_wraps_on_a_terminal_and_nowhere_else() -> None:
+    script = "from telemetry.command import say; say('telemetry-x', 'of words ' * 9)"
+    for terminal, lines in ((True, 3), (False, 1)):
+        ours, theirs = pty.openpty() if terminal else os.pipe()
+        if terminal:
+            termios.tcsetwinsize(theirs, (24, 40))
+        subprocess.run([sys.executable, "-c", script], stderr=theirs, check=True)
+        assert os.read(ours, 1_000).count(b"\n") == lines
+        os.close(ours)
+        os.close(theirs)
