@@ -58,12 +58,14 @@ def _utc() -> Iterator[None]:
 
 
 def commands() -> list[str]:
-    """The first command that docs/reports.md shows of each report."""
+    """The first command that docs/reports.md shows of each report as a table."""
     first: dict[str, str] = {}
     for command, _ in shown():
+        if "--format" in command:
+            continue
         words = re.sub(r"--(db|width) \S+ ?", "", command).split()
         first.setdefault(words[1] if len(words) > 1 else "", re.sub(r" --width \d+", "", command))
-    return list(first.values())
+    return [f"{it} --format table" if " export " in it else it for it in first.values()]
 
 
 def captures(directory: Path) -> str:
