@@ -153,7 +153,7 @@ def test_the_answer_names_the_file_and_the_newest_sample(feed: Feed) -> None:
     feed.sampler.publish(sample(1))
     feed.control.wait_for("run-a", 1)
     feed.sampler.publish(sample(2))
-    feed.control.let_it_receive()
+    feed.control.wait_for("run-a", 2)
     assert answer() == empty | {"newest": ["run-a", 2]}
     # Deleted under it: the writer goes on, and a reader of another file knows that it is not meant.
     feed.system.database.unlink()

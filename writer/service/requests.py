@@ -12,8 +12,8 @@ from telemetry.stream.budget import PeerBudgets, Rate
 
 EACH = Rate(0.2, 10)
 """Commits for one peer: 10 at once, then one in 5 s. The commits that others ask for serve it too."""
-TOTAL = Rate(1.0, 5)
-"""Commits for all peers: 5 at once, then one a second."""
+TOTAL = Rate(1.0, 1e-9)
+"""Commits for all peers: one a second. The burst is next to nothing: each commit closes it for a second."""
 PATIENCE = 0.3
 """s that a request waits for a commit; ``telemetry-query`` waits 0.5 s for its answer."""
 _MOST = 512
