@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from telemetry.stream.control import Committed
+    from telemetry.stream.keys import ClientKeys
 
 
 class Opened(NamedTuple):
@@ -36,8 +37,8 @@ def opened(given: Mapping[str, Any], now: float, *, commit: bool = True) -> Iter
     ``commit``: the writer stores what it has first. Raises UserError.
     """
     path: Path = given["db"] or default_database()
-    committed = ask_writer("commit", given["control"], path) if commit else None
-    with _telling_of_damage(given["control"], path), database.reading(path) as connection:
+    committed = ask_writer("commit", given, path) if commit else None
+    with _telling_of_damage(given, path), database.reading(path) as connection:
         yield Opened(connection, parameters_of(connection, path, now), committed)
 
 
@@ -58,14 +59,25 @@ def default_database() -> Path:
     return default_database()
 
 
-def ask_writer(op: str, endpoint: str | None, path: Path) -> Committed | None:
+def ask_writer(op: str, given: Mapping[str, Any], path: Path) -> Committed | None:
     """Ask the writer of this database for ``op``; None: it did not agree. No writer, no wait."""
     from telemetry import places  # noqa: PLC0415
     from telemetry.stream.control import request  # noqa: PLC0415
 
+    keys = keys_of(given, [given["control"] or ""])
     with suppress(UserError):  # somebody else's directory: no writer of ours is there, and reports need none
-        return request(op, endpoint or places.control_endpoint(places.readers_directory()), path)
+        endpoint = given["control"] or places.control_endpoint(places.readers_directory())
+        return request(op, endpoint, path, keys=keys)
     return None
+
+
+def keys_of(given: Mapping[str, Any], endpoints: Sequence[str]) -> ClientKeys | None:
+    """Return the keys that are given for ``endpoints``; None: none are. Raises UserError."""
+    if given["server_key"] is None and given["key"] is None:  # ZeroMQ need not be loaded
+        return None
+    from telemetry.stream.keys import client_keys  # noqa: PLC0415
+
+    return client_keys(given["server_key"], given["key"], endpoints)
 
 
 def silence(committed: Committed | None) -> Iterator[str]:
@@ -80,12 +92,12 @@ def silence(committed: Committed | None) -> Iterator[str]:
 
 
 @contextmanager
-def _telling_of_damage(endpoint: str | None, path: Path) -> Iterator[None]:
+def _telling_of_damage(given: Mapping[str, Any], path: Path) -> Iterator[None]:
     """Tell the writer of damage that a report met: it checks the database and saves what can be read."""
     try:
         yield
     except database.DamagedError as error:
-        if ask_writer("check", endpoint, path) is None:
+        if ask_writer("check", given, path) is None:
             raise
         raise UserError(
             f"{error.found}; telemetry-writer is checking it and saves what can be read"

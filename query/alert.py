@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
+from query.access import keys_of
 from query.crossings import Rule, Watch, is_late, rules
 from query.hook import Action, Hook, message, notify_action, run_action
-from query.live import default_endpoints
+from query.live import default_endpoints, waiting
 from query.values import shown_time
 from telemetry.command import printable, say
 from telemetry.errors import UserError
 from telemetry.sample import Sample
 from telemetry.service import StopSignal
 from telemetry.stream.joiner import Position
+from telemetry.stream.keys import ClientKeys
 from telemetry.stream.subscriber import Subscriber
 
 _SAY_THAT_IT_WAITS: Final = 3.0
@@ -50,7 +52,8 @@ def run(given: Mapping[str, Any], now: float) -> None:
     action = None if command is None else run_action(command)
     if given["notify"]:
         action = notification()
-    follow(watched, action, given["subscribe"], given["replay"])
+    named = [it for it in (given["subscribe"], given["replay"]) if it]
+    follow(watched, action, given["subscribe"], given["replay"], keys=keys_of(given, named))
 
 
 def follow(
@@ -59,18 +62,21 @@ def follow(
     subscribe: str | None,
     replay: str | None,
     clock: Callable[[], float] = time.time,
+    *,
+    keys: ClientKeys | None = None,
 ) -> None:
     """Print a line for each crossing, and run ``action``, until SIGINT, SIGTERM or SIGHUP.
 
-    Endpoints that are None are those of this machine's sampler, wherever it comes up. Raises UserError where
-    this user may not read the stream, BrokenPipeError where nobody reads what is printed.
+    Endpoints that are None are those of this machine's sampler, wherever it comes up; ``keys`` are for those
+    of ``tcp://``. Raises UserError where this user may not read the stream, BrokenPipeError where nobody
+    reads what is printed.
     """
     with StopSignal() as stop, ExitStack() as stack:
         hook = stack.enter_context(Hook(action)) if action else None
         listener = _Listener(rules, hook, clock)
         while not stop.requested:
             endpoints = _endpoints(subscribe, replay)
-            with Subscriber(*endpoints) as subscriber:
+            with Subscriber(*endpoints, keys=keys) as subscriber:
                 # A sampler that nobody has heard of yet may come as a service, or as one of this user's.
                 while not stop.requested and (
                     subscriber.quiet_for is not None or endpoints == _endpoints(subscribe, replay)
@@ -130,7 +136,7 @@ class _Listener:
     def _say_that_it_waits(self, subscriber: Subscriber) -> None:
         if not self._is_waiting_told and time.monotonic() - self._begun >= _SAY_THAT_IT_WAITS:
             self._is_waiting_told = True
-            say("telemetry-query", f"waiting for the sampler at {subscriber.where}")
+            say("telemetry-query", waiting(subscriber.where))
 
     def _check_clock(self, newest: Sample, *, is_live: bool) -> None:
         """Say once that each sample comes late: a spell ends with one that does not."""

@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         "Without REPORT: an overview of one screen.",
         formatter_class=_Help,
     )
-    top.set_defaults(db=None, control=None)
+    top.set_defaults(db=None, control=None, server_key=None, key=None)
     add_common(top)
     top.add_argument(
         "--line",

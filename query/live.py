@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from query import overview
-from query.access import default_database
+from query.access import default_database, keys_of
 from query.columns import (
     BATTERY_PCT,
     CHILDREN,
@@ -38,6 +38,7 @@ from telemetry.errors import UserError
 from telemetry.sample import Battery, Sample, decode
 from telemetry.service import StopSignal
 from telemetry.stream.joiner import Gap, Start
+from telemetry.stream.keys import ClientKeys, is_tcp
 from telemetry.stream.subscriber import Subscriber
 
 FORMATS = ("table", "json")
@@ -105,16 +106,19 @@ def run(given: Mapping[str, Any], now: float) -> None:
     subscribe, replay = default_endpoints()
     ahead = Ahead(given["db"] or default_database())
     endpoints = (given["subscribe"] or subscribe, given["replay"] or replay)
-    show(endpoints, View(given["format"], given["limit"], ahead))
+    show(endpoints, keys_of(given, endpoints), View(given["format"], given["limit"], ahead))
 
 
-def show(endpoints: tuple[str, str], view: View) -> None:
+def show(endpoints: tuple[str, str], keys: ClientKeys | None, view: View) -> None:
     """Show samples until SIGINT, SIGTERM or SIGHUP, the key q, or until nobody reads.
 
-    ``endpoints``: of the live stream and of the replay. Raises UserError where this user may not read the
-    stream, BrokenPipeError where the reader has gone.
+    ``endpoints``: of the live stream and of the replay; ``keys`` are for those of ``tcp://``. Raises
+    UserError where this user may not read the stream, BrokenPipeError where the reader has gone.
     """
-    with StopSignal() as stop, Subscriber(*endpoints, Start.NEWEST, decode=_published) as subscriber:
+    with (
+        StopSignal() as stop,
+        Subscriber(*endpoints, Start.NEWEST, decode=_published, keys=keys) as subscriber,
+    ):
         run = _on_screen if view.form == "table" and sys.stdout.isatty() else _as_lines
         run(subscriber, stop, endpoints[0], view)
 
@@ -125,7 +129,7 @@ def _as_lines(subscriber: Subscriber, stop: StopSignal, subscribe: str, view: Vi
     while not stop.requested:
         items = subscriber.receive(_LOOK_AT_OUTPUT, [stop])
         if not (items or is_told) and time.monotonic() - begun >= _SAY_THAT_IT_WAITS:
-            say("telemetry-query", f"waiting for the sampler at {subscribe}")
+            say("telemetry-query", waiting(subscribe))
             is_told = True
         is_told = is_told or bool(items)
         for item in items:
@@ -153,8 +157,8 @@ def _on_screen(subscriber: Subscriber, stop: StopSignal, subscribe: str, view: V
             for item in items:
                 newest, lost = (newest, _lost(item)) if isinstance(item, Gap) else (item, lost)
             if items or size != before:
-                waiting = [cut(f"Waiting for the sampler at {printable(subscribe)}", size.columns)]
-                lines = view.lines(newest, size.columns) if newest else waiting
+                told = [cut(f"Waiting for the sampler at {printable(subscribe)}", size.columns)]
+                lines = view.lines(newest, size.columns) if newest else told
                 screen.show([*lines[: size.lines - 2], cut(lost or "q ends this", size.columns)])
                 before = size
             items = subscriber.receive(_LOOK_AT_OUTPUT, [stop, *screen.keyboard()])
@@ -162,6 +166,12 @@ def _on_screen(subscriber: Subscriber, stop: StopSignal, subscribe: str, view: V
                 return
             if _nobody_reads():
                 raise BrokenPipeError
+
+
+def waiting(where: str) -> str:
+    """Return what is said while nothing comes from the sampler at ``where``."""
+    hint = "; it sends only to keys that its --clients lists" if is_tcp(where) else ""
+    return f"waiting for the sampler at {where}{hint}"
 
 
 def _lost(gap: Gap) -> str:

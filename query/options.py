@@ -23,7 +23,17 @@ def add_common(to: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help="where the writer is asked to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
     )
+    _add_keys(to)
     add_version(to)
+
+
+def _add_keys(to: argparse.ArgumentParser) -> None:
+    """Add the keys for ``tcp://``, which may stand before REPORT too."""
+    for flag, told in (
+        ("--server-key", "the public key of the sampler or writer at a tcp:// endpoint"),
+        ("--key", "your private key for that (telemetry-sampler --make-key FILE makes one)"),
+    ):
+        to.add_argument(flag, metavar="FILE", type=Path, default=argparse.SUPPRESS, help=told)
 
 
 def add_version(to: argparse.ArgumentParser) -> None:
@@ -86,6 +96,7 @@ def add_stream(to: argparse.ArgumentParser) -> None:
     """Add where the sampler publishes and replays."""
     to.add_argument("--subscribe", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/samples)")
     to.add_argument("--replay", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/replay)")
+    _add_keys(to)
 
 
 def add_window(to: argparse.ArgumentParser, since: str | None, told: str | None = None) -> None:

@@ -19,7 +19,7 @@ from sampler.clock import DEFAULT_INTERVAL, Clock, next_deadline
 from sampler.driver_sign import DriverSigns
 from sampler.sensors import Sampler, Sensor, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, check_open_files, run, take_all_open_files
+from telemetry.command import ArgumentParser, check_open_files, run, say, take_all_open_files
 from telemetry.errors import UserError
 from telemetry.fit import message
 from telemetry.notify import Supervisor
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
+    if options.make_key is not None:
+        return make_key(options.make_key)
     check_open_files()
     try:
         options.power = choose(options.sysfs, options.power_supply or ["auto"])
@@ -91,8 +93,27 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--replay",
+        action="append",
         metavar="ENDPOINT",
-        help="where missed samples are served (ipc://RUNTIME_DIRECTORY/replay)",
+        help="where missed samples are served; may be given more than once (ipc://RUNTIME_DIRECTORY/replay)",
+    )
+    add(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="the private key of this sampler, for tcp:// endpoints that other machines reach",
+    )
+    add(
+        "--clients",
+        type=Path,
+        metavar="FILE",
+        help="the public keys of those that may connect by tcp://, one a line; read again when it changes",
+    )
+    add(
+        "--make-key",
+        type=Path,
+        metavar="FILE",
+        help="make a key, the private one in FILE, the public one in FILE.pub and on standard output; end",
     )
     add("--sysfs", type=Path, default=Path("/sys"), metavar="DIRECTORY", help="root of sysfs (/sys)")
     add("--procfs", type=Path, default=Path("/proc"), metavar="DIRECTORY", help="root of procfs (/proc)")
@@ -137,6 +158,15 @@ def _make_sampler(
     return Sampler(sensors, clock, os.uname().nodename, read_boot_id(options.procfs)), sensors.get("battery")
 
 
+def make_key(path: Path) -> int:
+    """Make a pair of keys, and print the public one as a line for an allow-list."""
+    from telemetry.stream.keys import make_keys  # noqa: PLC0415
+
+    print(make_keys(path))
+    say(PROGRAM, f"{path} is the private key: keep it here; {path}.pub is the public one: give it away")
+    return 0
+
+
 def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:
     """Print one sample, and why there is no battery where there is none."""
     with StopSignal() as stop:
@@ -171,7 +201,7 @@ def _runtime_directory(options: argparse.Namespace, log: logging.Logger) -> Path
     try:
         return places.make_runtime_directory()
     except UserError as error:
-        if not (options.publish and options.replay):
+        if not (options.publish and options.replay) or options.key:
             raise
         log.warning("%s: the ring is in memory, and what it holds ends with this process", error)
         return None
@@ -180,6 +210,7 @@ def _runtime_directory(options: argparse.Namespace, log: logging.Logger) -> Path
 def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
     """Publish samples until SIGTERM, SIGINT or SIGHUP."""
     # Late, so that --once does not load ZeroMQ.
+    from telemetry.stream.keys import server_keys  # noqa: PLC0415
     from telemetry.stream.presence import LOOK_AGAIN, Presence  # noqa: PLC0415
     from telemetry.stream.publisher import Publisher  # noqa: PLC0415
     from telemetry.stream.ring import Ring  # noqa: PLC0415
@@ -194,9 +225,10 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
         signs = DriverSigns(own and places.signs_file(own))
         sampler, _ = _make_sampler(options, clock, interval, signs)
         publish = options.publish or [places.publish_endpoint(directory)]
-        replay = options.replay or places.replay_endpoint(directory)
+        replay = options.replay or [places.replay_endpoint(directory)]
+        keys = server_keys(options.key, options.clients, [*publish, *replay], directory, log)
         presence = Presence(own, log, make=places.make_runtime_directory, what=", with what the ring held")
-        with closing(Publisher(publish, replay, ring, sampler.run)) as publisher:
+        with closing(Publisher(publish, replay, ring, sampler.run, keys)) as publisher:
             log.info("run %s: a sample every %g s", sampler.run, interval)
             supervisor.ready(f"a sample every {interval:g} s")
             told: set[str] = set()

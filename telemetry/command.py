@@ -64,16 +64,16 @@ def run(program: str, main: Callable[[], int]) -> int:
     return status
 
 
-def check_open_files() -> None:
-    """Raise UserError where this process may open fewer than ``LEAST_OPEN_FILES`` more files."""
+def check_open_files(least: int = LEAST_OPEN_FILES) -> None:
+    """Raise UserError where this process may open fewer than ``least`` more files."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         is_open = sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1  # one is the directory that is read
     except OSError:  # no file is left, or there is no /proc
         is_open = 3
-    if limit != resource.RLIM_INFINITY and limit < is_open + LEAST_OPEN_FILES:
+    if limit != resource.RLIM_INFINITY and limit < is_open + least:
         raise UserError(
-            f"only {limit} files may be open at a time, and {is_open + LEAST_OPEN_FILES} are needed: "
+            f"only {limit} files may be open at a time, and {is_open + least} are needed: "
             "raise the limit (ulimit -n 1024; LimitNOFILE= in a unit)"
         )
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from telemetry import __version__, places
 from telemetry.command import ArgumentParser, check_open_files, run, take_all_open_files
+from telemetry.errors import UsageError
 from telemetry.notify import Supervisor
 from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
@@ -77,6 +78,20 @@ def parser() -> argparse.ArgumentParser:
         "--control",
         metavar="ENDPOINT",
         help="where telemetry-query asks for a commit (ipc://RUNTIME_DIRECTORY/writer)",
+    )
+    add(
+        "--server-key",
+        type=Path,
+        metavar="FILE",
+        help="the public key of a sampler on another machine, at tcp:// endpoints",
+    )
+    add("--key", type=Path, metavar="FILE", help="the private key of this writer, for tcp:// endpoints")
+    add(
+        "--clients",
+        type=Path,
+        metavar="FILE",
+        help="the public keys of those that may connect to --control tcp://, one a line; read again when it "
+        "changes",
     )
     add(
         "--commit-interval",
@@ -202,6 +217,7 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     # Late, so that --import does not load ZeroMQ.
     from telemetry.stream.control_server import ControlServer  # noqa: PLC0415
     from telemetry.stream.joiner import Start  # noqa: PLC0415
+    from telemetry.stream.keys import client_keys, server_keys  # noqa: PLC0415
     from telemetry.stream.presence import Presence  # noqa: PLC0415
     from telemetry.stream.subscriber import Subscriber  # noqa: PLC0415
     from writer.recovery.guarded_store import GuardedStore  # noqa: PLC0415
@@ -216,20 +232,26 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
         refused.warning(f"skipped a message: {invalid}")
 
     directory = places.make_runtime_directory()
+    at = options.control or places.control_endpoint(directory)
+    endpoints = (
+        options.subscribe or places.publish_endpoint(directory),
+        options.replay or places.replay_endpoint(directory),
+    )
+    if options.key and not (options.server_key or options.clients):
+        raise UsageError("--key goes with --server-key, --clients, or both")
+    of_sampler = client_keys(options.server_key, options.key, endpoints) if options.server_key else None
+    of_clients = server_keys(options.key, options.clients, [at], directory, log) if options.clients else None
     with (
         StopSignal() as stop,
         closing(Supervisor()) as supervisor,
         GuardedStore(options.db or places.default_database(), log) as guarded,
     ):
         presence = Presence(directory, log, make=places.make_runtime_directory)
-        control = ControlServer(options.control or places.control_endpoint(directory), presence)
+        control = ControlServer(at, presence, of_clients)
         with (
             closing(control),
             Subscriber(
-                options.subscribe or places.publish_endpoint(directory),
-                options.replay or places.replay_endpoint(directory),
-                guarded.store.position or Start.OLDEST,
-                on_invalid=skip,
+                *endpoints, guarded.store.position or Start.OLDEST, on_invalid=skip, keys=of_sampler
             ) as subscriber,
         ):
             log.info("storing into %s", guarded.store.path)

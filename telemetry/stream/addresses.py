@@ -6,6 +6,7 @@ fails at an address without brackets in a way that depends on that option. All o
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import socket
@@ -44,9 +45,61 @@ def connect(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
 
 
 def bind(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
-    """Bind. Raises as ``connect`` does."""
+    """Bind to ``ipc://``, or to this machine's loopback: any other address needs keys (``Door``).
+
+    Raises as ``connect`` does, UsageError where somebody else could reach it.
+    """
     _prepare(zmq_socket, endpoint, binds=True)
-    zmq_socket.bind(raw_address(_resolved(endpoint)))
+    resolved = _resolved(endpoint)
+    if not (endpoint.startswith("ipc://") or is_loopback(resolved)):
+        if not endpoint.startswith("tcp://"):
+            raise UsageError(f"cannot bind {endpoint}: it is neither ipc:// nor tcp://; {LOOKS_LIKE}")
+        raise UsageError(
+            f"{endpoint} may be reached from other machines: give --key and --clients, "
+            f"or bind to this machine alone, tcp://127.0.0.1:{endpoint.rpartition(':')[2]}"
+        )
+    zmq_socket.bind(raw_address(resolved))
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Return whether only this machine reaches what is bound to ``endpoint``, a ``tcp://`` with an address.
+
+    A name is not an address: what it means may change until it is looked up again.
+    """
+    match = _TCP.fullmatch(endpoint.removeprefix("tcp://")) if endpoint.startswith("tcp://") else None
+    if match is None:
+        return False
+    try:
+        address = ipaddress.ip_address((match["ipv6"] or match["name"] or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def listening(endpoint: str) -> socket.socket:
+    """Return a TCP socket that is bound to ``endpoint``, which means here what it means to ``bind``.
+
+    Raises UsageError where ``endpoint`` is malformed, UserError where it cannot be bound.
+    """
+    is_ipv6 = needs_ipv6(endpoint, binds=True)
+    match = _TCP.fullmatch(_resolved(endpoint).removeprefix("tcp://"))
+    if match is None:  # tcp://SOURCE;DESTINATION
+        raise UsageError(f"{endpoint} is not an endpoint; {LOOKS_LIKE}")
+    host, port = match["ipv6"] or match["name"].replace("*", ""), int(match["port"].replace("*", "0"))
+    result = socket.socket(socket.AF_INET6 if match["ipv6"] else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_ipv6:
+            result.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        name, _, scope = host.partition("%")
+        scope_id = socket.if_nametoindex(scope) if scope else 0
+        result.bind((name, port, 0, scope_id) if match["ipv6"] else (host, port))
+    except (OSError, UnicodeError) as error:
+        result.close()
+        reason = error.strerror if isinstance(error, OSError) else "no such host"
+        raise UserError(f"cannot bind {endpoint}: {reason}") from None
+    return result
 
 
 def _resolved(endpoint: str) -> str:

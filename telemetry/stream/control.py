@@ -11,10 +11,13 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from telemetry.errors import UserError
 from telemetry.places import ipc_path
+
+if TYPE_CHECKING:
+    from telemetry.stream.keys import ClientKeys
 
 VERSION = 1
 
@@ -42,12 +45,16 @@ class Committed(NamedTuple):
     """It should have received something by now"""
 
 
-def request_commit(endpoint: str, database: Path, timeout: float = 0.5) -> Committed | None:
+def request_commit(
+    endpoint: str, database: Path, timeout: float = 0.5, keys: ClientKeys | None = None
+) -> Committed | None:
     """Ask the writer of ``database`` to commit; None: it did not. See ``request``."""
-    return request(COMMIT, endpoint, database, timeout)
+    return request(COMMIT, endpoint, database, timeout, keys)
 
 
-def request(op: str, endpoint: str, database: Path, timeout: float = 0.5) -> Committed | None:
+def request(
+    op: str, endpoint: str, database: Path, timeout: float = 0.5, keys: ClientKeys | None = None
+) -> Committed | None:
     """Ask the writer of ``database`` for ``op``; None: it did not agree. Never raises, never waits longer.
 
     A plain connect to an ``ipc://`` socket first: where no writer listens it is refused in 0.05 ms, while
@@ -64,6 +71,8 @@ def request(op: str, endpoint: str, database: Path, timeout: float = 0.5) -> Com
     context = zmq.Context[zmq.Socket[bytes]]()
     try:
         client = context.socket(zmq.REQ)
+        if keys is not None:
+            keys.protect(client, endpoint)
         addresses.connect(client, endpoint)
         client.send(json.dumps({"v": VERSION, "op": op}).encode(), zmq.DONTWAIT)
         if not client.poll(int(timeout * 1000)):

@@ -12,7 +12,9 @@ import zmq
 
 from telemetry.stream.budget import READS, Budget
 from telemetry.stream.control import CHECK, VERSION, operation
+from telemetry.stream.door import Door
 from telemetry.stream.endpoints import BoundSocket
+from telemetry.stream.keys import ServerKeys
 from telemetry.stream.presence import Presence
 
 OWNER = "telemetry-writer"
@@ -25,14 +27,22 @@ class ControlServer:
     check_wanted = False
     """Somebody asked for a check since this was last set to false."""
 
-    def __init__(self, endpoint: str, presence: Presence | None = None) -> None:
-        """Bind; raises UserError where the endpoint is taken. ``presence`` is of the runtime directory."""
+    def __init__(
+        self, endpoint: str, presence: Presence | None = None, keys: ServerKeys | None = None
+    ) -> None:
+        """Bind; raises UserError where the endpoint is taken. ``presence`` is of the runtime directory.
+
+        ``keys`` are for ``tcp://``.
+        """
         self._presence = presence or Presence(None, logging.getLogger(OWNER))
         self._reads = Budget(READS)
         self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._door = Door(self._context, keys) if keys else None
         try:
-            self._bound = BoundSocket(self._context, zmq.ROUTER, endpoint, OWNER)
+            self._bound = BoundSocket(self._context, zmq.ROUTER, endpoint, OWNER, door=self._door)
         except BaseException:
+            if self._door is not None:
+                self._door.close()
             self._context.destroy(linger=0)  # term() would wait for any socket that is still open
             raise
 
@@ -54,6 +64,8 @@ class ControlServer:
 
     def requests(self) -> list[list[bytes]]:
         """Return the routes of those that wait for a commit; anything else is answered with an error."""
+        if self._door is not None:
+            self._door.look()
         routes: list[list[bytes]] = []
         for _ in range(_REQUESTS_IN_A_ROW):
             if self._reads.ready_in(time.monotonic()) > 0:
@@ -81,4 +93,6 @@ class ControlServer:
     def close(self) -> None:
         """Unbind."""
         self._bound.close()
+        if self._door is not None:
+            self._door.close()
         self._context.term()

@@ -18,6 +18,8 @@ from telemetry.errors import TakenOver, UsageError, UserError
 from telemetry.lock import is_same_file, open_locked
 from telemetry.places import ipc_path
 from telemetry.stream import addresses
+from telemetry.stream.door import Door
+from telemetry.stream.keys import is_tcp
 
 _GROUP_UMASK = 0o007
 """Owner and group may connect, others may not."""
@@ -39,16 +41,19 @@ class BoundSocket:
         owner: str,
         *,
         high_water: int = 1000,
+        door: Door | None = None,
     ) -> None:
         """Bind. ``owner`` is who else would hold the endpoint, for the error text.
 
-        ``high_water``: messages kept for each peer that does not read them.
+        ``high_water``: messages kept for each peer that does not read them. ``door`` has the keys of
+        ``tcp://`` endpoints; without it they must be of this machine alone.
         Raises TakenOver where another process has the endpoint, UserError where it cannot be bound,
         UsageError where it is malformed.
         """
-        self.endpoint = endpoint
         self._owner = owner
-        self._path = ipc_path(endpoint)
+        guard = door if is_tcp(endpoint) else None
+        self.endpoint = f"ipc://{guard.inner(endpoint)}" if guard else endpoint
+        self._path = ipc_path(self.endpoint)
         self._lock: int | None = None
         self.socket = context.socket(kind)
         try:
@@ -58,8 +63,12 @@ class BoundSocket:
             self.socket.setsockopt(zmq.SNDHWM, high_water)
             self.socket.setsockopt(zmq.RCVHWM, _REQUESTS_KEPT)
             self.socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_REQUEST)
+            if guard is not None:
+                guard.protect(self.socket)
             with endpoint_errors(f"cannot bind {endpoint}"):
                 self._bind()
+            if guard is not None and self._path is not None:
+                guard.open(endpoint, self._path)
         except BaseException:  # an open socket would hold up the end of its context, and of the process
             self.close()
             raise

@@ -9,7 +9,9 @@ from typing import Protocol
 import zmq
 
 from telemetry.stream.budget import READS, Budget, FairQueue, PeerBudgets, Rate
+from telemetry.stream.door import Door
 from telemetry.stream.endpoints import BoundSocket
+from telemetry.stream.keys import ServerKeys, is_tcp
 from telemetry.stream.presence import Renewable
 from telemetry.stream.replay import answer
 from telemetry.stream.ring import Ring
@@ -18,6 +20,8 @@ _HIGH_WATER = 1000
 """Messages kept for a subscriber that does not read, about 1 MB; it must fetch the rest by replay."""
 _REPLIES_KEPT = 4
 """Replies kept for a client that asks and does not read: each is a page, 256 KiB."""
+_HIGH_WATER_TCP, _REPLIES_KEPT_TCP = 100, 1
+"""The same for each that comes over the network, of which there may be ``gate.PLACES``"""
 _REQUESTS_IN_A_ROW = 50
 """After so many the stop signal is looked at."""
 EACH = Rate(2 << 20, 16 << 20)
@@ -37,32 +41,55 @@ class Readable(Protocol):
 class Publisher:
     """Publishes samples and serves replay, in the thread of its caller. No send ever blocks."""
 
-    def __init__(self, publish: Sequence[str], replay: str, ring: Ring, run: str) -> None:
-        """Bind every endpoint; raises UserError where one cannot be bound."""
+    def __init__(
+        self,
+        publish: Sequence[str],
+        replay: str | Sequence[str],
+        ring: Ring,
+        run: str,
+        keys: ServerKeys | None = None,
+    ) -> None:
+        """Bind every endpoint. ``keys`` are for those of ``tcp://``.
+
+        Raises UserError where one cannot be bound.
+        """
         self._ring = ring
         self._run = run
         self._reads = Budget(READS)
         self._budgets = PeerBudgets(EACH, TOTAL)
         self._waiting = FairQueue(self._budgets)
         self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._door = Door(self._context, keys) if keys else None
         self._publish: list[BoundSocket] = []
+        self._replay: list[BoundSocket] = []
         try:
             for endpoint in publish:
                 self._publish.append(
-                    BoundSocket(self._context, zmq.PUB, endpoint, "telemetry-sampler", high_water=_HIGH_WATER)
+                    self._bound(zmq.PUB, endpoint, _HIGH_WATER_TCP if is_tcp(endpoint) else _HIGH_WATER)
                 )
-            self._replay = BoundSocket(
-                self._context, zmq.ROUTER, replay, "telemetry-sampler", high_water=_REPLIES_KEPT
-            )
+            for endpoint in [replay] if isinstance(replay, str) else replay:
+                self._replay.append(
+                    self._bound(
+                        zmq.ROUTER, endpoint, _REPLIES_KEPT_TCP if is_tcp(endpoint) else _REPLIES_KEPT
+                    )
+                )
         except BaseException:
-            self._context.destroy(linger=0)  # term() would wait for any socket that is still open
-            for bound in self._publish:
+            for bound in (*self._publish, *self._replay):
                 bound.close()
+            if self._door is not None:
+                self._door.close()
+            self._context.destroy(linger=0)  # term() would wait for any socket that is still open
             raise
+
+    def _bound(self, kind: int, endpoint: str, high_water: int) -> BoundSocket:
+        return BoundSocket(
+            self._context, kind, endpoint, "telemetry-sampler", high_water=high_water, door=self._door
+        )
 
     def publish(self, topic: str, seq: int, body: bytes) -> None:
         """Keep the sample in the ring, then send it: what was seen can always be asked for again."""
         self._ring.append(self._run, seq, body)
+        self._look()
         for bound in self._publish:
             bound.socket.send_multipart([topic.encode(), body])
 
@@ -72,7 +99,7 @@ class Publisher:
 
         The ring first: who has its lock owns the directory.
         """
-        return (self._ring, *self._publish, self._replay)
+        return (self._ring, *self._publish, *self._replay)
 
     def serve(self, deadline: float, stop: Readable) -> None:
         """Answer replay requests until ``deadline`` (monotonic) or until ``stop`` is readable."""
@@ -81,24 +108,32 @@ class Publisher:
             poller.register(stop.fileno(), zmq.POLLIN)
             closed = self._reads.ready_in(now)
             if closed <= 0:
-                poller.register(self._replay.socket, zmq.POLLIN)
+                for bound in self._replay:
+                    poller.register(bound.socket, zmq.POLLIN)
             wait = min(left, closed or left, self._waiting.ready_in(now))
             # Rounded up: poll() counts whole milliseconds, and 0 would spin through the last one.
             ready = dict(poller.poll(int(wait * 1000) + 1 if wait > 0 else 0))
             if stop.fileno() in ready:
                 return
-            if self._replay.socket in ready:
-                self._read_some()
+            self._look()
+            for number, bound in enumerate(self._replay):
+                if bound.socket in ready:
+                    self._read_some(bytes([number]), bound.socket)
             self._answer_some(deadline)
 
-    def _read_some(self) -> None:
+    def _look(self) -> None:
+        """Before anything is sent: who was taken off the list of clients gets it no more."""
+        if self._door is not None:
+            self._door.look()
+
+    def _read_some(self, which: bytes, replay: zmq.Socket[bytes]) -> None:
         for _ in range(_REQUESTS_IN_A_ROW):
             try:
-                peer, *request = self._replay.socket.recv_multipart(zmq.DONTWAIT)
+                peer, *request = replay.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
             self._reads.take(1)
-            self._waiting.add(peer, request)
+            self._waiting.add(which + peer, request)
 
     def _answer_some(self, deadline: float) -> None:
         """Answer those whose turn it is; a flood of requests must not delay the next sample."""
@@ -110,13 +145,15 @@ class Publisher:
             frames = answer(request, self._ring, self._run)
             self._budgets.take(peer, sum(map(len, frames), LEAST_COST), now)
             try:
-                self._replay.socket.send_multipart([peer, *route, *frames], zmq.DONTWAIT)
+                self._replay[peer[0]].socket.send_multipart([peer[1:], *route, *frames], zmq.DONTWAIT)
             except zmq.ZMQError as error:  # a client that does not read its replies, or has gone
                 if error.errno not in {zmq.EAGAIN, zmq.EHOSTUNREACH}:
                     raise
 
     def close(self) -> None:
         """Close the sockets; the last sample still goes to subscribers that keep up (at most 0.1 s)."""
-        for bound in (*self._publish, self._replay):
+        for bound in (*self._publish, *self._replay):
             bound.close()
+        if self._door is not None:
+            self._door.close()
         self._context.term()

@@ -18,6 +18,7 @@ from telemetry.sample import TOPIC_PREFIX, InvalidSample, Sample, decode
 from telemetry.stream import addresses
 from telemetry.stream.endpoints import check_reachable, endpoint_errors
 from telemetry.stream.joiner import Gap, Joiner, Position, Question, Start
+from telemetry.stream.keys import ClientKeys
 from telemetry.stream.publisher import Readable
 from telemetry.stream.replay import read_reply, request
 
@@ -47,11 +48,13 @@ class Subscriber:
         decode: Callable[[bytes], Sample] = decode,
         topic: str = TOPIC_PREFIX,
         clock: Callable[[], float] = time.monotonic,
+        keys: ClientKeys | None = None,
     ) -> None:
         """Connect; the sampler need not be there yet.
 
         ``on_invalid`` is called for each message that is not a sample. ``decode`` makes a sample of a
-        message or raises InvalidSample.
+        message or raises InvalidSample. ``keys`` are for endpoints of ``tcp://``: without them a sampler that
+        has keys sends nothing.
 
         Raises UserError where this user may not connect, UsageError for what is not an endpoint.
         """
@@ -61,6 +64,7 @@ class Subscriber:
         self._on_invalid = on_invalid
         self._decode = decode
         self._clock = clock
+        self._keys = keys
         self._joiner = Joiner(start, on_invalid, decode)
         self._interval = _FIRST_INTERVAL
         self._asked: Question | None = None
@@ -260,6 +264,8 @@ class Subscriber:
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, _LONGEST_RETRY)
         if kind == zmq.SUB:
             socket.setsockopt(zmq.SUBSCRIBE, self._topic.encode())
+        if self._keys is not None:
+            self._keys.protect(socket, endpoint)
         with endpoint_errors(f"cannot connect to {option} {endpoint}"):
             addresses.connect(socket, endpoint)
         return socket

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import zmq
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telemetry.errors import UsageError, UserError
 from telemetry.sample import encode
@@ -22,6 +25,7 @@ from telemetry.stream.publisher import Publisher
 from telemetry.stream.ring import Ring
 from telemetry.stream.subscriber import Subscriber
 from tests.strategies import sample
+from tests.telemetry.keyring import Keys
 from tests.telemetry.streams import Context, has_ipv6, until
 
 MALFORMED = [
@@ -100,15 +104,20 @@ def test_the_kernel_may_choose_a_port_to_bind_and_none_to_connect_to(endpoint: s
     ],
 )
 def test_every_socket_meets_its_peer(tmp_path: Path, ring: Ring, bound: str, connected: str) -> None:
+    """What other machines reach has keys; without keys it is this machine's loopback alone."""
     ports = [free_port(socket.AF_INET6, "::") for _ in range(3)]
     publish, replay, control = (f"tcp://{bound}:{port}" for port in ports)
     to_publish, to_replay, to_control = (f"tcp://{connected}:{port}" for port in ports)
+    of_server, of_client = None, None
+    if bound in ("[::]", "*"):
+        known = Keys(tmp_path)
+        of_server, of_client = known.server(), known.client()
     never, other = socket.socketpair()
     got = []
-    with never, other, closing(Publisher([publish], replay, ring, "a")) as publisher:
+    with never, other, closing(Publisher([publish], replay, ring, "a", of_server)) as publisher:
         seq = 1
         publisher.publish("sample/h/", seq, encode(sample("a", seq)))
-        with Subscriber(to_publish, to_replay) as subscriber:
+        with Subscriber(to_publish, to_replay, keys=of_client) as subscriber:
 
             def live() -> bool:
                 """The first is from replay, the next ones are live."""
@@ -123,11 +132,74 @@ def test_every_socket_meets_its_peer(tmp_path: Path, ring: Ring, bound: str, con
             until(live)
     database = tmp_path / "db"
     database.touch()
-    with closing(ControlServer(control)) as server, Context() as context, context.socket(zmq.REQ) as client:
+    with (
+        closing(ControlServer(control, None, of_server)) as server,
+        Context() as context,
+        context.socket(zmq.REQ) as client,
+    ):
+        if of_client is not None:
+            of_client.protect(client, to_control)
         addresses.connect(client, to_control)
         client.send(b'{"v":1,"op":"commit"}')
         assert server.socket.poll(10_000)
         assert len(server.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("*", "0.0.0.0", "[::]", "[::ffff:0.0.0.0]", "192.0.2.7", "[2001:db8::7]", "[fe80::1]", "[::2]"),
+        *("128.0.0.1", "[::ffff:192.0.2.7]", "eth0", "lo", "no-such-name.invalid", "0", "10.127.0.0.1"),
+        *("127.0.0.1;192.0.2.7", "192.0.2.7;127.0.0.1", "127.0.0.1;*", " 127.0.0.1", "2130706433"),
+    ],
+)
+def test_no_socket_is_open_to_other_machines_without_keys(tmp_path: Path, ring: Ring, address: str) -> None:
+    endpoint, good = f"tcp://{address}:5555", f"ipc://{tmp_path}/good"
+    for publish, replay in (
+        ([endpoint], good),
+        ([good, endpoint], good + "2"),
+        ([good], [good + "2", endpoint]),
+    ):
+        with pytest.raises(UsageError, match="--key and --clients, or bind to this machine alone"):
+            Publisher(publish, replay, ring, "a")
+    with pytest.raises(UsageError, match="--key and --clients, or bind to this machine alone"):
+        ControlServer(endpoint)
+
+
+@pytest.mark.parametrize("scheme", ["udp", "epgm", "pgm", "norm", "tipc", "vmci", "ws", "wss", "TCP"])
+def test_no_socket_speaks_what_keys_do_not_protect(ring: Ring, tmp_path: Path, scheme: str) -> None:
+    with pytest.raises(UsageError, match="neither ipc:// nor tcp://"):
+        Publisher([f"{scheme}://127.0.0.1:5555"], f"ipc://{tmp_path}/good", ring, "a")
+
+
+@given(st.ip_addresses())
+def test_loopback_is_what_the_kernel_routes_to_this_machine_alone(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
+    of_four = address.version == 4
+    endpoint = f"tcp://{address}:1" if of_four else f"tcp://[{address}]:1"
+    mapped = None if isinstance(address, ipaddress.IPv4Address) else address.ipv4_mapped
+    bits = (mapped or address).packed
+    expected = bits[0] == 127 if len(bits) == 4 else bits == bytes(15) + b"\1"
+    assert addresses.is_loopback(endpoint) == expected
+
+
+def test_a_name_is_bound_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever answers for names may answer otherwise each time."""
+    answers: list[str] = []
+
+    def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers.pop(0) if answers else "192.0.2.7", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with Context() as context, context.socket(zmq.PUB) as publisher:
+        for said in (["127.0.0.1"], ["192.0.2.7"], ["127.0.0.1", "192.0.2.7"]):
+            answers[:] = said
+            with pytest.raises(UsageError, match="give --key"):
+                addresses.bind(publisher, "tcp://name:0")
+        answers[:] = ["192.0.2.7", "127.0.0.1"]
+        addresses.bind(publisher, "tcp://name:0")
+        assert str(publisher.last_endpoint).startswith("b'tcp://127.0.0.1:")
 
 
 def publisher_deadline() -> float:

@@ -350,7 +350,7 @@ def test_a_new_sampler_is_asked_at_once_what_the_dead_one_did_not_answer(tmp_pat
             station.seq += 1
             station.publish()
             until(lambda: listener.subscriber._asked is not None, [listener])
-            assert station.publisher._replay.socket.poll(5000), "it has the question, and dies"
+            assert station.publisher._replay[0].socket.poll(5000), "it has the question, and dies"
         with Station(tmp_path, "b") as other:
             until(lambda: listening_live(listener, other))
             until(lambda: complete(listener, other))  # and no time passes

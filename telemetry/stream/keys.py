@@ -1,0 +1,232 @@
+"""Keys of ``tcp://`` endpoints: ZeroMQ's CURVE (RFC 26/ZMTP-CURVE), kept in files, and the list of clients.
+
+A key is 40 characters of Z85 (RFC 32/Z85). A file of a private key has the line ``private-key KEY`` and mode
+0600. A line with a public key is ``KEY NAME``: the file ``FILE.pub`` is one such line, an allow-list is any
+number of them. A line that begins with ``#`` is a comment; no key does: its first value would pass 32 bits.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import struct
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import zmq
+from zmq.utils import z85
+
+from telemetry.command import printable
+from telemetry.errors import UsageError, UserError
+
+_PRIVATE: Final = "private-key"
+_LONGEST_FILE: Final = 1 << 20
+"""Bytes, room for 15,000 keys"""
+_SETTLED: Final = 1.0
+"""s after which a change of a file has another time stamp than the change before it"""
+_TOLD: Final = 100
+"""Bad lines of an allow-list that are told, each once"""
+
+
+class ClientKeys(NamedTuple):
+    """What a client needs: whom it talks to, and who it is. Each is 40 characters of Z85."""
+
+    server: bytes
+    """Public key of the server: nobody else can answer in its place"""
+    private: bytes
+
+    def protect(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
+        """Use the keys for ``socket``, which is to connect to ``endpoint``: for ``tcp://`` alone."""
+        if is_tcp(endpoint):
+            socket.setsockopt(zmq.CURVE_SERVERKEY, self.server)
+            socket.setsockopt(zmq.CURVE_PUBLICKEY, zmq.curve_public(self.private))
+            socket.setsockopt(zmq.CURVE_SECRETKEY, self.private)
+
+
+class ServerKeys(NamedTuple):
+    """What a server needs: who it is, and who may connect."""
+
+    private: bytes
+    clients: AllowList
+    directory: Path
+    """The runtime directory"""
+    log: logging.Logger
+
+
+def is_tcp(endpoint: str) -> bool:
+    """Return whether keys protect ``endpoint``; an ``ipc://`` socket has a mode and an owner."""
+    return endpoint.startswith("tcp://")
+
+
+def server_keys(
+    private: Path | None, clients: Path | None, endpoints: Sequence[str], directory: Path, log: logging.Logger
+) -> ServerKeys | None:
+    """Read what ``--key`` and ``--clients`` name; None where neither is given.
+
+    Raises UsageError where one of them is missing or none of ``endpoints`` is ``tcp://``, UserError where a
+    file is not what it should be.
+    """
+    if private is None and clients is None:
+        return None
+    if private is None or clients is None:
+        raise UsageError("--key and --clients go together: the private key, and who may connect")
+    if not any(map(is_tcp, endpoints)):
+        raise UsageError("--key and --clients are for tcp:// endpoints, and none is given")
+    return ServerKeys(read_private(private), AllowList(clients, log), directory, log)
+
+
+def client_keys(server: Path | None, private: Path | None, endpoints: Sequence[str]) -> ClientKeys | None:
+    """Read what ``--server-key`` and ``--key`` name; None where neither is given.
+
+    Raises as ``server_keys`` does.
+    """
+    if server is None and private is None:
+        return None
+    if server is None or private is None:
+        raise UsageError("--server-key and --key go together: the server's public key, and your private one")
+    if not any(map(is_tcp, endpoints)):
+        raise UsageError("--server-key and --key are for tcp:// endpoints, and none is given")
+    return ClientKeys(read_public(server), read_private(private))
+
+
+def make_keys(path: Path) -> str:
+    """Write a new private key to ``path`` (0600), its public key to ``path``.pub; return the line in that.
+
+    Raises UserError where a file is there already or cannot be made.
+    """
+    public, private = zmq.curve_keypair()
+    name = "".join(printable(path.stem).split())
+    line = f"{public.decode()} {name}"
+    shown = path.with_name(f"{path.name}.pub")
+    made: list[Path] = []
+    try:
+        for file, mode, text in ((path, 0o600, f"{_PRIVATE} {private.decode()}"), (shown, 0o644, line)):
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            made.append(file)
+            with open(descriptor, "w", encoding="utf-8") as output:
+                os.fchmod(descriptor, mode)
+                output.write(f"{text}\n")
+    except (OSError, ValueError) as error:
+        for file in made:  # half a pair is of no use
+            file.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            raise UserError(f"{error.filename} is there already; name another file, or remove it") from None
+        reason = error.strerror if isinstance(error, OSError) else "the name cannot be used"
+        raise UserError(f"cannot make a key in {path}: {reason}") from None
+    return line
+
+
+def read_private(path: Path) -> bytes:
+    """Return the private key in ``path``.
+
+    Raises UserError where it is not one, where others may read it, or where it belongs to somebody else.
+    """
+    text = _read(path, 0o077, "a private key that others may read", "chmod 600")
+    words = [line.split() for line in text.splitlines() if line.split() and not line.startswith("#")]
+    if len(words) != 1 or len(words[0]) != 2 or words[0][0] != _PRIVATE or _decoded(words[0][1]) is None:
+        raise UserError(f"{path} is not a private key; telemetry-sampler --make-key FILE makes one")
+    return words[0][1].encode()
+
+
+def read_public(path: Path) -> bytes:
+    """Return the public key in ``path``, the only one there. Raises UserError."""
+    text = _read(path, 0o022, "a key that others may change", "chmod go-w")
+    lines = [line.split() for line in text.splitlines() if line.split() and not line.startswith("#")]
+    if len(lines) != 1 or _decoded(lines[0][0]) is None:
+        raise UserError(f"{path} is not a public key; telemetry-sampler --make-key FILE makes FILE.pub")
+    return lines[0][0].encode()
+
+
+class AllowList:
+    """The public keys in a file, a line ``KEY NAME`` each, read anew when the file changes.
+
+    A file that cannot be read later on allows nobody.
+    """
+
+    def __init__(self, path: Path, log: logging.Logger) -> None:
+        """Read it. Raises UserError where it cannot be read or others may change it."""
+        self.path = path
+        self._log = log
+        self._told: set[str] = set()
+        self._seen = _identity(path)
+        self._is_settled = False
+        self._keys = self._read()
+
+    def __contains__(self, key: bytes) -> bool:
+        """Whether a public key of 32 bytes may come, by what was read last."""
+        return key in self._keys
+
+    def look(self) -> bool:
+        """Read the file where it has changed; return whether a key is gone."""
+        seen = _identity(self.path)
+        if seen == self._seen and self._is_settled:
+            return False
+        is_new, before = seen != self._seen, self._keys
+        # Two changes within the grain of the file system's clock look alike: read until it has passed.
+        self._is_settled = seen is None or not 0 <= time.time() - seen[-1] / 1e9 < _SETTLED
+        self._seen = seen
+        try:
+            self._keys = self._read()
+        except UserError as error:
+            self._keys = frozenset()
+            if is_new or before:
+                self._log.error("%s; no client may connect until that is mended", error)
+        if self._keys != before:
+            self._log.info("%s: keys that may connect: %d", self.path, len(self._keys))
+        return not before <= self._keys
+
+    def _read(self) -> frozenset[bytes]:
+        keys = set()
+        text = _read(self.path, 0o022, "a list of clients that others may change", "chmod go-w")
+        for number, line in enumerate(text.splitlines(), 1):
+            words = line.split()
+            if not words or words[0].startswith("#"):
+                continue
+            key = _decoded(words[0])
+            if key is not None:
+                keys.add(key)
+            elif line not in self._told and len(self._told) < _TOLD:
+                self._told.add(line)
+                self._log.warning("%s line %d is skipped: it does not begin with a key", self.path, number)
+        return frozenset(keys)
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mode, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _decoded(word: str) -> bytes | None:
+    """Return the 32 bytes of a key, None where it is not one."""
+    try:
+        key = z85.decode(word.encode("ascii")) if len(word) == 40 else b""
+    except (ValueError, LookupError, struct.error):
+        return None
+    return key or None
+
+
+def _read(path: Path, refused: int, what: str, mend: str) -> str:
+    """Return a file's text. Raises UserError where it is missing, or has one of the ``refused`` mode bits."""
+    try:
+        # A FIFO would block for ever.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UserError(f"{path} is not a file")
+            if found.st_uid not in (os.geteuid(), 0):
+                raise UserError(f"{path} belongs to another user: chown it, or name a file of your own")
+            if found.st_mode & refused:
+                raise UserError(f"{path} is {what}: {mend} {path}")
+            content = file.read(_LONGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the name cannot be used"
+        raise UserError(f"cannot read {path}: {reason}") from None
+    if len(content) > _LONGEST_FILE:
+        raise UserError(f"{path} is too long: at most {_LONGEST_FILE >> 20} MiB")
+    return content.decode("utf-8", errors="replace")
