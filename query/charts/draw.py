@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from query.charts.pictures import Columns, Line, Panel, Picture, Rows, Span, Timeline
+from query.charts.pictures import Columns, Curves, Line, Panel, Picture, Rows, Span, Timeline
 from query.charts.scale import Scale, marks, rounded_out, time_marks
-from query.charts.svg import band, label, line, path, picture, rectangle
+from query.charts.svg import band, element, label, line, path, picture, rectangle, text_of
 from query.series import Point, stretches
 from query.width import cut, display_width
 
@@ -34,7 +34,7 @@ def drawn(picture: Picture) -> str:
         return _over_time(picture)
     if isinstance(picture, Columns | Rows) and picture.bars:
         return _columns(picture) if isinstance(picture, Columns) else _rows(picture)
-    return ""
+    return _curves(picture) if isinstance(picture, Curves) else ""
 
 
 def _over_time(told: Timeline) -> str:
@@ -117,6 +117,26 @@ def _columns(it: Columns) -> str:
         if number % max(every, 1) == 0:
             parts.append(label(x + room / 2, _TOP + _PANEL + 16, bar.name, anchor="middle"))
     return picture(head.key, (WIDTH, _TOP + _PANEL + _BOTTOM), head.title, head.about, parts)
+
+
+def _curves(it: Curves) -> str:
+    longest = max(x for curve in it.curves for x, _ in curve.places)
+    first, last, size = rounded_out(0.0, longest or 1.0, 8)
+    low, high, step = rounded_out(*it.ends)
+    across, up = Scale(first, last, _LEFT, WIDTH - _RIGHT), Scale(low, high, _TOP + _PANEL, _TOP)
+    parts = [label(4.0, _TOP - 8, it.up, "heading"), label(WIDTH - _RIGHT, _TOP - 8, it.across, anchor="end")]
+    for value, text in marks(low, high, step):
+        y = up.place(value)
+        parts += [line(across.at, y, across.end, y, "grid"), label(across.at - 6, y + 4, text, anchor="end")]
+    for value, text in marks(first, last, size):
+        parts.append(label(across.place(value), _TOP + _PANEL + 16, text, anchor="middle"))
+    for number, curve in enumerate(it.curves, 1):
+        places = [(across.place(x), up.place(y)) for x, y in curve.places]
+        kind = "newest" if number == len(it.curves) else "older"
+        parts.append(
+            element("g", {}, element("title", {}, text_of(curve.name)), path(places, f"line {kind}"))
+        )
+    return picture(it.head.key, (WIDTH, _TOP + _PANEL + _BOTTOM), it.head.title, it.head.about, parts)
 
 
 def _rows(it: Rows) -> str:

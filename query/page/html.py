@@ -60,10 +60,28 @@ def table(answer: Answer, rows: Sequence[tuple[Any, ...]], caption: str) -> str:
         for _, column in shown
     )
     body = "".join(f"<tr>{_cells(row, shown)}</tr>" for row in rows)
+    return f"{_framed(caption, f'<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>')}{said}"
+
+
+def table_of_lines(answer: Answer, rows: Sequence[tuple[Any, ...]], caption: str) -> str:
+    """Return a table of the one row that a report has, a line for each column, or why there is none."""
+    said = "".join(map(paragraph, answer.remarks))
+    if not rows:
+        return said
+    body = "".join(
+        f'<tr><th scope="row">{text_of(column.header.replace("_", " "))}</th>'
+        f"<td>{text_of(cell(value, column))}</td></tr>"
+        for value, column in zip(rows[0], answer.columns, strict=True)
+        if column.in_table
+    )
+    return f"{_framed(caption, f'<tbody>{body}</tbody>')}{said}"
+
+
+def _framed(caption: str, inside: str) -> str:
     name = text_of(caption)
     return (
         f'<div class="table" role="region" aria-label="{name}" tabindex="0"><table><caption>{name}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{said}"
+        f"{inside}</table></div>"
     )
 
 

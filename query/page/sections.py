@@ -11,7 +11,7 @@ from typing import Any, Final
 from query import access, overview, pictures
 from query.charts.draw import drawn
 from query.output import replacing
-from query.page.html import Section, document, figure, paragraph, preformatted, table
+from query.page.html import Section, document, figure, paragraph, preformatted, table, table_of_lines
 from query.source import Source, held
 from telemetry.sessions.records import SLEEP
 
@@ -60,6 +60,14 @@ def _battery(source: Source) -> Section:
     return Section("battery", "Battery", inside)
 
 
+def _time_left(source: Source) -> Section:
+    shown = pictures.discharges(source)
+    key = (("newest", "the newest"), ("older", "those before"))
+    asked = source.ask("drain")
+    told = figure(drawn(shown), key) if shown else ""
+    return Section("time-left", "Time left", told + table_of_lines(*asked, "How fast it drains"))
+
+
 def _energy(source: Source) -> Section:
     key = (("awake", "awake"), ("asleep", "asleep"))
     shown = figure(drawn(pictures.energy(source)), key)
@@ -105,4 +113,4 @@ def _gaps(source: Source) -> Section:
     return Section("gaps", "Not recorded", told)
 
 
-_SECTIONS: Final = (_battery, _energy, _programs, _sleep, _sessions, _health, _cpu, _gaps)
+_SECTIONS: Final = (_battery, _time_left, _energy, _programs, _sleep, _sessions, _health, _cpu, _gaps)

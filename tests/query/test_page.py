@@ -70,12 +70,12 @@ def pictures(text: str) -> list[ElementTree.Element]:
 def test_every_section_has_its_chart_and_its_table(page: str) -> None:
     reader = Reader(page)
     assert [it["id"] for it in reader.all("section")] == [
-        *("now", "battery", "energy", "programs", "sleep", "sessions", "health", "cpu", "gaps"),
+        *("now", "battery", "time-left", "energy", "programs", "sleep", "sessions", "health", "cpu", "gaps"),
     ]
     named = [picture.attrib["aria-labelledby"].split()[0] for picture in pictures(page)]
-    charts = ("battery", "energy", "programs", "sleep", "health", "cpu")
+    charts = ("battery", "discharges", "energy", "programs", "sleep", "health", "cpu")
     assert named == [f"{key}-chart-title" for key in charts]
-    assert len(reader.all("table")) == len(reader.all("caption")) == 7
+    assert len(reader.all("table")) == len(reader.all("caption")) == 8
     assert "When nothing was recorded, and why" in reader.text
     assert "firefox" in reader.text
     assert "time left  " in reader.text
@@ -86,7 +86,7 @@ def test_pictures_say_in_words_what_they_show(page: str) -> None:
         assert picture.attrib["role"] == "img"
         ids = {element.attrib["id"] for element in picture if element.text and "id" in element.attrib}
         assert ids == set(picture.attrib["aria-labelledby"].split())
-    assert all(it["scope"] == "col" for it in Reader(page).all("th"))
+    assert all(it["scope"] in ("col", "row") for it in Reader(page).all("th"))
 
 
 def test_nothing_is_fetched_and_no_script_runs(page: str) -> None:
