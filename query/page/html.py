@@ -34,9 +34,10 @@ def paragraph(text: str, kind: str = "remark") -> str:
     return f'<p class="{kind}">{text_of(text)}</p>'
 
 
-def preformatted(lines: Sequence[str]) -> str:
-    """Return lines of a terminal."""
-    return f"<pre>{chr(10).join(map(text_of, lines))}</pre>"
+def preformatted(lines: Sequence[str], name: str) -> str:
+    """Return lines of a terminal. Where they are too wide, keys scroll them too."""
+    inside = "\n".join(map(text_of, lines))
+    return f'<pre role="region" aria-label="{text_of(name)}" tabindex="0">{inside}</pre>'
 
 
 def figure(chart: str, key: Sequence[tuple[str, str]] = ()) -> str:

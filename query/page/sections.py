@@ -50,7 +50,7 @@ def made(
     """
     source = Source(connection, parameters, held(connection, since, until, "page"))
     facts = overview.gather(connection, parameters, None, brief=False)
-    now = Section("now", "Now", preformatted(list(overview.lines(facts))))
+    now = Section("now", "Now", preformatted(list(overview.lines(facts)), "Overview"))
     return document(source.window, [now, *(section(source) for section in _SECTIONS)])
 
 

@@ -23,6 +23,8 @@ pytestmark = [
         shutil.which("chromium") is None, reason="no chromium here (apt-get install chromium)"
     ),
 ]
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+"""A checker of accessibility by Deque, which no user needs: it is not in the repository"""
 HOSTILE = "<img src=x onerror=document.title='hit'><script>document.title='hit'</script>"
 PATIENCE = 60.0
 VISIBLE = """
@@ -118,7 +120,8 @@ class Browser:
 
     def value(self, expression: str) -> Any:
         """Return what an expression is worth in the page."""
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"]["value"]
+        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        return self.call("Runtime.evaluate", **asked)["result"].get("value")
 
     @property
     def said(self) -> list[dict[str, Any]]:
@@ -150,11 +153,20 @@ def test_it_looks_as_it_should(browser: Browser, page: Path, width: int, scheme:
     assert browser.said == []
     assert browser.value("document.documentElement.scrollWidth") == width
     charts = browser.value(VISIBLE)
-    assert len(charts) == 6
+    assert len(charts) == 7
     assert all(is_large and is_inside for _, is_large, is_inside in charts)
     assert browser.value(CONTRAST) >= 4.5  # WCAG 2, level AA
     fetched = [event for event in browser.events if event["method"] == "Network.requestWillBeSent"]
     assert [event["params"]["request"]["url"] for event in fetched] == [page.as_uri()]
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core here (npm install --no-save axe-core)")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_hinders(browser: Browser, page: Path, scheme: str) -> None:
+    browser.show(page, 390, scheme)
+    browser.value(f"{AXE.read_text(encoding='utf-8')}; 0")
+    found = browser.value("axe.run().then(it => it.violations.map(one => [one.id, one.nodes[0].html]))")
+    assert found == []
 
 
 def test_a_hostile_name_does_nothing(browser: Browser, tmp_path: Path) -> None:
