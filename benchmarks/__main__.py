@@ -109,8 +109,11 @@ def storing_and_reporting(scale: Scale, results: Results) -> None:
     results.figures["python"] = reports.python_start().clock
     results.reports = reports.times(made.paths, {span.label: span.days for span in scale.spans})
     _, raw, longest = (span.label for span in scale.spans)
-    short = {report: times for report, times in results.reports.items() if report != reports.LONGEST}
-    for name, found in (("", results.reports), ("/short", short)):
+    light = {it: times for it, times in results.reports.items() if it[0] not in reports.HEAVY}
+    short = {report: times for report, times in light.items() if report != reports.LONGEST}
+    plots = [times for report, times in results.reports.items() if report[0] == "plot"]
+    results.figures["plot"] = max(times[longest].clock for times in plots)
+    for name, found in (("", light), ("/short", short)):
         results.figures[f"slowest{name}"] = max(times[longest].clock for times in found.values())
         results.figures[f"slowest/cpu{name}"] = max(times[longest].cpu for times in found.values())
         results.figures[f"growth{name}"] = max(

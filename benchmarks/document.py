@@ -68,8 +68,9 @@ counts for a real writer, whose pages are made to go to the disk after each comm
 _REPORTS: Final = """\
 ## Reports
 
-ms from start to end of the process (`telemetry-query REPORT`), and ms of CPU in it, medians of five, files in
-the page cache. {spans} `ALL` is the start of the database.
+ms from start to end of the process (`telemetry-query REPORT`), ms of CPU in it, and the MB of memory
+that it had at most (maximum resident set size): medians of five, files in the page cache. {spans}
+`ALL` is the start of the database.
 """
 
 
@@ -133,14 +134,14 @@ def reports(results: Results) -> str:
     """Return the table of reports, a column for each span."""
     names = [span.label for span in results.spans]
     rows = [
-        [f"`{label(report)}`", *(_clock_and_cpu(times[name]) for name in names)]
+        [f"`{label(report)}`", *(_told(times[name]) for name in names)]
         for report, times in results.reports.items()
     ]
     return table(["report", *names], rows)
 
 
-def _clock_and_cpu(taken: Taken) -> str:
-    return f"{number(taken.clock, 0)} ({number(taken.cpu, 0)})"
+def _told(taken: Taken) -> str:
+    return f"{number(taken.clock, 0)} ({number(taken.cpu, 0)}), {number(taken.memory, 0)}"
 
 
 def sections(results: Results, seconds: int) -> list[str]:

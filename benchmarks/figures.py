@@ -51,6 +51,7 @@ BUDGETS: Final = (
     Budget("catch-up from a full ring", "catch-up", "samples/s", 10_000.0, 0, at_least=True),
     Budget("the slowest report over the longest span, whole process", "slowest", "ms", 150.0, 0),
     Budget("its CPU time by that over the raw rows alone, at most of any report", "growth", "×", 1.5, 2),
+    Budget("the slowest picture of the longest span, in the terminal", "plot", "ms", 3_000.0, 0),
 )
 
 MEASURES: Final = (

@@ -24,6 +24,9 @@ WHOLE: Final = ("--since", "{start}")
 LONGEST: Final = ("energy", "--by", "hour")
 """Of a year it shows 8,760 rows; the others show some hundreds at most."""
 
+HEAVY: Final = frozenset({"model", "plot"})
+"""These work on thousands of samples, or draw: the budget of reports is not for them."""
+
 REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("status",),
     ("recent",),
@@ -62,11 +65,14 @@ def label(report: tuple[str, ...]) -> str:
 
 
 class Taken(NamedTuple):
-    """ms of a process, from start to end."""
+    """What a process took, from start to end."""
 
     clock: float
+    """ms"""
     cpu: float
-    """User and system: what a busy machine disturbs least."""
+    """ms, user and system: what a busy machine disturbs least"""
+    memory: float
+    """MB of RAM at most: its maximum resident set size"""
 
 
 def times(databases: Mapping[str, Path], days: Mapping[str, int]) -> dict[tuple[str, ...], dict[str, Taken]]:
@@ -94,7 +100,7 @@ def _command(report: tuple[str, ...], path: Path, start: float) -> list[str]:
 
 def _median(command: Sequence[str], runtime: Path) -> Taken:
     taken = [_run(command, runtime) for _ in range(RUNS)]
-    return Taken(statistics.median(one.clock for one in taken), statistics.median(one.cpu for one in taken))
+    return Taken(*map(statistics.median, zip(*taken, strict=True)))
 
 
 def _run(command: Sequence[str], runtime: Path) -> Taken:
@@ -110,7 +116,7 @@ def _run(command: Sequence[str], runtime: Path) -> Taken:
         child.stderr.close()
     if child.returncode:
         raise RuntimeError(f"{command} ended with status {child.returncode}: {said.decode(errors='replace')}")
-    return Taken(clock * 1000, (usage.ru_utime + usage.ru_stime) * 1000)
+    return Taken(clock * 1000, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss * 1024 / 1e6)
 
 
 def _newest(path: Path) -> float:

@@ -50,6 +50,7 @@ def test_the_budgets_are_those_that_were_promised() -> None:
         "catch-up": 10_000.0,
         "slowest": 150.0,
         "growth": 1.5,
+        "plot": 3_000.0,
     }
     assert {budget.key for budget in BUDGETS if budget.at_least} == {"import", "catch-up"}
 
