@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from query import database
 from query.times import InvalidTimeError, between, parse_time, through
+from telemetry.database.reader import DamagedError
 from telemetry.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _telling_of_damage(given: Mapping[str, Any], path: Path) -> Iterator[None]:
     """Tell the writer of damage that a report met: it checks the database and saves what can be read."""
     try:
         yield
-    except database.DamagedError as error:
+    except DamagedError as error:
         if ask_writer("check", given, path) is None:
             raise
         raise UserError(

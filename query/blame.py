@@ -16,19 +16,12 @@ from query.rollups import PROCESS
 from query.sessions import asleep
 from query.values import shown_time
 from query.window import History, cut, history_of, outward
-from telemetry.energy_model.cells import UNATTRIBUTED, cell, modelled
-from telemetry.energy_model.columns import IDLE, KERNEL, OTHERS, SCREEN
+from telemetry.energy_model.cells import cell, modelled
+from telemetry.energy_model.columns import IN_BRACKETS, OTHERS
 from telemetry.energy_model.features import Reading, features
 from telemetry.energy_model.learner import busiest
 from telemetry.energy_model.sums import UNIT
 
-_IN_BRACKETS: Final = {
-    IDLE: "(idle)",
-    SCREEN: "(screen)",
-    KERNEL: "(kernel)",
-    OTHERS: "(others)",
-    UNATTRIBUTED: "(unattributed)",
-}
 ASLEEP: Final = "(asleep)"
 _WITHOUT_CPU: Final = ("(idle)", "(screen)", "(unattributed)", ASLEEP)
 CANNOT_SEE: Final = "GPU, disk and radios count with what ran meanwhile, or as (unattributed)"
@@ -190,4 +183,4 @@ def _listed(programs: _Named, beside: Rows, limit: int | None) -> list[tuple[str
     every = {**beside, OTHERS: others}
     if others == Row(0, 0, 0):
         del every[OTHERS]
-    return [*found, *((text, every[column]) for column, text in _IN_BRACKETS.items() if column in every)]
+    return [*found, *((text, every[column]) for column, text in IN_BRACKETS.items() if column in every)]

@@ -13,7 +13,8 @@ from query.energy_samples import HOUR, Recorded, Span, hours
 from query.learning import Learned
 from query.window import History
 from telemetry import END_OF_TIME
-from telemetry.energy_model.cells import UNATTRIBUTED, cell, divide, largest_remainders
+from telemetry.energy_model.cells import cell, divide, largest_remainders
+from telemetry.energy_model.columns import UNATTRIBUTED
 from telemetry.energy_model.day import divided
 from telemetry.energy_model.features import features
 from telemetry.energy_model.learner import busiest, cpu_time

@@ -63,7 +63,7 @@ _OF_THE_DATABASE: Final = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_READONLY,
 }
-"""Errors that are not the query's fault: query.database explains them."""
+"""Errors that are not the query's fault: telemetry.database.reader explains them."""
 
 
 def run(given: Mapping[str, Any], now: float) -> None:

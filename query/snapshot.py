@@ -270,7 +270,7 @@ def _changed(row: Sequence[Any], mapped: Sequence[tuple[int, _Map]]) -> list[Any
 
 
 class _SourceError(Exception):
-    """An error of the database that is read: query.database explains it."""
+    """An error of the database that is read: telemetry.database.reader explains it."""
 
     def __init__(self, error: sqlite3.Error) -> None:
         super().__init__(str(error))

@@ -16,13 +16,14 @@ ROOT = Path(__file__).parent.parent
 ALLOWED = {
     "telemetry": {"telemetry"},
     "telemetry/stream": {"telemetry", "zmq"},
+    "telemetry/database": {"telemetry", "sqlite3"},
     "sampler": {"sampler", "telemetry", "psutil"},
     "writer": {"writer", "telemetry", "sqlite3"},
     "query": {"query", "telemetry", "sqlite3", "tabulate", "pyarrow", "matplotlib"},
 }
 """What a room may import beside the standard library (less what the next table keeps to one room)."""
 
-KEPT = {"sqlite3": {"writer", "query"}}
+KEPT = {"sqlite3": {"telemetry/database", "writer", "query"}}
 """Parts of the standard library that only these rooms may use."""
 
 

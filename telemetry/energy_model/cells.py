@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from telemetry.energy_model.columns import AWAKE, IDLE, KERNEL, OTHERS, SCREEN, SCREEN_ON
+from telemetry.energy_model.columns import AWAKE, IDLE, KERNEL, OTHERS, SCREEN, SCREEN_ON, UNATTRIBUTED
 from telemetry.energy_model.features import Reading
 from telemetry.energy_model.fit import Model
 from telemetry.energy_model.interval import half_width
 from telemetry.energy_model.sums import UNIT
 
-UNATTRIBUTED: Final = -20
 MICRO: Final = 1_000_000
 
 

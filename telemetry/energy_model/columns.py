@@ -27,3 +27,14 @@ POWER_LAG: Final = -12
 """With k: changes of power times changes of load k samples before"""
 LOAD_LAG: Final = -13
 """With k: changes of load times changes of load k samples before"""
+UNATTRIBUTED: Final = -20
+"""What was measured beyond the model"""
+
+IN_BRACKETS: Final = {
+    IDLE: "(idle)",
+    SCREEN: "(screen)",
+    KERNEL: "(kernel)",
+    OTHERS: "(others)",
+    UNATTRIBUTED: "(unattributed)",
+}
+"""What people read for a column that takes energy and is not a program"""

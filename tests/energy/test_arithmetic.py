@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.energy_model.cells import UNATTRIBUTED, cell, divide, largest_remainders
+from telemetry.energy_model.cells import cell, divide, largest_remainders
 from telemetry.energy_model.columns import (
     AWAKE,
     BEFORE,
@@ -20,6 +20,7 @@ from telemetry.energy_model.columns import (
     RESIDUAL,
     SCREEN,
     SCREEN_ON,
+    UNATTRIBUTED,
 )
 from telemetry.energy_model.features import BLOCK, EXPONENTS, Block, Lag, Reading, blocks, features, stretches
 from telemetry.energy_model.fit import Model, best_exponent, fit

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.energy_model import stored
-from telemetry.energy_model.cells import UNATTRIBUTED
-from telemetry.energy_model.columns import IDLE
+from telemetry.energy_model.columns import IDLE, UNATTRIBUTED
 from telemetry.energy_model.day import OpenHour, close, taught_by
 from telemetry.energy_model.features import Reading
 from telemetry.energy_model.learner import Knowledge, learn

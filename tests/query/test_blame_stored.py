@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from query.energy_parts import Row, completed
 from query.main import main
-from telemetry.energy_model.cells import UNATTRIBUTED
+from telemetry.energy_model.columns import UNATTRIBUTED
 from telemetry.sample import Sample
 from tests.query.conftest import Ran
 from tests.strategies import at_most

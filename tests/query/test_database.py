@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from query.database import KNOWN_SCHEMA, UnreadableError, limits, reading, size_on_disk
+from query.database import KNOWN_SCHEMA, limits, reading, size_on_disk
+from telemetry.database.reader import UnreadableError
 from tests.needs import is_root_with_capabilities
 from tests.query.recordings import NOON, Recording
 from writer import schema
@@ -180,7 +181,7 @@ def test_damaged(tmp_path: Path) -> None:
 
 
 def test_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("query.database._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("telemetry.database.reader._BUSY_SECONDS", 0.01)
     path = made(tmp_path / "t.db", "CREATE TABLE system_sample (ts); PRAGMA user_version = 1")
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.energy_model import stored
-from telemetry.energy_model.cells import UNATTRIBUTED, cell
+from telemetry.energy_model.cells import cell
+from telemetry.energy_model.columns import UNATTRIBUTED
 from telemetry.energy_model.features import WARM_UP, Reading, features
 from telemetry.energy_model.learner import MOST_DAYS, Knowledge, busiest, learn
 from telemetry.sample import Sample
