@@ -1,4 +1,4 @@
-"""The three commands as data, taken from their argument parsers: for the man pages and the completions."""
+"""The four commands as data, taken from their argument parsers: for the man pages and the completions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import forward.main
 import query.arguments
 import sampler.main
 import writer.main
@@ -35,13 +36,14 @@ class Command(NamedTuple):
 
 
 def commands() -> tuple[Command, ...]:
-    """Return sampler, writer and query."""
+    """Return sampler, writer, query and forward."""
     return tuple(
         _command(parser, help_)
         for parser, help_ in (
             (sampler.main.parser(), "publish samples of battery, CPU and processes"),
             (writer.main.parser(), "store the samples of telemetry-sampler in SQLite"),
             (query.arguments.parser(), "reports over battery, CPU and process history"),
+            (forward.main.parser(), "send the history to a time-series engine"),
         )
     )
 

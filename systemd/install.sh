@@ -9,6 +9,7 @@ usage: sudo systemd/install.sh [--user NAME]
        sudo systemd/install.sh --uninstall [--purge]
 
 Installs the commands into /usr/local/bin, the units telemetry-sampler and telemetry-writer, and starts both.
+The unit telemetry-forward is installed too, and neither enabled nor started.
 Run it again to upgrade.
 
   --user NAME   the account that the services run as (telemetry, which is made)
@@ -43,16 +44,17 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-commands='telemetry-sampler telemetry-writer telemetry-query'
+commands='telemetry-sampler telemetry-writer telemetry-query telemetry-forward'
 units='telemetry-sampler.service telemetry-writer.service'
+optional_unit=telemetry-forward.service # for an administrator to enable
 user_unit=telemetry-alert.service
 modules=$prefix/share/telemetry-logger
 . "$source/systemd/takeover.sh"
 
-# The packages in a directory of their own, so that their names (sampler, writer, query) are in nobody's way.
+# The packages in a directory of their own, so that their names (sampler, writer, query, forward) are in nobody's way.
 place_program() {
     rm -rf "$root$modules"
-    (cd "$source" && find telemetry sampler writer query -type f ! -name '*.pyc') | while read -r file; do
+    (cd "$source" && find telemetry sampler writer query forward -type f ! -name '*.pyc') | while read -r file; do
         install -D -m 0644 "$source/$file" "$root$modules/$file"
     done
     install -m 0644 "$source/systemd/takeover.sh" "$root$modules/takeover.sh"
@@ -105,7 +107,7 @@ place_user_unit() {
 
 place_units() {
     install -d "$root/etc/systemd/system" "$root/etc/sysusers.d" "$root/etc/default"
-    for unit in $units; do
+    for unit in $units $optional_unit; do
         sed "s|/usr/bin/telemetry-|$prefix/bin/telemetry-|; s|^User=.*|User=$user|" \
             "$source/systemd/$unit" >"$root/etc/systemd/system/$unit"
         chmod 0644 "$root/etc/systemd/system/$unit"
@@ -155,14 +157,15 @@ install_here() {
     for unit in $units; do # one after the other: to upgrade a large database must not keep the sampler waiting
         systemctl restart "$unit"
     done
+    systemctl try-restart "$optional_unit"
     echo "Both services run. May you read the database? sudo adduser \$USER telemetry, then log in again."
 }
 
 uninstall_here() {
     [ "$(id -u)" = 0 ] || fail "run it as root: sudo systemd/install.sh --uninstall"
     # shellcheck disable=SC2086
-    systemctl disable --now $units 2>/dev/null || true
-    for unit in $units; do
+    systemctl disable --now $units $optional_unit 2>/dev/null || true
+    for unit in $units $optional_unit; do
         rm -f "/etc/systemd/system/$unit"
     done
     for command in $commands; do
@@ -182,6 +185,7 @@ uninstall_here() {
         echo "$state stays, with the database"
     fi
     [ -n "$purge" ] || return 0
+    rm -rf /var/lib/telemetry-forward
     rm -f /etc/default/telemetry-logger
     userdel telemetry 2>/dev/null || true
     groupdel telemetry 2>/dev/null || true # where it has other members

@@ -20,17 +20,18 @@ ALLOWED = {
     "sampler": {"sampler", "telemetry", "psutil"},
     "writer": {"writer", "telemetry", "sqlite3"},
     "query": {"query", "telemetry", "sqlite3", "tabulate", "pyarrow", "matplotlib"},
+    "forward": {"forward", "telemetry", "sqlite3"},
 }
 """What a room may import beside the standard library (less what the next table keeps to one room)."""
 
-KEPT = {"sqlite3": {"telemetry/database", "writer", "query"}}
+KEPT = {"sqlite3": {"telemetry/database", "writer", "query", "forward"}}
 """Parts of the standard library that only these rooms may use."""
 
 
 def rooms() -> list[tuple[str, Path]]:
     """Each module of the product with the place whose rules it follows: the deepest one that holds it."""
     found = []
-    for top in ("telemetry", "sampler", "writer", "query"):
+    for top in ("telemetry", "sampler", "writer", "query", "forward"):
         for path in sorted((ROOT / top).rglob("*.py")):
             place = path.parent.relative_to(ROOT)
             while str(place) not in ALLOWED:

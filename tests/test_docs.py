@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import forward.facts
+import forward.main
+import forward.samples
 import query.arguments
 import sampler.main
 import scripts.generated
@@ -22,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DATABASE = (ROOT / "docs" / "database.md").read_text()
 ALERTS = (ROOT / "docs" / "alerts.md").read_text()
+FLEET = (ROOT / "docs" / "fleet.md").read_text()
 STREAM = (ROOT / "docs" / "stream.md").read_text()
 
 
@@ -40,6 +44,19 @@ def test_the_readme_has_every_option_and_no_other(section: str, parser: argparse
     text = README.split(f"### {section}\n")[1].split("\n#")[0]
     rows = "\n".join(line for line in text.splitlines() if line.startswith("| `--"))
     assert set(re.findall(r"--[a-z-]+", rows)) == set(options(parser))
+
+
+def test_the_page_on_fleets_has_every_option_and_no_other() -> None:
+    rows = "\n".join(line for line in FLEET.splitlines() if line.startswith("| `--"))
+    assert set(re.findall(r"`(--[a-z-]+)", rows)) == set(options(forward.main.parser())) - {"--help"}
+
+
+def test_the_page_on_fleets_has_every_field_that_is_sent() -> None:
+    table = FLEET.split("## What is sent")[1].split("\n## ")[0]
+    sent = {*forward.samples.SYSTEM_FIELDS, *forward.samples.PACK_FIELDS, *forward.facts.SESSION_FIELDS}
+    assert sent <= set(re.findall(r"`(\w+)`", table))
+    for kind in forward.facts.KINDS:
+        assert f"`telemetry_{kind}`" in table
 
 
 def test_the_readme_has_every_report() -> None:

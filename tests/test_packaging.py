@@ -1,4 +1,4 @@
-"""What ``pip install`` puts where: exactly the listed packages, with their data, and three commands."""
+"""What ``pip install`` puts where: exactly the listed packages, with their data, and four commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel, built from a copy of the tracked kind of files: a build leaves folders behind."""
     tree = tmp_path_factory.mktemp("tree")
-    for name in ("telemetry", "sampler", "writer", "query"):
+    for name in ("telemetry", "sampler", "writer", "query", "forward"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
@@ -32,14 +32,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(built)
 
 
-def test_the_wheel_has_the_four_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_has_the_five_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
-    assert tops == {"telemetry", "sampler", "writer", "query", f"telemetry_logger-{__version__}.dist-info"}
+    assert tops == {
+        "telemetry",
+        "sampler",
+        "writer",
+        "query",
+        "forward",
+        f"telemetry_logger-{__version__}.dist-info",
+    }
 
 
 def test_every_module_and_data_file_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
     packed = set(wheel.namelist())
-    for top in ("telemetry", "sampler", "writer", "query"):
+    for top in ("telemetry", "sampler", "writer", "query", "forward"):
         for path in (ROOT / top).rglob("*"):
             if path.suffix in {".py", ".sql", ".json"} or path.name == "py.typed":
                 assert str(path.relative_to(ROOT)) in packed
@@ -50,6 +57,7 @@ def test_each_command_is_a_function_that_is_there() -> None:
         "telemetry-sampler",
         "telemetry-writer",
         "telemetry-query",
+        "telemetry-forward",
     }
     for target in PROJECT["project"]["scripts"].values():
         module, function = target.split(":")
@@ -62,7 +70,7 @@ def test_three_packages_are_required_and_no_more() -> None:
     assert PROJECT["project"]["requires-python"] == ">=3.11"
 
 
-@pytest.mark.parametrize("module", ["sampler.main", "writer.main", "query.main"])
+@pytest.mark.parametrize("module", ["sampler.main", "writer.main", "query.main", "forward.main"])
 def test_each_command_says_its_version(module: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True, cwd=ROOT

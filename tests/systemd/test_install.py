@@ -14,7 +14,7 @@ from telemetry import __version__
 ROOT = Path(__file__).parent.parent.parent
 INSTALL = ROOT / "systemd" / "install.sh"
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
-COMMANDS = ("telemetry-sampler", "telemetry-writer", "telemetry-query")
+COMMANDS = ("telemetry-sampler", "telemetry-writer", "telemetry-query", "telemetry-forward")
 
 
 def install(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,7 +36,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_file_of_the_program_is_there_and_no_other(root: Path) -> None:
     modules = root / "usr/local/share/telemetry-logger"
     expected = {"takeover.sh"}
-    for top in ("telemetry", "sampler", "writer", "query"):
+    for top in ("telemetry", "sampler", "writer", "query", "forward"):
         for path in (ROOT / top).rglob("*"):
             if path.is_file() and path.suffix != ".pyc":
                 expected.add(str(path.relative_to(ROOT)))
@@ -44,7 +44,7 @@ def test_every_file_of_the_program_is_there_and_no_other(root: Path) -> None:
 
 
 def test_the_units_run_what_was_installed_as_whom_it_was_told(root: Path) -> None:
-    for name in ("sampler", "writer"):
+    for name in ("sampler", "writer", "forward"):
         unit = (root / f"etc/systemd/system/telemetry-{name}.service").read_text()
         original = (ROOT / f"systemd/telemetry-{name}.service").read_text()
         assert f"ExecStart=/usr/local/bin/telemetry-{name} $" in unit

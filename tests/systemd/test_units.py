@@ -62,7 +62,8 @@ def test_a_unit_scores_at_most_1_5(unit: Path) -> None:
 def test_a_unit_without_its_hardening_scores_badly(tmp_path: Path) -> None:
     """The score is that of the file, not of a word in it."""
     bare = tmp_path / "telemetry-sampler.service"
-    bare.write_text(UNITS[0].read_text().split("# It reads /proc")[0])
+    unit = (ROOT / "systemd" / "telemetry-sampler.service").read_text()
+    bare.write_text(unit.split("# It reads /proc")[0])
     assert score(bare) > 5
 
 
@@ -81,11 +82,27 @@ def test_systemd_understands_every_drop_in(drop_in: Path, tmp_path: Path) -> Non
 def test_the_document_tells_the_true_scores() -> None:
     version = analyze("--version").stdout.split()[1]
     table = (ROOT / "docs" / "services.md").read_text()
-    told = re.search(rf"systemd {version} [^|]*\| ([\d.]+) \| ([\d.]+) \|", table)
+    told = re.search(rf"systemd {version} [^|]*\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", table)
     if told is None:
         pytest.skip(f"no scores of systemd {version} there")
-    found = [score(ROOT / "systemd" / f"telemetry-{name}.service") for name in ("sampler", "writer")]
-    assert [float(told[1]), float(told[2])] == found
+    units = [ROOT / "systemd" / f"telemetry-{name}.service" for name in ("sampler", "writer", "forward")]
+    assert [float(told[1]), float(told[2]), float(told[3])] == [score(unit) for unit in units]
+
+
+def test_the_forwarder_only_reads_what_is_the_writer_s() -> None:
+    forwarder = settings(ROOT / "systemd" / "telemetry-forward.service")
+    assert forwarder["StateDirectory"] == ["telemetry-forward"]
+    assert forwarder["ProtectSystem"] == ["strict"]
+    assert forwarder["User"] == ["telemetry"]
+    assert not forwarder.keys() & {"RuntimeDirectory", "PrivateNetwork", "ReadWritePaths"}
+
+
+def test_nothing_enables_the_forwarder() -> None:
+    rules = (ROOT / "debian" / "rules").read_text()
+    assert "--name=telemetry-forward --no-enable --no-start" in rules
+    install = (ROOT / "systemd" / "install.sh").read_text()
+    assert "systemctl enable $units\n" in install
+    assert "telemetry-forward.service" not in install.split("units=")[1].split("\n")[0]
 
 
 def test_every_drop_in_is_described() -> None:

@@ -1,0 +1,222 @@
+"""What was sent, kept in a small SQLite file of its own.
+
+A sample is told by its identity, (run, seq), and what was sent of a run is a set of ranges of seq. So a
+sample that comes late, from an import or into a gap, is one that is in no range, whatever its time and its
+key; and one that is in a range is not sent again, whichever copy of the database it is read from.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from forward.lines import Point
+from forward.record import Cells, CursorError, Record, packed
+from telemetry.errors import TakenOver
+from telemetry.lock import open_locked
+
+OTHER_NAMES: Final = "(other names)"
+_VERSION: Final = 1
+_SCHEMA: Final = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE note (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE sent (run TEXT, first INTEGER, last INTEGER, PRIMARY KEY (run, first)) WITHOUT ROWID;
+CREATE TABLE name (name TEXT PRIMARY KEY) WITHOUT ROWID;  -- values of tags that are in use
+CREATE TABLE day (                                        -- points that may change, as they were sent
+    kind TEXT, day INTEGER, generation INTEGER, points BLOB, PRIMARY KEY (kind, day)
+) WITHOUT ROWID;
+PRAGMA user_version = {_VERSION};
+COMMIT;
+"""
+
+
+class Mark(NamedTuple):
+    """A sample that was read."""
+
+    run: str
+    first: int
+    """It covers its run from here on: seq, or less where there is nothing between"""
+    seq: int
+    ts: int
+    time: float
+
+
+class Cursor(Record):
+    """The file, locked by one process."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        """Open the file, or make it. ``url``: where to; a cursor is of one destination.
+
+        Raises CursorError where the file cannot be used, TakenOver where another process uses it.
+        """
+        self.path = path
+        self.set_aside: Path | None = None
+        """Where a damaged file is now, whose place a new one took"""
+        lock = path.with_name(path.name + ".lock")
+        try:
+            self._lock = open_locked(lock)
+        except BlockingIOError:
+            raise TakenOver(
+                f"another telemetry-forward uses {path}; give this one a file of its own: --cursor PATH"
+            ) from None
+        except OSError as error:
+            raise CursorError(f"{lock}: {error.strerror}; give another file: --cursor PATH") from None
+        try:
+            super().__init__(path, self._opened())
+            self._check_destination(url)
+            self._names = {name for (name,) in self._database.execute("SELECT name FROM name")}
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._database.close()
+        os.close(self._lock)
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return _open(self.path)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (
+                sqlite3.SQLITE_CORRUPT,
+                sqlite3.SQLITE_NOTADB,
+            ):
+                raise CursorError(f"{self.path}: {error}; give another file: --cursor PATH") from None
+        self.set_aside = self.path.with_name(self.path.name + ".corrupt")
+        try:
+            self.path.replace(self.set_aside)
+            for left in ("-journal", "-wal", "-shm"):
+                self.path.with_name(self.path.name + left).unlink(missing_ok=True)
+            return _open(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise CursorError(f"{self.path}: damaged, and cannot be replaced ({error})") from None
+
+    def _check_destination(self, url: str) -> None:
+        known = self.note("url")
+        if known is None:
+            with self._writing():
+                self._set("url", url)
+        elif known != url:
+            raise CursorError(
+                f"{self.path} is about {known}; for another engine give another file: --cursor PATH"
+            )
+
+    def mark(self, marks: Sequence[Mark], refused: int) -> None:
+        """Note that these samples were sent. Raises CursorError where that cannot be written."""
+        with self._writing():
+            for run, first, last in _ranges(marks):
+                self._add(run, first, last)
+            counts = self.counts
+            self._set("samples", counts.samples + len(marks))
+            self._set("refused", counts.refused + refused)
+            newest = max(marks, key=lambda mark: mark.ts, default=None)
+            if newest is not None:
+                self._set("newest", max(newest.time, counts.newest or 0.0))
+                self._set("tail_ts", max(newest.ts, self.note("tail_ts") or 0))
+
+    def _add(self, run: str, first: int, last: int) -> None:
+        touching = "FROM sent WHERE run = ? AND first <= ? AND last >= ?"
+        bounds = (run, last + 1, first - 1)
+        for left, right in self._database.execute(f"SELECT first, last {touching}", bounds).fetchall():
+            first, last = min(first, left), max(last, right)
+        self._database.execute(f"DELETE {touching}", bounds)
+        self._database.execute("INSERT INTO sent VALUES (?, ?, ?)", (run, first, last))
+
+    def admit(self, name: str, most: int) -> str:
+        """Return ``name``, or OTHER_NAMES where ``most`` others are in use. What was admitted stays so."""
+        if name in self._names:
+            return name
+        if len(self._names) >= most:
+            return OTHER_NAMES
+        with self._writing():
+            self._database.execute("INSERT OR IGNORE INTO name VALUES (?)", (name,))
+        self._names.add(name)
+        return name
+
+    def save_days(self, days: Sequence[tuple[str, int, Cells]], refused: int) -> None:
+        """Note the points of days as they are sent now."""
+        with self._writing():
+            self._database.executemany(
+                "INSERT OR REPLACE INTO day VALUES (?, ?, ?, ?)",
+                [(kind, day, self.generation, packed(cells)) for kind, day, cells in days],
+            )
+            self._set("refused", self.counts.refused + refused)
+
+    def notice_database(self, instance: int, newest_ts: int) -> str | None:
+        """Compare the database with the one that was read last; return what is new about it.
+
+        ``instance``: its application_id; ``newest_ts``: ts of its newest sample, which only grows.
+        """
+        known = self.note("instance")
+        if known == instance and newest_ts >= (self.note("tail_ts") or 0):
+            return None
+        with self._writing():
+            self._set("instance", instance)
+            self._set("tail_ts", newest_ts)
+            if known is not None:
+                self._set("generation", self.generation + 1)
+        if known is None:
+            return None
+        if known != instance:
+            return "another database is in its place"
+        return "the database went back: it does not have the newest samples that were sent"
+
+    def _set(self, key: str, value: object) -> None:
+        self._database.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            raise CursorError(f"cannot write {self.path}: {error}") from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        found = database.execute("PRAGMA quick_check(1)").fetchone()
+        if found != ("ok",):
+            damage = sqlite3.DatabaseError(found[0])
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version == 0 and database.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            database.executescript(_SCHEMA)
+        elif version != _VERSION:
+            raise CursorError(f"{path} is not a cursor of this version; give another file: --cursor PATH")
+        database.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _ranges(marks: Sequence[Mark]) -> Iterator[tuple[str, int, int]]:
+    """Yield run, first and last seq of each stretch without a hole."""
+    begun: tuple[str, int] | None = None
+    last = 0
+    for mark in marks:
+        if begun is None or mark.run != begun[0] or mark.first != last + 1:
+            if begun is not None:
+                yield *begun, last
+            begun = mark.run, mark.first
+        last = mark.seq
+    if begun is not None:
+        yield *begun, last
+
+
+def cells_of(points: Sequence[Point]) -> Cells:
+    """Return the points by what makes two of them the same."""
+    return {(point.measurement, point.tags, point.ms): dict(point.fields) for point in points}
