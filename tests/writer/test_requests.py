@@ -159,3 +159,13 @@ def test_who_asks_too_often_is_told_what_is_committed(feed: Feed) -> None:
     assert answer["error"].startswith("asked too often: ")
     assert answer["newest"][0] == "run-a"
     assert answer["newest"][1] < seq
+
+
+@pytest.mark.parametrize("options", [("--verbose",)], indirect=True)
+def test_checks_that_are_asked_for_are_one_a_minute(feed: Feed) -> None:
+    for _ in range(10):
+        assert feed.control.ask("check")["ok"]
+        feed.control.let_it_receive()  # a check of this small file is over by then
+    status, log, _ = feed.stop(15)
+    assert status == 0
+    assert len([line for line in log if "a report met damage" in line]) == 1

@@ -25,6 +25,8 @@ _ALONE = 10.0
 """s without a sample after which nothing is waited for from a ring"""
 _SPARING = 600.0
 """s between commits while a reader that does not end makes the WAL grow with each"""
+_CHECK_AGAIN = 60.0
+"""s between two checks of all tables that are asked for: each reads the whole database and logs a line"""
 _RETRY = 1.0
 """s between tries while the database cannot be written"""
 
@@ -53,6 +55,7 @@ class Loop:
         self._trouble: str | None = None
         self._retry_at = 0.0
         self._maintenance_at = 0.0
+        self._check_at = 0.0
         self._requests = Requests()
         self._contact = Contact(time.monotonic(), log, "")
         self._is_taken_over = False
@@ -123,7 +126,8 @@ class Loop:
         now = time.monotonic()
         for route in self._requests.add(self._control.requests(), now):
             self._control.answer(route, {"ok": False, "error": "too many requests at a time"})
-        if self._control.check_wanted:
+        if self._control.check_wanted and now >= self._check_at:
+            self._check_at = now + _CHECK_AGAIN
             self._control.check_wanted = False
             self._guarded.check()
         if self._due_in(now) <= 0:
