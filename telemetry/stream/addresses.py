@@ -173,11 +173,15 @@ def _is_ipv6_name(name: str) -> bool:
 
 def _is_no_name(name: str) -> bool:
     """Whether it is all addresses, an IPv4 address or a network interface."""
-    return (
-        name == "*"
-        or re.fullmatch(r"[0-9.]+", name) is not None
-        or name in {nic for _, nic in socket.if_nameindex()}
-    )
+    return name == "*" or re.fullmatch(r"[0-9.]+", name) is not None or name in _interfaces()
+
+
+def _interfaces() -> set[str]:
+    """Return the names of network interfaces; none where netlink is refused (RestrictAddressFamilies=)."""
+    try:
+        return {name for _, name in socket.if_nameindex()}
+    except OSError:
+        return set()
 
 
 def _addresses_of(name: str) -> dict[int, list[str]]:

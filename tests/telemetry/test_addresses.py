@@ -202,6 +202,18 @@ def test_a_name_is_bound_to_the_address_that_was_checked(monkeypatch: pytest.Mon
         assert str(publisher.last_endpoint).startswith("b'tcp://127.0.0.1:")
 
 
+def test_a_name_is_looked_up_where_netlink_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a unit with RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6."""
+
+    def refuse() -> list[tuple[int, str]]:
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "if_nameindex", refuse)
+    with Context() as context, context.socket(zmq.PUB) as publisher:
+        addresses.bind(publisher, "tcp://localhost:0")
+        assert str(publisher.last_endpoint).startswith("b'tcp://127.0.0.1:")
+
+
 def publisher_deadline() -> float:
     return time.monotonic() + 0.005
 
