@@ -24,7 +24,7 @@ from writer import schema
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = dict(
     re.findall(
-        r"^## (.+?)\n.*?^```diff\n(.*?)^```$",
+        r"^### (.+?)\n.*?^```diff\n(.*?)^```$",
         (ROOT / "CONTRIBUTING.md").read_text(),
         re.MULTILINE | re.DOTALL,
     )

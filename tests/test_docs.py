@@ -23,6 +23,7 @@ from writer import schema
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+COMMANDS = (ROOT / "docs" / "commands.md").read_text()
 DATABASE = (ROOT / "docs" / "database.md").read_text()
 ALERTS = (ROOT / "docs" / "alerts.md").read_text()
 FLEET = (ROOT / "docs" / "fleet.md").read_text()
@@ -40,8 +41,10 @@ def options(parser: argparse.ArgumentParser) -> list[str]:
     [("telemetry-sampler", sampler.main.parser()), ("telemetry-writer", writer.main.parser())],
     ids=["sampler", "writer"],
 )
-def test_the_readme_has_every_option_and_no_other(section: str, parser: argparse.ArgumentParser) -> None:
-    text = README.split(f"### {section}\n")[1].split("\n#")[0]
+def test_the_page_on_commands_has_every_option_and_no_other(
+    section: str, parser: argparse.ArgumentParser
+) -> None:
+    text = COMMANDS.split(f"### {section}\n")[1].split("\n#")[0]
     rows = "\n".join(line for line in text.splitlines() if line.startswith("| `--"))
     assert set(re.findall(r"--[a-z-]+", rows)) == set(options(parser))
 
@@ -66,7 +69,7 @@ def test_the_readme_has_every_report() -> None:
         if isinstance(action, argparse._SubParsersAction)
     )
     assert re.findall(
-        r"^\| `(\w+)` \|", README.split("## Reports")[1].split("\n## ")[0], re.MULTILINE
+        r"^\| `(\w+)` \|", README.split("## What it answers")[1].split("\n## ")[0], re.MULTILINE
     ) == list(reports.choices)
 
 
@@ -80,6 +83,13 @@ def test_the_page_on_alerts_has_every_option_variable_and_margin() -> None:
     assert f"at P + {PERCENT_MARGIN:g} %" in ALERTS
     assert f"at C - {DEGREES_MARGIN:g} °C or below" in ALERTS
     assert f"still runs after {TIMEOUT:.0f} s" in ALERTS
+
+
+def test_the_readme_is_two_screens_and_the_index_has_every_page() -> None:
+    assert len(README.splitlines()) <= 100
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", index, re.MULTILINE)) == pages
 
 
 def test_every_file_that_a_document_links_to_is_there() -> None:
@@ -131,8 +141,8 @@ def test_what_is_generated_follows_from_the_declaration() -> None:
 
 
 def test_every_module_that_is_shown_is_there() -> None:
-    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-        compile(code, "README.md", "exec")
+    for code in re.findall(r"```python\n(.*?)```", STREAM, re.DOTALL):
+        compile(code, "stream.md", "exec")
         for module in re.findall(r"^from (telemetry[\w.]*) import", code, re.MULTILINE):
             assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists() or (
                 ROOT / module.replace(".", "/")
