@@ -71,7 +71,7 @@ def network(system: System, tmp_path: Path, request: pytest.FixtureRequest) -> N
 
 
 BOTH_FAMILIES = pytest.mark.parametrize(
-    "network", ["127.0.0.1", pytest.param("[::1]", marks=ipv6)], indirect=True
+    "network", ["127.0.0.1", pytest.param("[::1]", marks=[ipv6, pytest.mark.slow])], indirect=True
 )
 
 
