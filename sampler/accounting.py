@@ -1,19 +1,20 @@
-"""Whose CPU time it was: what each process used, and what it reaped of children that nobody saw.
+"""CPU time by process: what each process used itself, and what it reaped from children that no sweep saw.
 
-A process that lives and dies between two sweeps is never seen; its time goes to its parent's cutime + cstime
-when that waits for it (proc_pid_stat(5)), and with it the time of all that it reaped itself. So of a process
+A process that lives and dies between two sweeps is never seen. When its parent waits for it, the kernel adds
+its time, and the time of all the children it reaped itself, to the parent's cutime + cstime
+(proc_pid_stat(5)). So for each process
 
     children = its gain of (cutime + cstime)
-               - for each child that is gone: its last seen (utime + stime + cutime + cstime)
+               - for each child that has ended: its last seen (utime + stime + cutime + cstime)
 
-is what it reaped and nobody saw: whole lives, and of children that were seen the moments after, which nobody
-was credited with.
+is the time it reaped that no sweep saw: the whole lives of unseen children, and the last moments of seen
+children, after the sweep that saw them last.
 
-What a child that is gone owes is taken off the gain of its parent. Where the parent has ended too, that is
-the nearest ancestor which is there, and while something is still owed the ancestors above it: an orphan is
-reaped by init or a subreaper (PR_SET_CHILD_SUBREAPER(2const)), which is one of them. A debt that cannot be
-paid waits for one more sweep, as a sweep takes milliseconds and can find a child gone whose parent it has
-read already. Then it is forgiven: a parent that ignores SIGCHLD reaps nothing.
+An ended child's last seen time is its debt. The debt is taken off its parent's gain. If the parent has ended
+too, the debt passes to the nearest living ancestor, and what remains of it to the ancestors above: an orphan
+is reaped by init or a subreaper (PR_SET_CHILD_SUBREAPER(2const)), which is one of them. A debt that cannot be
+paid waits for one more sweep: a sweep takes milliseconds, and may find a child gone after it has read the
+parent. After that it is forgiven: a parent that ignores SIGCHLD reaps nothing.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from sampler.sweep import Changes
 from sampler.ticks import advanced, believed
 
 Find = Callable[[int], Stat | None]
-"""From a pid to the process that has it now."""
+"""Returns the process that has this pid now."""
 
 
 class Use(NamedTuple):
-    """What one process used between two sweeps: clock ticks, never negative; None where it is not known."""
+    """What one process used between two sweeps: clock ticks, never negative; None where unknown."""
 
     stat: Stat
     own: int | None
@@ -39,7 +40,7 @@ class Use(NamedTuple):
 
 
 class Debt(NamedTuple):
-    """CPU time already credited to a process that has ended; the process that reaped it gained it too."""
+    """CPU time already credited to a process that has ended. The process that reaped it gained it too."""
 
     debtor: Stat
     """Its nearest living ancestor."""
@@ -54,16 +55,16 @@ def settle(
 ) -> tuple[list[Use], list[Debt]]:
     """Return what each process that ran has used, and the debts that wait for the next sweep. Pure.
 
-    ``find`` knows the processes that are there; ``waiting`` are the debts that the sweep before left. A
-    process that was not seen before is credited all of its life where it began at ``born_after`` (ticks since
-    boot) or later; of one that had been hidden it is not known what it used since.
+    ``find`` returns living processes by pid; ``waiting`` are the debts left by the previous sweep. A process
+    that was not seen before is credited with all its time if it began at ``born_after`` (ticks since boot) or
+    later. If it began earlier, it had been hidden, and what it used since the last sweep is unknown.
     """
     used = [Use(now, *_gained(before, now, born_after)) for before, now in changes.ran]
     gains = {use.stat.pid: use.children for use in used if use.children}
     gone = {stat.pid: stat for stat in changes.gone}
     debts = [*_passed_on(waiting, gone, find), *_new_debts(gone, find)]
     left: list[Debt] = []
-    for debt in sorted(debts, key=attrgetter("orphan")):  # an orphan's can be paid elsewhere, others cannot
+    for debt in sorted(debts, key=attrgetter("orphan")):  # orphans' debts last: other ancestors can pay them
         owed = _pay(debt, gains, find)
         if owed and not debt.waited:
             left.append(debt._replace(ticks=owed, waited=True))
@@ -71,10 +72,10 @@ def settle(
 
 
 def bounded(used: Iterable[Use], most: int) -> list[Use]:
-    """Return ``used`` with nothing past ``most``, the ticks that all cores had between the sweeps. Pure.
+    """Return ``used`` limited to ``most``, the ticks that all cores had between the sweeps. Pure.
 
-    A process whose own counter gained what it cannot have has used an unknown amount; so has one that reaped
-    more than there was: a child had been hidden (hidepid of proc(5)), and used it before.
+    If a process's own counter gained more than is possible, its use is unknown. The same holds if it reaped
+    more than is possible: it reaped a child that had been hidden (hidepid of proc(5)) for some time.
     """
     return [_bounded(use, most) for use in used]
 
@@ -95,7 +96,7 @@ def _gained(before: Stat | None, now: Stat, born_after: int) -> tuple[int | None
 
 
 def _passed_on(waiting: Iterable[Debt], gone: Mapping[int, Stat], find: Find) -> Iterator[Debt]:
-    """Yield each earlier debt; that of a dead process passes to its nearest living ancestor."""
+    """Yield each earlier debt; a dead process's debt passes to its nearest living ancestor."""
     for debt in waiting:
         lost = gone.get(debt.debtor.pid)
         is_lost = lost is not None and lost.start == debt.debtor.start
@@ -131,7 +132,7 @@ def _pay(debt: Debt, gains: dict[int, int], find: Find) -> int:
             gains[payer.pid] -= paid
             owed -= paid
         parent = find(payer.parent) if debt.orphan else None
-        # A parent began before its child, or in the same tick: what else a damaged tree says has no end.
+        # A parent begins before its child, or in the same tick. Without this check a damaged tree could loop.
         payer = (
             parent if parent is not None and (parent.start, parent.pid) < (payer.start, payer.pid) else None
         )

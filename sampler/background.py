@@ -1,7 +1,7 @@
-"""Sensors that may block, each in a thread of its own: a gauge on an I2C bus, firmware, another program.
+"""Sensors that may block (a gauge on an I2C bus, firmware, another program), each in its own thread.
 
-A tick asks, reads everything else, and then takes what has come. It waits a moment for the rest and goes on
-without it; a sensor that is still at it is not asked again, so nothing piles up.
+A tick asks these sensors first, reads all others, and then takes the answers. It waits briefly for late ones
+and then goes on without them. A sensor that is still busy is not asked again, so requests do not pile up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def patience(interval: float) -> float:
 
 
 class Readable(Protocol[T_co]):
-    """What is read."""
+    """A sensor."""
 
     def read(self) -> T_co: ...
 
@@ -44,11 +44,11 @@ class _Answer(NamedTuple, Generic[T]):
 class Background(Generic[T]):
     """``sensor``, read in a daemon thread; ``interval`` is the time between ticks, s.
 
-    ``clock`` counts the time asleep too: a reading from before a sleep is old.
+    ``clock`` also counts the time asleep, so that a reading from before a sleep is too old.
 
-    ``start`` asks for a reading, ``read`` takes it. One that comes too late for its tick is given to the next
-    one: once, and only where it is younger than the interval and than 10 s, so it lies in the time that the
-    next sample covers.
+    ``start`` asks for a reading and ``read`` takes it. A reading that is too late for its tick is used by the
+    next tick, once, and only if it is younger than both the interval and 10 s: it then lies in the time that
+    the next sample covers.
     """
 
     def __init__(self, sensor: Readable[T], interval: float, clock: Callable[[], float] = _boottime) -> None:
@@ -60,9 +60,9 @@ class Background(Generic[T]):
         self._answers: SimpleQueue[_Answer[T]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._busy = False
-        """A reading was asked for and has not been taken."""
+        """A reading was requested and has not been taken."""
         self._asked = False
-        """It was asked for in this tick."""
+        """The reading was requested in this tick."""
         self._late: _Answer[T] | None = None
 
     def start(self) -> None:
@@ -74,7 +74,7 @@ class Background(Generic[T]):
             self._run(self._read)
 
     def read(self) -> T | None:
-        """Return the reading, None if it did not come in time. Raises what the sensor raised: a bug."""
+        """Return the reading, None if it is late. Raises what the sensor raised, which is a bug."""
         answer = self._answer(self._patience if self._asked else 0.0) or self._late
         self._asked, self._late = False, None
         if answer is None or self._clock() - answer.finished > self._fresh:
@@ -116,15 +116,15 @@ class Background(Generic[T]):
         value, error = None, None
         try:
             value = self.sensor.read()
-        except Exception as raised:  # noqa: BLE001 it is raised again, where somebody sees it
+        except Exception as raised:  # noqa: BLE001 it is raised again in the reading thread
             error = raised
         self._answers.put(_Answer(value, error, self._clock()))
 
 
 class Slowly(Generic[T]):
-    """``sensor``, read at most every ``seconds``: for a value that changes rarely or costs much to read.
+    """``sensor``, read at most every ``seconds``: for a value that changes rarely or is expensive to read.
 
-    Between two readings the last one is held, or there is none where ``hold`` is false.
+    Between two readings, ``read`` returns the last one, or None if ``hold`` is false.
     """
 
     def __init__(
@@ -143,6 +143,6 @@ class Slowly(Generic[T]):
         if now < self._due:
             return self._held
         reading = self._sensor.read()
-        self._due = now + self._seconds - 0.5  # a tick that comes a little early is no tick too late
+        self._due = now + self._seconds - 0.5  # a tick that is a little early does not wait for the next
         self._held = reading if self._hold else None
         return reading

@@ -8,11 +8,11 @@ from typing import Final
 from sampler.sysfs import read_attribute, read_number
 
 _PREFERENCE: Final = ("firmware", "platform", "raw")
-"""Of `type`, as the kernel's document has it: a laptop may have the same screen under two."""
+"""Values of `type`, in the order that the kernel's document recommends: two devices may drive one screen."""
 
 
 class BrightnessSensor:
-    """The backlight that the kernel's document prefers. It is searched again when it disappears."""
+    """The backlight that the kernel's document prefers. If it disappears, the sensor looks for another."""
 
     def __init__(self, sysfs: Path) -> None:
         self._root = sysfs / "class" / "backlight"
@@ -22,11 +22,11 @@ class BrightnessSensor:
     def read(self) -> float | None:
         """Return percent of the maximum, 0 for a screen that is off, None without one. Never raises."""
         level = self._level()
-        # Brighter than can be: another screen came under the same name, or the driver with another scale.
+        # Above the maximum: another screen took the same name, or the driver changed its scale.
         if level is None or level > self._most:
             self._choose()
             level = self._level()
-        # Not actual_brightness: amdgpu has told it on another scale than max_brightness.
+        # Not actual_brightness: amdgpu has reported it on another scale than max_brightness.
         if self._chosen is None or level is None or not 0 <= level <= self._most:
             return None
         off = read_number(f"{self._chosen}/bl_power") or 0.0

@@ -1,6 +1,6 @@
 """The battery sensor: finds the machine's batteries among its power supplies and makes one reading of them.
 
-What is remembered of a pack from one reading to the next is in watched.py.
+The state that is kept of a pack from one reading to the next is in watched.py.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ NONE: Final = "none"
 
 
 class NoSuchSupply(UserError):
-    """The power supply that was asked for by name is not there; the text lists those that are."""
+    """The power supply that the user named does not exist; the text lists those that do."""
 
 
 class PowerSupplySensor:
     """The batteries under ``class/power_supply`` of ``sysfs``.
 
-    ``choice`` is "auto" (all batteries of the machine), "none", or the name of one supply. Every read looks
-    anew, so packs may come and go. ``signs`` is what is known of drivers, ``interval`` the time between two
-    reads, s. Raises NoSuchSupply, at construction only.
+    ``choice`` is "auto" (all batteries of the machine), "none", or the name of one supply. Every read lists
+    the supplies again, so packs may come and go. ``signs`` is what is known about drivers; ``interval`` is
+    the time between two reads, s. Raises NoSuchSupply, at construction only.
     """
 
     def __init__(
@@ -55,18 +55,18 @@ class PowerSupplySensor:
         self.has_only_empty_bays = False
         """Whether the newest reading found no pack in any bay."""
         if self._forced and choice not in (there := self._listed()):
-            listed = f"there are {', '.join(map(_readable, there))}" if there else "there is none at all"
+            listed = f"there are {', '.join(map(_readable, there))}" if there else "there are none"
             raise NoSuchSupply(
                 f"no power supply {choice!r} in {self._root}: {listed} "
-                "(--power-supply auto takes what is there)"
+                "(--power-supply auto uses what it finds)"
             )
 
     def read(self) -> Battery | None:
-        """Return the reading of all batteries together, None where there is none. Never raises."""
+        """Return the reading of all batteries together, None if there are none. Never raises."""
         now = self._clock.now()
         found = {name: supply for name, supply, reason in self._examined() if not reason}
         self._watched = {name: self._watch(name) for name in found}
-        several = len(found) > 1  # their levels make one percent of all
+        several = len(found) > 1  # one percentage is then made from all their levels
         for name, pack in self._watched.items():
             found[name] = pack.read_on(found[name], now, levels=several)
         parsed = {name: pack.parse(found[name]) for name, pack in self._watched.items()}
@@ -84,13 +84,13 @@ class PowerSupplySensor:
         return WatchedPack(self._root / name, _readable(name), self._signs, self._interval)
 
     def explain(self) -> list[str]:
-        """Return a line for each supply that is not a battery and for each battery that is not believed."""
+        """Return a line for each supply that is not a battery and for each reading that is not believed."""
         if self._choice == NONE:
-            return ["battery: none is looked for"]
+            return ["battery: not read (--power-supply none)"]
         examined = list(self._examined())
         if not examined:
-            absent = f"{_readable(self._choice)} is not there" if self._forced else "there is no power supply"
-            return [f"battery: {absent} in {self._root}"]
+            wanted = _readable(self._choice) if self._forced else "power supply"
+            return [f"battery: there is no {wanted} in {self._root}"]
         doubts = [
             (name, doubt)
             for name, supply, reason in examined
@@ -118,12 +118,12 @@ class PowerSupplySensor:
 
 
 def _readable(name: str) -> str:
-    """A directory's name as text that can be encoded: names are bytes to the kernel."""
+    """Return a directory's name as valid Unicode: to the kernel, names are bytes."""
     return os.fsencode(name).decode(errors="replace")
 
 
 def _distinct(packs: list[Pack]) -> list[Pack]:
-    """The packs, each with a unique name: names that are not UTF-8 may look alike as text."""
+    """Return the packs, each with a unique name: names that are not UTF-8 may decode to the same text."""
     seen: set[str] = set()
     result = []
     for pack in packs:

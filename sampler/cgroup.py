@@ -1,7 +1,7 @@
 """What a process belongs to, by its control group (cgroups(7)): a systemd unit, an app or a container.
 
-/proc/PID/cgroup has a line ``ID:CONTROLLERS:PATH`` for each hierarchy; of version 2 it is ``0::PATH``. The
-parts of the path are looked at from the last one to the first: the innermost that has a name is the answer.
+/proc/PID/cgroup has a line ``ID:CONTROLLERS:PATH`` for each hierarchy; for version 2 it is ``0::PATH``. The
+parts of the path are examined from the last to the first; the first one that yields a name is the answer.
 
 An app of a desktop runs in ``app[-LAUNCHER]-ID-RANDOM.scope`` or ``app[-LAUNCHER]-ID@RANDOM.service``
 (https://systemd.io/DESKTOP_ENVIRONMENTS). systemd writes a ``-`` inside ID as ``\\x2d`` (systemd.unit(5)).
@@ -14,23 +14,23 @@ from functools import lru_cache
 from typing import Final
 
 _NAMED: Final = ("", "name=systemd", "name=openrc")
-"""The hierarchies that name units, in the order in which they are asked; the others know of containers."""
+"""The hierarchies that name units, in order of preference; the other hierarchies may show containers."""
 _MOST_LINES: Final = 32
 _LONGEST: Final = 1024
 """Bytes of a path; cgroups can be nested without end."""
 
 _ESCAPED: Final = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _ALLOWED: Final = re.compile(r"[\w.+:@][\w.+:@ -]{0,63}")
-"""What a name may look like. Whoever owns a control group may call it anything; other text is skipped."""
+"""What a name may look like. The owner of a control group may call it anything; other text is skipped."""
 
 _UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _TAIL: Final = re.compile(f"-(?:{_UUID}|[0-9a-f]{{12,}})$")
-"""What makes the name of a transient unit or a container unique."""
+"""The suffix that makes the name of a transient unit or a container unique."""
 _NUMBER: Final = re.compile("-[0-9]+$")
 _BARE_HASH: Final = re.compile("[0-9a-f]{12,}")
 
 _NAMELESS: Final = re.compile(
-    # Logins and managers of units hold whatever runs in them. systemd-run and terminals give no name.
+    # A login or a unit manager holds unrelated programs. systemd-run and terminals do not give a name.
     r"init|session-.+|user@.*|run-(?:[upr].*)|vte-spawn-.+"
 )
 _CONTAINERS: Final = {
@@ -41,7 +41,7 @@ _CONTAINERS: Final = {
     "crio-conmon": "cri-o",
     "cri-containerd": "containerd",
 }
-"""The container engine, by the text before the hash: the kernel does not tell the container's name."""
+"""The container engine, by the text before the hash: the kernel does not report the container's name."""
 _APP_OF_BUS: Final = re.compile(r"dbus-:[0-9.]+-(.+)")
 _COPY: Final = re.compile(r" \([0-9]+\)$")
 """KDE numbers the windows of an app: ``org.kde.konsole (1)``."""
@@ -49,11 +49,11 @@ _MACHINE: Final = re.compile(r"machine-(?:qemu-[0-9]+-|lxc-[0-9]+-)?(.+)")
 
 
 def app_of(cgroup: bytes) -> str | None:
-    """Return what the process with this /proc/PID/cgroup belongs to; None where that has no name.
+    """Return what the process with this /proc/PID/cgroup belongs to; None if that has no name.
 
-    ``ssh.service`` is ssh, ``app-gnome-firefox-1234.scope`` firefox, ``getty@tty1.service`` getty. A login
-    and the manager of a user's units have none. Of a container it is the engine where its name is not told.
-    Pure; raises nothing for any bytes.
+    ``ssh.service`` gives ssh, ``app-gnome-firefox-1234.scope`` firefox, ``getty@tty1.service`` getty. A login
+    and the manager of a user's units have no name. A container gives the engine's name if its own is not
+    there. Pure; does not raise for any bytes.
     """
     paths: dict[str, bytes] = {}
     for line in cgroup.split(b"\n")[:_MOST_LINES]:
@@ -67,7 +67,7 @@ def app_of(cgroup: bytes) -> str | None:
     return None
 
 
-@lru_cache(maxsize=256)  # most processes are in the group of another
+@lru_cache(maxsize=256)  # most processes share their group with others
 def _of_path(path: bytes, is_openrc: bool) -> str | None:
     parts = [part.decode(errors="replace") for part in path.split(b"/")[1:]]
     for at in range(len(parts) - 1, -1, -1):
@@ -76,7 +76,7 @@ def _of_path(path: bytes, is_openrc: bool) -> str | None:
         if kind in {"service", "scope"}:
             name = _of_unit(stem, kind)
         elif kind == "slice":
-            # Of an app that starts others: app-org.gnome.Terminal.slice
+            # The slice of an app that starts others: app-org.gnome.Terminal.slice
             name = _of_app(stem, "slice") if stem.startswith("app-") and "." in stem else None
         elif is_openrc and at == 0:
             name = part
@@ -88,7 +88,7 @@ def _of_path(path: bytes, is_openrc: bool) -> str | None:
 
 
 def _of_unit(stem: str, kind: str) -> str | None:
-    """Return the escaped name of the unit ``stem``.``kind``; None where that unit does not run a program."""
+    """Return the escaped name of the unit ``stem``.``kind``; None if that unit has no name of its own."""
     if _NAMELESS.fullmatch(stem):
         return None
     if stem.startswith("app-"):
@@ -139,7 +139,7 @@ def _of_directory(part: str, parent: str) -> str | None:
 
 
 def _unescaped(name: str) -> str | None:
-    r"""Return ``name`` with each ``\xNN`` as the byte that it stands for; None where that is not UTF-8."""
+    r"""Return ``name`` with each ``\xNN`` replaced by its byte; None if the result is not UTF-8."""
     raw = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), name.encode())
     try:
         return raw.decode()

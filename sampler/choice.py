@@ -1,4 +1,4 @@
-"""What ``--power-supply`` means on this machine: which sensor is its battery, and which its source."""
+"""What ``--power-supply`` means on this machine: which sensor is its battery and which is its source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PMIC_EVERY: Final = 15.0
 
 
 class Choice(NamedTuple):
-    """What was asked for: the battery (auto, none or a name) and the source beside it."""
+    """What the user asked for: the battery (auto, none or a name) and optionally a source."""
 
     battery: str = AUTO
     source: str | None = None
@@ -40,7 +40,7 @@ class ExplainedBattery(Protocol):
 
 
 class SourceSensor(Protocol):
-    """A source that is not a battery and tells what the machine draws."""
+    """A source that is not a battery and reports what the machine draws."""
 
     def read(self) -> PowerSource | None: ...
 
@@ -59,7 +59,7 @@ def choose(sysfs: Path, names: Sequence[str]) -> Choice:
 
 
 class AutoBattery:
-    """The batteries among the power supplies; where there is none in any bay, the only INA219 or INA226."""
+    """The batteries among the power supplies; if every bay is empty, the only INA219 or INA226."""
 
     def __init__(self, supplies: PowerSupplySensor, monitor: HwmonBattery) -> None:
         self._supplies = supplies
@@ -71,7 +71,7 @@ class AutoBattery:
         return (self._monitor.read() or found) if self._supplies.has_only_empty_bays else found
 
     def explain(self) -> list[str]:
-        """Return what was looked at, and why it is not a battery."""
+        """Return what was examined, and why it is not a battery."""
         return self._supplies.explain() + self._monitor.explain()
 
 
@@ -86,8 +86,8 @@ def make_battery(
 ) -> ExplainedBattery:
     """Return the sensor of the battery: auto, none, a power supply, or a chip of hwmon by name or directory.
 
-    ``interval``: s between two readings. Raises NoSuchSupply or NoSuchChip where there is no such thing; the
-    text lists what there is.
+    ``interval``: s between two readings. Raises NoSuchSupply or NoSuchChip if ``name`` does not exist; the
+    text lists the names that do.
     """
     if name == AUTO:
         monitor = HwmonBattery(sysfs, reverse=reverse, monotonic=clock.monotonic)
@@ -106,10 +106,10 @@ def make_battery(
 
 
 def make_source(sysfs: Path, name: str, clock: Clock) -> SourceSensor:
-    """Return the sensor of the source. Raises UserError where it is not there, or may not be read."""
+    """Return the sensor of the source. Raises UserError if it does not exist or cannot be read."""
     if name == RAPL:
         return RaplSource(sysfs, clock)
     if name == PMIC:
-        # Its power is of the moment it was asked for: between two askings there is none.
+        # The PMIC reports the power of one moment: it does not hold until the next request.
         return Slowly(vcgencmd.PmicSource(vcgencmd.find(sysfs)), _PMIC_EVERY, clock.boottime, hold=False)
     return RailSource(sysfs, name)

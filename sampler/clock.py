@@ -1,4 +1,4 @@
-"""The clocks, in one value that is passed in: tests bring their own."""
+"""The machine's clocks as one object that is passed in, so that tests can replace it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Clock:
     """The machine's clocks, in seconds."""
 
     def time(self) -> float:
-        """Unix time: may stand, step back and jump."""
+        """Unix time: it may stop, step back or jump."""
         return time.time()
 
     def monotonic(self) -> float:
@@ -22,7 +22,7 @@ class Clock:
         return time.monotonic()
 
     def boottime(self) -> float:
-        """CLOCK_BOOTTIME: as monotonic, and counts the time asleep too."""
+        """CLOCK_BOOTTIME: like monotonic, but also counts the time asleep."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def now(self) -> Moment:
@@ -42,7 +42,7 @@ class Moment(NamedTuple):
         return self.monotonic - earlier.monotonic
 
     def asleep_since(self, earlier: Moment) -> float:
-        """Return the seconds asleep since ``earlier``; below a millisecond it is the reading itself."""
+        """Return the seconds asleep since ``earlier``; below 1 ms it is 0, the time of reading them."""
         asleep = (self.boottime - earlier.boottime) - self.awake_since(earlier)
         return asleep if asleep >= 0.001 else 0.0
 
@@ -50,16 +50,16 @@ class Moment(NamedTuple):
 def next_deadline(previous: float, interval: float, now: float) -> float:
     """Return the first of ``previous`` + 1, 2, 3 … intervals that lies after ``now``.
 
-    Deadlines are absolute, so that the interval does not drift; those that were missed are left out, so that
-    a late sample is not followed by a burst.
+    Deadlines are absolute, so that the interval does not drift. Missed deadlines are skipped, so that a late
+    sample is not followed by a burst.
     """
     missed = math.floor((now - previous) / interval)
     return previous + interval * max(1, missed + 1)
 
 
 def next_ts(previous: int, now: float) -> int:
-    """Return the ``ts`` of a sample: Unix time, s, or the next free second where the clock did not go on.
+    """Return the ``ts`` of a sample: Unix time, s, or the next free second if the clock did not advance.
 
-    The original logger's rule: ``ts`` is a key, unique and rising within a run.
+    This is the original logger's rule: ``ts`` is a key, unique and increasing within a run.
     """
     return max(int(now), previous + 1, 0)

@@ -15,8 +15,8 @@ def combine(packs: Sequence[Pack]) -> Battery | None:
     """Return the machine's battery, made of its packs.
 
     Power is the signed sum: a ThinkPad drains one pack while the other rests, and may charge one from the
-    other. Name, status and voltage are those of the pack that carries the load, and current is the power over
-    that voltage: packs of different voltages have no common current.
+    other. Name, status and voltage are those of the pack that carries the load. Current is the power divided
+    by that voltage: packs of different voltages have no common current.
     """
     if not packs:
         return None
@@ -24,7 +24,7 @@ def combine(packs: Sequence[Pack]) -> Battery | None:
     telling = [pack for pack in packs if not pack.silent] or packs
     carrier = min(telling, key=_load_order)
     health = _total_health([pack.health for pack in packs if pack.health is not None])
-    if health is None or health.unit is None:  # packs in two units: nothing tells which a level is in
+    if health is None or health.unit is None:  # packs use two units, so the unit of a level is unknown
         packs, telling = ([pack._replace(level=None) for pack in some] for some in (packs, telling))
         carrier = carrier._replace(level=None)
     each = tuple([pack.as_one_of_several() for pack in packs]) if len(packs) > 1 else None
@@ -52,10 +52,10 @@ def _load_order(pack: Pack) -> tuple[float, int, str]:
 
 
 def _total_power(packs: Sequence[Pack]) -> float | None:
-    """The signed sum, None where a term of it is missing.
+    """Return the signed sum, None if a term is missing.
 
-    An idle pack with no power to read (Dell, HP: ENODEV unless it discharges) is no missing term; one that
-    says it is active, or whose reading was refused, is: a sum without it would be a number from nothing.
+    An idle pack whose power cannot be read (Dell, HP: ENODEV unless it discharges) is not a missing term. A
+    pack that reports being active, or whose reading was refused, is: the sum without it would be wrong.
     """
     known = [pack.power for pack in packs if pack.power is not None]
     if not known or any(map(_lacks_power, packs)) or not in_power_range(total := sum(known)):
@@ -66,13 +66,13 @@ def _total_power(packs: Sequence[Pack]) -> float | None:
 def _lacks_power(pack: Pack) -> bool:
     if pack.power is not None:
         return False
-    # Where the status says that it rests, a rate without a direction is left over from before.
+    # If the status says that the pack rests, a rate without a direction is an outdated one.
     refused = pack.doubt or (pack.rate_doubt and pack.status not in _AT_REST)
     return bool(refused) or pack.status in _ACTIVE
 
 
 def _total_percent(packs: Sequence[Pack]) -> float | None:
-    """Σnow ÷ Σfull in one unit, else the mean; None unless all packs tell it."""
+    """Return Σnow ÷ Σfull in one unit, else the mean; None unless all packs report a percentage."""
     percents = [pack.pct for pack in packs if pack.pct is not None]
     if len(percents) < len(packs):
         return None
@@ -84,12 +84,12 @@ def _total_percent(packs: Sequence[Pack]) -> float | None:
 
 
 def _methods(packs: Sequence[Pack]) -> str:
-    """How the terms of the sum were got: one method, or several (``power_now+slope``)."""
+    """Return how the terms of the sum were measured: one method, or several (``power_now+slope``)."""
     return "+".join(sorted({pack.method for pack in packs if pack.method is not None}))
 
 
 def _total_health(healths: Sequence[Health]) -> Health | None:
-    """Sums in one unit (None where packs differ in unit), and the highest cycle count."""
+    """Return the sums in one unit (None if the packs use different units) and the highest cycle count."""
     if not healths:
         return None
     cycles = max((health.cycles for health in healths if health.cycles is not None), default=None)

@@ -1,8 +1,8 @@
-"""CPU use by core from /proc/stat, and beside it frequency and temperature.
+"""CPU use by core from /proc/stat, with frequency and temperature.
 
-Busy is user + nice + system + irq + softirq (user holds guest, proc_stat(5)); iowait is idle time, and steal
-is somebody else's. /proc/stat is read here rather than by psutil because it names the cores: where one is
-offline, psutil's list moves up and core 2 reads as core 1.
+Busy is user + nice + system + irq + softirq (user includes guest, proc_stat(5)); iowait is idle time, and
+steal was used by other virtual machines. /proc/stat is read here and not by psutil because it names the
+cores: if core 1 is offline, psutil's list moves up and core 2 appears as core 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BUSY_FIELDS = (0, 1, 2, 5, 6)
 
 
 class CpuSensor:
-    """Use of each core since the read before, in percent of the time elapsed."""
+    """Use of each core since the previous read, in percent of the elapsed time."""
 
     def __init__(self, sysfs: Path, procfs: Path, monotonic: Callable[[], float]) -> None:
         self._stat = procfs / "stat"
@@ -35,7 +35,7 @@ class CpuSensor:
     def read(self) -> Cpu:
         """Return the use since the previous read; the first read has nothing to compare with."""
         frequency, temperature = self._frequency.read(), self._temperature.read()
-        # Last, as the processes are read next: what is unowned is the difference.
+        # Last, because the processes are read next: the unowned share is the difference of the two.
         busy = read_busy_ticks(self._stat)
         now = self._monotonic()
         cores = core_usage(self._before, busy, now - self._read_at)
@@ -52,8 +52,8 @@ class CpuSensor:
 def unowned_share(cpu: Cpu, owned: float | None) -> float | None:
     """Return the part of ``cpu.total`` (percent, mean of the cores) that no process accounts for.
 
-    ``owned`` is what all processes used, percent of one core. What is left over is what interrupts and
-    short-lived processes took whom nobody waited for; None where either is not known.
+    ``owned`` is what all processes used, percent of one core. The rest was used by interrupts and by
+    short-lived processes that no parent waited for. None if ``cpu.total`` or ``owned`` is unknown.
     """
     online = sum(usage is not None for usage in cpu.cores)
     if cpu.total is None or owned is None or not online:
@@ -62,25 +62,25 @@ def unowned_share(cpu: Cpu, owned: float | None) -> float | None:
 
 
 def read_busy_ticks(stat: Path) -> dict[int, int]:
-    """Return the ticks that each online core was busy since boot, by core; empty where it is not told."""
+    """Return the ticks that each online core was busy since boot, by core; empty if they cannot be read."""
     return parse_busy_ticks(read_whole(str(stat)).decode(errors="replace"))
 
 
 def parse_busy_ticks(text: str) -> dict[int, int]:
-    """Return busy ticks by core from the text of /proc/stat; lines of another kind are skipped."""
+    """Return busy ticks by core from the text of /proc/stat; other lines are skipped."""
     busy: dict[int, int] = {}
     for line in text.splitlines():
         label, *fields = line.split()[:11] or [""]
         if not label.startswith("cpu"):
             if busy:
-                break  # the cpu lines come first; the interrupt line behind them is long
+                break  # the cpu lines come first; the interrupt line after them is long
             continue
         try:
             core = int(label[3:])
             ticks = [int(fields[index]) for index in _BUSY_FIELDS]
         except (ValueError, IndexError):  # the sum of all, "cpu"; or damage
             continue
-        # A core past any that a sample can list is damage.
+        # A core number above the most that a sample can list means damage.
         if 0 <= core < MAX_LIST and min(ticks) >= 0:
             busy[core] = sum(ticks)
     return busy
@@ -89,7 +89,7 @@ def parse_busy_ticks(text: str) -> dict[int, int]:
 def core_usage(before: dict[int, int], after: dict[int, int], elapsed: float) -> tuple[float | None, ...]:
     """Return the use of cores 0, 1, 2 … in percent, at most 100 each.
 
-    None for a core that was not there at both times, and for one whose counter gained what it cannot have.
+    None for a core that was not online at both times, and for a counter that gained more than is possible.
     """
     if elapsed <= 0:
         return ()
@@ -105,6 +105,6 @@ def core_usage(before: dict[int, int], after: dict[int, int], elapsed: float) ->
 
 
 def mean_usage(cores: tuple[float | None, ...], counted: int) -> float | None:
-    """Return the mean over the ``counted`` cores online at both times; None where one has no reading."""
+    """Return the mean over the ``counted`` cores online at both times; None if one has no reading."""
     known = [usage for usage in cores if usage is not None]
     return round(sum(known) / counted, 2) if known and len(known) == counted else None

@@ -1,8 +1,8 @@
-"""What drivers have shown of their sign: does a negative current mean a discharge, as the kernel has it?
+"""Which drivers have shown that a negative current means a discharge, as the kernel's ABI requires.
 
-One that has shown it is believed while it says "Charging" too. Kept in the runtime directory, so that a
-sampler that starts while a charger is plugged in knows what the one before it saw; a reboot, and with it
-another kernel, forgets it.
+The sign of such a driver is believed even while its status is "Charging". The list is kept in the runtime
+directory, so that a sampler that starts while a charger is plugged in knows what earlier samplers saw. A
+reboot, which may bring another kernel, clears it.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ _MOST_BYTES: Final = 1 << 17
 class DriverSigns:
     """The drivers known to follow the kernel's sign.
 
-    ``file`` keeps them; None, or one that cannot be written: they are known in this run. ``keep`` false: what
-    is in the file is known, and nothing is written.
+    They are saved in ``file``. If it is None or cannot be written, they are known during this run only. If
+    ``keep`` is false, the file is read but not written.
     """
 
     def __init__(self, file: Path | None = None, *, keep: bool = True) -> None:
         self._file = file if keep else None
         self._known = dict.fromkeys(_load(file))
-        """In the order in which they were met: the oldest makes room."""
+        """Oldest first: the oldest is dropped to make room."""
 
     def follows_abi(self, driver: str) -> bool:
-        """Return whether this driver ever gave a discharge as negative."""
+        """Return whether this driver ever reported a discharge as negative."""
         return driver[:_LONGEST_KEY] in self._known
 
     def learn(self, driver: str, sign: float) -> None:
         """Note the sign of one discharge (-1 or 1; 0: none was seen), and save a new driver.
 
-        Once is enough. A driver with the kernel's sign gives a positive one too, where its status lags behind
-        the cable.
+        One negative sign is enough. A driver with the kernel's sign may also report a positive current while
+        "Discharging", because its status lags behind the cable.
         """
         if sign >= 0 or self.follows_abi(driver):
             return
@@ -54,13 +54,13 @@ class DriverSigns:
         try:
             unfinished.write_text(json.dumps(list(self._known)))
             unfinished.replace(self._file)
-        except OSError:  # no room, no permission: it is known in this run
+        except OSError:  # no space or no permission: the driver is known during this run only
             with contextlib.suppress(OSError):
                 unfinished.unlink()
 
 
 def _load(file: Path | None) -> list[str]:
-    """The drivers in the file; empty where it is missing or not readable as such."""
+    """Return the drivers in the file; empty if it is missing or malformed."""
     if file is None:
         return []
     try:

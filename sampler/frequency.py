@@ -10,15 +10,15 @@ from typing import Final
 from sampler.sysfs import read_attribute, read_text, read_whole
 
 _CURRENT: Final = ("scaling_cur_freq", "cpuinfo_cur_freq")
-"""kHz. The second asks the hardware, only for root, and stands in where the governor tells none. Not
-cpuinfo_avg_freq: it passes the CPU's maximum (recorded: 3184097 of at most 2400000)."""
+"""kHz. The second is read from the hardware, by root only; it is used if the first has no value. Not
+cpuinfo_avg_freq: it exceeds the CPU's maximum (recorded: 3184097 where 2400000 is the maximum)."""
 
 _POLICY: Final = re.compile(r"policy\d+")
 _CPU: Final = re.compile(r"cpu\d+")
 _KILOHERTZ: Final = re.compile(r"[0-9]{1,9}")
 _CPUINFO_MHZ: Final = re.compile(rb"^cpu MHz[ \t]*:[ \t]*([0-9]{1,6}(?:\.[0-9]{1,9})?)[ \t]*$", re.MULTILINE)
 _HIGHEST: Final = 20_000.0
-"""MHz: twice the highest clock any CPU has reached."""
+"""MHz: about twice the highest clock that any CPU has reached."""
 
 
 class FrequencySensor:
@@ -29,9 +29,9 @@ class FrequencySensor:
         self._cpuinfo = f"{procfs}/cpuinfo"
 
     def read(self) -> float | None:
-        """Return MHz, None where the machine does not tell it (often a virtual machine). Never raises."""
-        # cpuinfo is the last: the kernel writes some 1.5 KB for every core of an x86 CPU to make it, and has
-        # waited 10 ms for a fresh value.
+        """Return MHz, None if the machine does not report it (often a virtual machine). Never raises."""
+        # cpuinfo is last because it is expensive: the kernel formats some 1.5 KB for every core of an x86
+        # CPU, and may wait 10 ms for a fresh value.
         for source in (self._of_policies, self._of_cores, self._of_cpuinfo):
             if (megahertz := mean(source())) is not None:
                 return megahertz
@@ -57,7 +57,7 @@ class FrequencySensor:
 
 
 def mean(weighted: Iterable[tuple[float, int]]) -> float | None:
-    """Return the mean of (value, weight) pairs, None where there is nothing to weigh."""
+    """Return the mean of (value, weight) pairs, None if the weights sum to 0."""
     total, weights = 0.0, 0
     for value, weight in weighted:
         total += value * weight
@@ -74,20 +74,20 @@ def parse_frequency(text: str | None) -> float | None:
 
 
 def count_cpus(text: str) -> int:
-    """Return how many CPUs `affected_cpus` lists: numbers with spaces between, only those online."""
+    """Return how many CPUs `affected_cpus` lists: numbers separated by spaces, online CPUs only."""
     return sum(cpu.isdecimal() for cpu in text.split())
 
 
 def parse_cpuinfo(content: bytes) -> list[float]:
-    """Return MHz for each `cpu MHz` line (x86 has one a core, ARM none)."""
+    """Return MHz for each `cpu MHz` line (x86 has one for each core, ARM has none)."""
     frequencies = [float(text) for text in _CPUINFO_MHZ.findall(content)]
     return [megahertz for megahertz in frequencies if 0 < megahertz <= _HIGHEST]
 
 
 def _online_cpus(directory: str) -> int:
-    """Return how many CPUs of a policy are online, 1 where it does not say.
+    """Return how many CPUs of a policy are online, 1 if that cannot be read.
 
-    Of a cluster that is offline the list is there and empty, and some drivers still tell a frequency.
+    The list of an offline cluster is empty, but some drivers still report a frequency for it.
     """
     affected = read_text(f"{directory}/affected_cpus")
     return 1 if affected is None else count_cpus(affected)

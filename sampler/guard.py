@@ -1,7 +1,7 @@
 """A bug in one sensor, or in a library it uses, costs only that sensor's field.
 
-Sensors return None for what they find, so nothing is caught here in a program that is right. What is, is
-logged as the bug that it is, and the sample goes on without the field.
+Sensors return None for anything the machine cannot report, so an exception here is always a bug. It is
+logged as one, and the sample is sent without the field.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Guard:
         self._warn = RateLimited(_LOG, _LOG_EVERY)
 
     def call(self, work: Callable[[], Any]) -> Any:
-        """Return what ``work`` returns. Raises nothing but UserError."""
+        """Return what ``work`` returns. Raises only UserError."""
         try:
             return work()
         except UserError:
             raise
-        except Exception as error:  # noqa: BLE001 the one place that may: see above
+        except Exception as error:  # noqa: BLE001 the only place that may: see the module's docstring
             self._warn.warning(f"{self._field} is not available: this is a bug: {described(error)}")
             return self._nothing
 

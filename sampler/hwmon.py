@@ -1,7 +1,7 @@
 """Power monitors among the chips of class/hwmon (Documentation/hwmon/sysfs-interface.rst).
 
-A UPS HAT has an INA219 or INA226 between battery and board: then it is the battery. An INA3221 watches three
-rails of a board: that is a source, no battery.
+A UPS HAT has an INA219 or INA226 between its battery and the board, so the chip is read as the battery. An
+INA3221 measures three rails of a board, so it is a source and not a battery.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ RAIL_CHIP: Final = "ina3221"
 
 _HWMON: Final = re.compile(r"hwmon[0-9]{1,6}")
 _INPUTS: Final = ("in1_input", "curr1_input", "power1_input")
-"""mV, mA, µW. in0 of an INA219 is the shunt, in1 the bus. Power has no sign."""
+"""mV, mA, µW. On an INA219, in0 is the shunt and in1 is the bus. Power has no sign."""
 _RAILS: Final = (1, 2, 3)
 _INPUT_LABEL: Final = re.compile(r"(^|[^a-z])v?in($|[^a-z])")
 """VDD_IN, POM_5V_IN, VIN, 5V-IN"""
 _LOOK_EVERY: Final = 60.0
-"""s between two looks for a chip that is not there"""
+"""s between two searches for a chip that was not found"""
 
 
 class NoSuchChip(UserError):
-    """The chip named by the user is missing or not unique; the text lists the chips there are."""
+    """The chip named by the user is missing or not unique; the text lists the existing chips."""
 
 
 class Chip(NamedTuple):
-    """One chip: its directory's name (``hwmon3``; it may change at each boot) and its own (``ina219``)."""
+    """One chip: its directory's name (``hwmon3``, which may change at each boot) and its own (``ina219``)."""
 
     directory: str
     name: str
@@ -52,7 +52,7 @@ class Hwmon:
         self.root = sysfs / "class" / "hwmon"
 
     def chips(self) -> list[Chip]:
-        """Return the chips that tell their name."""
+        """Return the chips that have a readable name."""
         try:
             directories = [entry.name for entry in self.root.iterdir() if _HWMON.fullmatch(entry.name)]
         except OSError:
@@ -61,20 +61,20 @@ class Hwmon:
         return sorted(named, key=lambda chip: int(chip.directory.removeprefix("hwmon")))
 
     def monitors(self) -> list[Chip]:
-        """Return the chips that tell a voltage and a current."""
+        """Return the chips that report a voltage and a current."""
         return [chip for chip in self.chips() if len(self.read(chip, _INPUTS[:2])) == 2]
 
     def is_there(self, chip: Chip) -> bool:
-        """Return whether that number still belongs to that chip."""
+        """Return whether the chip's directory still belongs to that chip."""
         return self._name(chip.directory) == chip.name
 
     def one(self, wanted: str) -> Chip:
-        """Return the one chip of that name, or in that directory. Raises NoSuchChip for none and for two."""
+        """Return the one chip with that name or directory. Raises NoSuchChip if there is not exactly one."""
         there = self.chips()
         found = [chip for chip in there if wanted in chip]
         if len(found) == 1:
             return found[0]
-        listed = ", ".join(map(str, found or there)) or "there is none at all"
+        listed = ", ".join(map(str, found or there)) or "there are none"
         how_many = f"{len(found)} chips" if found else "no chip"
         raise NoSuchChip(f"{how_many} {wanted!r} in {self.root}: {listed}")
 
@@ -89,10 +89,10 @@ class Hwmon:
 
 
 class HwmonBattery:
-    """The battery behind an INA219 or its kin: voltage, current and power, no percent and no status.
+    """A battery measured by an INA219 or similar chip: voltage, current and power, no percent, no status.
 
-    ``wanted`` is a chip's name or directory; None: the only INA219 or INA226, if there is just one.
-    ``reverse``: this board counts a discharge as positive. Raises NoSuchChip, at construction only.
+    ``wanted`` is a chip's name or directory; None means the only INA219 or INA226, if there is exactly one.
+    ``reverse``: this board reports a discharge as positive. Raises NoSuchChip, at construction only.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class HwmonBattery:
         self._chip = self._hwmon.one(wanted) if wanted else None
 
     def read(self) -> Battery | None:
-        """Return the reading, None where there is no such chip now. Never raises."""
+        """Return the reading, None if the chip is not there now. Never raises."""
         if self._chip is not None and not self._hwmon.is_there(self._chip):
             self._chip, self._look_due = None, float("-inf")
         if self._chip is None and self._monotonic() >= self._look_due:
@@ -121,7 +121,7 @@ class HwmonBattery:
         return parse_monitor(self._chip.name, self._hwmon.read(self._chip, _INPUTS), self._sign)
 
     def explain(self) -> list[str]:
-        """Return a line that says why no chip was chosen; nothing where one was."""
+        """Return a line that says why no chip was chosen; an empty list if one was."""
         if self._look() is not None:
             return []
         there = self._hwmon.chips()
@@ -141,28 +141,28 @@ class HwmonBattery:
 
 
 def parse_monitor(name: str, given: Mapping[str, str], sign: float = 1.0) -> Battery:
-    """Return what a power monitor says, by the rules of a pack; ``sign`` -1 inverts its current. Pure."""
+    """Return a power monitor's reading, by the rules of a pack; ``sign`` -1 inverts its current. Pure."""
     volts, amps, watts = (number(given.get(attribute)) for attribute in _INPUTS)
     supply = Supply(
         voltage_now=None if volts is None else volts / 1e3,
         current_now=None if amps is None else amps * sign / 1e3 + 0.0,
-        # The chip multiplies without the sign: which way power goes, only a current that is not 0 tells.
+        # The chip reports power without a sign; only a current other than 0 shows its direction.
         power_now=None
         if watts is None or amps is None or (watts and not amps)
         else abs(watts) / 1e6 * (-1 if amps * sign < 0 else 1),
         given=given,
         refused=any(number(text) is None for text in given.values()),
     )
-    pack = parse_pack(name, supply, follows_abi=True)  # the sign is the user's to set
+    pack = parse_pack(name, supply, follows_abi=True)  # the user sets the sign
     method = "power1_input" if pack.method == "power_now" else pack.method
     return pack._replace(method=method).as_battery()
 
 
 class RailSource:
-    """The reading of an INA3221's rail that feeds the board: its only rail, or the one labelled as input."""
+    """The INA3221 rail that feeds the board: the chip's only rail, or the one labelled as the input."""
 
     def __init__(self, sysfs: Path, wanted: str = RAIL_CHIP) -> None:
-        """``wanted`` is the chip's name or directory, ``:2`` behind it its second rail. Raises NoSuchChip."""
+        """``wanted`` is the chip's name or directory; a suffix ``:2`` means rail 2. Raises NoSuchChip."""
         name, _, rail = wanted.partition(":")
         self._hwmon = Hwmon(sysfs)
         self._chip = self._hwmon.one(name)
@@ -172,11 +172,11 @@ class RailSource:
         chosen = choose_rail(rails, rail if ":" in wanted else None)
         if chosen is None:
             choices = ", ".join(f"{name}:{n} ({label})" for n, label in rails.items())
-            raise NoSuchChip(f"which rail of {self._chip}? {choices or 'it tells of none'}")
+            raise NoSuchChip(f"which rail of {self._chip}? {choices or 'it reports no current'}")
         self._rail = chosen
 
     def read(self) -> PowerSource | None:
-        """Return the rail's reading, None where there is none. Never raises."""
+        """Return the rail's reading, None if it cannot be read. Never raises."""
         if not self._hwmon.is_there(self._chip):
             return None
         given = self._hwmon.read(self._chip, (f"in{self._rail}_input", f"curr{self._rail}_input"))
@@ -185,7 +185,7 @@ class RailSource:
         )
         if battery.power is None:
             return None
-        # A board draws: a negative current is a shunt that is wired the other way round.
+        # A board only draws power: a negative current means that the shunt is wired the other way round.
         return PowerSource(
             f"{self._chip.name}:{self._rail}",
             abs(battery.power),
@@ -195,9 +195,9 @@ class RailSource:
 
 
 def choose_rail(rails: Mapping[str, str], wanted: str | None) -> str | None:
-    """Return the number of the rail that feeds the board, of ``rails`` (number: label). Pure.
+    """Return the number of the rail in ``rails`` (number: label) that feeds the board. Pure.
 
-    It is the one that was asked for, or the only one, or the only one that its label calls the input.
+    It is the wanted rail, else the only rail labelled as an input, else the only rail. None if none of these.
     """
     if wanted is not None:
         return wanted if wanted in rails else None

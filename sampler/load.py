@@ -16,7 +16,7 @@ class LoadSensor:
         self._loadavg = f"{procfs}/loadavg"
 
     def read(self) -> Load:
-        """Return the three averages, each None where it is missing."""
+        """Return the three averages, or three times None if they cannot be read."""
         return parse_load(read_attribute(self._loadavg) or "")
 
 

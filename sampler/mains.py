@@ -14,10 +14,10 @@ class MainsSensor:
     def __init__(self, sysfs: Path) -> None:
         self._root = sysfs / "class" / "power_supply"
         self._sources: dict[str, bool] = {}
-        """By name: whether it feeds the machine. A supply's type never changes while it is there."""
+        """For each supply: whether it feeds the machine. A supply's type never changes while it exists."""
 
     def read(self) -> bool | None:
-        """Return whether any source is online, None where no source says. Never raises."""
+        """Return whether any source is online, None if no source reports it. Never raises."""
         try:
             names = [entry.name for entry in self._root.iterdir()]
         except OSError:
@@ -36,5 +36,5 @@ class MainsSensor:
         kind = read_attribute(f"{self._root}/{name}/type")
         if kind is None:
             return None
-        # A pad that charges a mouse feeds no machine.
+        # A pad that charges a mouse does not feed the machine.
         return kind.startswith(SOURCES) and read_attribute(f"{self._root}/{name}/scope") != "Device"

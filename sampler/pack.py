@@ -1,7 +1,7 @@
-"""What a battery's record says of it at one instant. Pure.
+"""The state of a battery at one instant, from its power supply record. Pure.
 
-Where drivers stray from the kernel's document, the machine that showed it is named, and recorded under
-tests/data/power_supply. docs/battery.md tells a user the same rules.
+Where drivers deviate from the kernel's document, the machine that showed it is named, and its recording is in
+tests/data/power_supply. docs/battery.md explains the same rules to users.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ class Pack(NamedTuple):
     energy: Level | None = None
     """Wh"""
     doubt: str | None = None
-    """Why voltage, current and power were left out, in words; None where every readable value was
-    believed."""
+    """Why voltage, current and power were left out, in words; None if every readable value was believed."""
     pct_doubt: str | None = None
     """The same for the percent alone."""
     rate_doubt: str | None = None
@@ -45,22 +44,22 @@ class Pack(NamedTuple):
     """The driver's raw values, where some were refused."""
     health: Health | None = None
     level: float | None = None
-    """What is in it, in the unit of ``health``"""
+    """The energy or charge in the pack, in the unit of ``health``"""
     candidates: tuple[Candidate, ...] = ()
-    """All ways to find the power, the most trusted first."""
+    """All powers that the record yields, the most trusted first."""
     of_design: bool = False
-    """The driver's percent is one of the design."""
+    """The driver's percentage is relative to the design capacity."""
     empty_bay: bool = False
-    """All its numbers are 0 and its capacity is 0: there is no pack, unless it gave numbers before."""
+    """All numbers are 0, the capacity too: the bay is empty, unless the pack gave numbers before."""
 
     @property
     def tells_nothing(self) -> bool:
-        """No number could be read, or was believed."""
+        """Whether no number could be read and believed."""
         return all(value is None for value in (self.voltage, self.current, self.power, self.pct))
 
     @property
     def silent(self) -> bool:
-        """No number could be read and none was refused, so the bay may be empty."""
+        """Whether no number could be read and none was refused, so that the bay may be empty."""
         return self.empty_bay or (self.tells_nothing and not self.doubts)
 
     @property
@@ -69,12 +68,12 @@ class Pack(NamedTuple):
         return [doubt for doubt in (self.doubt, self.pct_doubt, self.rate_doubt) if doubt]
 
     def with_power(self, candidate: Candidate) -> Pack:
-        """Return the pack with another of its powers, and the current that belongs to it."""
+        """Return the pack with another of its powers and the matching current."""
         current = candidate.power / self.voltage if self.voltage else None
         return self._replace(power=candidate.power, current=current, method=candidate.method)
 
     def without_rate(self, doubt: str, given: Mapping[str, str]) -> Pack:
-        """Return the pack without power and current; ``given``: what the driver gave."""
+        """Return the pack without power and current; ``given`` are the driver's raw values."""
         return self._replace(
             power=None, current=None, method=None, candidates=(), rate_doubt=doubt, raw=as_given(given)
         )
@@ -111,9 +110,9 @@ class Pack(NamedTuple):
         )
 
 
-_MOST_CYCLES: Final = 65_535  # a register that is not filled says this (gta04-bq27000-uncalibrated)
+_MOST_CYCLES: Final = 65_535  # the value of an unset register (gta04-bq27000-uncalibrated)
 _LONGEST_RAW: Final = 100
-"""Characters of an attribute that are kept: a number has 20 at most, a status 12."""
+"""Characters of an attribute that are kept: a number has at most 20, a status at most 12."""
 
 
 def parse_pack(
@@ -124,17 +123,17 @@ def parse_pack(
     inverted: bool = False,
     of_design: bool = False,
 ) -> Pack:
-    """Return what a battery's record says; what is missing, unreadable or absurd is None.
+    """Return the pack that a record describes; missing, unreadable or absurd values are None.
 
-    What earlier readings told of it: ``follows_abi``, this driver has shown that its sign is the kernel's,
-    and is believed while charging too; ``inverted``, it gave its newest discharge as positive; ``of_design``,
-    its percent is one of the design.
+    The keywords come from earlier readings. ``follows_abi``: this driver has shown the kernel's sign, so its
+    sign is believed while charging too. ``inverted``: its newest discharge was positive. ``of_design``: its
+    percentage is relative to the design capacity.
     """
     given = supply.given
     supply = _without_derived_energy(supply)
     empty_bay = _is_empty_bay(supply)
     if empty_bay or _timed_out(supply):
-        silence = "all its readings are 0: no answer of the gauge"
+        silence = "all its readings are 0: the gauge does not answer"
         return Pack(
             *(name, supply.status, None, None, None, None),
             doubt=silence,
@@ -165,19 +164,19 @@ def parse_pack(
 
 
 class Content(NamedTuple):
-    """What is in a pack, for its change over time."""
+    """How much is in a pack, to measure its change over time."""
 
     unit: str
     """Ah or Wh"""
     level: float
     watt_hours: float
-    """Of one unit, now"""
+    """Wh in one unit, now"""
 
 
 def parse_content(supply: Supply, voltage: float | None, unit: str | None) -> Content | None:
-    """Return what is in the pack, None where its gauge does not tell.
+    """Return how much is in the pack, None if its gauge does not report it.
 
-    It is in ``unit`` where the gauge counts in that, else in the other one of Ah and Wh.
+    It is in ``unit`` if the gauge uses that, else in the other of Ah and Wh.
     """
     contents = {
         "Wh": Content("Wh", energy, 1.0) if (energy := parse_level(supply, "Wh")) is not None else None,
@@ -189,7 +188,7 @@ def parse_content(supply: Supply, voltage: float | None, unit: str | None) -> Co
 
 
 def parse_level(supply: Supply, unit: str | None) -> float | None:
-    """Return what is in the pack in ``unit``, Ah or Wh; None where the driver uses another unit."""
+    """Return how much is in the pack in ``unit``, Ah or Wh; None if the driver uses the other unit."""
     if unit is None:
         return None
     supply = _without_derived_energy(supply)
@@ -198,7 +197,7 @@ def parse_level(supply: Supply, unit: str | None) -> float | None:
 
 
 def counter(supply: Supply, unit: str | None) -> str | None:
-    """Return the attribute that tells what is in the pack, in ``unit`` if possible; None without one."""
+    """Return the attribute that holds the pack's level, in ``unit`` if possible; None if there is none."""
     supply = _without_derived_energy(supply)
     names = [f"{_QUANTITIES[name]}_{kind}" for name in _units(unit) for kind in ("now", "avg")]
     return next((name for name in names if getattr(supply, name) is not None), None)
@@ -212,12 +211,12 @@ def _units(preferred: str | None) -> list[str]:
 
 
 def as_given(given: Mapping[str, str]) -> dict[str, str]:
-    """Return what the driver gave, each text cut to a length that a sample can hold."""
+    """Return the driver's raw values, each cut to a length that a sample can hold."""
     return {name: text[:_LONGEST_RAW] for name, text in given.items()}
 
 
 def parse_health(supply: Supply) -> Health | None:
-    """Return how worn a pack is, None where the driver does not tell. Ah and Wh are never mixed."""
+    """Return how worn a pack is, None if the driver does not report it. Ah and Wh are never mixed."""
     supply = _without_derived_energy(supply)
     cycles = supply.cycle_count
     told = int(cycles) if cycles is not None and 0 < cycles < _MOST_CYCLES else None  # 0: "not available"
@@ -240,9 +239,9 @@ def _content(value: float | None) -> float | None:
 
 
 def _without_derived_energy(supply: Supply) -> Supply:
-    """The record, less an energy that the kernel made up.
+    """Return the record without an energy that the kernel made up.
 
-    uConsole's CM4 kernels make energy_now from the percent and a pack of 8 Wh, whatever pack is in it.
+    The uConsole's CM4 kernels compute energy_now from the percentage and 8 Wh, whatever the pack's capacity.
     """
     capacity, now = supply.capacity, supply.energy_now
     if capacity is None or now is None or supply.energy_full != 8.0:
@@ -254,16 +253,16 @@ def _without_derived_energy(supply: Supply) -> Supply:
 
 
 def _timed_out(supply: Supply) -> bool:
-    """A gauge that does not answer gives only zeros, even as its percent: that is not an empty pack."""
+    """Whether the gauge did not answer: then all its values, even its percentage, read 0."""
     capacity = supply.capacity
     fill = (capacity,) if capacity is not None else (supply.charge, supply.energy)
     return is_nought(supply.voltage, supply.current, supply.power) and not any(fill)
 
 
 def _is_empty_bay(supply: Supply) -> bool:
-    """An empty bay may still say `present` 1, with 0 for all else (t480-phantom-second-pack).
+    """Whether the bay is empty: it may still report `present` 1, and else 0 (t480-phantom-second-pack).
 
-    A gauge that counts nothing (no level, and none that fits in) and says 0 does not answer, or is empty.
+    A gauge that reports no level and no full capacity gives no evidence of that: see _timed_out.
     """
     counted = (supply.charge, supply.energy, supply.charge_full, supply.energy_full)
     measured = (supply.voltage, supply.current, supply.power, supply.capacity)

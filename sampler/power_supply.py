@@ -1,4 +1,4 @@
-"""Reading one power supply of the kernel: which of its attribute files, and in which order."""
+"""Reading one power supply of the kernel: which attribute files are read, and in which order."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _WEAR: Final = tuple((name,) for name in ("charge_full_design", "energy_full_des
 
 
 def read_supply(directory: Path, *, forced: bool) -> Supply:
-    """Return the attributes that tell whether this is a battery, then its measurements.
+    """Return the attributes that show whether this is a battery, and its measurements if it may be one.
 
-    Stops where the answer is no: the gauge of a mouse answers over its radio, and an adapter's `online`
-    runs firmware. Levels are read only where the percent needs them.
+    The rest of a supply that is not a battery is not read: a mouse's gauge answers over its radio, and an
+    adapter's `online` runs firmware. Levels are read only if the percentage needs them.
     """
     supply = _read(directory, _IDENTITY, NOTHING)
     if refusal(supply, forced=forced):
@@ -36,32 +36,32 @@ def read_supply(directory: Path, *, forced: bool) -> Supply:
     supply = _read(directory, measured, supply)
     if supply.capacity is None or supply.capacity == 0:
         return read_levels(directory, supply)
-    if supply.capacity > MOST_PERCENT:  # of the design, perhaps
+    if supply.capacity > MOST_PERCENT:  # it may be relative to the design capacity
         return read_wear(directory, read_levels(directory, supply))
     return supply
 
 
 def read_levels(directory: Path, supply: Supply) -> Supply:
-    """Return the record with what is in the pack and what fits in."""
+    """Return the record with the pack's level and its full capacity added."""
     if supply.has_levels:
         return supply
     return _read(directory, _LEVELS, supply)._replace(has_levels=True)
 
 
 def read_level(directory: Path, supply: Supply, name: str) -> Supply:
-    """Return the record with the pack's charge from the attribute ``name``."""
+    """Return the record with the pack's level added, from the attribute ``name``."""
     return supply if supply.has_levels else _read(directory, ((name,),), supply)
 
 
 def read_wear(directory: Path, supply: Supply) -> Supply:
-    """Return the record with how worn the pack is."""
+    """Return the record with the attributes of the pack's wear added."""
     return _read(directory, _WEAR, supply)
 
 
 def has_numbers(directory: Path) -> bool:
-    """Return whether the driver offers numbers at all, readable or not.
+    """Return whether the driver has any numeric attribute, readable or not.
 
-    The charger chip bq24190 calls itself a battery, with a status, and measures nothing.
+    The charger chip bq24190 calls itself a battery and has a status, but measures nothing.
     """
     try:
         return any(entry.name in NUMERIC for entry in directory.iterdir())
@@ -70,7 +70,7 @@ def has_numbers(directory: Path) -> bool:
 
 
 def read_driver(directory: Path) -> str:
-    """Return what tells one driver and pack from another: the driver's name, maker and model; "" for none."""
+    """Return what identifies a driver and pack: the driver's name, maker and model; "" if all are missing."""
     try:
         driver = (directory / "device" / "driver").readlink().name
     except OSError:
@@ -87,5 +87,5 @@ def _read(directory: Path, quantities: Iterable[tuple[str, ...]], supply: Supply
             if text is not None:
                 given[name] = text
                 if len(preference) > 1 and number(text) is not None:
-                    break  # each file costs the gauge a bus transfer: an average is not read beside a value
+                    break  # each file costs a bus transfer: the average is not read if there is a value
     return supply.having(given)

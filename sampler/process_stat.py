@@ -1,4 +1,4 @@
-"""One line of /proc/PID/stat (proc_pid_stat(5)): all that is wanted of a process is in it."""
+"""One line of /proc/PID/stat (proc_pid_stat(5)), which has all that a sweep needs of a process."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ _MOST: Final = 1 << 63
 
 
 class Stat(NamedTuple):
-    """What is taken of one line. Times are clock ticks."""
+    """The fields that are used. Times are clock ticks."""
 
     pid: int
     start: int
-    """Since boot: (pid, start) is a process's identity, as a pid is used again."""
+    """Since boot. (pid, start) identifies a process, because pids are reused."""
     comm: bytes
-    """The name, any bytes: the kernel cuts it to 15, but not its own threads'."""
+    """The name, any bytes. The kernel cuts it to 15 bytes, except for its own threads."""
     zombie: bool
     """It has ended and waits to be reaped (a zombie)."""
     parent: int
@@ -22,7 +22,7 @@ class Stat(NamedTuple):
     used: int
     """utime + stime"""
     reaped: int
-    """cutime + cstime: the time of all children that it has waited for, and of their children."""
+    """cutime + cstime: the time of all children that it has waited for, and of those they waited for."""
     threads: int
     rss: int
     """Pages."""
@@ -34,7 +34,7 @@ def parse_stat(line: bytes) -> Stat | None:
     The name in the second field may hold spaces, parentheses and newlines: it ends at the last ``)``.
     """
     opening, closing = line.find(b"("), line.rfind(b")")
-    fields = line[closing + 2 :].split(b" ", 22)  # the thirty behind rss are not wanted
+    fields = line[closing + 2 :].split(b" ", 22)  # the thirty fields after rss are not used
     try:
         stat = Stat(
             pid=int(line[:opening]),
@@ -53,6 +53,6 @@ def parse_stat(line: bytes) -> Stat | None:
 
 
 def _is_sound(stat: Stat) -> bool:
-    """Whether the kernel can have printed all of it: counts of at most 63 bits."""
+    """Return whether the kernel can have printed these values: counts of at most 63 bits."""
     _, start, _, _, parent, used, reaped, _, rss = stat
     return min(start, parent, used, reaped, rss) >= 0 and start < _MOST and 0 < stat.pid < _MOST

@@ -27,11 +27,11 @@ class Processes(NamedTuple):
     top: tuple[Process, ...]
     """The busiest processes, their reaped children included, the busiest first."""
     owned: float | None
-    """CPU use of all processes with their reaped children, percent of one core; None where not known."""
+    """CPU use of all processes and their reaped children, percent of one core; None if unknown."""
 
 
 class ProcessSensor:
-    """The top ``count`` processes by CPU since the read before."""
+    """The top ``count`` processes by CPU use since the previous read."""
 
     def __init__(
         self, procfs: Path, count: int, monotonic: Callable[[], float], boottime: Callable[[], float]
@@ -51,7 +51,7 @@ class ProcessSensor:
     def read(self) -> Processes:
         """Return what was used since the previous read.
 
-        Nothing at the first read, which has nothing to count from, and where ``count`` is 0.
+        The result is empty at the first read, and always if ``count`` is 0.
         """
         if self._count == 0:
             return Processes((), None)
@@ -77,7 +77,7 @@ class ProcessSensor:
         self._sweep.close()
 
     def _bounded(self, used: list[Use], ticks: float) -> list[Use]:
-        """Return ``used``, limited to what the cores can have given; ``ticks``: of one core."""
+        """Return ``used``, limited to what the cores can have provided; ``ticks`` is for one core."""
         within = bounded(used, int(ticks * self._cores))
         if within != used:  # cores may have come online since they were counted
             self._cores = count_cores(self._procfs)
@@ -85,9 +85,9 @@ class ProcessSensor:
         return within
 
     def _choose(self, used: list[Use]) -> list[Use]:
-        """Return the top: by CPU, then by memory; processes that did not run fill it up.
+        """Return the top: by CPU, then by memory; processes that did not run fill the remaining places.
 
-        One of which it is not known what it used has no place in this order.
+        A process whose use is unknown is left out.
         """
         active = [use for use in used if use.own is not None and _together(use)]
         if len(active) < self._count:
@@ -120,7 +120,7 @@ def _together(use: Use) -> int:
 
 
 def _owned(used: list[Use], ticks: float) -> float | None:
-    """Return the use of all of them, percent of one core; None where one of them is not known."""
+    """Return the use of all of them, percent of one core; None if one of them is unknown."""
     if any(use.own is None or use.children is None for use in used):
         return None
     return sum(map(_together, used)) / ticks * 100.0
@@ -132,16 +132,13 @@ def count_cores(procfs: Path) -> int:
 
 
 def memory_share(pages: int, memory: int | None) -> float | None:
-    """Return the percent of ``memory`` (bytes) that ``pages`` are, None where it is not known. Pure.
-
-    More than all of it is no reading.
-    """
+    """Return ``pages`` in percent of ``memory`` (bytes), None if unknown or above 100. Pure."""
     if memory is None or pages * _PAGE > memory:
         return None
     return round(pages * _PAGE / memory * 100.0, 3)
 
 
 def read_memory_total(procfs: Path) -> int | None:
-    """Return the bytes of RAM; None where they are hidden (subset=pid, proc(5)) or 0."""
+    """Return the bytes of RAM; None if they are hidden (subset=pid, proc(5)) or 0."""
     told = _MEMORY_TOTAL.search(read_whole(f"{procfs}/meminfo"))
     return int(told[1]) * 1024 or None if told else None

@@ -1,4 +1,4 @@
-"""Who a process is: its whole name, what it belongs to and its user. Read once, when it is first listed."""
+"""A process's full name, the app it belongs to and its user. Read once, when the process is first listed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sampler.process_stat import Stat
 from sampler.sysfs import PAGE, read_start
 
 _COMM_LENGTH: Final = 15
-"""The kernel cuts a process's name to so many bytes (TASK_COMM_LEN less the zero)."""
+"""The kernel cuts a process's name to this many bytes (TASK_COMM_LEN less the terminating zero)."""
 _NAME_LENGTH: Final = 255
 _MOST_KNOWN: Final = 1024
-"""Processes that are remembered, the newest"""
+"""The number of processes remembered: the newest ones"""
 _MOST_USERS: Final = 256
 _ASK_AGAIN: Final = 60.0
-"""s after which a uid without a name is looked up again: a directory service may come late at boot."""
+"""s after which a uid without a name is looked up again: a directory service may start late at boot."""
 
 
 class Program(NamedTuple):
@@ -29,7 +29,7 @@ class Program(NamedTuple):
     app: str | None
     """What it belongs to: see ``sampler.cgroup``."""
     user: str | None
-    """The name of the effective user, or its number where it has no name."""
+    """The name of the effective user, or the uid if it has no name."""
 
 
 class Programs:
@@ -48,10 +48,10 @@ class Programs:
     def of(self, stat: Stat, *, is_settled: bool) -> Program:
         """Return the program of a process. Never raises.
 
-        ``is_settled``: it is remembered. One that was just born may not be in its control group yet: a
-        desktop moves an app there after its start.
+        The result is remembered if ``is_settled``. A new process may not be in its control group yet: a
+        desktop moves an app there after starting it.
         """
-        key = stat.pid, stat.start, stat.comm  # exec gives it another name
+        key = stat.pid, stat.start, stat.comm  # exec changes the name
         program = self._known.get(key)
         if program is None:
             directory = f"{self._procfs}/{stat.pid}"
@@ -79,7 +79,7 @@ class Users:
     def owner(self, path: str) -> str | None:
         """Return the owner of ``path``; None where it does not exist."""
         try:
-            # The directory has the effective uid, also of a process that is not dumpable (proc_pid(5)).
+            # The directory belongs to the effective uid, even if the process is not dumpable (proc_pid(5)).
             uid = os.stat(path).st_uid  # noqa: PTH116 a Path costs more than the call
         except OSError:
             return None
@@ -94,7 +94,7 @@ class Users:
 
 
 def name_in_passwd(uid: int) -> str | None:
-    """Return the user's name, None where it has none (getpwuid(3))."""
+    """Return the user's name, None if it has none (getpwuid(3))."""
     try:
         return pwd.getpwuid(uid).pw_name or None
     except (KeyError, OSError):
@@ -102,8 +102,8 @@ def name_in_passwd(uid: int) -> str | None:
 
 
 def _name(comm: bytes, directory: str) -> str:
-    """The name, whole where the kernel cut it."""
-    if len(comm) == _COMM_LENGTH:  # a kernel thread's is longer, and whole
+    """Return the name; if the kernel cut it, the full name."""
+    if len(comm) == _COMM_LENGTH:  # a kernel thread's name may be longer, but is never cut
         comm = whole_name(comm, read_start(f"{directory}/cmdline", PAGE) or b"", _executable(directory))
     return comm.decode(errors="replace")[:_NAME_LENGTH]
 
@@ -111,16 +111,16 @@ def _name(comm: bytes, directory: str) -> str:
 def _executable(directory: str) -> bytes:
     try:
         return os.readlink(f"{directory}/exe".encode()).removesuffix(b" (deleted)")  # noqa: PTH115
-    except OSError:  # of another user's process
+    except OSError:  # the process belongs to another user
         return b""
 
 
 def whole_name(name: bytes, command_line: bytes, executable: bytes = b"") -> bytes:
-    """Return the name that the kernel cut to ``name``, from /proc/PID/cmdline or exe; else ``name``.
+    """Return the full name that the kernel cut to ``name``, from /proc/PID/cmdline or exe; else ``name``.
 
-    A program may have written one text with spaces over its arguments, as Chromium does: the name is before
-    the first space then, unless it has spaces of its own. A script is the first or second argument of its
-    interpreter: its first line has one option at most (execve(2)). Pure.
+    A program may overwrite its arguments with one text that has spaces, as Chromium does. The name then ends
+    at the first space, unless the name itself has spaces. A script is the first or second argument of its
+    interpreter, because a ``#!`` line passes at most one option (execve(2)). Pure.
     """
     program, _, rest = command_line.partition(b"\0")
     first_word = program.partition(b" ")[0]

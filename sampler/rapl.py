@@ -14,8 +14,8 @@ from telemetry.errors import UserError
 from telemetry.sample import PowerSource
 
 _PACKAGE: Final = re.compile(r"intel-rapl:[0-9]{1,4}")
-"""A package or the whole platform (psys); AMD's too. Not intel-rapl-mmio: the same package again. Not
-intel-rapl:0:0: a part of it."""
+"""A package or the whole platform (psys), also on AMD. intel-rapl-mmio is left out, as it counts the same
+package again; so is intel-rapl:0:0, a part of the package."""
 _COUNTER: Final = re.compile(r"[0-9]{1,19}")
 
 
@@ -32,7 +32,7 @@ class _Reading(NamedTuple):
 class RaplSource:
     """What the CPU packages draw: a lower bound for the machine, without screen, radios and drives.
 
-    Where the platform has a counter (psys) that one is taken. Raises NoRapl, at construction only.
+    If the platform has a counter (psys), only that one is used. Raises NoRapl, at construction only.
     """
 
     def __init__(self, sysfs: Path, clock: Clock) -> None:
@@ -57,7 +57,7 @@ class RaplSource:
         self._before: dict[Path, _Reading] = {}
 
     def read(self) -> PowerSource | None:
-        """Return the mean power since the previous read, None where it is not known. Never raises."""
+        """Return the mean power since the previous read, None if unknown. Never raises."""
         total: float | None = 0.0
         for zone in self._zones:
             power = self._power(zone)
@@ -72,16 +72,17 @@ class RaplSource:
         if energy is None:
             return None
         now = self._before[zone] = _Reading(energy, self._clock.now())
-        # What the counter gained in a sleep was not drawn while awake.
+        # What the counter gained during a sleep was not drawn while awake.
         if before is None or now.at.asleep_since(before.at) >= 1.0:
             return None
         return mean_power(energy - before.energy, most, now.at.awake_since(before.at))
 
 
 def mean_power(difference: int, most: int | None, seconds: float) -> float | None:
-    """Return W from the difference of two counts in µJ, which is negative if it wrapped at ``most``. Pure.
+    """Return W from the difference of two counts in µJ, which is negative after a wrap at ``most``. Pure.
 
-    A counter may wrap more than once unseen (at 262 kJ and 50 W each 87 minutes): then this is too little.
+    If the counter wraps more than once between two reads, the result is too low. At 50 W, a counter of 262 kJ
+    wraps every 87 minutes.
     """
     if difference < 0:
         if most is None or difference + most < 0:
@@ -94,13 +95,13 @@ def mean_power(difference: int, most: int | None, seconds: float) -> float | Non
 
 
 def _may_read(path: Path) -> bool:
-    """Whether it can be opened. os.access() would ignore the process's capabilities."""
+    """Return whether the file can be opened. os.access() would ignore the process's capabilities."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
     except PermissionError:
         return False
     except OSError:
-        return True  # it is an error of the moment, and each reading has its own
+        return True  # the error may be temporary; each reading handles its own
     return True
 
 

@@ -1,7 +1,7 @@
 """The electrical readings of one pack at one instant: voltage, current, power and their direction. Pure.
 
-Where drivers stray from the kernel's document, the machine that showed it is named, and recorded under
-tests/data/power_supply. docs/battery.md tells a user the same rules.
+Where drivers deviate from the kernel's document, the machine that showed it is named, and its recording is in
+tests/data/power_supply. docs/battery.md explains the same rules to users.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from sampler.supply import Supply
 PRODUCT: Final = "voltage*current"
 """The method of a power that was computed here, by multiplication."""
 
-# Wider than any machine, narrower than the registers of a gauge that is not calibrated (65.535 V and
-# 11.7 A of gta04-bq27000-uncalibrated) or firmware's nonsense (upower's list: 0xFFFF, over 300 W).
+# These ranges include every machine, but not the registers of an uncalibrated gauge (65.535 V and 11.7 A of
+# gta04-bq27000-uncalibrated) or nonsense from firmware (upower's list: 0xFFFF, over 300 W).
 _VOLTAGE_RANGE: Final = (1.0, 100.0)
 MOST_WATTS: Final = 500.0
 _POWER_RANGE: Final = (-MOST_WATTS, MOST_WATTS)
-_CURRENT_RANGE: Final = (-500.0, 500.0)  # what the widest power is at the lowest voltage
+_CURRENT_RANGE: Final = (-500.0, 500.0)  # the highest power at the lowest voltage
 
 DIRECTION: Final = {"Discharging": -1.0, "Charging": 1.0}
-"""The ABI: current_now is negative for a discharging battery. ACPI gives no sign (dell-charge-discharging),
-Android's gauges the opposite one (retroid-flip2-charging), axp20x changed in 2022: status is asked first."""
+"""By the ABI, current_now is negative for a discharging battery. But ACPI gives no sign
+(dell-charge-discharging), Android's gauges give the opposite sign (retroid-flip2-charging), and axp20x
+changed its sign in 2022. So the status takes precedence."""
 
 _FARTHEST: Final = 3.0
-"""The power is not believed where it differs from voltage × current by this factor or more."""
+"""The power is not believed if it differs from voltage × current by more than this factor."""
 _TOKEN_WATTS: Final = 0.05
 _TOKEN_AMPERES: Final = 0.005
-"""A smaller rate counts as rest in either direction (toshiba-unknown-full: 1 mA): 1.2 Wh a day at most."""
+"""A smaller rate in either direction counts as rest (toshiba-unknown-full: 1 mA): at most 1.2 Wh a day."""
 
 
 class Candidate(NamedTuple):
@@ -47,7 +48,7 @@ class Rate(NamedTuple):
     current: float | None = None
     """A"""
     candidates: tuple[Candidate, ...] = ()
-    """The ways to find the power, the most trusted first."""
+    """The powers that the record yields, the most trusted first."""
     absurd: str | None = None
     """Why none of it was believed, in words."""
     doubt: str | None = None
@@ -55,21 +56,21 @@ class Rate(NamedTuple):
 
 
 def parse_rate(supply: Supply, *, follows_abi: bool = False, inverted: bool = False) -> Rate:
-    """Return what the record says of voltage, current and power.
+    """Return the record's voltage, current and power.
 
-    ``follows_abi``: this driver has shown that its sign is the kernel's, and is believed while charging too.
-    ``inverted``: it gave its newest discharge as positive.
+    ``follows_abi``: this driver has shown the kernel's sign, so its sign is believed while charging too.
+    ``inverted``: its newest discharge was positive.
     """
     voltage, current, power = supply.voltage, supply.current, supply.power
     if absurd := _absurd(voltage, current, power):
-        # They come from one conversation with one gauge: where one is nonsense the others are no better.
+        # They come from one exchange with one gauge: if one is nonsense, the others cannot be trusted.
         return Rate(absurd=absurd)
     candidates = _candidates(supply)
     doubt = None
     if power and candidates and candidates[0].method == PRODUCT:
         doubt = f"power {power:g} W is not voltage × current ({candidates[0].power:g} W)"
     if not current and candidates and candidates[0].power:
-        current = None  # no current beside a power that is there: it is made of the power
+        current = None  # there is a power, so the current is computed from it
 
     sign = _sign(supply.status, [current, power], follows_abi=follows_abi, inverted=inverted)
     if sign is None:
@@ -87,7 +88,7 @@ def parse_rate(supply: Supply, *, follows_abi: bool = False, inverted: bool = Fa
 
 
 def discharge_sign(supply: Supply) -> float:
-    """Return the driver's sign of a discharge: -1 as in the kernel's ABI; 0: this is not a discharge."""
+    """Return the driver's sign of a discharge: -1 as in the kernel's ABI, 1, or 0 if not discharging."""
     if supply.status != "Discharging":
         return 0.0
     flows = [value for value in (supply.current, supply.power) if value]
@@ -95,7 +96,7 @@ def discharge_sign(supply: Supply) -> float:
 
 
 def in_power_range(power: float) -> bool:
-    """Whether a machine can draw or take so many watts."""
+    """Return whether a machine can draw or take this many watts."""
     return abs(power) <= MOST_WATTS
 
 
@@ -113,11 +114,11 @@ def _absurd(voltage: float | None, current: float | None, power: float | None) -
 
 
 def _candidates(supply: Supply) -> list[Candidate]:
-    """The driver's power and voltage × current, the trusted one first; both unsigned.
+    """Return the driver's power and voltage × current, the more trusted one first; both unsigned.
 
-    Power is the product by definition: where they are too far apart, the product is believed
-    (odin3-power-now-68w). A nought is believed only where the other is one too: uConsole kernels gave
-    power_now 0 whatever flowed (ak-rex/ClockworkPi-linux#8), bq27000 power_avg 0.
+    Power is the product by definition, so if they are too far apart, the product is believed
+    (odin3-power-now-68w). A 0 is believed only if the other is 0 too: uConsole kernels reported power_now 0
+    whatever the current (ak-rex/ClockworkPi-linux#8), and bq27000 reported power_avg 0.
     """
     voltage, current, power = supply.voltage, supply.current, supply.power
     product = None if voltage is None or current is None else voltage * abs(current)
@@ -136,21 +137,21 @@ def _candidates(supply: Supply) -> list[Candidate]:
 def _sign(
     status: str | None, flows: Iterable[float | None], *, follows_abi: bool, inverted: bool
 ) -> float | None:
-    """The sign of current and power; None where neither the status nor the driver tells."""
+    """Return the sign of current and power; None if neither the status nor the driver shows it."""
     negative = any(flow < 0 for flow in flows if flow is not None)
     if status == "Charging" and follows_abi:
-        # A charger too weak for the load: the driver says Charging, and its current what really happens.
+        # With a charger too weak for the load, the status is Charging but the current shows the discharge.
         return -1.0 if negative else 1.0
     if status in DIRECTION:
         return DIRECTION[status]
     if negative:
         return -1.0
-    # Full, Not charging, Unknown or none: a rate left over from before (surface-go3-full-6w), or a discharge.
+    # Full, Not charging, Unknown or no status: an outdated rate (surface-go3-full-6w), or a discharge.
     return 1.0 if follows_abi and not inverted else None
 
 
 def _is_rest(current: float | None, candidates: list[Candidate], *, inverted: bool) -> bool:
-    """Whether a rate is too small to have a direction; with an inverted driver every rate has one."""
+    """Return whether a rate is too small to have a direction; an inverted driver's rate always has one."""
     rate = candidates[0].power if candidates else current or 0.0
     limit = _TOKEN_WATTS if candidates else _TOKEN_AMPERES
     return rate == 0 or (rate < limit and not inverted)

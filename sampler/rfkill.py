@@ -21,7 +21,7 @@ class RadioSensor:
         self._root = sysfs / "class" / "rfkill"
 
     def read(self) -> dict[str, bool] | None:
-        """Return for each type whether any radio of it is on; None without radios. Never raises."""
+        """Return whether any radio is on, by type; None if there are no radios. Never raises."""
         try:
             switches = sorted(entry.name for entry in self._root.iterdir() if _SWITCH.fullmatch(entry.name))
         except OSError:
@@ -38,7 +38,7 @@ class RadioSensor:
         state = _STATE.get(self._attribute(switch, "state") or "")
         if state is not None:
             return state
-        blocked = [self._attribute(switch, name) for name in ("soft", "hard")]  # where `state` is gone
+        blocked = [self._attribute(switch, name) for name in ("soft", "hard")]  # kernels without `state`
         return blocked == ["0", "0"] if {"0", "1"} >= {*blocked} else None
 
     def _attribute(self, switch: str, name: str) -> str | None:

@@ -1,7 +1,7 @@
-"""From sensors to samples: the table of sensors, and what makes a sample of their readings.
+"""The table of sensors, and the sampler that makes samples from their readings.
 
 A new sensor is one module and one line in ``SENSORS``: the key is the field of ``telemetry.sample.Sample``
-that it fills. What takes two sensors to know is joined in ``with_unowned``.
+that it fills. The one value that needs two sensors is computed in ``with_unowned``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from telemetry.sample import Cpu, Sample
 
 
 class Settings(NamedTuple):
-    """What the sensors are made with."""
+    """The settings of all sensors."""
 
     sysfs: Path
     procfs: Path
@@ -40,13 +40,13 @@ class Settings(NamedTuple):
     """s between samples"""
     power: Choice = Choice()
     reverse_current: bool = False
-    """A power monitor counts a discharge as positive."""
+    """The power monitor reports a discharge as positive."""
     signs: DriverSigns | None = None
-    """What is known of battery drivers; None: nothing."""
+    """What is known about battery drivers; None: nothing."""
 
 
 class Sensor(Protocol):
-    """Reads one field of a sample. Raises nothing for what it finds: what is not available is None."""
+    """Reads one field of a sample. Does not raise whatever it finds: what is not available is None."""
 
     def read(self) -> object: ...
 
@@ -83,7 +83,7 @@ def _throttling(settings: Settings, clock: Clock) -> Sensor | None:
 
 SENSORS: Final[Mapping[str, Callable[[Settings, Clock], Sensor | None]]] = {
     "load": lambda settings, clock: LoadSensor(settings.procfs),
-    # One directly behind the other, so that both speak of the same time.
+    # These two are read one after the other, so that both cover the same time.
     "cpu": lambda settings, clock: CpuSensor(settings.sysfs, settings.procfs, clock.monotonic),
     "processes": lambda settings, clock: ProcessSensor(
         settings.procfs, settings.top_procs, clock.monotonic, clock.boottime
@@ -96,8 +96,8 @@ SENSORS: Final[Mapping[str, Callable[[Settings, Clock], Sensor | None]]] = {
     "battery": _battery,
     "source": _source,
 }
-"""In the order in which they are read: the slow ones last, which have the time of the others to answer. None:
-this machine has nothing for it."""
+"""In reading order. The slow ones are last, so that they can answer while the others are read. A result of
+None means that this machine has no such sensor."""
 
 
 NOTHING: Final[Mapping[str, object]] = {
@@ -106,15 +106,15 @@ NOTHING: Final[Mapping[str, object]] = {
     "load": (None, None, None),
     "processes": Processes((), None),
 }
-"""What the fields that every sample has hold where their sensors fail; the others are None then."""
+"""The values of mandatory fields whose sensor fails; other fields are None."""
 
 
 class Sampler:
-    """One run: takes samples with seq 1, 2, 3 …, each over the time since the one before it."""
+    """One run: takes samples with seq 1, 2, 3 …; each covers the time since the previous one."""
 
     def __init__(self, sensors: Mapping[str, Sensor], clock: Clock, host: str, boot_id: str) -> None:
         """Read every sensor once, so that the first sample covers a whole interval."""
-        self.run = os.urandom(8).hex()  # the module secrets brings OpenSSL with it: 4 MB
+        self.run = os.urandom(8).hex()  # the module secrets would load OpenSSL: 4 MB
         self._sensors = sensors
         self._slow = {field: it for field, it in sensors.items() if isinstance(it, Background)}
         self._guards = {field: Guard(field, NOTHING.get(field)) for field in (*sensors, *NOTHING)}
@@ -127,7 +127,7 @@ class Sampler:
         self._read()
 
     def sample(self) -> Sample:
-        """Return the sample of the time since the one before it."""
+        """Return the sample of the time since the previous one."""
         now = self._clock.now()
         readings = self._read()
         self._seq += 1
@@ -153,7 +153,7 @@ class Sampler:
 
 
 def with_unowned(readings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a sample: the CPU with the share of it that no process accounts for."""
+    """Return the fields of a sample: ``cpu`` has the share that no process accounts for added."""
     cpu: Cpu = readings["cpu"]
     processes: Processes = readings["processes"]
     unowned = unowned_share(cpu, processes.owned)
@@ -161,11 +161,11 @@ def with_unowned(readings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_sensors(settings: Settings, clock: Clock) -> dict[str, Sensor]:
-    """Return the sensors by the field that each fills. Raises UserError where one asked for is not there."""
+    """Return the sensors by the field they fill. Raises UserError if a requested one does not exist."""
     made = {field: Guard(field).call(partial(make, settings, clock)) for field, make in SENSORS.items()}
     return {field: sensor for field, sensor in made.items() if sensor is not None}
 
 
 def read_boot_id(procfs: Path) -> str:
-    """Return the kernel's boot id, ``unknown`` where it does not tell."""
+    """Return the kernel's boot id, ``unknown`` if it cannot be read."""
     return read_attribute(f"{procfs}/sys/kernel/random/boot_id") or "unknown"

@@ -1,4 +1,4 @@
-"""The rate at which a counter falls or rises, from readings that lie at least a minute apart."""
+"""The rate at which a counter falls or rises, from readings at least a minute apart."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 from sampler.clock import Moment
 
 SHORTEST: Final = 60.0
-"""s awake that a slope spans at least: over less, the counter's steps (10 mWh, or a whole percent) show."""
+"""The least s awake that a slope spans: over less, the counter's steps (10 mWh, or a whole percent) show."""
 _WINDOW: Final = 300.0
-"""s that it spans at most where the counter goes on: it is a rate of now. One interval, if that is longer."""
+"""The most s that it spans while the counter moves, so that the rate is current; at least one interval."""
 _OLDEST: Final = 1800.0
-"""s that a counter with steps of a percent may take from one to the next; three intervals, if longer."""
+"""The most s between two steps of a counter with steps of one percent; at least three intervals."""
 _MANY_POINTS: Final = 10
-"""Beside so many, one that is no whole step is an error of a ninth at most."""
+"""With this many points, a first step that is not whole causes an error of at most a ninth."""
 _MOST_POINTS: Final = 512
 
 
@@ -24,33 +24,33 @@ class _Point(NamedTuple):
 
 
 class Slope:
-    """The slope of one counter. Begins anew where readings before and after would not make one slope.
+    """The slope of one counter. It restarts when readings before and after do not belong to one slope.
 
-    ``interval``: s between two readings, where all goes well.
+    ``interval``: the usual s between two readings.
     """
 
     def __init__(self, interval: float) -> None:
         self._window = max(_WINDOW, interval)
         self._oldest = max(_OLDEST, 3 * interval)
-        # One reading may be missed. After two in a row nobody knows what was between.
+        # One reading may be missed. After two in a row, what happened in between is unknown.
         self._longest_gap = max(_WINDOW, 2 * interval) + SHORTEST
         self._points: deque[_Point] = deque(maxlen=_MOST_POINTS)
-        """The first reading, and then those at which the counter had moved."""
+        """The first reading, and then the readings at which the counter had moved."""
         self._first_is_a_step = False
-        """Whether the counter had just moved at the first point; at a first reading nobody knows."""
+        """Whether the counter had just moved at the first point; for the first reading this is unknown."""
         self._stood = False
-        """Whether the counter ever stood from one reading to the next: then its steps are coarse."""
+        """Whether the counter ever kept its value between two readings, which means coarse steps."""
         self._regime: object = None
         self._last: Moment | None = None
 
     def per_hour(
         self, now: Moment, level: float, *, regime: object, direction: float = 0.0, most: float
     ) -> float | None:
-        """Take a reading; return the slope in units of ``level`` an hour, None while it is not known.
+        """Take a reading; return the slope in units of ``level`` per hour, None while unknown.
 
-        ``regime`` is what must not change under a slope (the status, the unit). A counter that moves against
-        ``direction`` (-1, 1; 0: either way), or faster than ``most`` an hour, begins anew; so does one after
-        a sleep, which nobody watched.
+        ``regime`` is what must not change during a slope (the status, the unit). The slope also restarts if
+        the counter moves against ``direction`` (-1, 1; 0: either way) or faster than ``most`` per hour, and
+        after a sleep, which was not observed.
         """
         points = self._points
         if (
@@ -86,8 +86,9 @@ class Slope:
 
     def _now(self, awake: float) -> float | None:
         points = self._points
-        # A first reading lies somewhere between two steps. Where they are coarse, that makes the first one
-        # look fast: then it is not counted from, unless so many have followed that it makes little of them.
+        # The first reading lies somewhere between two steps. If steps are coarse, the first step then looks
+        # too fast, so the slope starts at the next point, unless the slope has so many points that the error
+        # is small.
         start = 0 if self._first_is_a_step or not self._stood or len(points) > _MANY_POINTS else 1
         steps = len(points) - 1 - start
         if steps < 1:
@@ -95,7 +96,7 @@ class Slope:
         span = points[-1].awake - points[start].awake
         if span < SHORTEST:
             return None
-        # From step to step, and no longer: the part of a step that has not shown yet is unknown. One that is
-        # overdue is known to be slower.
+        # The span ends at the last step, because progress towards the next one is unknown. If the next step
+        # is overdue, the rate is lower, so the span grows.
         span = max(span, awake - points[start].awake - span / steps)
         return (points[-1].level - points[start].level) / span * 3600

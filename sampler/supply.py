@@ -1,8 +1,8 @@
-"""What one power supply of the kernel says: a record, parsed once, and whether it is a battery. Pure.
+"""The record of one power supply of the kernel, parsed once, and whether it is a battery. Pure.
 
-Files and units are those of the kernel's Documentation/ABI/testing/sysfs-class-power; where drivers stray
-from it, the machine that showed it is named, and recorded under tests/data/power_supply. docs/battery.md
-tells a user the same rules.
+Files and units are those of the kernel's Documentation/ABI/testing/sysfs-class-power. Where drivers deviate
+from it, the machine that showed it is named, and its recording is in tests/data/power_supply. docs/battery.md
+explains the same rules to users.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SCALES: Final[Mapping[str, float]] = {
     **dict.fromkeys(("present", "capacity", "cycle_count"), 1.0),
     **dict.fromkeys(_MILLIONTHS, 1e6),
 }
-"""The attributes that hold a number, and how many of the kernel's units make one of the record's."""
+"""The numeric attributes, and how many of the kernel's units make one unit of the record."""
 NUMERIC: Final = SCALES.keys() - {"present"}
-"""Attributes of what a battery measures: a supply without any of them measures nothing."""
+"""The attributes that a battery measures: a supply without any of them measures nothing."""
 _TEXTS: Final = frozenset({"type", "scope", "online", "usb_type", "status"})
 
 
@@ -62,11 +62,11 @@ class Supply(NamedTuple):
     given: Mapping[str, str] = MappingProxyType({})
     """The texts of all attributes that were read, as the driver gave them."""
     refused: bool = False
-    """A text stands where a number should, or in the status what no terminal should see."""
+    """A numeric attribute holds other text, or the status has characters that are not printable."""
     has_levels: bool = False
-    """What is in the pack and what fits in was looked for."""
+    """Whether the level and full capacity were read or tried."""
 
-    # Each quantity in the order of preference. Only PMU_battery of the iBook has nothing but averages.
+    # Each property prefers the present value. Only the iBook's PMU_battery has nothing but averages.
 
     @property
     def voltage(self) -> float | None:
@@ -94,7 +94,7 @@ class Supply(NamedTuple):
         return self.energy_avg if self.energy_now is None else self.energy_now
 
     def having(self, given: Mapping[str, str]) -> Supply:
-        """Return the record with these attributes added, each parsed here and nowhere else."""
+        """Return the record with these attributes added. All attributes are parsed here."""
         fields: dict[str, Any] = {}
         refused = self.refused
         for name, text in given.items():
@@ -110,24 +110,24 @@ class Supply(NamedTuple):
 
 
 NOTHING: Final = Supply()
-"""Before anything was read."""
+"""The record before anything was read."""
 
 SOURCES: Final = ("Mains", "USB", "Wireless")
-"""Types of what feeds the machine (USB_PD and the like too): their current is input, its sign another."""
+"""Types that feed the machine (prefixes: USB_PD etc. too). Their current is an input, with another sign."""
 
 
 def refusal(supply: Supply, *, forced: bool) -> str | None:
-    """Say why a supply of this type, scope and presence is no battery of this machine; None where it may be.
+    """Return why type, scope or presence exclude this supply as the machine's battery; None if they do not.
 
-    A forced supply is taken at its user's word, of any type that is not a source.
+    A forced supply may have any type that is not a source: the user has said that it is the battery.
     """
     kind = supply.type
-    # lime2: an empty bay with `present` 0 still says 100 % and good health.
+    # lime2: an empty bay with `present` 0 still reports 100 % and good health.
     if supply.present == 0:
-        return "present is 0: there is no pack in it"
+        return "present is 0: the bay is empty"
     if forced:
-        return f"type is {kind!r}: a source, no battery" if (kind or "").startswith(SOURCES) else None
-    # A headset at 3 % "Discharging" is no reason to think that the desktop is (desktop-logitech-g935).
+        return f"type is {kind!r}: a source, not a battery" if (kind or "").startswith(SOURCES) else None
+    # A headset that is "Discharging" at 3 % says nothing about the desktop (desktop-logitech-g935).
     if supply.scope == "Device":
         return "scope is Device: the battery of a peripheral"
     if kind not in {"Battery", "Unknown"}:
@@ -136,9 +136,9 @@ def refusal(supply: Supply, *, forced: bool) -> str | None:
 
 
 def no_gauge(supply: Supply) -> str | None:
-    """Say why a supply of type Unknown is no battery; None where it is one, or is of another type.
+    """Return why a supply of type Unknown is not a battery; None if it is one or has another type.
 
-    The iBook's PMU_battery_0 says Unknown, and so do some chargers.
+    The type of the iBook's PMU_battery_0 is Unknown, and so is that of some chargers.
     """
     if supply.type != "Unknown":
         return None

@@ -1,4 +1,4 @@
-"""Reading one file of /sys or /proc, whatever it does."""
+"""Reading one file of /sys or /proc, with every error handled."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ import re
 from typing import Final
 
 PAGE: Final = 4096
-"""No attribute is longer: the kernel prints each into one page."""
+"""The longest attribute: the kernel prints each into one page."""
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _LONGEST: Final = 8 << 20
-"""Bytes of a file of /proc: cpuinfo of 4,096 cores takes 6 MB."""
+"""The longest file of /proc, bytes: cpuinfo of 4,096 cores takes 6 MB."""
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,40}")
-"""The kernel prints integers; 40 digits is far past any of them and far inside a float."""
+"""The kernel prints integers; 40 digits are far more than any of them has, and fit easily in a float."""
 
 
 def read_attribute(path: str) -> str | None:
-    """Return the text of an attribute file without the white space around it, None where there is none.
-
-    None is all that ``read_text`` cannot read, and an empty text.
-    """
+    """Return an attribute file's text, stripped of white space. None if it is empty or cannot be read."""
     return read_text(path) or None
 
 
 def read_text(path: str) -> str | None:
-    """Return the text of an attribute file without the white space around it; it may be empty.
+    """Return the text of an attribute file, stripped of white space; it may be empty.
 
-    None is all of: no such file, a directory in its place, ENODEV, EIO, EAGAIN or EINVAL from the driver
-    (HP Pavilion, bq27xxx after a resume), a text that is not UTF-8 or longer than a page.
+    None stands for: no such file, a directory in its place, ENODEV, EIO, EAGAIN or EINVAL from the driver
+    (HP Pavilion, bq27xxx after a resume), and a text that is not UTF-8 or longer than a page.
     """
     content = read_start(path, PAGE + 1)
     try:
@@ -38,9 +35,9 @@ def read_text(path: str) -> str | None:
 
 
 def read_start(path: str, most: int) -> bytes | None:
-    """Return at most ``most`` bytes of a file, in one read; None where it cannot be read.
+    """Return at most ``most`` bytes of a file, in one read; None if it cannot be read.
 
-    Never blocks on a FIFO: a tree of recorded files is as good as the kernel's.
+    Never blocks, even on a FIFO: the path may lie in a tree of recorded files.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -53,17 +50,17 @@ def read_start(path: str, most: int) -> bytes | None:
 
 
 def number(text: str | None) -> float | None:
-    """Return the number that the kernel printed, None for any other text and for none."""
+    """Return the number that the kernel printed, None for other text or None."""
     return float(text) + 0.0 if text and _NUMBER.fullmatch(text) else None  # + 0.0: no negative zero
 
 
 def read_number(path: str) -> float | None:
-    """Return the number in an attribute file, None where there is none."""
+    """Return the number in an attribute file, None if there is none."""
     return number(read_attribute(path))
 
 
 def read_whole(path: str) -> bytes:
-    """Return a file of /proc, which may be long; nothing where it cannot be read, or is past any that is."""
+    """Return a whole file of /proc, which may be long; b"" if it cannot be read or exceeds 8 MiB."""
     content = bytearray()
     try:
         descriptor = os.open(path, _FLAGS)

@@ -14,24 +14,24 @@ _PREFERENCE: Final = tuple(
         r"cpu[-_]thermal",  # Raspberry Pi, Allwinner, Amlogic, ...
         r"bcm2835_thermal",  # Raspberry Pi before 5.x
         r"x86_pkg_temp",  # Intel: the whole package
-        r"cpu.*",  # cpu0-thermal, cpu-0-0-usr, cpuss: one of several, near enough
-        r"(big|little|bigcore|littlecore|cluster)\d*[-_].*",  # clusters that have a zone each
+        r"cpu.*",  # cpu0-thermal, cpu-0-0-usr, cpuss: one of several zones, close enough
+        r"(big|little|bigcore|littlecore|cluster)\d*[-_].*",  # each cluster has its own zone
         r"soc.*|package[-_]thermal",  # Rockchip and others: the die that the CPU is on
         r"TCPU|B0D4",  # Intel DPTF, where x86_pkg_temp is not built
-        r"acpitz",  # anywhere on the board, and some firmware never changes it: last
+        r"acpitz",  # last: it may be anywhere on the board, and some firmware never updates it
     )
 )
-"""Types of zones that tell the CPU's temperature, best first. Another type (battery, iwlwifi_1, gpu) never
-does, and its number is the maker's order of probing: zones are never chosen by number."""
+"""Types of zones with the CPU's temperature, best first. Other types (battery, iwlwifi_1, gpu) are not used.
+Zones are never chosen by number, because the number is only the order of probing."""
 
 _ZONE: Final = re.compile(r"thermal_zone(\d+)")
 _MILLIDEGREES: Final = re.compile(r"-?[0-9]{1,9}")
 _RANGE: Final = (-100.0, 250.0)
-"""°C. The kernel's "no reading" is -274 °C; some firmware says 0 K."""
+"""°C. The kernel's value for "no reading" is -274 °C; some firmware reports 0 K."""
 
 
 class TemperatureSensor:
-    """The zone of the CPU: found at the first read, kept, and looked for anew when it is gone."""
+    """The CPU's zone: chosen at the first read, kept, and chosen again when it disappears."""
 
     def __init__(self, sysfs: Path) -> None:
         self._root = sysfs / "class" / "thermal"
@@ -39,11 +39,11 @@ class TemperatureSensor:
         """Zone and its type."""
 
     def read(self) -> float | None:
-        """Return the temperature in °C, None where there is none to read. Never raises."""
-        # The type is read each time: a zone's number may belong to another after a driver is loaded again.
+        """Return the temperature in °C, None if it cannot be read. Never raises."""
+        # The type is read each time: after a driver is reloaded, the number may belong to another zone.
         kind = None if self._chosen is None else self._attribute(self._chosen[0], "type")
-        # A zone that is there and gives an error now (EAGAIN while suspended) is kept: another zone's
-        # temperature would show as a jump.
+        # A zone that exists but returns an error now (EAGAIN while suspended) is kept: switching to another
+        # zone would show as a jump.
         if self._chosen is not None and kind is None and (self._root / self._chosen[0]).is_dir():
             return None
         if self._chosen is None or kind != self._chosen[1]:
@@ -78,7 +78,7 @@ class TemperatureSensor:
 
 
 def parse_temperature(text: str | None) -> float | None:
-    """Return °C from the text of `temp` (millidegrees, below zero too), None where it is no reading."""
+    """Return °C from the text of `temp` (millidegrees, may be negative), None if it is not a reading."""
     if text is None or not _MILLIDEGREES.fullmatch(text):
         return None
     celsius = int(text) / 1000

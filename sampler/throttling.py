@@ -1,4 +1,4 @@
-"""What holds a Raspberry Pi's CPU back: undervoltage, heat, its frequency cap."""
+"""What throttles a Raspberry Pi's CPU: undervoltage, heat, a frequency cap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sampler.vcgencmd import REASONS, Ask, parse_throttled
 _CHIP: Final = "rpi_volt"
 _ALARM: Final = "in0_lcrit_alarm"
 _ASK_EVERY: Final = 60.0
-"""s between two runs of vcgencmd: the alarm costs microseconds, they milliseconds."""
+"""s between two runs of vcgencmd: a run costs milliseconds, the alarm only microseconds."""
 
 
 class _Firmware:
@@ -25,7 +25,7 @@ class _Firmware:
 
 
 class ThrottlingSensor:
-    """The undervoltage alarm of hwmon's rpi_volt; with ``ask`` the rest too, as of the last minute."""
+    """The undervoltage alarm of hwmon's rpi_volt; with ``ask``, also the other reasons, once a minute."""
 
     def __init__(self, sysfs: Path, clock: Callable[[], float], ask: Ask | None = None) -> None:
         self._hwmon = Hwmon(sysfs)
@@ -34,11 +34,11 @@ class ThrottlingSensor:
 
     @property
     def tells(self) -> bool:
-        """Whether this machine has any of it."""
+        """Whether this machine has the alarm or the firmware."""
         return self._chip is not None or self._firmware is not None
 
     def read(self) -> tuple[str, ...] | None:
-        """Return what holds now, () for nothing, None where the machine does not tell. Never raises."""
+        """Return what throttles now, () for nothing, None if the machine does not report it. Never raises."""
         alarm = self._hwmon.read(self._chip, (_ALARM,)).get(_ALARM) if self._chip else None
         asked = self._firmware.read() if self._firmware else None
         if alarm not in {"0", "1"} and asked is None:

@@ -1,4 +1,4 @@
-"""Clock ticks of /proc: how much a counter can gain in an interval, and which gain is no reading."""
+"""Clock ticks of /proc: how much a counter can gain in an interval, and which gains are not believed."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 _JITTER_SHARE: Final = 1.5
 _JITTER_TICKS: Final = 2
-"""Counter and clock are not read at the same instant, and a busy machine may hold the reader up in between:
-up to half more than was possible, and two ticks, is a reading at the limit."""
+"""Counter and clock are not read at the same instant, and a busy machine may delay the reader in between. So
+a gain of up to 1.5 times the possible ticks, plus two, is taken as the most that was possible."""
 
 
 def advanced(gain: int) -> int | None:
-    """Return the ticks of ``gain``; None where the counter stepped back: it began anew or is damaged."""
+    """Return ``gain`` in ticks, at least 0; None if the counter stepped back: it restarted or is damaged."""
     return max(gain, 0) if gain >= -_JITTER_TICKS else None
 
 
 def believed(gain: int | None, most: int) -> int | None:
-    """Return the ticks of ``gain``, at most ``most``, what the cores had; None where it is no reading.
+    """Return ``gain``, limited to ``most``, the ticks that the cores had; None if it is not believed.
 
-    A kernel bug or a damaged line makes a gain that no CPU time is behind.
+    A kernel bug or a damaged line can show a gain that is larger than the CPU time there was.
     """
     if gain is None or gain > most * _JITTER_SHARE + _JITTER_TICKS:
         return None

@@ -1,6 +1,6 @@
-"""What a Raspberry Pi's firmware tells through its program vcgencmd: the PMIC's rails, and what throttles.
+"""A Raspberry Pi's firmware, asked through its program vcgencmd: the PMIC's rails, and what throttles.
 
-Starting a program costs milliseconds, so it is asked seldom, and never for another /sys than this machine's.
+Starting a program costs milliseconds, so it is run rarely. It is used only with the machine's own /sys.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from telemetry.errors import UserError
 from telemetry.sample import PowerSource
 
 Ask = Callable[[str], str | None]
-"""Asks vcgencmd one thing; the answer is None where it fails."""
+"""Runs vcgencmd with one question; the answer is None if it fails."""
 
 _LONGEST: Final = 2.0
-"""s for an answer; it takes some 10 ms."""
+"""s to wait for an answer, which usually takes some 10 ms."""
 _MAILBOX: Final = Path("/dev/vcio")
 
 REASONS: Final = ("undervoltage", "frequency-capped", "throttled", "soft-temperature-limit")
-"""Bits 0 to 3 of get_throttled: what holds now. 16 to 19 are the same since the boot."""
+"""Bits 0 to 3 of get_throttled: what throttles now. Bits 16 to 19 are the same since boot."""
 
 _THROTTLED: Final = re.compile(r"throttled=0x([0-9a-fA-F]{1,8})")
 _RAIL: Final = re.compile(
@@ -33,29 +33,31 @@ _RAIL: Final = re.compile(
 
 
 class NoFirmware(UserError):
-    """There is no vcgencmd to ask; the text says why."""
+    """vcgencmd cannot be used; the text says why."""
 
 
 def find(sysfs: Path, mailbox: Path = _MAILBOX) -> Ask:
-    """Return a way to ask the firmware. Raises NoFirmware where there is none, or ``sysfs`` is not /sys."""
+    """Return a function that asks the firmware. Raises NoFirmware if it cannot, or ``sysfs`` is not /sys."""
     if sysfs != Path("/sys"):
-        raise NoFirmware(f"vcgencmd tells of this machine, and not of {sysfs}")
+        raise NoFirmware(f"vcgencmd reports on this machine only, not on {sysfs}")
     program = _on_path("vcgencmd")
     if program is None:
-        raise NoFirmware("there is no vcgencmd here: no Raspberry Pi?")
+        raise NoFirmware("vcgencmd was not found: is this a Raspberry Pi?")
     if not mailbox.exists():
-        raise NoFirmware(f"there is no {mailbox} here: no Raspberry Pi, or a unit that may not see devices?")
+        raise NoFirmware(
+            f"there is no {mailbox}: this is not a Raspberry Pi, or the unit may not access devices"
+        )
     return lambda question: ask(program, question)
 
 
 def _on_path(name: str) -> str | None:
-    """The path of a program. Not shutil.which(), which loads three compressors for good."""
+    """Return the path of a program. Not shutil.which(): it would load three compression modules."""
     paths = (f"{directory}/{name}" for directory in os.get_exec_path())
     return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
 def ask(program: str, question: str, longest: float = _LONGEST) -> str | None:
-    """Return what the program says, None where it fails or takes over ``longest`` s (it is killed then)."""
+    """Return the program's output, None if it fails or takes over ``longest`` s (it is then killed)."""
     try:
         done = subprocess.run(
             [program, question],
@@ -77,15 +79,15 @@ class PmicSource:
         self._ask = ask
 
     def read(self) -> PowerSource | None:
-        """Return the sum of the rails, None where they are not told. Never raises."""
+        """Return the sum of the rails, None if they cannot be read. Never raises."""
         return parse_rails(self._ask("pmic_read_adc") or "")
 
 
 def parse_rails(text: str) -> PowerSource | None:
-    """Return the rails' sum from the text of pmic_read_adc. Pure.
+    """Return the rails' sum from the text of pmic_read_adc; None if it is incomplete. Pure.
 
-    EXT5V, the input, has a voltage and no current: it is told, and adds nothing. A rail with one of the two
-    left out would make a part look like the whole: but for those two, all are there or there is no sum.
+    Every rail with a current must have a voltage, because a partial sum would look like the whole. EXT5V, the
+    input, has a voltage but no current: its voltage is reported, and it adds nothing to the sum.
     """
     found: dict[str, dict[str, float]] = {"A": {}, "V": {}}
     for rail, quantity, value in _RAIL.findall(text):

@@ -1,4 +1,4 @@
-"""One pack from one reading to the next: its sign, its slope, its counter against its power, its wear."""
+"""The state of one pack from one reading to the next: sign, slope, power checked by its counter, wear."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ from sampler.witness import Witness
 from telemetry.sample import Health
 
 _LOOK_EVERY: Final = 600.0
-"""s between two looks at what changes in months, and at which counter the pack has."""
+"""s between two reads of the pack's wear, which changes in months, and of which counter it has."""
 _LOOK_AGAIN: Final = 60.0
-"""s after one that found nothing: after a resume a gauge may not answer yet."""
+"""s until the next try if a read found nothing: after a resume, a gauge may not answer yet."""
 
 
 class WatchedPack:
-    """What is remembered of one pack while it is there. ``interval``: s between two readings."""
+    """The state that is kept of one pack while it exists. ``interval``: s between two readings."""
 
     def __init__(self, directory: Path, name: str, signs: DriverSigns, interval: float) -> None:
         self._directory = directory
         self._name = name
         self._signs = signs
-        # Where it is is a part of the key: another tree is another machine.
+        # The path is part of the key: another tree is another machine.
         self._driver = f"{directory.with_name(name)}|{read_driver(directory)}"
         self._slope = Slope(interval)
         self._witness = Witness(interval)
         self._power: float | None = None
-        """W, of the reading before"""
+        """W, from the previous reading"""
         self._told = False
-        """Whether it ever told a number."""
+        """Whether it ever reported a number."""
         self._inverted = False
-        """Whether it gave its newest discharge as positive."""
+        """Whether its newest discharge was positive."""
         self._of_design = False
-        """Whether it was seen to give a percent of the design."""
+        """Whether it was seen to report a percentage of its design capacity."""
         self._health: Health | None = None
         self._look_failed = False
-        """Whether the newest look did not find what the one before it had."""
+        """Whether the newest look did not find the full capacity that earlier looks had found."""
         self._counter: str | None = None
-        """The attribute that tells what is in it."""
+        """The attribute that holds the pack's level."""
         self._energy_full: float | None = None
-        """Wh, by the newest look"""
+        """Wh, from the newest look"""
         self._look_due = float("-inf")
 
     def read_on(self, supply: Supply, now: Moment, *, levels: bool) -> Supply:
-        """Return the record with what is in the pack, and with all of ``levels`` where they are needed."""
+        """Return the record with the pack's level added; with ``levels``, also its full capacity."""
         if now.monotonic >= self._look_due:
             supply = read_wear(self._directory, read_levels(self._directory, supply))
             self._look(supply, now)
@@ -78,7 +78,7 @@ class WatchedPack:
         health = parse_health(supply)
         self._energy_full = supply.energy_full
         forgot = self._health is not None and self._health.full and (health is None or not health.full)
-        # What fits in is not told for a moment after a resume: once is no news of a pack that told it.
+        # After a resume, a pack may not report its full capacity for a moment: missing it once is ignored.
         if not forgot or self._look_failed:
             self._health = health
         self._look_failed = bool(forgot) and not self._look_failed
@@ -88,11 +88,11 @@ class WatchedPack:
 
     @property
     def _unit(self) -> str | None:
-        """Ah or Wh, in which the pack's health is told"""
+        """The unit of the pack's health, Ah or Wh"""
         return self._health.unit if self._health else None
 
     def parse(self, supply: Supply) -> Pack:
-        """Return what the record says, by what is known of this driver and pack."""
+        """Return the pack that the record describes, given what is known about this driver and pack."""
         pack = parse_pack(
             self._name,
             supply,
@@ -108,18 +108,18 @@ class WatchedPack:
         return pack
 
     def carries(self, pack: Pack) -> bool:
-        """Return whether it feeds the machine: by what it says now, or else by what it came to before."""
+        """Return whether it feeds the machine: by its power now, or else by that of the previous reading."""
         power = self._power if pack.power is None else pack.power
         return power is not None and power < 0
 
     def complete(self, pack: Pack, supply: Supply, now: Moment, *, carried: bool) -> Pack:
-        """Return the pack with what earlier readings tell of it.
+        """Return the pack, completed and corrected by what earlier readings showed.
 
-        ``carried``: some pack of the machine was read to carry its load.
+        ``carried``: some pack of the machine was seen to carry its load.
         """
         is_nought = pack.current == 0 if pack.power is None else pack.power == 0
         if pack.status == "Discharging" and is_nought and not carried:
-            pack = pack.without_rate("a rate of exactly 0 while it runs the machine", supply.given)
+            pack = pack.without_rate("a rate of exactly 0 while it powers the machine", supply.given)
         content = None if pack.doubt else parse_content(supply, pack.voltage, self._unit)
         if content is not None and _is_level(content.level, pack):
             self._witness.see(now, content, (pack.status, content.unit), pack.candidates)
@@ -139,19 +139,19 @@ class WatchedPack:
         return not pack.empty_bay and pack.status in DIRECTION and has_numbers(self._directory)
 
     def _with_witness(self, pack: Pack, denied: Sequence[bool], supply: Supply) -> Pack:
-        """The pack with the first of its powers that its counter has not contradicted."""
+        """Return the pack with the first of its powers that its counter has not contradicted."""
         if not denied or not denied[0]:
             return pack
         if all(denied):
-            return pack.without_rate("its power is not what its counter says", supply.given)
+            return pack.without_rate("its power does not match its counter", supply.given)
         candidate = pack.candidates[denied.index(False)]
         return pack.with_power(candidate)._replace(raw=as_given(supply.given))
 
     def _with_slope(self, pack: Pack, content: Content, now: Moment, *, refuted: bool) -> Pack:
-        """The pack with the power that the slope of what is in it tells, where there is no other.
+        """Return the pack with the power computed from the slope of its level, if there is no other power.
 
-        ``refuted``: its counter has contradicted the driver. A status that says Charging may be as wrong: a
-        charger too weak for the load drains the pack.
+        ``refuted``: its counter has contradicted the driver. The status Charging may then be wrong too: with
+        a charger too weak for the load, the pack drains.
         """
         direction = DIRECTION.get(pack.status or "", 0.0)
         rate = self._slope.per_hour(
@@ -169,5 +169,5 @@ class WatchedPack:
 
 
 def _is_level(level: float, pack: Pack) -> bool:
-    """Return whether that can be in the pack: a level of 0 beside a percent is a momentary nought."""
+    """Return whether the level is plausible: 0 while the percentage is not 0 is a momentary false reading."""
     return level > 0 or pack.pct == 0

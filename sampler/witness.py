@@ -1,4 +1,4 @@
-"""Whether a driver's power is true: over minutes it must come to what the pack's counter lost or gained."""
+"""Whether a driver's power is true: over minutes, it must match what the pack's counter lost or gained."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from sampler.pack import Content
 from sampler.rate import MOST_WATTS, Candidate
 
 _SHORTEST: Final = 120.0
-"""s awake over which power is summed up at least."""
+"""The least s awake over which power is summed."""
 _LONGEST: Final = 3600.0
-"""s awake after which a counter that has not moved enough tells nothing; eight intervals, if longer."""
+"""s awake after which a sum is dropped if the counter has not moved enough; at least eight intervals."""
 _STEPS: Final = 4.0
-"""Steps of the counter that it must have moved: then the part of a step that does not show is a quarter."""
+"""Steps that the counter must have moved: the unseen part of a step is then at most a quarter."""
 _STEPS_OF_SIGN: Final = 2.0
-"""The same where power and counter differ in sign: no part of a step makes a fall of a rise."""
+"""The same if power and counter differ in sign: part of a step cannot turn a rise into a fall."""
 _FACTOR: Final = 2.0
 _PARDON: Final = 2
-"""Agreements in a row that clear a power that was once denied: one may be luck."""
+"""Agreements in a row that clear a power that was once denied: one may be chance."""
 
 
 class Witness:
-    """What one pack's counter says of each way to get at its power. ``interval``: s between two readings."""
+    """Checks each of one pack's powers against its counter. ``interval``: s between two readings."""
 
     def __init__(self, interval: float) -> None:
         self._longest = max(_LONGEST, 8 * interval)
@@ -33,20 +33,20 @@ class Witness:
         self._level = 0.0
         self._seconds = 0.0
         self._moved = 0.0
-        """Wh by the counter, since the sum began"""
+        """Wh that the counter has moved since the sum began"""
         self._largest_step = 0.0
         """Wh"""
         self._sums: dict[str, float] = {}
         """Wh by each method"""
         self._denied: dict[str, int] = {}
-        """The methods that were denied, and how often each has agreed since."""
+        """The methods that were denied, and how often each has agreed since then."""
 
     def denies(self, method: str) -> bool:
-        """Return whether the counter has contradicted this way to get at the power."""
+        """Return whether the counter has contradicted the power measured by this method."""
         return method in self._denied
 
     def see(self, now: Moment, content: Content, regime: object, candidates: Iterable[Candidate]) -> None:
-        """Take a reading. ``regime`` is what must not change under a sum (the status, the unit)."""
+        """Take a reading. ``regime`` is what must not change during a sum (the status, the unit)."""
         if regime != self._regime:
             self._denied.clear()
         last, self._last = self._last, now
@@ -68,7 +68,7 @@ class Witness:
         self._moved += step
         self._largest_step = max(self._largest_step, abs(step))
         told = {candidate.method: candidate.power for candidate in candidates}
-        # One that is not told in every reading cannot be summed up.
+        # A power that is missing from a reading cannot be summed.
         self._sums = {
             method: total + told[method] * seconds / 3600
             for method, total in self._sums.items()

@@ -104,7 +104,7 @@ def test_each_doubt_has_a_line(tmp_path: Path) -> None:
 def test_none_looks_at_nothing(tmp_path: Path) -> None:
     pack(tmp_path)
     assert read(tmp_path, "none") is None
-    assert PowerSupplySensor(tmp_path, "none").explain() == ["battery: none is looked for"]
+    assert PowerSupplySensor(tmp_path, "none").explain() == ["battery: not read (--power-supply none)"]
 
 
 def test_a_forced_supply_is_the_only_one(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_forced_supply_that_is_not_there(tmp_path: Path, name: str) -> None:
 
 
 def test_a_forced_supply_of_a_machine_without_any(tmp_path: Path) -> None:
-    with pytest.raises(NoSuchSupply, match="there is none at all"):
+    with pytest.raises(NoSuchSupply, match="there are none"):
         PowerSupplySensor(tmp_path, "BAT0")
 
 
@@ -161,7 +161,7 @@ def test_batteries_come_and_go(tmp_path: Path) -> None:
     first.rename(tmp_path / "pulled")
     assert auto.read() is None
     assert forced.read() is None
-    assert forced.explain() == [f"battery: BAT0 is not there in {tmp_path}/class/power_supply"]
+    assert forced.explain() == [f"battery: there is no BAT0 in {tmp_path}/class/power_supply"]
     (tmp_path / "pulled").rename(first)
     assert forced.read() is not None
     pack(tmp_path, "BAT1", current_now=3000000)

@@ -238,7 +238,7 @@ def test_rails_that_cannot_be_told_apart(tmp_path: Path, name: str) -> None:
 
 def test_a_chip_without_rails(tmp_path: Path) -> None:
     write_chip(tmp_path, 2, "ina3221")
-    with pytest.raises(NoSuchChip, match="it tells of none"):
+    with pytest.raises(NoSuchChip, match="it reports no current"):
         RailSource(tmp_path)
 
 

@@ -222,10 +222,10 @@ def test_the_program_is_really_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert vcgencmd.find(Path("/sys"), tmp_path)("get_throttled") == "throttled=0x50001\n"
     with pytest.raises(NoFirmware, match=str(tmp_path)):  # it tells nothing of another /sys
         vcgencmd.find(tmp_path, tmp_path)
-    with pytest.raises(NoFirmware, match="no /nowhere/vcio here"):
+    with pytest.raises(NoFirmware, match="no /nowhere/vcio"):
         vcgencmd.find(Path("/sys"), Path("/nowhere/vcio"))
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    with pytest.raises(NoFirmware, match="no vcgencmd here"):
+    with pytest.raises(NoFirmware, match="vcgencmd was not found"):
         vcgencmd.find(Path("/sys"), tmp_path)
 
 
