@@ -57,6 +57,7 @@ def target(url: str) -> Target:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")  # as the look-up of the name does
     except ValueError as error:
         raise UsageError(f"--url {printable(url)}: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:

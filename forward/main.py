@@ -10,19 +10,21 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from forward import metrics
 from forward.client import Answer, Client, authorization, target, trust
 from forward.cursor import Cursor
 from forward.delivery import Delivery, Stopped
+from forward.listen import Listener, address, is_loopback
 from forward.loop import Forwarder, Times
 from forward.record import open_to_read
 from forward.samples import Choice, waiting
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, printable, run
+from telemetry.command import ArgumentParser, printable, run, without_surrogates
 from telemetry.database.reader import reading
 from telemetry.errors import UsageError, UserError
 from telemetry.notify import Supervisor
@@ -120,6 +122,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--no-gzip", action="store_true", help="do not compress, for an engine that cannot take it")
     add(
+        "--listen",
+        metavar="ADDRESS:PORT",
+        help="serve the newest sample at /metrics, for Prometheus: 127.0.0.1:9101; needs prometheus-client, "
+        "and does not need --url",
+    )
+    add(
         "--once", action="store_true", help="send what there is now, then end; status 1 where it is not taken"
     )
     add("--status", action="store_true", help="print what was sent and how many samples wait, then end")
@@ -186,18 +194,54 @@ def show_status(options: argparse.Namespace) -> int:
 
 def forward(options: argparse.Namespace, log: logging.Logger) -> int:
     """Forward until SIGTERM, SIGINT or SIGHUP, or once."""
-    if options.url is None:
+    if options.host is not None:
+        options.host = without_surrogates(options.host)
+        if not options.host:
+            raise UsageError("--host is empty")
+    if options.url is None and (options.listen is None or options.once):
         raise UsageError(f"--url is needed: where to post to; see {PROGRAM} --help")
-    if options.host is not None and not options.host:
-        raise UsageError("--host is empty")
+    with StopSignal() as stop, ExitStack() as stack:
+        supervisor = stack.enter_context(closing(Supervisor()))
+        if options.listen is not None:
+            stack.enter_context(_listener(options, log))
+        if options.url is None:
+            _only_listen(stop, supervisor)
+        else:
+            _send(options, log, stop, supervisor)
+        supervisor.stopping()
+    return 0
+
+
+def _listener(options: argparse.Namespace, log: logging.Logger) -> Listener:
+    where = address(options.listen)
+    metrics.prometheus()
+    if not is_loopback(where[0]):
+        log.warning("--listen %s: whoever reaches it reads names of processes", options.listen)
+    path = _database(options)
+
+    def render(accept: str) -> tuple[bytes, str]:
+        with reading(path, SCHEMA, PROGRAM) as connection:
+            found = metrics.read(connection, options.by, options.top)
+        return metrics.rendered(found, accept)
+
+    return Listener(where, render)
+
+
+def _only_listen(stop: StopSignal, supervisor: Supervisor) -> None:
+    supervisor.ready("listening")
+    while not stop.requested:
+        supervisor.alive()
+        stop.wait(min(supervisor.beat, 3600.0))
+
+
+def _send(options: argparse.Namespace, log: logging.Logger, stop: StopSignal, supervisor: Supervisor) -> None:
     where = target(options.url)
     credentials = None if options.auth is None else authorization(options.auth)
     tls = trust(options.ca) if where.is_https else None
     if credentials and not where.is_https and where.host not in ("localhost", "127.0.0.1", "::1"):
         log.warning("credentials go to %s as plain text, since --url is not https", where.host)
     choice = Choice(options.host, options.by, options.top, options.most_names)
-    supervisor = Supervisor()
-    with StopSignal() as stop, closing(supervisor), Cursor(_cursor(options), options.url) as cursor:
+    with Cursor(_cursor(options), options.url) as cursor:
         if cursor.set_aside is not None:
             log.error("the cursor was damaged and is now %s: all is sent again", cursor.set_aside)
 
@@ -254,8 +298,6 @@ def forward(options: argparse.Namespace, log: logging.Logger) -> int:
             except Stopped:
                 if options.once:
                     raise UserError("stopped before everything was sent") from None
-            supervisor.stopping()
-    return 0
 
 
 if __name__ == "__main__":

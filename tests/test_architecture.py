@@ -20,7 +20,7 @@ ALLOWED = {
     "sampler": {"sampler", "telemetry", "psutil"},
     "writer": {"writer", "telemetry", "sqlite3"},
     "query": {"query", "telemetry", "sqlite3", "tabulate", "pyarrow", "matplotlib"},
-    "forward": {"forward", "telemetry", "sqlite3"},
+    "forward": {"forward", "telemetry", "sqlite3", "prometheus_client"},
 }
 """What a room may import beside the standard library (less what the next table keeps to one room)."""
 
@@ -68,7 +68,10 @@ def test_only_the_renderer_knows_tabulate() -> None:
     assert [path.name for _, path in rooms() if "tabulate" in imports(path)] == ["render.py"]
 
 
-@pytest.mark.parametrize(("extra", "only"), [("pyarrow", "parquet.py"), ("matplotlib", "figures.py")])
+@pytest.mark.parametrize(
+    ("extra", "only"),
+    [("pyarrow", "parquet.py"), ("matplotlib", "figures.py"), ("prometheus_client", "metrics.py")],
+)
 def test_only_one_module_knows_an_extra(extra: str, only: str) -> None:
     """Nothing else may need it."""
     assert [path.name for _, path in rooms() if extra in imports(path)] == [only]

@@ -12,6 +12,7 @@ import pytest
 
 import forward.facts
 import forward.main
+import forward.metrics
 import forward.samples
 import query.arguments
 import sampler.main
@@ -60,6 +61,13 @@ def test_the_page_on_fleets_has_every_field_that_is_sent() -> None:
     assert sent <= set(re.findall(r"`(\w+)`", table))
     for kind in forward.facts.KINDS:
         assert f"`telemetry_{kind}`" in table
+
+
+def test_the_page_on_fleets_has_every_metric() -> None:
+    metrics = forward.metrics
+    names = [gauge.name for gauge in metrics.GAUGES] + [metrics.CORE[0]]
+    names += [name for _, name, _ in metrics.PROCESSES] + [f"{name}_total" for _, name, _ in metrics.COUNTERS]
+    assert re.findall(r"^\| `(telemetry_\w+)` \| (?:`\w+` )?\| `", FLEET, re.MULTILINE) == names
 
 
 def test_the_readme_has_every_report() -> None:

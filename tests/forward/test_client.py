@@ -187,6 +187,8 @@ def test_an_address_is_taken_apart(url: str, parts: tuple[bool, str, int | None,
         ("http://localhost/\n", "only ASCII"),
         ("http://localhost/#x", "only ASCII"),
         ("http://[::1/", "Invalid"),
+        ("http://a..b/", "label"),
+        (f"http://{'a' * 70}/", "label"),
         ("", "give a whole one"),
     ],
 )
