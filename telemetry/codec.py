@@ -1,8 +1,8 @@
 """Makes the decoder and the encoder of a record from its declaration.
 
-Both are written as source and compiled once, as ``collections.namedtuple`` does it: this path runs for each
-of some hundred fields of each sample, and a loop over the declaration would take several times as long. A
-value of the expected type and within its bounds passes by a comparison in place; any other goes through
+Both are generated as source and compiled once, like ``collections.namedtuple``: this code runs for each of
+some hundred fields of each sample, and a loop over the declaration would take several times as long. A value
+of the expected type within its bounds passes an inline comparison; any other value goes through
 ``telemetry.strict_json``, which converts it or raises InvalidSample.
 """
 
@@ -17,22 +17,22 @@ from telemetry.strict_json import MAX_TEXT
 
 
 def decoder(record: Any) -> Callable[[object], Any]:
-    """Return a function from a JSON object to the record.
+    """Return a function that turns a JSON object into the record.
 
     The function raises InvalidSample for a value that is not allowed and KeyError for a missing field.
     """
     names: dict[str, Any] = vars(strict_json) | {"new": tuple.__new__}
     functions: list[str] = []
     main = _decoder(record, "", functions, names)
-    exec("\n\n".join(functions), names)  # noqa: S102 the text follows from declarations of this package
+    exec("\n\n".join(functions), names)  # noqa: S102 the source is made only from this package's declarations
     made: Callable[[object], Any] = names[main]
     return made
 
 
 def encoder(record: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return a function from the record to a dictionary that JSON can hold.
+    """Return a function that turns the record into a dictionary that JSON can hold.
 
-    Fields are in the order of their declaration; optional ones that are None are left out.
+    Fields are in the order of their declaration; optional fields that are None are left out.
     """
     names: dict[str, Any] = {}
     functions: list[str] = []
@@ -67,7 +67,7 @@ def _taken(field: Field) -> str:
 
 
 def _checks(field: Field, path: str, functions: list[str], names: dict[str, Any]) -> list[str]:
-    """Return the lines that check one value, or make of it what the record holds."""
+    """Return the lines that check one value or convert it to what the record holds."""
     shape, it = field.shape, f"{field.name}_"
     if shape.kind in ("number", "integer", "text", "truth"):
         wrong, right = _scalar(shape, it, path, field)
@@ -91,7 +91,7 @@ def _checks(field: Field, path: str, functions: list[str], names: dict[str, Any]
 
 
 def _made(field: Field, path: str, functions: list[str], names: dict[str, Any]) -> str:
-    """Return the expression for a value that is made of others."""
+    """Return the expression for a value that is made from other values."""
     shape, it = field.shape, f"{field.name}_"
     if shape.kind == "record":
         return f"{_decoder(shape.record, path, functions, names)}({it})"
@@ -110,7 +110,7 @@ def _made(field: Field, path: str, functions: list[str], names: dict[str, Any]) 
 
 
 def _scalar(shape: Shape, it: str, path: str, field: Field) -> tuple[str, str]:
-    """Return the test that a value needs a closer look, and the call that takes it."""
+    """Return the test for a value that needs a closer check, and the call that checks it."""
     least, most = field.bounds
     if shape.kind == "text":
         shortest = int(least) if field.shape.kind == "text" else 0

@@ -1,6 +1,6 @@
-"""Being a command: its arguments, its exit status, and the one place where exceptions become text.
+"""What every command needs: arguments, exit status, and the one place where exceptions become text.
 
-Light on purpose: `telemetry-query` is over in 50 ms.
+It imports little on purpose: `telemetry-query` takes only 50 ms.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from telemetry.errors import UsageError, UserError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LEAST_OPEN_FILES = 32
-"""Files that a command may open beside those that it starts with. The writer with its sockets and its
-database takes 24; ZeroMQ ends the process with SIGABRT where it gets no file."""
+"""Files that a command must be able to open after its start. The writer needs 24 for its sockets and
+database; ZeroMQ ends the process with SIGABRT if it cannot open one."""
 
 MOST_OPEN_FILES = 65536
-"""Files that a service asks for: more than its peers can use up"""
+"""The limit of open files that a service asks for: more than its peers can use up"""
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Raises UsageError where argparse would print a usage of lines and exit; takes no abbreviations."""
+    """Raises UsageError where argparse would print usage lines and exit. Does not accept abbreviations."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **{"allow_abbrev": False, **settings})
@@ -38,18 +38,18 @@ class ArgumentParser(argparse.ArgumentParser):
 
 
 def run(program: str, main: Callable[[], int]) -> int:
-    """Run ``main`` and return the exit status: 0 done, 1 failed, 2 wrong usage. No traceback for a user."""
+    """Run ``main`` and return the exit status: 0 done, 1 failed, 2 wrong usage. Users see no traceback."""
     try:
         status = main()
         if sys.stdout is not None:
-            sys.stdout.flush()  # what fails now can be said; at exit Python could only complain
+            sys.stdout.flush()  # a failure here can be explained; at exit Python would only complain
     except UserError as error:
         say(program, str(error))
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         forget_output()
-        return 130  # 128 + SIGINT, as a shell has it
-    except BrokenPipeError:  # the reader has what it wanted (| head)
+        return 130  # 128 + SIGINT, as in a shell
+    except BrokenPipeError:  # the reader has all it wanted (| head)
         forget_output()
         return 0
     except OSError as error:
@@ -65,11 +65,11 @@ def run(program: str, main: Callable[[], int]) -> int:
 
 
 def check_open_files(least: int = LEAST_OPEN_FILES) -> None:
-    """Raise UserError where this process may open fewer than ``least`` more files."""
+    """Raise UserError if this process may open fewer than ``least`` more files."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        is_open = sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1  # one is the directory that is read
-    except OSError:  # no file is left, or there is no /proc
+        is_open = sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1  # one is this directory itself
+    except OSError:  # no more files can be opened, or there is no /proc
         is_open = 3
     if limit != resource.RLIM_INFINITY and limit < is_open + least:
         raise UserError(
@@ -79,10 +79,10 @@ def check_open_files(least: int = LEAST_OPEN_FILES) -> None:
 
 
 def take_all_open_files() -> None:
-    """Raise the soft limit of open files to the hard one, for a process that others connect to.
+    """Raise the soft limit of open files to the hard limit, for a process that others connect to.
 
-    Each connection takes a file, and ZeroMQ ends the process where it cannot accept one on an ``ipc://``
-    socket: at the usual soft limit of 1024 one client could do that.
+    Each connection takes a file, and ZeroMQ ends the process if it cannot accept one on an ``ipc://`` socket.
+    At the usual soft limit of 1024, one client could cause that.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
@@ -92,9 +92,9 @@ def take_all_open_files() -> None:
 
 
 def say(program: str, text: str) -> None:
-    """Print a line for the user on standard error, if there is one: print would take standard output.
+    """Print a line for the user on standard error, if it is open (else print would use standard output).
 
-    A terminal gets it in lines that break between words.
+    On a terminal, long lines are broken between words.
     """
     if sys.stderr is None:
         return
@@ -105,7 +105,7 @@ def say(program: str, text: str) -> None:
 
 
 def folded(text: str, columns: int) -> list[str]:
-    """Return ``text`` in lines of at most so many characters, if its words are not longer; 0: in one line."""
+    """Return ``text`` in lines of at most ``columns`` characters, except for longer words; 0: in one line."""
     lines: list[str] = []
     for word in text.split(" "):
         if not lines or (columns and len(lines[-1]) + 1 + len(word) > columns):
@@ -116,10 +116,10 @@ def folded(text: str, columns: int) -> list[str]:
 
 
 def forget_output() -> None:
-    """Let what could not be written go nowhere: Python would try again, and complain, at exit."""
+    """Discard what could not be written: otherwise Python would try again at exit, and complain."""
     try:
         output = sys.stdout.fileno()
-    except (AttributeError, OSError):  # there is none, or it is not a file
+    except (AttributeError, OSError):  # there is no standard output, or it is not a file
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, output)
@@ -127,7 +127,7 @@ def forget_output() -> None:
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with each character that is not one to look at (ESC, newline, bidi marks) escaped."""
+    """Return ``text`` with each character that is not printable (ESC, newline, bidi marks) escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -137,5 +137,5 @@ def printable(text: str) -> str:
 
 
 def without_surrogates(text: str) -> str:
-    """Return ``text`` with U+FFFD for each byte that is not UTF-8 (PEP 383): the rest can be encoded."""
+    """Return ``text`` with U+FFFD for each byte that was not UTF-8 (PEP 383), so that it can be encoded."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)

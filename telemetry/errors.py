@@ -1,4 +1,4 @@
-"""The one exception that reaches a user, as one line on standard error (see ``telemetry.command.run``)."""
+"""The exceptions that users see, as one line on standard error (see ``telemetry.command.run``)."""
 
 
 class UserError(Exception):
@@ -10,4 +10,4 @@ class UsageError(UserError):
 
 
 class TakenOver(UserError):
-    """Another process holds the lock of what this one wants to use."""
+    """Another process holds the lock of a file or socket that this one needs."""

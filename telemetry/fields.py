@@ -1,9 +1,9 @@
-"""How a field of a record is declared once, and how the declaration is read.
+"""The declaration of a record's fields, and the functions that read it.
 
-A record is a NamedTuple. The annotation of each field is ``Annotated[type, Wire(...)]``: the type is for
-mypy and for the decoder, ``Wire`` says the rest. The decoder and the encoder (``telemetry.codec``), the
-limits of the producer (``telemetry.fit``), the JSON Schema, the columns that the writer stores, and the
-names and units in reports all follow from it.
+A record is a NamedTuple. The annotation of each field is ``Annotated[type, Wire(...)]``: mypy and the decoder
+use the type, ``Wire`` holds the rest. The decoder and the encoder (``telemetry.codec``), the limits of the
+producer (``telemetry.fit``), the JSON Schema, the columns that the writer stores, and the names and units in
+reports are all made from it.
 """
 
 from functools import cache
@@ -11,36 +11,36 @@ from types import NoneType, UnionType
 from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
 
 LARGEST: Final = 1e6
-"""Bound of V, A, W and s: their product in µJ still fits 64 bits. No machine comes near it."""
+"""Bound of V, A, W and s, far above any machine: the product of W and s in µJ still fits 64 bits."""
 LARGEST_NUMBER: Final = 1e12
 LARGEST_INTEGER: Final = (1 << 63) - 1
 
 
 class Wire(NamedTuple):
-    """What a field is beside its type.
+    """What is declared of a field in addition to its type.
 
-    A field that has a default is optional on the wire: it is left out where it is None.
+    A field that has a default is optional on the wire: it is left out if it is None.
     """
 
     help: str = ""
-    """For people: the JSON Schema and the reports show it."""
+    """The description that the JSON Schema and the reports show."""
     unit: str = ""
-    """As people write it; empty where there is none."""
+    """The unit as people write it; empty if there is none."""
     least: float | None = None
     """Least number (also of each item of a list), or least length of a text. None: the type's own bound."""
     most: float | None = None
     """Greatest number. None: the type's own bound."""
     unique: str = ""
-    """No two items of the list have the same value in this field."""
+    """Name of the item's field whose values must be unique in the list."""
     may_be_absent: bool = False
-    """Readers take it as None where it is absent, although the encoder always writes it."""
+    """Readers accept an absent field as None, although the encoder always writes it."""
     column: str = ""
-    """Where the writer stores it; several names for a row of numbers. Empty: it is not a column."""
+    """The column in which the writer stores it; several names for a row of numbers. Empty: not stored."""
     exported: bool = False
-    """The column is appended to ``training_view`` and to the report ``export``. Those of the first version
-    are listed there in an order of their own."""
+    """The column is appended to ``training_view`` and to the report ``export``. The columns of the first
+    version are listed there in their own order."""
     scale: int | None = None
-    """A compact table holds the column as a whole number of 1/scale, where that gives it back."""
+    """A compact table stores the value as a whole number of 1/scale, if that restores it exactly."""
 
 
 Kind = Literal["number", "integer", "text", "truth", "record", "list", "row", "entries"]
@@ -48,7 +48,7 @@ _PLAIN: Final[dict[object, Kind]] = {float: "number", int: "integer", str: "text
 
 
 class Shape(NamedTuple):
-    """A type as the codec sees it."""
+    """A type as the codec uses it."""
 
     kind: Kind
     """A row is a list of fixed length; entries are an object whose names are data."""
@@ -58,7 +58,7 @@ class Shape(NamedTuple):
     record: Any = None
     """The NamedTuple of a record."""
     length: int = 0
-    """Of a row."""
+    """The number of items in a row."""
 
 
 class Field(NamedTuple):
@@ -72,7 +72,7 @@ class Field(NamedTuple):
 
     @property
     def columns(self) -> list[str]:
-        """The names of its columns in the database, as many as it has values there."""
+        """The names of its columns in the database, one for each stored value."""
         return self.wire.column.split()
 
     @property

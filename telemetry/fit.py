@@ -1,13 +1,13 @@
-"""Holds the producer to the bounds of the readers, so that a sample is never lost for one of its fields.
+"""Changes a sample so that readers accept it: one bad field must not cost the whole sample.
 
 A value that ``decode`` would refuse is replaced or left out:
 
-* In a text a lone surrogate (a byte that is not UTF-8) becomes U+FFFD, and what is too long is cut.
-* A number that is NaN, infinite or out of its bounds is not available.
-* Where a field must be available, its record is left out; a list leaves out that item. Of the sample itself a
-  number goes to the nearest bound, and a text becomes ``unknown``.
-* A list that is too long is cut, and of two items with the same key the second is left out.
-* If all is right and still longer than a message may be, texts and lists are halved until it is not.
+* In a text, a lone surrogate (a byte that is not UTF-8) becomes U+FFFD; a text that is too long is cut.
+* A number that is NaN, infinite or out of bounds becomes None, "not available".
+* If a mandatory field is not available, its record is left out, or that item of a list. In the sample itself,
+  a number is set to the nearest bound, and a text becomes ``unknown``.
+* A list that is too long is cut, and the second of two items with the same key is left out.
+* If the message is then still too long, the limits for texts and lists are halved until it fits.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _STAND_INS: Final[dict[str, object]] = {"cpu": Cpu(None, ()), "load": (None, Non
 
 
 class Message(NamedTuple):
-    """A sample as it may be published."""
+    """A sample that may be published."""
 
     sample: Sample
     body: bytes
-    """``decode`` takes it."""
+    """The encoded sample, which ``decode`` accepts."""
     changed: tuple[str, ...]
-    """The fields that are not what they were, such as ``battery.pct``; of an item of a list, the list's."""
+    """The fields that were changed, such as ``battery.pct``; for an item of a list, the list's name."""
 
 
 def message(sample: Sample) -> Message:
-    """Return ``sample`` as readers take it, with what had to be changed for that."""
+    """Return ``sample`` in a form that readers accept, and the fields that were changed for that."""
     body = _taken(sample)
     if body is not None:
         return Message(sample, body, ())
@@ -48,11 +48,11 @@ def message(sample: Sample) -> Message:
         if body is not None:
             return Message(fitted, body, tuple(fit.changed))
         longest, most = max(longest // 2, 8), most // 2
-    raise ValueError("no reader takes this sample, not even with its lists cut: this is a bug")
+    raise ValueError("readers refuse this sample even with its lists cut: this is a bug")
 
 
 def _taken(sample: Sample) -> bytes | None:
-    """Return the body, None where a reader refuses it or there is none."""
+    """Return the body, None if the sample cannot be encoded or a reader would refuse it."""
     try:
         body = encode(sample)
         decode(body)
@@ -77,7 +77,7 @@ class _Fit:
         return Sample(*values)
 
     def _record(self, it: Any, record: Any, path: str) -> Any:
-        """Return the record, None where a field that it must have is not available."""
+        """Return the record, None if a mandatory field is not available."""
         values = []
         for field, value in zip(fields_of(record), it, strict=True):
             fitted = self._value(value, field.shape, field, f"{path}.{field.name}")
@@ -89,7 +89,7 @@ class _Fit:
         return record(*values)
 
     def _value(self, value: Any, shape: Shape, field: Field, path: str) -> Any:
-        """Return the value or what takes its place, None for nothing."""
+        """Return the value or its replacement, None if it is left out."""
         if value is None:
             return None
         fitted: object = None
@@ -141,7 +141,7 @@ class _Fit:
 
 
 def _stand_in(field: Field, value: Any) -> Any:
-    """Return what the sample has for a field that it must have."""
+    """Return the replacement for a mandatory field of the sample."""
     if field.shape.kind == "text":
         return "unknown"
     if field.name in _STAND_INS:

@@ -1,4 +1,4 @@
-"""The one lock of this project: a file that one process holds open, until it ends or closes it."""
+"""The only kind of lock in this project: a file that one process keeps locked until it closes it or ends."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def open_locked(path: Path | str) -> int:
-    """Return a descriptor of ``path``, made 0600 where it is missing, with its flock taken.
+    """Return a locked (flock) descriptor of ``path``, which is created with mode 0600 if it is missing.
 
-    Raises BlockingIOError where another process holds it, OSError (another one) where it cannot be opened.
+    Raises BlockingIOError if another process holds the lock, another OSError if the file cannot be opened.
     """
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -21,7 +21,7 @@ def open_locked(path: Path | str) -> int:
             raise
         if is_same_file(file, path):
             return file
-        os.close(file)  # removed between the two steps: a lock on it would exclude nobody
+        os.close(file)  # removed between open and flock: a lock on it would exclude nobody
 
 
 def is_same_file(file: int, path: Path | str) -> bool:

@@ -1,7 +1,7 @@
-"""Telling the service manager how it goes: sd_notify(3) in plain sockets.
+"""Reports the service's state to the service manager: sd_notify(3) with plain sockets.
 
-The watchdog is fed by the loop that does the work, and by nothing beside it: a thread of its own would go on
-feeding it for a loop that is stuck. Without a service manager everything here does nothing.
+Only the loop that does the work feeds the watchdog: a separate thread would keep feeding it for a loop that
+is stuck. Without a service manager, everything here does nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from contextlib import suppress
 from telemetry.command import without_surrogates
 
 _BEATS = 4
-"""Signs of life in the time that the watchdog allows for one: three may come late or be lost."""
+"""Signs of life sent per watchdog timeout: three of them may be late or lost."""
 _SEND_TIMEOUT = 1.0
-"""s that a full queue of the service manager may hold up a sign; the next one makes up for it"""
+"""s that sending may wait while the service manager's queue is full; after that, the next sign must do"""
 
 
 class Supervisor:
-    """The service manager as this process sees it: is told of readiness, life and the end."""
+    """The service manager, which this process notifies when it is ready, alive and stopping."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         """Find the manager in ``NOTIFY_SOCKET``, ``WATCHDOG_USEC`` and ``WATCHDOG_PID``."""
@@ -31,19 +31,19 @@ class Supervisor:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(_SEND_TIMEOUT)
         self.beat = _watchdog(environ) / _BEATS if self._address else math.inf
-        """s after which a sign of life is due; infinite where nobody waits for one"""
+        """s after which a sign of life is due; infinite without a watchdog"""
         self._due = 0.0
         self._status = ""
         if self.beat < math.inf:
-            faulthandler.enable()  # the watchdog's SIGABRT leaves in the log where the loop is stuck
+            faulthandler.enable()  # on the watchdog's SIGABRT, the log shows where the loop is stuck
 
     def ready(self, status: str) -> None:
-        """Say that the work begins."""
+        """Report that the work begins."""
         self._status = status
         self._send(f"READY=1\nSTATUS={status}")
 
     def alive(self, status: str | None = None, now: float | None = None) -> None:
-        """Say that the loop turned, if that is due at ``now`` (monotonic), and a ``status`` that is new."""
+        """Report that the loop is alive, if due at ``now`` (monotonic, s), and a changed ``status``."""
         now = time.monotonic() if now is None else now
         fields = []
         if now >= self._due and self.beat < math.inf:
@@ -55,15 +55,15 @@ class Supervisor:
             self._status = self._status if status is None else status
 
     def stopping(self) -> None:
-        """Say that the end has begun."""
+        """Report that the service is stopping."""
         self._send("STOPPING=1")
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close the socket."""
         self._socket.close()
 
     def _send(self, text: str) -> bool:
-        """Return whether the datagram was taken: a manager that is gone or busy does not make it fail."""
+        """Return whether the datagram was accepted. Does not raise if the manager is gone or busy."""
         if self._address is not None:
             with suppress(OSError):
                 self._socket.sendto(without_surrogates(text).encode(), self._address)
@@ -72,14 +72,14 @@ class Supervisor:
 
 
 def _address(given: str) -> bytes | None:
-    """Return the address of a path or of a name in the abstract namespace (``@``), None for any other."""
+    """Return the address of a path or of a name in the abstract namespace (``@``), else None."""
     if given.startswith("@"):
         return b"\0" + os.fsencode(given[1:])
     return os.fsencode(given) if given.startswith("/") else None
 
 
 def _watchdog(environ: Mapping[str, str]) -> float:
-    """Return the seconds after which the manager gives this process up; infinite where it does not."""
+    """Return the watchdog's timeout, s; infinite if there is no watchdog for this process."""
     for_whom = environ.get("WATCHDOG_PID", "")
     if for_whom and for_whom != str(os.getpid()):  # the variables were inherited
         return math.inf

@@ -1,6 +1,6 @@
-"""Where things are: the runtime directory with its sockets and ring, and the database.
+"""The paths: the runtime directory with its sockets and ring, and the database.
 
-Pure look-ups over an environment that is passed in; only ``make_runtime_directory`` touches the disk.
+The environment is passed in. Only ``make_runtime_directory`` writes to the disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SYSTEM_STATE_DIRECTORY = Path("/var/lib/telemetry-logger")
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the directory of the sockets and the ring, which need not exist."""
+    """Return the directory of the sockets and the ring. It need not exist."""
     if given := environ.get("TELEMETRY_RUNTIME_DIR"):
         return Path(given).absolute()
     if by_systemd := environ.get("RUNTIME_DIRECTORY"):
@@ -29,16 +29,16 @@ def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 def _own_directory(environ: Mapping[str, str]) -> Path:
     of_session = Path(environ.get("XDG_RUNTIME_DIR", ""))
-    if of_session.is_absolute():  # the XDG specification: any other is to be ignored
+    if of_session.is_absolute():  # the XDG specification: a relative path must be ignored
         return of_session / "telemetry-logger"
     return Path(f"/tmp/telemetry-logger-{os.getuid()}")  # noqa: S108 the owner is checked before use
 
 
 def make_runtime_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the runtime directory, made 0700 where it is a user's own and missing.
+    """Return the runtime directory; if it is a user's own and missing, create it with mode 0700.
 
-    Raises UserError where it cannot be made, or where a directory in a place that anyone can write to
-    belongs to somebody else, who could then read and forge the stream.
+    Raises UserError if it cannot be created, or if it is a user's own but belongs to somebody else, who could
+    then read and forge the stream.
     """
     directory = runtime_directory(environ)
     try:
@@ -54,9 +54,9 @@ def make_runtime_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def readers_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the runtime directory for one that only listens: it need not exist, and is not made.
+    """Return the runtime directory for a program that only listens: it need not exist and is not created.
 
-    Raises UserError where somebody else made it in a place that anyone can write to.
+    Raises UserError if it is a user's own but somebody else created it.
     """
     directory = runtime_directory(environ)
     if directory == _own_directory(environ) and os.path.lexists(directory):
@@ -65,7 +65,7 @@ def readers_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def check_owner(directory: Path) -> None:
-    """Raise UserError unless ``directory`` is a real directory of ours that no one else can write to."""
+    """Raise UserError unless ``directory`` is a real directory that is ours and only we can write to."""
     found = directory.lstat()
     mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
     if not mine or stat.S_IMODE(found.st_mode) & 0o022:
@@ -91,12 +91,12 @@ def control_endpoint(directory: Path) -> str:
 
 
 def ring_file(directory: Path) -> Path:
-    """Return the file behind replay."""
+    """Return the file of the replay ring."""
     return directory / "ring"
 
 
 def signs_file(directory: Path) -> Path:
-    """Return the file of what the sampler knows of battery drivers."""
+    """Return the file in which the sampler keeps what it knows about battery drivers."""
     return directory / "signs"
 
 
@@ -110,6 +110,6 @@ def default_database(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def ipc_path(endpoint: str) -> Path | None:
-    """Return the file of an ``ipc://`` endpoint, None for any other (an abstract name ``@...`` included)."""
+    """Return the file of an ``ipc://`` endpoint, None for any other (also for an abstract name ``@...``)."""
     scheme, _, rest = endpoint.partition("://")
     return Path(rest) if scheme == "ipc" and not rest.startswith("@") else None

@@ -1,8 +1,8 @@
-"""What a sample holds: every field is declared here, and nowhere else.
+"""The fields of a sample: every field is declared here, and only here.
 
 ``None`` is "not available"; 0 is a reading. A field with a default is optional on the wire. See
-``telemetry.fields`` for what a declaration says. The annotations are read when the module is imported, so
-they are not postponed (no ``from __future__ import annotations``).
+``telemetry.fields`` for the meaning of a declaration. The annotations are read when the module is imported,
+so they are not postponed (no ``from __future__ import annotations``).
 """
 
 from typing import Annotated, Final, NamedTuple
@@ -29,7 +29,7 @@ _LEVEL: Final = Wire(
 
 
 class BatteryPack(NamedTuple):
-    """One of several packs, as ``Battery`` is all of them together."""
+    """One of several packs; ``Battery`` describes all of them together."""
 
     name: Annotated[str, Wire("no two packs of a battery have the same", column="name")]
     status: Annotated[str | None, _STATUS._replace(may_be_absent=True)]
@@ -78,7 +78,7 @@ class Battery(NamedTuple):
 
 
 class PowerSource(NamedTuple):
-    """Something that tells what the machine draws, and is not a battery."""
+    """Something that is not a battery and reports what the machine draws."""
 
     name: Annotated[str, Wire("of the source", column="source")]
     power: Annotated[
@@ -175,4 +175,4 @@ class Sample(NamedTuple):
 
 
 IN_SYSTEM_SAMPLE: Final = (Sample, Battery, Cpu, PowerSource)
-"""The records whose columns are in the table system_sample; the others have tables of their own."""
+"""The records whose columns are in the table system_sample; other records have their own tables."""

@@ -1,10 +1,10 @@
-"""The sample contract: what the sampler measures, what travels on the stream, what the writer stores.
+"""The sample contract: what the sampler measures, what is sent on the stream, what the writer stores.
 
-One sample is one UTF-8 JSON object (``sample-v1.schema.json`` beside this file says the same for other
+One sample is one UTF-8 JSON object (``sample-v1.schema.json`` beside this file describes it for other
 languages). ``telemetry.records`` declares its fields.
 
-``decode`` is the gate of every reader: what it returns is safe to store and to show, what it refuses
-raises ``InvalidSample`` and nothing else.
+Every reader uses ``decode``: what it returns is safe to store and to show. For anything else it raises
+``InvalidSample``, and only that.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ENCODER: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separato
 
 
 def encode(sample: Sample) -> bytes:
-    """Return the sample as it travels: UTF-8 JSON, without the optional fields that are not available.
+    """Return the sample as it is sent: UTF-8 JSON, without optional fields that are not available.
 
     Raises ValueError for NaN, infinity or a lone surrogate.
     """
@@ -55,10 +55,10 @@ def encode(sample: Sample) -> bytes:
 
 
 def decode(body: bytes) -> Sample:
-    """Return the sample in ``body``, checked; fields that this version does not know are ignored.
+    """Return the checked sample in ``body``; fields that this version does not know are ignored.
 
-    Raises InvalidSample where ``body`` is anything else. Bounds: at most 1 MiB, strict UTF-8, no NaN, no
-    lone surrogate, integers of 64 bits, finite floats, lists of at most 4096.
+    Raises InvalidSample if ``body`` is not a sample. Bounds: at most 1 MiB, strict UTF-8, no NaN, no lone
+    surrogate, 64-bit integers, finite floats, lists of at most 4096 items.
     """
     wire = load(body)
     version = wire.get("v")

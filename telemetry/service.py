@@ -1,4 +1,4 @@
-"""Being a service: the stop signal and the log."""
+"""What every service needs: the stop signal and the log."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from telemetry.command import without_surrogates
 
 
 class StopSignal:
-    """SIGTERM, SIGINT and SIGHUP as a flag and as something to poll: a context manager of the main thread.
+    """SIGTERM, SIGINT and SIGHUP as a flag and as a file to poll: a context manager for the main thread.
 
-    SIGHUP is the end of the terminal or of the session. Under nohup it is ignored when the process starts,
-    and stays ignored. A handler that only sets a flag does not wake a poller, so the signal also makes
-    ``fileno()`` readable.
+    SIGHUP means that the terminal or the session has ended. Under nohup it is ignored when the process
+    starts, and stays ignored. A handler that only sets a flag does not wake a poller, so the signal also
+    makes ``fileno()`` readable.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class StopSignal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # What comes from now on must not interrupt the closing of a database: it is ignored.
+        # A signal that comes from now on must not interrupt the closing of a database: it is ignored.
         for number in self._signals:
             signal.signal(number, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
@@ -61,7 +61,7 @@ class StopSignal:
 
 
 class RateLimited:
-    """A warning that may come with every message: the first at once, then one line a minute at most."""
+    """A warning that may occur with every message: logged at once, then at most every ``every`` seconds."""
 
     def __init__(self, log: logging.Logger, every: float = 60.0) -> None:
         self._log = log
@@ -71,7 +71,7 @@ class RateLimited:
         self.count = 0
 
     def warning(self, text: str, now: float | None = None) -> None:
-        """Log ``text``, or count it where the last line is younger than ``every`` seconds (monotonic)."""
+        """Log ``text``; only count it if the last line is younger than ``every`` s. ``now`` is monotonic."""
         now = time.monotonic() if now is None else now
         self.count += 1
         if now < self._next:
@@ -84,7 +84,7 @@ class RateLimited:
 
 
 class _Formatter(logging.Formatter):
-    """One line for each record, whatever bytes a file name in it has."""
+    """Formats records whatever bytes a file name in them has."""
 
     def format(self, record: logging.LogRecord) -> str:
         return without_surrogates(super().format(record))
@@ -101,7 +101,7 @@ class _JournalFormatter(_Formatter):
 
 
 def start_log(program: str, verbose: bool) -> logging.Logger:
-    """Return the program's log, on standard error: with priorities for the journal, else with its name."""
+    """Return the log, on standard error: lines have a priority for the journal, else the program's name."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _JournalFormatter("%(message)s") if _to_journal() else _Formatter(f"{program}: %(message)s")
@@ -114,7 +114,7 @@ def start_log(program: str, verbose: bool) -> logging.Logger:
 
 
 def _to_journal() -> bool:
-    """Whether standard error is the journal's; a terminal that a unit started inherits the variable alone."""
+    """Return whether standard error is the journal: the variable alone is inherited by terminals too."""
     try:
         stream = os.fstat(2)
     except OSError:

@@ -1,49 +1,48 @@
-"""Which steps of a battery's percent to act on: those that its power explains, or that last."""
+"""Which steps of a battery's percentage to act on: those that its power explains, or that last."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # reports use the rule, and load no classes of records
+if TYPE_CHECKING:  # reports use this module and must not load the record classes
     from telemetry.sample import Battery, Sample
 
 _SMALLEST: Final = 2.0
-"""Percent: no smaller step is doubted, since gauges count in whole ones."""
+"""Percent: smaller steps are not doubted, because gauges count in whole percents."""
 _FACTOR: Final = 3.0
-"""A step is doubted where it is larger than so many times what power explains."""
+"""A step is doubted if it is larger than what power explains, times this factor."""
 _SHORTEST_LIFE: Final = 900.0
-"""s from full to empty that any pack may last, where nothing tells how much is in it."""
+"""The shortest time in which a pack of unknown capacity may go from full to empty, s."""
 _LASTS: Final = 30.0
-"""s awake after which a step that nothing explains is taken for what it says: some gauges say 0 % for 20 s
-after a resume."""
+"""s awake after which an unexplained step is believed: some gauges report 0 % for 20 s after a resume."""
 
 
 class Steps:
-    """Tells a steady percent from a momentary one, given in the order in which they were measured."""
+    """Distinguishes steady percentages from momentary ones, given in the order of measurement."""
 
     def __init__(self) -> None:
         self.unexplained = 0.0
-        """Percent: sum of the steps that no power explains and that lasted: no charge or discharge."""
+        """Percent: sum of the steps that lasted although no power explains them (no charge or discharge)."""
         self._steady: float | None = None
         self._steady_age = 0.0
-        """s since the newest percent that was steady"""
+        """s since the newest steady percentage"""
         self._held = 0.0
-        """s for which it has been what it is"""
+        """s since the steady percentage last changed"""
         self._held_joules = 0.0
-        """Energy meanwhile: a gauge may step by 5 % at a time"""
+        """Energy during that time: a gauge may step by 5 % at a time"""
         self._doubted: float | None = None
         self._jump = 0.0
-        """Percent: the step with which the doubt began"""
+        """Percent: the step that is in doubt"""
         self._doubted_age = 0.0
-        """s since it was first seen"""
+        """s since the doubted percentage was first seen"""
         self._doubted_gap = 0.0
-        """s since it was last seen"""
+        """s since the doubted percentage was last seen"""
 
     def take(self, percent: float | None, seconds: float, watts: float | None, full: float | None) -> bool:
-        """Take the next percent; return whether it is steady. False where it is None.
+        """Take the next percentage; return whether it is steady. False if it is None.
 
-        ``seconds``: since the one before; ``watts``: power meanwhile, of either sign; ``full``: Wh of a full
-        battery.
+        ``seconds``: since the previous one; ``watts``: power during that time, of either sign; ``full``: Wh
+        of a full battery.
         """
         self._steady_age += seconds
         self._doubted_age += seconds
@@ -68,17 +67,17 @@ class Steps:
         return True
 
     def _is_saved_up(self, step: float, full: float | None) -> bool:
-        """Return whether all the energy since the percent last changed explains the step."""
+        """Return whether the energy since the percentage last changed explains the step."""
         if full is None or self._held <= 0:
             return False
         return explained(step, self._held, self._held_joules / self._held, full)
 
 
 class SteadyPercent:
-    """Tells a percent to act on from a momentary one, in samples in the order in which they were taken.
+    """Distinguishes percentages to act on from momentary ones, in samples in their order.
 
-    A gauge may say 0 between 66 and 66. Such a step is stored as it was measured; a program that warns, or
-    saves its work, waits until it has lasted.
+    A gauge may report 66, 0 and 66 again. Such a value is stored as it was measured; a program that warns or
+    saves its work waits until it has lasted.
     """
 
     def __init__(self) -> None:
@@ -86,12 +85,12 @@ class SteadyPercent:
         self._steps = Steps()
 
     def take(self, sample: Sample) -> bool:
-        """Take the next sample; return whether its percent is one to act on. False where it has none."""
+        """Take the next sample; return whether to act on its percentage. False if it has none."""
         last, self._last = self._last, sample
         seconds = sample.interval
         if last is not None and last.run == sample.run:
             seconds *= max(1, sample.seq - last.seq)
-        elif last is not None:  # the wall clock alone tells how long no sampler ran
+        elif last is not None:  # only the wall clock shows how long no sampler ran
             seconds = max(seconds, sample.time - last.time)
         battery = sample.battery
         return self._steps.take(
@@ -103,9 +102,9 @@ class SteadyPercent:
 
 
 def explained(step: float, seconds: float, watts: float | None, full: float | None) -> bool:
-    """Return whether so many percent in so many seconds are no more than power makes of them.
+    """Return whether power explains a ``step`` of percent in ``seconds``.
 
-    ``watts`` of either sign; ``full``: Wh of a full battery.
+    ``watts`` may have either sign; ``full``: Wh of a full battery.
     """
     if watts is None or full is None:
         most = 100.0 * seconds / _SHORTEST_LIFE
@@ -115,7 +114,7 @@ def explained(step: float, seconds: float, watts: float | None, full: float | No
 
 
 def watt_hours(full: float | None, unit: str | None, voltage: float | None) -> float | None:
-    """Return the Wh of a full battery, None where they are not known. ``full`` is in ``unit``, Ah or Wh."""
+    """Return the Wh of a full battery, None if unknown. ``full`` is in ``unit``, Ah or Wh."""
     if not full:
         return None
     if unit == "Wh":

@@ -1,7 +1,7 @@
-"""JSON from strangers, read strictly: what comes back has the type and the bounds that were asked for.
+"""Strict reading of untrusted JSON: each function returns a value of the requested type and bounds.
 
-They know no field of a sample; ``telemetry.sample`` says which there are. All raise InvalidSample, and
-nothing else.
+The functions know nothing about the fields of a sample, which ``telemetry.records`` declares. They raise only
+InvalidSample.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 MAX_BYTES: Final = 1 << 20
 MAX_LIST: Final = 4096
-"""Most items of a list, and most entries of an object whose names are data."""
+"""Most items of a list, and most entries of an object whose keys are data."""
 MAX_TEXT: Final = 4096
 """Longest text, characters."""
 
@@ -31,7 +31,7 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def load(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in ``body``, of at most MAX_BYTES of UTF-8, without NaN and lone surrogates."""
+    """Return the JSON object in ``body``: at most MAX_BYTES of UTF-8, without NaN and lone surrogates."""
     if len(body) > MAX_BYTES:
         raise InvalidSample(f"{len(body)} bytes, more than {MAX_BYTES}")
     try:
@@ -54,7 +54,7 @@ def load(body: bytes) -> dict[str, Any]:
 
 
 def short(value: object) -> str:
-    """A piece of ``value`` for a log line, whatever a stranger put in it."""
+    """Return a short, printable form of an untrusted ``value`` for a log line."""
     if isinstance(value, (dict, list)):
         return type(value).__name__
     if isinstance(value, int):
@@ -63,8 +63,8 @@ def short(value: object) -> str:
 
 
 # --- values ----------------------------------------------------------------------------------------
-# Exact types, not isinstance: True is an int to Python and no number to us. This path runs for each of
-# some hundred fields of each sample, so it is plain code.
+# Exact types, not isinstance: True is an int in Python but not a number here. This code runs for each of
+# some hundred fields of each sample, so it is kept simple.
 
 
 def text(value: object, field: str, shortest: int = 0) -> str:
@@ -115,7 +115,7 @@ def items(value: object, field: str) -> list[Any]:
 
 
 def entries(value: object, field: str) -> dict[str, Any]:
-    """Return an object whose names are data."""
+    """Return an object whose keys are data."""
     wire = record(value, field)
     if len(wire) > MAX_LIST:
         raise InvalidSample(f"{field}: {len(wire)} entries, more than {MAX_LIST}")

@@ -1,7 +1,7 @@
-"""How long a discharge lasts from now: energy left over the power ahead, and a range of four in five.
+"""How long a discharge lasts from now: the energy left divided by the expected power, with an 80 % range.
 
-docs/how-long.md has the reasons and the measured errors. All here is pure. It takes what discharges told: for
-a percent, a charge takes another amount than a discharge gives.
+docs/how-long.md has the reasons and the measured errors. Everything here is pure. Only discharges are used:
+charging by one percent takes another amount of energy than discharging by one percent gives.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from typing import Final, NamedTuple
 RETURN: Final = 0.5
 """h: time constant with which power returns to its mean"""
 LEAST_WATTS: Final = 0.05
-"""Less than this has no direction, and no machine runs on it."""
+"""W: a smaller power has no direction, and no machine runs on it."""
 ENOUGH_VISITS: Final = 20
-"""Visits of percents below which little is known of the battery."""
+"""With fewer visits of percents, little is known about the battery."""
 
 _FEW_VISITS: Final = 5.0
-"""The nominal Wh per percent counts as so many visits."""
+"""The weight of the nominal Wh per percent, in visits"""
 _ACTION: Final = 2
-"""Percent at which UPower powers a machine off unless it is told otherwise (PercentageAction)"""
+"""The percentage at which UPower powers a machine off by default (PercentageAction)"""
 _NEAR: Final = 5
-"""Percents on each side that tell of one between them"""
+"""Neighbouring percents on each side that are used to estimate a percent"""
 _FEW_NEAR: Final = 1.0
-"""The mean of all percents counts as so many visits of those."""
+"""The weight of the mean of all percents in that estimate, in visits"""
 _TYPICAL_AH: Final = 5.0
-"""Of phones, HATs of one or two cells and laptops alike, where nothing tells the capacity: mostly 2 to 10."""
+"""Assumed if the capacity is unknown: phones, HATs of one or two cells and laptops mostly have 2 to 10 Ah."""
 _SPREAD: Final = 0.35
-"""Relative standard deviation of power, of a machine in use, where there is no history"""
+"""Relative standard deviation of the power of a machine in use, if there is no history"""
 _SPREAD_HOURS: Final = 4.0
-"""It counts as so many hours of history."""
+"""The weight of _SPREAD, in hours of history"""
 _BETWEEN: Final = 0.2
-"""Variance of the mean power of whole discharges, in variances of power within one"""
+"""Variance of the mean power of whole discharges, relative to the variance of power within a discharge"""
 _OWN_HOURS: Final = 1 / _BETWEEN
-"""h after which a discharge's own mean counts as much as that of all: what the two variances above give"""
+"""h after which a discharge's own mean counts as much as that of all discharges: follows from _BETWEEN"""
 _DOUBT_OF: Final = {"learned": 0.03, "nominal": 0.1, "typical": 0.8}
 """Relative standard deviation of the energy of a full battery, by where the figure comes from"""
 _TAPER_FROM: Final = 80.0
@@ -46,41 +46,41 @@ _MOST_DOUBT: Final = 1.2
 """Relative standard deviation: a range of a fifth to five times the estimate"""
 _HALVINGS: Final = 40
 _WARM_UP: Final = 120.0
-"""s of the usual power with which the power of now is mixed: a first sample is often a busy one."""
+"""The weight of the usual power when mixed with the current power, s: the first samples are often busy."""
 
 
 class Past(NamedTuple):
-    """What earlier discharges of this machine and battery tell."""
+    """What is known from earlier discharges of this machine and battery."""
 
     visits: Mapping[int, tuple[int, int]] = {}
-    """By percent shown: µJ drawn while it was, and how often that was, from its step down to the next one"""
+    """By displayed percent: µJ drawn at it, and the number of visits (from its step down to the next)"""
     died_at: Sequence[float] = ()
-    """Percents at which the machine went off and a charge came next"""
+    """Percentages at which the machine went off and was charged next"""
     watts: float | None = None
-    """Mean power on battery of the recent weeks, positive"""
+    """Mean power on battery in recent weeks, positive"""
     spread: float | None = None
-    """Relative standard deviation of its hourly means"""
+    """Relative standard deviation of the hourly means of power"""
     hours: float = 0.0
-    """Time on battery that these two cover"""
+    """Time on battery that ``watts`` and ``spread`` cover"""
 
 
 class Discharge(NamedTuple):
-    """The discharge that goes on. Power is positive here."""
+    """The current discharge. Power is positive here."""
 
     percent: float
     watts: float
-    """Mean of the last ten minutes of it"""
+    """Mean power over the last ten minutes"""
     seconds: float
-    """That these cover"""
+    """The time that ``watts`` covers"""
     own_watts: float
-    """Mean of all of it"""
+    """Mean power over the whole discharge"""
     own_hours: float
     drawn: float
-    """Wh since the percent was first shown"""
+    """Wh since the percent was first displayed"""
     entered: bool
-    """The percent was seen to step down to this one, so that ``drawn`` is all of it"""
+    """The step down to this percent was seen, so that ``drawn`` is all that was drawn at it"""
     full: float | None
-    """Wh of a full battery, as the driver tells it"""
+    """Wh of a full battery, as the driver reports it"""
     voltage: float | None
 
 
@@ -89,14 +89,14 @@ class TimeLeft(NamedTuple):
 
     hours: float
     low: float
-    """It is four in five that the truth is not less than this and not more than ``high``."""
+    """The truth is between this and ``high`` with a probability of 80 %."""
     high: float
     little: bool
-    """Too little is known of this battery or machine to rely on it."""
+    """Too little is known about this battery or machine to rely on the estimate."""
 
 
 def time_left(now: Discharge, past: Past) -> TimeLeft | None:
-    """Return how long the discharge lasts; None where nothing tells of energy or power."""
+    """Return how long the discharge lasts; None if energy or power is unknown."""
     energy = energy_left(now, past)
     if energy is None or now.watts < LEAST_WATTS:
         return None
@@ -120,7 +120,7 @@ class Energy(NamedTuple):
 
 
 def energy_left(now: Discharge, past: Past) -> Energy | None:
-    """Return what can still be drawn; None where neither battery nor voltage tells."""
+    """Return what can still be drawn; None if neither the battery nor its voltage gives an estimate."""
     visits = sum(count for _, count in past.visits.values())
     nominal, source = now.full, "nominal"
     if not nominal:
@@ -142,11 +142,11 @@ def energy_left(now: Discharge, past: Past) -> Energy | None:
     here = per_percent(shown)
     ahead = max(here - now.drawn, 0.05 * here)
     if not now.entered:
-        ahead /= 2  # where within the percent it began is not known
+        ahead /= 2  # it is unknown where within the percent the discharge began
     if shown > last:
         wh = ahead + sum(map(per_percent, range(last + 1, shown))) + per_percent(last) / 2
     else:
-        wh = ahead / 2  # it goes off somewhere in that percent
+        wh = ahead / 2  # the machine goes off somewhere within this percent
 
     known = weight / (visits + weight)
     doubt = sqrt(known) * _DOUBT_OF[source] + (1 - sqrt(known)) * _DOUBT_OF["learned"]
@@ -159,12 +159,12 @@ def energy_left(now: Discharge, past: Past) -> Energy | None:
 
 
 def typical_wh(voltage: float | None) -> float | None:
-    """Return what a battery of that voltage holds where nothing tells, within a factor of two or so."""
+    """Return what a battery of this voltage typically holds, right within a factor of about two."""
     return _TYPICAL_AH * voltage if voltage else None
 
 
 def _around(percent: int, visits: Mapping[int, tuple[int, int]], usual: float) -> float:
-    """Wh of a percent, as those up to _NEAR beside it tell, near ones more; ``usual`` where none does."""
+    """Return the Wh of a percent, estimated from up to _NEAR neighbours, nearer ones weighted more."""
     energy = usual * _FEW_NEAR
     weight = _FEW_NEAR
     for other in range(percent - _NEAR, percent + _NEAR + 1):
@@ -179,7 +179,7 @@ def _around(percent: int, visits: Mapping[int, tuple[int, int]], usual: float) -
 
 
 def _powers(now: Discharge, past: Past) -> tuple[float, float]:
-    """Mean to which power returns, and power now, W."""
+    """Return the mean to which power returns, and the current power, W."""
     mean = now.own_watts
     if past.watts is not None:
         mean = (past.watts * _OWN_HOURS + now.own_watts * now.own_hours) / (_OWN_HOURS + now.own_hours)
@@ -191,7 +191,7 @@ def _powers(now: Discharge, past: Past) -> tuple[float, float]:
 def _hours(energy: float, power: float, mean: float) -> float:
     """Solve mean × t + (power - mean) × RETURN × (1 - exp(-t / RETURN)) = energy for t, by bisection.
 
-    Its left side rises with t, and its slope is between power and mean.
+    The left side increases with t, and its slope is between power and mean.
     """
     low, high = sorted((energy / power, energy / mean))
     for _ in range(_HALVINGS):
@@ -204,9 +204,10 @@ def _hours(energy: float, power: float, mean: float) -> float:
 
 
 def _power_doubt(hours: float, now: Discharge, past: Past) -> float:
-    """Relative standard deviation of the mean power over the next ``hours``.
+    """Return the relative standard deviation of the mean power over the next ``hours``.
 
-    An Ornstein-Uhlenbeck process of time constant RETURN, known now, and a mean that differs by discharge.
+    Power is modelled as an Ornstein-Uhlenbeck process with time constant RETURN, whose current value is known
+    and whose mean differs from discharge to discharge.
     """
     known = past.hours if past.spread is not None else 0.0
     variance = ((past.spread or 0.0) ** 2 * known + _SPREAD_HOURS * _SPREAD**2) / (known + _SPREAD_HOURS)
@@ -220,7 +221,7 @@ def _power_doubt(hours: float, now: Discharge, past: Past) -> float:
 
 
 def _variance_of_mean(hours: float) -> float:
-    """Of the process's mean over so many hours, in variances of the process."""
+    """Return the variance of the process's mean over ``hours``, relative to the variance of the process."""
     t = max(hours, 0.01) / RETURN
     return 2 / t * (1 - (1 - exp(-t)) / t)
 
@@ -234,10 +235,10 @@ def _median(values: Sequence[float]) -> float:
 
 
 def hours_to_full(percent: float, watts: float, per_percent: float) -> float | None:
-    """Return the hours until a charge that goes on has come to 100 %; None where there is no power.
+    """Return the hours until the current charge reaches 100 %; None without power.
 
-    ``watts``: mean of the last ten minutes; ``per_percent``: Wh that a percent takes. Up to _TAPER_FROM the
-    power stays; from there on it falls by a factor of e in _TAPER percents, as voltage is constant.
+    ``watts``: mean of the last ten minutes; ``per_percent``: Wh for one percent. The power is constant up to
+    _TAPER_FROM; above it the voltage is constant, and power falls by a factor of e every _TAPER percents.
     """
     if watts <= 0 or per_percent <= 0 or percent >= 100:
         return None

@@ -1,6 +1,6 @@
-"""Energy by program: which program took how much of what the battery gave. Pure arithmetic, no I/O.
+"""Energy by program: how much of the battery's energy each program used. Pure arithmetic, no I/O.
 
 ``features`` makes blocks of samples, ``sums`` adds them up by hour and day in whole numbers, ``fit`` learns
-the watts of a busy core of each program from these sums, ``cells`` divides the energy of an hour among
-programs, and ``interval`` says how sure that is. docs/energy-by-program.md describes the method.
+from these sums how many watts a busy core costs for each program, ``cells`` divides the energy of an hour
+among programs, and ``interval`` gives the uncertainty. docs/energy-by-program.md describes the method.
 """

@@ -1,4 +1,4 @@
-"""Dividing the energy of an hour, or of a part of one, so that the parts are what was measured."""
+"""Divides the measured energy of an hour, or of part of one, so that the parts add up to it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Cell(NamedTuple):
     seconds: int
     """s"""
     values: dict[int, int]
-    """Column to the sum of value × s; of programs with frequency"""
+    """By column: the sum of value × s; for programs, the value includes the frequency"""
     shares: dict[int, int]
-    """Column to the s of AWAKE that fell to it by its share of the busy cores"""
+    """By column: its part of the s of AWAKE, in proportion to its share of the busy cores"""
 
 
 class Part(NamedTuple):
-    """What a column took."""
+    """The energy that a column used."""
 
     uj: int
     pm_uj: int
-    """Nine in ten true values are within ± so much"""
+    """90 % of true values are within ± this much"""
 
 
 def cell(readings: Iterable[Reading], rows: Iterable[Mapping[int, float]]) -> Cell:
-    """Add up readings, with the features of each beside it; those that are not discharging are left out."""
+    """Add up readings; ``rows`` are their features. Readings that are not discharging are left out."""
     total = 0.0
     values: dict[int, float] = {}
     shares: dict[int, float] = {}
@@ -60,9 +60,9 @@ def cell(readings: Iterable[Reading], rows: Iterable[Mapping[int, float]]) -> Ce
 
 
 def divide(cell: Cell, discharged_uj: int, model: Model | None, idle: float) -> dict[int, Part]:
-    """Divide what was measured over the columns, IDLE and UNATTRIBUTED; the parts sum to ``discharged_uj``.
+    """Divide the measured energy among the columns, IDLE and UNATTRIBUTED; the sum is ``discharged_uj``.
 
-    ``idle``: W of the machine at rest. Without a model all is unattributed.
+    ``idle``: W of the machine at rest. Without a model, everything is unattributed.
     """
     if model is None:
         return {UNATTRIBUTED: Part(discharged_uj, discharged_uj)}
@@ -80,7 +80,7 @@ def divide(cell: Cell, discharged_uj: int, model: Model | None, idle: float) -> 
 
 
 def modelled(cell: Cell, model: Model, idle: float) -> dict[int, float]:
-    """Return the J that the model tells of each column and IDLE."""
+    """Return the J that the model predicts for each column and IDLE."""
     joules = {IDLE: idle * cell.seconds / UNIT}
     if SCREEN in cell.values:
         joules[SCREEN] = cell.values[SCREEN] / UNIT * model.rate(SCREEN)
@@ -107,9 +107,9 @@ def _half_width(cell: Cell, model: Model, column: int, uj: int) -> int:
 
 
 def largest_remainders(parts: Mapping[int, float], total: int) -> dict[int, int]:
-    """Round parts to whole numbers that sum to ``total``: the largest remainders are rounded up.
+    """Round parts to whole numbers that sum to ``total``: the largest remainders are rounded up (Hamilton).
 
-    The parts sum to about ``total`` and are not negative (Hamilton's method).
+    The parts must sum to about ``total`` and must not be negative.
     """
     whole = {key: int(value) for key, value in parts.items()}
     left = total - sum(whole.values())

@@ -1,4 +1,4 @@
-"""Closing a day: what it taught, and the energy of each of its hours, divided once and for all."""
+"""Closes a day: learns from it, and finally divides the energy of each of its hours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OpenHour(NamedTuple):
 
 
 class Taught(NamedTuple):
-    """What a day adds to what is known."""
+    """What was learned from a day."""
 
     sums: Mapping[float, Sums]
     """By exponent"""
@@ -32,17 +32,17 @@ class Closed(NamedTuple):
     idle: float
     """W of the machine at rest"""
     parts: list[dict[int, Part]]
-    """Of each hour, by column"""
+    """For each hour: its parts by column"""
     taught: Taught
 
 
 def close(
     hours: Sequence[OpenHour], past: Sequence[Taught], exponent: float | None, idle_before: float = 0.0
 ) -> Closed:
-    """Learn a day, and divide the energy of its hours by what is known then.
+    """Learn from a day, and then divide the energy of its hours with what is known.
 
-    ``past``: the days with battery before it that still count. ``exponent``: None where it is not decided.
-    ``idle_before``: W, of the day before.
+    ``past``: the earlier days on battery that still count. ``exponent``: None if it is not decided yet.
+    ``idle_before``: idle power of the previous day, W.
     """
     taught = taught_by([hour.learned for hour in hours])
     known = knowledge([*past, taught], exponent)
@@ -51,7 +51,7 @@ def close(
 
 
 def taught_by(hours: Sequence[Hour]) -> Taught:
-    """Add up what hours of one day teach."""
+    """Add up what was learned from the hours of one day."""
     sums: dict[float, Sums] = {}
     lags: Sums = {}
     for hour in hours:
@@ -73,14 +73,14 @@ def knowledge(days: Sequence[Taught], exponent: float | None) -> Knowledge:
 
 
 def idle_of_hours(hours: Sequence[Hour], exponent: float, before: float) -> float:
-    """Return the idle power of hours, W; ``before`` where none of them was long enough to tell."""
+    """Return the idle power of hours, W; ``before`` if none of them was long enough to show it."""
     found = [hour.lessons[exponent].hour for hour in hours if exponent in hour.lessons]
     told = [(hour.idle, hour.quiet) for hour in found if hour.idle is not None]
     return idle_of(told) if told else before
 
 
 def divided(hour: OpenHour, known: Knowledge, idle: float) -> dict[int, Part]:
-    """Divide the energy of an hour by what is known."""
+    """Divide the energy of an hour among the columns, with what is known."""
     exponent = known.exponent_now
     lesson = hour.learned.lessons.get(exponent)
     model = known.models.get(exponent) if lesson else None

@@ -1,4 +1,4 @@
-"""From samples to blocks: what the CPU did while the gauge averaged, beside the power that it told."""
+"""Makes blocks from samples: what the CPU did while the gauge averaged, and the power that it reported."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ BLOCK: Final = 12
 MOST_DELAY: Final = 6
 MOST_AVERAGED: Final = 12
 WARM_UP: Final = MOST_DELAY + MOST_AVERAGED - 1
-"""Samples before the first of a block that its features may reach back to"""
+"""Samples before a block that its features may use"""
 EXPONENTS: Final = (0.0, 0.5, 1.0, 1.5, 2.0)
-"""The cost of a busy core may rise with frequency to the power of one of these"""
+"""The cost of a busy core may be proportional to frequency raised to one of these exponents"""
 _STEP: Final = 3
-"""Samples over which changes are taken to find the lag: 15 s at 5 s"""
+"""Changes over this many samples are used to find the lag: 15 s at an interval of 5 s"""
 _NOTHING: Final = 1e-6
-"""Cores that are no load: what is left of a difference of readings that are rounded, for instance"""
+"""Busy cores at or below this count as 0, for example the difference of two rounded readings"""
 _LEAST_CHANGES: Final = 200
 _LEAST_CORRELATION: Final = 0.05
 
 
 class Reading(NamedTuple):
-    """What the model takes from one sample."""
+    """What the model uses of one sample."""
 
     seconds: float
-    """It covers"""
+    """The time that the sample covers"""
     watts: float | None
-    """Discharging, positive; None: not known, or not discharging"""
+    """Power while discharging, positive; None: unknown, or not discharging"""
     busy: float
     """Busy cores"""
     ghz: float
-    """CPU clock; 1 where it is not known"""
+    """CPU clock; 1 if unknown"""
     brightness: float | None
     """0 to 1; None: not known"""
     programs: Mapping[int, float]
@@ -42,11 +42,11 @@ class Reading(NamedTuple):
     kernel: float
     """Busy cores that no program accounts for"""
     joined: bool = True
-    """It follows the one before without a hole or a sleep"""
+    """There is no gap or sleep between this sample and the previous one"""
 
 
 class Lag(NamedTuple):
-    """How the gauge lags: it tells the mean of ``averaged`` samples, the last of them ``delay`` ago."""
+    """How the gauge lags: it reports the mean of ``averaged`` samples, the last one ``delay`` samples ago."""
 
     delay: int = 0
     averaged: int = 1
@@ -64,9 +64,9 @@ class Block(NamedTuple):
 
 
 def features(reading: Reading, exponent: float, columns: frozenset[int] | None = None) -> dict[int, float]:
-    """Return the value of each column at one reading; those that are 0 are left out.
+    """Return the value of each column for one reading; values of 0 are left out.
 
-    A program outside ``columns`` counts with the others. ``None``: each program has a column.
+    A program outside ``columns`` is counted in OTHERS. ``None``: each program has a column.
     """
     scale = reading.ghz**exponent
     found = {}
@@ -91,7 +91,7 @@ def features(reading: Reading, exponent: float, columns: frozenset[int] | None =
 
 
 def stretches(readings: Sequence[Reading]) -> Iterator[range]:
-    """Yield where readings discharge without a hole, a sleep or a change of direction between them."""
+    """Yield the ranges in which readings discharge without a gap, a sleep or a change of direction."""
     start = 0
     for at, reading in enumerate(readings):
         if reading.watts is None or not reading.joined:
@@ -105,10 +105,10 @@ def stretches(readings: Sequence[Reading]) -> Iterator[range]:
 def blocks(
     stretch: Sequence[Reading], rows: Sequence[Mapping[int, float]], lag: Lag, first: int = 0
 ) -> Iterator[Block]:
-    """Yield the blocks of a stretch whose samples are at ``first`` or later; those before warm up.
+    """Yield the blocks of a stretch from index ``first`` on; earlier samples are used only for the lag.
 
-    ``rows``: the features of each reading. Samples without enough before them are left out, and so is a last
-    block that is not full.
+    ``rows``: the features of each reading. Samples without enough earlier ones are left out, and so is an
+    incomplete last block.
     """
     reach = lag.delay + lag.averaged - 1
     weights = _weights(lag.averaged)
@@ -125,7 +125,7 @@ def blocks(
 
 
 def _weights(averaged: int) -> list[float]:
-    """Weights of the samples under a block, the mean of BLOCK means of ``averaged`` samples each."""
+    """Return the weights of a block's samples: it is the mean of BLOCK means of ``averaged`` samples."""
     span = BLOCK + averaged - 1
     return [min(at + 1, span - at, BLOCK, averaged) / (BLOCK * averaged) for at in range(span)]
 
@@ -133,7 +133,7 @@ def _weights(averaged: int) -> list[float]:
 def lag_sums(stretch: Sequence[Reading], exponent: float, typical: float) -> dict[tuple[int, int], int]:
     """Return the products of changes that ``lag_of`` needs, in units of 1e-6.
 
-    ``typical``: W; power counts within 0.1 to 4 times of it, so that no wrong reading decides.
+    ``typical``: W; power is limited to 0.1 to 4 times this value, so that a wrong reading has little effect.
     """
     if len(stretch) <= WARM_UP + _STEP:
         return {}
@@ -152,14 +152,14 @@ def lag_sums(stretch: Sequence[Reading], exponent: float, typical: float) -> dic
 
 
 def lag_of(sums: Mapping[tuple[int, int], int]) -> Lag:
-    """Return the lag with the greatest correlation of changes; none where there is too little to tell."""
+    """Return the lag with the greatest correlation of changes; no lag if there is too little evidence."""
     if sums.get((POWER_LAG, -1), 0) < _LEAST_CHANGES:
         return Lag()
     with_power = [sums.get((POWER_LAG, k), 0) for k in range(WARM_UP + 1)]
     with_load = [sums.get((LOAD_LAG, k), 0) for k in range(MOST_AVERAGED)]
     best, chosen = 0.0, Lag()
     for averaged in range(1, MOST_AVERAGED + 1):
-        # The variance of a mean of ``averaged`` follows from the products of each distance.
+        # The variance of a mean of ``averaged`` samples follows from the products at each distance.
         variance = averaged * with_load[0] + 2 * sum(
             (averaged - k) * with_load[k] for k in range(1, averaged)
         )

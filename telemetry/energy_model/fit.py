@@ -1,8 +1,8 @@
-"""Learning the watts of each column: non-negative ridge regression towards one common rate.
+"""Learns the watts of each column: non-negative ridge regression towards one common rate.
 
-A program without evidence has the common rate, one with evidence its own. The minimum is found by coordinate
-descent, which keeps the bounds (Friedman, Hastie, Tibshirani 2010, Regularization Paths for Generalized
-Linear Models via Coordinate Descent).
+A program without evidence gets the common rate; a program with evidence gets its own rate. The minimum is
+found by coordinate descent, which keeps the bounds (Friedman, Hastie, Tibshirani 2010, Regularization Paths
+for Generalized Linear Models via Coordinate Descent).
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from telemetry.energy_model.columns import AWAKE, OTHERS, POWER, SCREEN, SCREEN_
 from telemetry.energy_model.sums import Moments
 
 MOST_PROGRAMS: Final = 40
-"""Programs with a column of their own; the rest are learned with the others"""
+"""Programs with their own column; the rest are counted in OTHERS"""
 _CLEAR: Final = 10.0
-"""By how much n·ln(SSE) must fall for another exponent than 1"""
+"""An exponent other than 1 is chosen only if n·ln(SSE) falls by at least this much"""
 _SPREAD: Final = 0.7
-"""Standard deviation of the programs' rates, as a part of the common rate"""
+"""Standard deviation of the programs' rates, relative to the common rate"""
 _LEAST: Final = 0.25
-"""Least rate of a program, as a part of the common rate"""
+"""Least rate of a program, relative to the common rate"""
 _SUPPOSED: Final = 0.02
-"""Least common rate, as a part of the mean power"""
+"""Least common rate, relative to the mean power"""
 _WIDE: Final = 5.0
-"""W: standard deviation of what screen and awake may take, before anything is known"""
+"""W: prior standard deviation of the rates of screen and awake"""
 _LEAST_ERROR: Final = 1e-4
-"""Least standard error of a block, as a part of the mean power: no gauge is better"""
+"""Least standard error of a block, relative to the mean power: no gauge is better"""
 _NOT_PROGRAMS: Final = (SCREEN, SCREEN_ON, AWAKE)
 
 
 class Model(NamedTuple):
-    """What was learned of a machine."""
+    """What was learned about a machine."""
 
     rates: dict[int, float]
-    """W for each unit of a column"""
+    """By column: W for each unit"""
     common: float
     """The rate of a program without evidence, W"""
     deviations: dict[int, float]
@@ -44,12 +44,12 @@ class Model(NamedTuple):
     with_awake: dict[int, float]
     """Covariance of each rate with that of AWAKE, W²"""
     blocks: int
-    """Blocks it rests on"""
+    """The number of blocks that it was learned from"""
     squares: float
     """Sum of the squared residuals, W²"""
 
     def rate(self, column: int) -> float:
-        """Return the W for a unit of a column; a program that was never seen has the common rate."""
+        """Return the W for one unit of a column; a program that was never seen has the common rate."""
         fallback = 0.0 if column in _NOT_PROGRAMS else self.common
         return self.rates.get(column, fallback)
 
@@ -59,12 +59,12 @@ class Model(NamedTuple):
         return self.deviations.get(column, fallback)
 
     def is_learned(self, column: int) -> bool:
-        """Return whether the samples tell of screen or awake: at least half of the doubt is gone."""
+        """Return whether the samples determine the rate of screen or awake: its uncertainty has halved."""
         return column in self.deviations and self.deviations[column] < _WIDE / 2
 
 
 def fit(moments: Moments) -> Model | None:
-    """Learn the rates; None where there is nothing to learn from, or values that no gauge gives."""
+    """Learn the rates; None if there is nothing to learn from, or for values that no gauge reports."""
     try:
         return _fit(moments)
     except ArithmeticError:
@@ -76,8 +76,8 @@ def _fit(moments: Moments) -> Model | None:
     if not columns or moments.blocks < 3:
         return None
     matrix, vector, square = _arrays(moments, columns)
-    # One rate for all programs comes first.
-    # Where power does not show what CPU time costs, a small cost is supposed.
+    # The first step is one rate for all programs.
+    # If the power does not show what CPU time costs, a small cost is assumed.
     mean = moments.totals.get(POWER, 0.0) / moments.blocks
     supposed = _SUPPOSED * mean
     common = max(_one_rate(columns, matrix, vector), supposed)
@@ -85,7 +85,7 @@ def _fit(moments: Moments) -> Model | None:
         return None
     is_program = [column not in _NOT_PROGRAMS for column in columns]
     rates = [common if program else 0.0 for program in is_program]
-    # Power that never changes leaves no error, and certainty without end, which no float can invert.
+    # Power that never changes leaves no error. The precision would be infinite and could not be inverted.
     least = moments.blocks * (_LEAST_ERROR * mean) ** 2
     squares = square
     variance = 1.0
@@ -112,9 +112,9 @@ def _fit(moments: Moments) -> Model | None:
 
 
 def best_exponent(squares: Mapping[float, float], count: float) -> float:
-    """Return the exponent with the least squares, where it is clearly better than 1; else 1.
+    """Return the exponent with the least squares if it is clearly better than 1; else 1.
 
-    ``count``: blocks that are independent of each other.
+    ``count``: the number of independent blocks.
     """
     if 1.0 not in squares:
         return 1.0
@@ -130,7 +130,7 @@ def _columns(moments: Moments) -> list[int]:
 
 
 def _arrays(moments: Moments, columns: Sequence[int]) -> tuple[list[list[float]], list[float], float]:
-    """Return XᵀX, Xᵀy and yᵀy; programs without a column are part of OTHERS."""
+    """Return XᵀX, Xᵀy and yᵀy; programs without a column are counted in OTHERS."""
     place = {column: at for at, column in enumerate(columns)}
     rest = place.get(OTHERS)
     matrix = [[0.0] * len(columns) for _ in columns]
@@ -153,7 +153,7 @@ def _arrays(moments: Moments, columns: Sequence[int]) -> tuple[list[list[float]]
 
 
 def _one_rate(columns: Sequence[int], matrix: Sequence[Sequence[float]], vector: Sequence[float]) -> float:
-    """Return the rate of all programs together, beside screen and awake."""
+    """Return one rate for all programs together, fitted along with screen and awake."""
     groups = [[at for at, column in enumerate(columns) if column not in _NOT_PROGRAMS]]
     groups += [[at] for at, column in enumerate(columns) if column in _NOT_PROGRAMS]
     small = [[sum(matrix[i][j] for i in a for j in b) for b in groups] for a in groups]
@@ -174,7 +174,7 @@ def _descend(
     start: Sequence[float],
     prior: tuple[float, float],
 ) -> list[float]:
-    """Find the minimum from ``start``. ``prior``: the common rate, and the variance of a residual."""
+    """Find the minimum, starting at ``start``. ``prior``: the common rate, and the variance of a residual."""
     common, variance = prior
     rates = list(start)
     gradient = [target - sum(map(mul, row, rates)) for row, target in zip(matrix, vector, strict=True)]
@@ -198,12 +198,12 @@ def _descend(
 
 
 def _weight(column: int, common: float) -> float:
-    """Return the inverse variance of the rate before anything is known."""
+    """Return the inverse of the rate's prior variance."""
     return 1.0 / (_WIDE if column in _NOT_PROGRAMS else _SPREAD * common) ** 2
 
 
 def _common(moments: Moments, columns: Sequence[int], rates: Sequence[float], before: float) -> float:
-    """Return the mean rate of programs, by how much CPU time they took."""
+    """Return the mean rate of programs, weighted by their CPU time."""
     total = sum(moments.totals[column] for column in columns if column >= 0)
     if total <= 0:
         return before
@@ -223,12 +223,12 @@ def _variance(moments: Moments, squares: float, columns: int) -> float:
 
 
 def solve(matrix: Sequence[Sequence[float]], vector: Sequence[float]) -> list[float]:
-    """Return x of matrix · x = vector, where the matrix is symmetric and positive definite."""
+    """Solve matrix · x = vector for x; the matrix must be symmetric and positive definite."""
     return [sum(map(mul, row, vector)) for row in _inverse([list(row) for row in matrix])]
 
 
 def _inverse(matrix: list[list[float]]) -> list[list[float]]:
-    """Return the inverse of a symmetric positive definite matrix, by Gauss and Jordan in place."""
+    """Return the inverse of a symmetric positive definite matrix, by Gauss-Jordan elimination in place."""
     size = len(matrix)
     for at in range(size):
         row = matrix[at]

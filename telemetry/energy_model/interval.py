@@ -1,4 +1,4 @@
-"""How sure an energy is: nine in ten true values lie within it."""
+"""The uncertainty of an energy: an interval that contains 90 % of the true values."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Final
 
 _SCALE: Final = 1.6
 _FEW: Final = 120
-"""Blocks below which the standard deviation tells too little"""
+"""With fewer blocks than this, the standard deviation is unreliable"""
 _FLOOR: Final = 0.08
-"""Part of the energy that stays unsure, whatever the evidence: the model is not the machine"""
+"""Part of the energy that stays uncertain however much evidence there is: the model is not exact"""
 
 
 def half_width(energy: float, deviation: float, count: int) -> float:
-    """Return what an energy may be off by. ``deviation``: its standard deviation; ``count``: blocks."""
+    """Return half the width of the interval. ``deviation``: standard deviation; ``count``: blocks."""
     spread = (_SCALE * deviation) ** 2 * (1 + _FEW / max(count, 1))
     return float((spread + (_FLOOR * energy) ** 2) ** 0.5)

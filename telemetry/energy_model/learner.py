@@ -1,4 +1,4 @@
-"""One hour of samples, learned from: what it adds to the sums, and what is needed to divide its energy."""
+"""Learns from one hour of samples: what it adds to the sums, and what is needed to divide its energy."""
 
 from __future__ import annotations
 
@@ -23,54 +23,54 @@ from telemetry.energy_model.fit import Model, best_exponent, fit
 from telemetry.energy_model.sums import HourSums, Sums, add, hour_sums, median, moments
 
 MOST_DAYS: Final = 28
-"""Days with battery that a fit rests on"""
+"""Days on battery that a fit uses"""
 LEAST_BLOCKS_OF_EXPONENT: Final = 600
-"""Blocks from which on the exponent is decided; with fewer, it may still change"""
+"""With this many blocks the exponent is decided; with fewer, it may still change"""
 MOST_OF_AN_HOUR: Final = 24
-"""Programs of an hour that have a column; the rest of it counts with the others"""
+"""Programs of an hour that have a column; the rest are counted in OTHERS"""
 
 
 class Knowledge(NamedTuple):
-    """What is known of the machine as an hour is learned."""
+    """What is known about the machine when an hour is learned from."""
 
     models: Mapping[float, Model] = {}
     """By exponent"""
     exponent: float | None = None
-    """None: not decided, so that sums of all are kept"""
+    """None: not decided yet, so the sums for all exponents are kept"""
     lag_sums: Mapping[tuple[int, int], int] = {}
     likely: float = 1.0
     """The best exponent so far"""
 
     @property
     def exponent_now(self) -> float:
-        """The exponent to share energy out with."""
+        """The exponent with which energy is divided."""
         return self.likely if self.exponent is None else self.exponent
 
     @property
     def exponents(self) -> tuple[float, ...]:
-        """The exponents that sums are kept of."""
+        """The exponents for which sums are kept."""
         return EXPONENTS if self.exponent is None else (self.exponent,)
 
 
 class Lesson(NamedTuple):
-    """What an hour gives for one exponent."""
+    """What is learned from an hour with one exponent."""
 
     hour: HourSums
     cell: Cell
 
 
 class Hour(NamedTuple):
-    """What an hour gives."""
+    """What is learned from an hour."""
 
     lessons: dict[float, Lesson]
     """By exponent"""
     lag_sums: dict[tuple[int, int], int]
     cpu_us: dict[int, int]
-    """Column to the CPU time on battery, µs"""
+    """By column: CPU time on battery, µs"""
 
 
 def learn(readings: Sequence[Reading], lead: int, known: Knowledge) -> Hour:
-    """Learn from the readings of an hour. The first ``lead`` of them are of the hour before, to warm up."""
+    """Learn from the readings of an hour. The first ``lead`` are from the previous hour, for the lag."""
     lead = min(lead, WARM_UP)
     own = readings[lead:]
     powers = [reading.watts for reading in own if reading.watts is not None]
@@ -84,7 +84,7 @@ def learn(readings: Sequence[Reading], lead: int, known: Knowledge) -> Hour:
     columns = busiest(own)
     lessons = {}
     for exponent in known.exponents:
-        # One at a time: the features of an hour take more room than all else.
+        # One exponent at a time: the features of an hour take more memory than all else.
         rows = [features(it, exponent, columns) if it.watts is not None else {} for it in readings]
         sums = _sums(_blocks(readings, rows, lag, lead), known.models.get(exponent))
         lessons[exponent] = Lesson(sums, cell(own, rows[lead:]))
@@ -116,7 +116,7 @@ def cpu_time(readings: Sequence[Reading], columns: frozenset[int]) -> dict[int, 
 
 
 def busiest(readings: Sequence[Reading]) -> frozenset[int]:
-    """Return the programs of an hour that have a column."""
+    """Return the programs of an hour that get a column: the busiest."""
     used: dict[int, float] = {}
     for reading in readings:
         if reading.watts is not None:
@@ -126,7 +126,7 @@ def busiest(readings: Sequence[Reading]) -> frozenset[int]:
 
 
 def refit(days: Mapping[float, Sequence[Sums]], exponent: float | None) -> Knowledge:
-    """Learn the machine anew from the sums of its last days, by exponent. Lag sums are left to the caller."""
+    """Fit the model again to the sums of the last days, by exponent. The caller handles the lag sums."""
     models = {}
     independent = []
     for each in EXPONENTS if exponent is None else (exponent,):
@@ -143,9 +143,9 @@ def refit(days: Mapping[float, Sequence[Sums]], exponent: float | None) -> Knowl
 
 
 def idle_of(hours: Sequence[tuple[float, float]]) -> float:
-    """Return the idle power of a day, W, from that of its hours and how busy they were then.
+    """Return the idle power of a day, W, from (idle power, busy cores) of its hours.
 
-    The middle one of the quietest third.
+    It is the median of the quietest third.
     """
     if not hours:
         return 0.0

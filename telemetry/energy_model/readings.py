@@ -1,4 +1,4 @@
-"""From rows of the view ``energy_row`` to readings, in one way for whoever stores them and whoever asks."""
+"""Converts rows of the view ``energy_row`` to readings, in the same way for the writer and the reports."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 from telemetry.energy_model.features import Reading
 
 _SHORTEST_SLEEP: Final = 1.0
-"""s suspended from which on the gauge may still tell of the time asleep"""
+"""After a suspend of at least this many s, the gauge's average may still include the time asleep"""
 
 
 class Row(NamedTuple):
-    """A row of the view ``energy_row``: its columns, in their order."""
+    """A row of the view ``energy_row``: its columns in order."""
 
     ts: int
     time: float
@@ -31,11 +31,11 @@ class Row(NamedTuple):
 def readings_of(
     rows: Iterable[Row], programs: dict[int, dict[int, int]], cores: int, before: Row | None = None
 ) -> list[Reading]:
-    """Return the readings of rows in the order of their time.
+    """Return the readings of rows, which must be in order of time.
 
-    ``programs``: by the ts of a row, and by program, hundredths of a percent of one core with those of
-    children; what is used is taken out of it, since an hour of them takes much room. ``cores``: of the
-    machine. ``before``: the row before the first one.
+    ``programs``: by the ts of a row and by program, the CPU use with children in hundredths of a percent of
+    one core. Entries that were used are removed from it, because an hour of them takes much memory.
+    ``cores``: of the machine. ``before``: the row before the first one.
     """
     found = []
     for row in rows:
@@ -60,7 +60,7 @@ def readings_of(
 
 
 def _follows(row: Row, before: Row | None) -> bool:
-    """Return whether neither a hole nor a sleep lies between two rows."""
+    """Return whether there is neither a gap nor a sleep between two rows."""
     if before is None or row.run_id is None or row.seq is None or before.seq is None:
         return False
     return (before.run_id, before.seq) == (row.run_id, row.seq - 1) and row.suspended < _SHORTEST_SLEEP

@@ -1,6 +1,6 @@
-"""What is known between two steps, as JSON: read back it is equal to the last digit, or None where damaged.
+"""The state between two steps as JSON. It is read back exactly, or as None if it is damaged.
 
-A pair of columns is [a, b, value] there. Texts are for the same version of the schema.
+The value of a pair of columns is stored as [a, b, value]. A text is valid only for one schema version.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Quiet(NamedTuple):
     idle: float
     """W that the model does not explain"""
     busy: float
-    """Busy cores then"""
+    """Busy cores in those moments"""
     blocks: int
-    """Of the hour"""
+    """Blocks in the hour"""
 
 
 def quiet_of(bucket: int, hour: Hour, exponent: float) -> Quiet | None:
-    """Return those of an hour; None where it has none."""
+    """Return the quietest moments of an hour; None if it has none."""
     lesson = hour.lessons.get(exponent)
     if lesson is None or lesson.hour.idle is None:
         return None
@@ -41,7 +41,7 @@ def quiet_of(bucket: int, hour: Hour, exponent: float) -> Quiet | None:
 
 
 def hour_text(hour: Hour) -> str:
-    """Return what an hour gave as JSON."""
+    """Return an hour as JSON."""
     lessons = [
         [
             exponent,
@@ -54,7 +54,7 @@ def hour_text(hour: Hour) -> str:
 
 
 def read_hour(text: object) -> Hour | None:
-    """Return the hour that ``text`` is of."""
+    """Return the hour in ``text``, None if it is damaged."""
     try:
         lessons, lags, cpu = _loaded(text)
         found = {
@@ -70,14 +70,14 @@ def read_hour(text: object) -> Hour | None:
 
 
 def taught_text(taught: Taught) -> str:
-    """Return what a day taught as JSON."""
+    """Return what was learned from a day as JSON."""
     return _text(
         [[[exponent, _listed(sums)] for exponent, sums in taught.sums.items()], _listed(taught.lags)]
     )
 
 
 def read_taught(text: object) -> Taught | None:
-    """Return the day that ``text`` is of."""
+    """Return what was learned from the day in ``text``, None if it is damaged."""
     try:
         sums, lags = _loaded(text)
         return Taught({exponent + 0.0: _sums(listed) for exponent, listed in sums}, _sums(lags))
@@ -86,7 +86,7 @@ def read_taught(text: object) -> Taught | None:
 
 
 def models_text(models: Mapping[float, Model]) -> str:
-    """Return models by exponent as JSON; of each column its rate, deviation and covariance with AWAKE."""
+    """Return models by exponent as JSON, with each column's rate, deviation and covariance with AWAKE."""
     found = []
     for exponent, model in models.items():
         rates = [
@@ -98,7 +98,7 @@ def models_text(models: Mapping[float, Model]) -> str:
 
 
 def read_models(text: object) -> dict[float, Model] | None:
-    """Return the models that ``text`` is of."""
+    """Return the models in ``text``, None if it is damaged."""
     try:
         found = {}
         for exponent, common, blocks, squares, rates in _loaded(text):
@@ -124,7 +124,7 @@ def quiet_text(quiet: Iterable[Quiet]) -> str:
 
 
 def read_quiet(text: object) -> list[Quiet]:
-    """Return the hours that ``text`` is of; none where it is damaged."""
+    """Return the quietest moments in ``text``; an empty list if it is damaged."""
     try:
         hours = _loaded(text)
         _add_up(hours)
@@ -135,7 +135,7 @@ def read_quiet(text: object) -> list[Quiet]:
 
 def _loaded(text: object) -> Any:
     if not isinstance(text, str):
-        raise TypeError("no text")
+        raise TypeError("not a text")
     return json.loads(text, parse_constant=_refuse)
 
 
@@ -166,5 +166,5 @@ def _is_known(value: object) -> bool:
 
 
 def _add_up(listed: Any) -> None:
-    """Raise TypeError where there are other things than numbers: the quickest check of thousands."""
+    """Raise TypeError if any value is not a number: adding is the fastest check for thousands of values."""
     sum(map(sum, listed))

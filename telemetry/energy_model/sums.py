@@ -1,8 +1,8 @@
-"""Sufficient sums: what a fit needs of an hour of blocks, in whole numbers that add up in any order.
+"""Sufficient statistics: the sums over an hour's blocks that a fit needs, exact in any order of adding.
 
-The sums are a mapping of a pair of columns to a whole number. Sums of hours are added to the sums of their
-day. Most of the part between hours is taken out as an hour is added (a slow drift of the base is no
-evidence), and the rest of the day's mean when the day is read.
+The sums map a pair of columns to a whole number. Sums of hours are added to the sums of their day. When an
+hour is added, most of the variation between hours is removed, because a slow drift of the base power is not
+evidence. The rest of the day's mean is removed when the day is read.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from telemetry.energy_model.columns import BEFORE, HOURS, ONE, POWER, RESIDUAL
 from telemetry.energy_model.features import Block
 
 UNIT: Final = 100_000
-"""Parts of a feature that is 1"""
+"""A feature of 1 is stored as this number"""
 POWER_UNIT: Final = 10_000
-"""Parts of a watt"""
+"""One watt is stored as this number"""
 _BETWEEN: Final = (19, 20)
-"""Part of the products between hours that is taken out"""
+"""The part of the variation between hours that is removed"""
 _LARGEST: Final = 1 << 25
-"""Largest whole number of a value: the products of a day still fit 64 bits"""
+"""The limit for a stored value: the products of a day still fit 64 bits"""
 
 Sums = dict[tuple[int, int], int]
 
@@ -31,13 +31,13 @@ class HourSums(NamedTuple):
 
     sums: Sums
     idle: float | None
-    """W of a quiet moment of the hour that the model does not explain"""
+    """W that the model does not explain, in a quiet moment of the hour"""
     quiet: float
-    """Busy cores then"""
+    """Busy cores in that moment"""
 
 
 def median(values: Iterable[float]) -> float:
-    """Return the median. The module statistics takes 0.8 MB, which a writer would have for ever."""
+    """Return the median. The module statistics is not used: it would keep 0.8 MB of memory."""
     order = sorted(values)
     half = len(order) // 2
     return order[half] if len(order) % 2 else (order[half - 1] + order[half]) / 2
@@ -46,8 +46,8 @@ def median(values: Iterable[float]) -> float:
 def hour_sums(blocks: Sequence[Block], rates: Mapping[int, float] | None) -> HourSums:
     """Add up the blocks of an hour.
 
-    ``rates``: the model so far, W for each unit of a column. A block whose power is outside 0.1 to 4 times
-    the median, or which the model misses by more than 6 robust standard deviations and 0.1 W, is left out.
+    ``rates``: the model so far, W for each unit of a column. A block is left out if its power is outside 0.1
+    to 4 times the median, or if its residual differs by more than 6 robust standard deviations + 0.1 W.
     """
     if not blocks:
         return HourSums({}, None, 0.0)
@@ -106,7 +106,7 @@ def _products(blocks: Sequence[Block], rest: Sequence[float]) -> Sums:
 
 
 def _quiet(blocks: Sequence[Block], rest: Sequence[float]) -> tuple[float | None, float]:
-    """Return the 20 % quantile of what is not explained over the 30 % quietest blocks, and their load."""
+    """Return the 20 % quantile of the residual of the quietest 30 % of blocks, and their mean load."""
     if not blocks:
         return None, 0.0
     order = sorted(range(len(blocks)), key=lambda at: blocks[at].busy)
@@ -125,18 +125,18 @@ class Moments(NamedTuple):
     """Centred products of days, in units of features and W."""
 
     products: dict[tuple[int, int], float]
-    """By pair of columns, the lesser first"""
+    """By pair of columns, the smaller one first"""
     totals: dict[int, float]
     """Sum over the blocks, by column"""
     blocks: int
     """Blocks"""
     hours: int
     correlation: float
-    """Of a residual with that of the block before, 0 to 0.95"""
+    """Correlation of a residual with that of the previous block, 0 to 0.95"""
 
     @property
     def independent(self) -> float:
-        """So many blocks that do not depend on each other would tell as much as these."""
+        """The number of independent blocks that would give as much evidence as these."""
         return self.blocks * (1 - self.correlation) / (1 + self.correlation)
 
 

@@ -1,4 +1,4 @@
-"""A session that is awake and goes on: a discharge, a charge or a rest."""
+"""A current session while awake: a discharge, a charge or a rest."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from telemetry.sessions.visits import Visits
 
 
 class Item(NamedTuple):
-    """A row with what was known of the gauge at its end."""
+    """A row with the state of the gauge at its end."""
 
     row: Row
     pct: float | None
-    """The newest steady percent"""
+    """The newest steady percentage"""
     level: float | None
-    """The level beside it"""
+    """The level at that time"""
     unexplained: float
-    """Percent: sum of the steps that no power explains, since the gauge was last looked at anew"""
+    """Percent: sum of the steps that no power explains, since the last sleep or hole"""
     pack: str | None
 
 
@@ -37,18 +37,18 @@ class Awake:
         self.pct_to: float | None = None
         self.fallen = 0.0
         self.even: float | None = None
-        """The percent of the row before, less the steps that no power explains"""
+        """The percentage of the previous row, less the steps that no power explains"""
         self.unexplained = 0.0
         self.level_from: float | None = None
         self.level_to: float | None = None
         self.flips = 0
         self.pack: str | None = None
         self.nap_us = 0
-        """Of sleeps since its newest row: its own once it goes on"""
+        """Time asleep since its newest row; it is added to the session if the session continues"""
         self.visits = Visits()
 
     def add(self, item: Item, *, is_flip: bool = False) -> list[Percent]:
-        """Add the next row; return the percents that it was the end of."""
+        """Add the next row; return the percents whose visits it ends."""
         row = item.row
         self.end = row.time
         self.awake_us += row.interval_us
@@ -71,7 +71,7 @@ class Awake:
         return self._visited(item, is_flip=is_flip) if self.kind == DISCHARGE else []
 
     def nap(self, asleep_us: int) -> None:
-        """A sleep, after which it may go on."""
+        """Note a sleep, after which the session may continue."""
         self.nap_us += asleep_us
         self.even, self.unexplained = None, 0.0
         self.visits.interrupt()
@@ -101,12 +101,12 @@ class Awake:
         )
 
     def state(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the state in JSON types."""
         return {**vars(self), "visits": self.visits.state()}
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> Awake:
-        """Return what ``state`` was of."""
+        """Return the object that ``state`` was made from."""
         it = cls.__new__(cls)
         vars(it).update(state, visits=Visits.load(state["visits"]))
         return it

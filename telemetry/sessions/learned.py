@@ -1,4 +1,4 @@
-"""Wh per percent, learned from discharges: a percent of one gauge is not a hundredth of its battery."""
+"""Wh per percent, learned from discharges: one percent on a gauge is not 1/100 of the battery's energy."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Final
 from telemetry.sessions.records import Percent
 
 _ENOUGH: Final = 10
-"""Visits from which on what was learned is better than full / 100"""
+"""With this many visits, what was learned is better than full / 100"""
 
 
 class Learned:
     """Energy per percent of one battery, from the visits of its discharges.
 
-    w(p) = (sum + w0) / (visits + 1), where sum is what was drawn in the visits of p, and w0 the mean of all
-    visits of any percent. (w0 is full / 100 times the ratio of real to nominal energy that was seen: ``full``
+    w(p) = (sum + w0) / (visits + 1), where sum is the energy drawn in the visits of p, and w0 is the mean of
+    all visits of any percent. (w0 is full / 100 times the observed ratio of real to nominal energy: ``full``
     cancels out.)
     """
 
     def __init__(self, percents: Iterable[tuple[int, int, int]] = ()) -> None:
-        """``percents``: percent, µJ, visits, of those that were visited."""
+        """``percents``: (percent, µJ, visits) for each percent that was visited."""
         self._sums: dict[int, list[int]] = {percent: [uj, visits] for percent, uj, visits in percents}
         self._total = sum(uj for uj, _ in self._sums.values())
         self._visits = sum(visits for _, visits in self._sums.values())
 
     @property
     def percents(self) -> list[tuple[int, int, int]]:
-        """Percent, µJ, visits, in rising order."""
+        """(percent, µJ, visits), in increasing order."""
         return [(percent, *self._sums[percent]) for percent in sorted(self._sums)]  # type: ignore[misc]
 
     @property
     def is_enough(self) -> bool:
-        """Whether it is better than full / 100."""
+        """Whether there were enough visits to be better than full / 100."""
         return self._visits >= _ENOUGH
 
     def add(self, percent: Percent) -> None:
@@ -51,10 +51,10 @@ class Learned:
         return (drawn + self._total / self._visits) / (visits + 1)
 
     def between(self, high: float, low: float) -> float:
-        """Return the µJ from percent ``high`` down to ``low``; negative where ``low`` is the higher one."""
+        """Return the µJ from percent ``high`` down to ``low``; negative if ``low`` is above ``high``."""
         if high < low:
             return -self.between(low, high)
-        # The step from p to p - 1 takes w(p); of a percent with a fraction, that part.
+        # The step from p to p - 1 takes w(p); a fraction of the step takes that fraction.
         high, low = min(high, 100.0), max(low, 0.0)
         total, at = 0.0, high
         while at > low:

@@ -1,4 +1,4 @@
-"""The state between two rows, and what the next row makes of it."""
+"""The state machine: the state between two rows, and how the next row changes it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from telemetry.steady import Steps
 _COUNTS: Final = 120.0
 """s awake after which a new direction counts"""
 _SHORTEST_HOLE: Final = 600.0
-"""s without a row from which on a hole is a session of its own"""
+"""The shortest time without rows that is a session of its own, s"""
 _GAUGE_WAKES: Final = 60.0
-"""s awake after a sleep in which the gauge is waited for"""
+"""s awake after a sleep during which the gauge may settle"""
 _TOPPED_UP: Final = 95.0
-"""Percent from which on charging within a rest is rest"""
+"""At this percentage or more, charging within a rest is part of the rest"""
 _ROSE: Final = 2.0
-"""Percent; if it rose by more while asleep, the discharge before has ended."""
+"""Percent: if it rose by more during a sleep, the discharge before the sleep has ended"""
 _UNDECIDED: Final = 600.0
-"""s awake after which a recording that changes its direction all the time is a session anyway"""
+"""s awake after which a session begins even if the direction keeps changing"""
 _MOST_HELD: Final = 1000
-"""Rows that wait for a decision"""
+"""Most rows that wait for a decision"""
 _MOST_PACKS: Final = 16
-"""Packs whose Wh per percent are remembered, those that were in last"""
+"""Most packs whose Wh per percent are remembered: the last ones in use"""
 
 
 class Sessions:
-    """Makes sessions of rows, in the order of their time. See ``telemetry.sessions`` for the rules."""
+    """Makes sessions from rows in order of time. See ``telemetry.sessions`` for the rules."""
 
     def __init__(self) -> None:
         self.known = Known()
@@ -40,17 +40,17 @@ class Sessions:
         self._last: Row | None = None
         self._steps = Steps()
         self._gauge = Gauge()
-        """The newest that was steady"""
+        """The newest steady reading"""
         self._current: Awake | None = None
         self._before: str | None = None
         """Kind of the session before a sleep"""
         self._direction: str | None = None
-        """Of ``_run``"""
+        """The direction of ``_run``"""
         self._run: list[Item] = []
-        """The newest rows, of a direction that does not count yet"""
+        """The newest rows, in a direction that does not count yet"""
         self._run_awake = 0.0
         self._lead: list[list[Any]] = []
-        """Earlier runs where no session has begun: direction, s awake, items"""
+        """Earlier runs, while no session has begun: direction, s awake, items"""
         self._nap: Nap | None = Nap(None, 0.0, 0.0, 0.0, Gauge())
         self._closed: list[Session] = []
 
@@ -76,9 +76,9 @@ class Sessions:
         return self._taken()
 
     def learn_of(self, known: Known) -> list[Session]:
-        """Take what is known of the battery from now on; return the sessions that have ended.
+        """Take what is known about the battery from now on; return the sessions that have ended.
 
-        Another pack ends the session.
+        If the pack was exchanged, the session ends.
         """
         if known.pack != self.known.pack and self.known.pack is not None:
             self._end_nap()
@@ -89,22 +89,22 @@ class Sessions:
         return self._taken()
 
     def follow(self, rows: Iterable[tuple[Any, ...]], known: Iterable[tuple[Any, ...]]) -> list[Session]:
-        """Take rows and what became known of the battery; return the sessions that have ended.
+        """Take rows and what became known about the battery; return the sessions that have ended.
 
         ``rows``: the fields of ``Row``; ``known``: time and the fields of ``Known``; both in order of time.
         """
         found: list[Session] = []
         dated = (item for item in known if isinstance(item[0], (int, float)))  # a damaged row may have none
-        # Of one time, what is known comes first.
+        # At the same time, what is known comes before the row.
         for item in merge(dated, rows, key=lambda item: item[0]):
             is_row = len(item) == len(Row._fields)
             found += self.take(Row(*item)) if is_row else self.learn_of(Known.stored(*item[1:]))
         return found
 
     def now(self) -> list[Session]:
-        """Return the sessions that have not ended, as they are after the newest row. The state stays.
+        """Return the sessions that have not been returned yet, as of the newest row. The state is unchanged.
 
-        The last of them is the one that goes on.
+        The last one is the current session.
         """
         it = self._decided()
         it._close()
@@ -112,9 +112,9 @@ class Sessions:
 
     @property
     def shown(self) -> Percent | None:
-        """Return the percent that the discharge which goes on is at, with what was drawn at it so far.
+        """Return the percent of the current discharge, with the energy drawn at it so far.
 
-        Its ``visits`` is 1 where it was entered by a step down. None: no discharge goes on, or none is known.
+        Its ``visits`` is 1 if it was entered by a step down. None: there is no discharge or no percentage.
         """
         current = self._decided()._current
         if current is None or current.kind != DISCHARGE or current.visits.lowest is None:
@@ -123,7 +123,7 @@ class Sessions:
         return Percent(current.visits.lowest, visits.drawn_uj, int(visits.is_visit))
 
     def _decided(self) -> Sessions:
-        """Return a copy in which the rows that wait for a decision got it."""
+        """Return a copy in which the rows that wait for a decision are decided."""
         it = Sessions.load(self.state())
         it._end_nap()
         it._end_waking()
@@ -131,13 +131,13 @@ class Sessions:
 
     @property
     def learned(self) -> Learned | None:
-        """What discharges of this battery have told; None: nothing yet."""
+        """What was learned from discharges of this battery; None: nothing yet."""
         return self._learned.get(self.known.pack or "")
 
     # --- as JSON ---
 
     def state(self) -> dict[str, Any]:
-        """Return the state in types that JSON has."""
+        """Return the state in JSON types."""
         return {
             "known": self.known,
             "learned": [[pack, learned.percents] for pack, learned in self._learned.items()],
@@ -155,7 +155,7 @@ class Sessions:
 
     @classmethod
     def read(cls, text: str | None) -> Sessions:
-        """Return what the state in ``text`` (JSON) was of; a new one where it cannot be read."""
+        """Return the object with the state in ``text`` (JSON); a new one if it cannot be read."""
         try:
             return cls.load(json.loads(text)) if text else cls()
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -167,7 +167,7 @@ class Sessions:
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> Sessions:
-        """Return what ``state`` was of, read back from JSON."""
+        """Return the object with ``state``, which was read from JSON."""
         it = cls()
         it.known = Known(*state["known"])
         it._learned = {pack: Learned(percents) for pack, percents in state["learned"]}
@@ -189,7 +189,7 @@ class Sessions:
             level = self._gauge.level if row.level is None else row.level
             self._gauge = Gauge(row.pct, level, row.voltage or self._gauge.voltage)
         direction = self._direction_of(row)
-        if direction is None:  # nothing tells, and nothing is to be counted but its time
+        if direction is None:  # the direction is unknown, so only the row's time would count
             return
         pct, level, *_ = self._gauge
         item = Item(row, pct, level, self._steps.unexplained, self.known.pack)
@@ -211,7 +211,7 @@ class Sessions:
                 self._end_waking()
 
     def _direction_of(self, row: Row) -> str | None:
-        """Return where the row belongs: without a direction of its own, to what goes on."""
+        """Return the direction that the row counts as: without one of its own, that of the current rows."""
         kind = self._current.kind if self._current else self._before
         told = row.direction
         if told is None:
@@ -222,7 +222,7 @@ class Sessions:
         return told
 
     def _begin(self, kind: str, runs: list[list[Any]]) -> None:
-        """Begin a session with ``runs``: direction, s awake and items of each. Those of another are flips."""
+        """Begin a session with ``runs`` (direction, s awake, items); those of other directions are flips."""
         self._close()
         self._lead = []
         self._current = current = Awake(kind, runs[0][2][0].row)
@@ -234,7 +234,7 @@ class Sessions:
         self._clear_run()
 
     def _merge_run(self) -> None:
-        """The newest run did not last: it belongs to the session, or to the one that will begin."""
+        """End the newest run, which was too short: it joins the current session, or the next one to begin."""
         if not self._run:
             return
         if self._current:
@@ -271,7 +271,7 @@ class Sessions:
             self._close()
 
     def _end_waking(self) -> None:
-        """Rows stop: those that wait for a decision get it."""
+        """The rows stop here: decide about those that wait for a decision."""
         self._merge_run()
         if self._lead:
             awake: dict[str, float] = {}
@@ -280,7 +280,7 @@ class Sessions:
             self._begin(max(awake, key=lambda direction: awake[direction]), self._lead)
 
     def _end_nap(self) -> None:
-        """The gauge has told what it says after a sleep: now the rows behind it count."""
+        """The gauge has settled after a sleep: take the rows after it."""
         nap, self._nap = self._nap, None
         if nap is None:
             return
@@ -298,7 +298,7 @@ class Sessions:
             before = row.time
 
     def _resume(self, nap: Nap, after: Gauge) -> None:
-        """Tell whether the session before a sleep may go on."""
+        """Continue the session from before a sleep, or end it."""
         if not self._current:
             return
         rose = 0.0 if nap.before.pct is None or after.pct is None else after.pct - nap.before.pct

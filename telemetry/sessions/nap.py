@@ -1,4 +1,4 @@
-"""A sleep or a hole: what the gauge said before it and behind it, and what was drawn meanwhile."""
+"""A sleep or a hole: what the gauge reported before and after it, and what was drawn in between."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from telemetry.sessions.records import HOLE, SLEEP, Known, Row, Session
 from telemetry.steady import explained
 
 _AGREES: float = 10.0
-"""Percent by which a level and a percent that tell of the same battery may differ"""
+"""Percent by which the changes of level and of percentage of the same battery may differ"""
 
 
 class Gauge(NamedTuple):
-    """What a gauge says of the battery."""
+    """A gauge's readings of the battery."""
 
     pct: float | None = None
     level: float | None = None
     voltage: float | None = None
     drawn_uj: int = 0
-    """Measured between a sleep and this level"""
+    """Energy measured between the end of the sleep and this level"""
 
     def or_else(self, before: Gauge) -> Gauge:
-        """Return what it says; what it does not is what it said before."""
+        """Return these readings; missing ones are taken from ``before``."""
         return Gauge(
             before.pct if self.pct is None else self.pct,
             before.level if self.level is None else self.level,
@@ -32,7 +32,7 @@ class Gauge(NamedTuple):
 
 
 class Nap:
-    """A time without rows, and the rows behind it in which the gauge wakes up."""
+    """A time without rows, and the rows after it in which the gauge settles."""
 
     def __init__(self, kind: str | None, start: float, end: float, asleep: float, before: Gauge) -> None:
         """``kind``: sleep, hole, or None for the start of a recording, which is not a session.
@@ -46,15 +46,15 @@ class Nap:
         self.before = before
         self.rows: list[Row] = []
         self.awake = 0.0
-        """s that the rows cover"""
+        """s that the rows after it cover"""
 
     def add(self, row: Row, seconds: float) -> None:
-        """Add a row behind it."""
+        """Add a row after it."""
         self.rows.append(row)
         self.awake += seconds
 
     def after(self, known: Known) -> Gauge:
-        """Return what the gauge says behind it: the first reading that all later ones go on from."""
+        """Return the gauge's readings after it: the first ones that are consistent with all later ones."""
         full = known.full
         _, pct = _settled([(row, row.pct) for row in self.rows], known, 1.0)
         at, level = _settled([(row, row.level) for row in self.rows], known, 100.0 / full if full else None)
@@ -63,7 +63,7 @@ class Nap:
         return Gauge(pct, level, voltage, drawn)
 
     def closed(self, after: Gauge, known: Known, learned: Learned | None) -> Session | None:
-        """Return the session; None where it is none."""
+        """Return the session; None at the start of a recording, which is not a session."""
         if self.kind is None:
             return None
         before = self.before
@@ -91,12 +91,12 @@ class Nap:
         )
 
     def state(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the state in JSON types."""
         return dict(vars(self))
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> Nap:
-        """Return what ``state`` was of."""
+        """Return the object that ``state`` was made from."""
         it = cls.__new__(cls)
         rows = [Row(*row) for row in state["rows"]]
         vars(it).update(state, before=Gauge(*state["before"]), rows=rows)
@@ -106,7 +106,7 @@ class Nap:
 def _settled(
     readings: Sequence[tuple[Row, float | None]], known: Known, percents: float | None
 ) -> tuple[Row, float] | tuple[None, None]:
-    """Return the first reading that all later ones can follow from; each counts ``percents`` percent."""
+    """Return the first reading that is consistent with all later ones; one unit is ``percents`` percent."""
     found = [(row, value) for row, value in readings if value is not None]
     if percents is None:
         return found[-1] if found else (None, None)
@@ -124,7 +124,7 @@ def _settled(
 def _drawn(
     before: Gauge, after: Gauge, known: Known, learned: Learned | None
 ) -> tuple[int | None, str | None]:
-    """Return the µJ drawn between two readings, negative where it was charged, and where they come from."""
+    """Return the µJ drawn between two readings (negative: charged), and how they were found."""
     by_level = _by_level(before, after, known)
     if by_level is not None:
         return by_level, "level"
@@ -139,7 +139,7 @@ def _drawn(
 
 
 def _by_level(before: Gauge, after: Gauge, known: Known) -> int | None:
-    """Return the µJ by what was in the battery; None where that is not known or contradicts the percent."""
+    """Return the µJ by the battery's level; None if that is unknown or contradicts the percentage."""
     if before.level is None or after.level is None:
         return None
     fallen = before.level - after.level

@@ -1,4 +1,4 @@
-"""What goes into sessions and what comes out."""
+"""The records that sessions are made from, and those that describe sessions."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ HOLE: Final = "hole"
 KINDS: Final = (DISCHARGE, CHARGE, REST, SLEEP, HOLE)
 
 SHORTEST_SLEEP: Final = 60.0
-"""s suspended from which on a sleep is a session of its own"""
+"""The shortest suspend that is a session of its own, s"""
 _LEAST_WATTS: Final = 0.05
-"""Less than this has no direction."""
+"""W: a smaller power has no direction."""
 _TRICKLE: Final = 2.0
-"""W: less than this at Full only keeps the battery full."""
+"""W: at Full, a smaller power only keeps the battery full."""
 _BY_STATUS: Final = {"Discharging": DISCHARGE, "Charging": CHARGE, "Full": REST, "Not charging": REST}
 _LARGEST: Final = 1e9
-"""As in the view system_sums: no sensor reads a greater number."""
+"""As in the view system_sums: no sensor reports a greater number."""
 _LONGEST_STEP: Final = 600.0
-"""s that a row without an interval stands for at most"""
+"""The longest time that a row without an interval covers, s"""
 
 
 class Row(NamedTuple):
-    """One sample, as the view ``session_row`` has it."""
+    """One sample: a row of the view ``session_row``."""
 
     time: float
     """Unix time at its end, s"""
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     """s suspended before that"""
     interval_us: int
     covered_us: int
-    """Of it with a known energy, µs"""
+    """The part of ``interval_us`` with a known energy, µs"""
     discharged_uj: int
     charged_uj: int
     """Both positive"""
@@ -47,29 +47,29 @@ class Row(NamedTuple):
     on_ac: int | None
     pct: float | None
     level: float | None
-    """What is in the battery, in ``Known.unit``"""
+    """The battery's level, in ``Known.unit``"""
     voltage: float | None
     run_id: int | None
     seq: int | None
-    """Consecutive in a run: no hole, whatever the clock did"""
+    """Consecutive within a run if no sample is missing, whatever the clock did"""
 
     @property
     def is_after_sleep(self) -> bool:
-        """Whether it begins with a suspend that is a session of its own."""
+        """Whether the row begins with a suspend that is a session of its own."""
         return self.asleep >= SHORTEST_SLEEP
 
     @property
     def dozed(self) -> float:
-        """s suspended that belong to the session it is in."""
+        """s suspended that belong to the row's own session."""
         return 0.0 if self.is_after_sleep else self.asleep
 
     @property
     def start(self) -> float:
-        """Unix time at which it began, s; behind a sleep, at which that ended."""
+        """Unix time at which the row began, s; after a sleep, the time at which the sleep ended."""
         return self.time - (self.interval or 0.0) - self.dozed
 
     def seconds_since(self, earlier: float) -> float:
-        """Return the time awake that it stands for, s: its interval, else the time since ``earlier``."""
+        """Return the time awake that the row covers, s: its interval, else the time since ``earlier``."""
         if self.interval is not None:
             return self.interval
         return min(max(0.0, self.time - earlier), _LONGEST_STEP)
@@ -80,12 +80,12 @@ class Row(NamedTuple):
 
     @property
     def direction(self) -> str | None:
-        """discharge, charge or rest; None where nothing tells."""
+        """discharge, charge or rest; None if unknown."""
         if self.watts is not None and abs(self.watts) >= _LEAST_WATTS:
             if self.status == "Full" and abs(self.watts) < _TRICKLE:
                 return REST
             return DISCHARGE if self.watts < 0 else CHARGE
-        if self.watts is None and self.discharged_uj != self.charged_uj:  # of a row that tells no power
+        if self.watts is None and self.discharged_uj != self.charged_uj:  # a row without power
             return DISCHARGE if self.discharged_uj > self.charged_uj else CHARGE
         told = _BY_STATUS.get(self.status or "")
         if told is None and self.on_ac is not None:
@@ -94,7 +94,7 @@ class Row(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of the battery that is in: a row of ``battery_health``."""
+    """What is known about the battery in use: a row of ``battery_health``."""
 
     pack: str | None = None
     """Its name"""
@@ -104,7 +104,7 @@ class Known(NamedTuple):
 
     @classmethod
     def stored(cls, pack: object, full: object, unit: object) -> Known:
-        """Return what a row says; a value that no battery has, as in a damaged row, counts as None."""
+        """Return the values of a row; impossible ones, as in a damaged row, count as None."""
         return cls(
             pack if isinstance(pack, str) else None,
             full if isinstance(full, (int, float)) and 0 < full < _LARGEST else None,
@@ -112,52 +112,52 @@ class Known(NamedTuple):
         )
 
     def full_wh(self, voltage: float | None) -> float | None:
-        """Return the Wh of a full battery, at ``voltage`` where it is told in Ah."""
+        """Return the Wh of a full battery, computed with ``voltage`` if ``full`` is in Ah."""
         held = watt_hours(self.full, self.unit, voltage)
         return held if held and held > 0 else None
 
 
 class Percent(NamedTuple):
-    """What was drawn while a discharge was at one percent."""
+    """The energy drawn while a discharge was at one percent."""
 
     percent: int
     drawn_uj: int
     visits: int
-    """How often it was entered and left by a step down; ``drawn_uj`` is of these alone. 0: only in part, or
-    with a sleep, a flip or a step that no power explains in it: nothing is to be learned of it."""
+    """How often it was entered and left by a step down; ``drawn_uj`` counts only these visits. 0: it was seen
+    only in part, or with a sleep, a flip or an unexplained step in it, so nothing can be learned from it."""
 
 
 class Session(NamedTuple):
-    """One session. Its figures are whole numbers where sums of them must agree."""
+    """One session. Its figures are whole numbers if sums of them must agree exactly."""
 
     kind: str
     start: float
     """Unix time, s"""
     end: float
     awake_us: int | None
-    """None: not known, of a hole"""
+    """None for a hole: unknown"""
     asleep_us: int | None
-    """Of a discharge: of all sleeps that it went on after"""
+    """For a discharge: the sum of all sleeps after which it continued"""
     covered_us: int
-    """Of ``awake_us`` with a known energy"""
+    """The part of ``awake_us`` with a known energy"""
     discharged_uj: int
     charged_uj: int
     """Measured awake, both positive. Each row of the recording is in exactly one session."""
     drawn_uj: int | None
-    """Discharged less charged; of a sleep or hole, estimated. None: not known."""
+    """Discharged less charged; for a sleep or hole, an estimate. None: unknown."""
     wh_from: str | None
     """Where ``drawn_uj`` comes from: measured (power × time), level, learned, nominal"""
     pct_from: float | None
     pct_to: float | None
     pct_fallen: float | None
-    """By how much the percent fell while ``awake_us`` (of a sleep or hole: from start to end), less what no
-    power explains. Negative: it rose."""
+    """By how much the percentage fell during ``awake_us`` (for a sleep or hole: from start to end), without
+    steps that no power explains. Negative: it rose."""
     level_from: float | None
     level_to: float | None
     """In ``unit`` of ``battery_health``"""
     flips: int
-    """Directions in it that did not last 120 s"""
+    """How often another direction occurred for less than 120 s"""
     pack: str | None
-    """Name in ``battery_health`` of the battery that was in"""
+    """Name in ``battery_health`` of the battery in use"""
     percents: tuple[Percent, ...] = ()
-    """Of a discharge, in rising order"""
+    """For a discharge, in increasing order"""

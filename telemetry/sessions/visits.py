@@ -1,4 +1,4 @@
-"""Which percents a discharge went through, and what was drawn in each."""
+"""Which percents a discharge went through, and how much was drawn at each."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Final
 from telemetry.sessions.records import Percent
 
 _JITTER: Final = 2
-"""Percent by which a gauge goes up and down in a discharge; more is a gauge that was set anew."""
+"""Percent by which a gauge may go up during a discharge; a larger rise means that it was recalibrated."""
 
 
 class Visits:
-    """Follows the lowest percent of a discharge: one that goes up and down again was not left.
+    """Follows the lowest percent of a discharge: it is not left if the gauge goes up and down again.
 
-    A gauge that steps by several percents shares what was drawn among them.
+    If a gauge steps by several percents at once, the energy drawn is divided among them.
     """
 
     def __init__(self) -> None:
@@ -22,12 +22,12 @@ class Visits:
         self.drawn_uj = 0
         """Since ``lowest`` was entered"""
         self.is_visit = False
-        """``lowest`` was entered by a step down, and nothing has spoiled it"""
+        """``lowest`` was entered by a step down, and nothing has spoiled the visit"""
         self.percents: dict[int, list[int]] = {}
         """By percent: drawn_uj, visits"""
 
     def take(self, percent: float | None, drawn_uj: int) -> list[Percent]:
-        """Take a row: the percent at its end, and what was drawn in it. Return the visits that it ends."""
+        """Take a row: the percentage at its end and the energy drawn. Return the visits that it ends."""
         self.drawn_uj += drawn_uj
         if percent is None:
             return []
@@ -44,18 +44,18 @@ class Visits:
         return []
 
     def spoil(self) -> None:
-        """Something other than a discharge happened at this percent: nothing is to be learned of it."""
+        """Note that something other than a discharge happened: nothing can be learned from this visit."""
         self.is_visit = False
 
     def interrupt(self) -> None:
-        """A sleep, or a step that no power explains: the next percent was not entered by a step down."""
+        """Note a sleep or an unexplained step: the next percent was not entered by a step down."""
         self.spoil()
         if self.lowest is not None:
             self._leave(1)
         self._enter(None, is_visit=False)
 
     def all(self) -> tuple[Percent, ...]:
-        """All percents so far, in rising order, the one that is shown now as well."""
+        """Return all percents so far in increasing order, including the current one."""
         copy = Visits()
         copy.percents = {percent: list(sums) for percent, sums in self.percents.items()}
         if self.lowest is not None:
@@ -64,13 +64,13 @@ class Visits:
         return tuple(Percent(percent, *copy.percents[percent]) for percent in sorted(copy.percents))
 
     def state(self) -> list[Any]:
-        """Return it as JSON has it."""
+        """Return the state in JSON types."""
         percents = [[percent, *sums] for percent, sums in self.percents.items()]
         return [self.lowest, self.drawn_uj, self.is_visit, percents]
 
     @classmethod
     def load(cls, state: list[Any]) -> Visits:
-        """Return what ``state`` was of."""
+        """Return the object that ``state`` was made from."""
         it = cls()
         it.lowest, it.drawn_uj, it.is_visit, percents = state
         it.percents = {percent: sums for percent, *sums in percents}
@@ -80,7 +80,7 @@ class Visits:
         self.lowest, self.drawn_uj, self.is_visit = percent, 0, is_visit
 
     def _leave(self, steps: int) -> list[Percent]:
-        """Share what was drawn among the percents from the lowest one down, ``steps`` of them."""
+        """Divide the energy drawn among ``steps`` percents, from the lowest one down."""
         ended = []
         highest, drawn = self.lowest or 0, self.drawn_uj
         for step in range(steps):
@@ -94,7 +94,7 @@ class Visits:
     def _note(self, percent: Percent) -> None:
         sums = self.percents.setdefault(percent.percent, [0, 0])
         if percent.visits and not sums[1]:
-            sums[0] = 0  # what was drawn in part says nothing beside a whole one
+            sums[0] = 0  # once there is a complete visit, partial ones do not count
         if percent.visits or not sums[1]:
             sums[0] += percent.drawn_uj
             sums[1] += percent.visits

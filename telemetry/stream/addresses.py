@@ -1,7 +1,8 @@
-"""Endpoints as text: which ones a socket can use, and what the socket must be told first.
+"""Endpoints: which ones a socket can use, and which options it needs for them.
 
-ZeroMQ takes a port of 99999 modulo 65536, waits for ever for an IPv6 address without its ``IPV6`` option, and
-fails at an address without brackets in a way that depends on that option. All of this is decided here.
+ZeroMQ takes a port of 99999 modulo 65536, waits for ever for an IPv6 address unless its ``IPV6`` option is
+set, and fails for an IPv6 address without brackets in a way that depends on that option. This module checks
+for all of these.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LOOKS_LIKE: Final = "an endpoint looks like ipc:///path or tcp://127.0.0.1:5555 
 
 
 class _Raw(str):
-    """A text that pyzmq encodes as the file system does. It takes bytes as they are only since version 25."""
+    """A text that pyzmq encodes in the file system's encoding. pyzmq accepts bytes only since version 25."""
 
     __slots__ = ()
 
@@ -30,16 +31,16 @@ class _Raw(str):
 
 
 def raw_address(endpoint: str) -> str:
-    """Return ``endpoint`` as pyzmq must get it: a path has the bytes that the file system knows.
+    """Return ``endpoint`` in the form that pyzmq needs, so that a path keeps its bytes.
 
-    pyzmq would encode the text as UTF-8, which fails for bytes that are not UTF-8 and names another file
-    where the locale is not UTF-8.
+    pyzmq would encode the text as UTF-8. That fails for a path that is not UTF-8, and names another file if
+    the locale is not UTF-8.
     """
     return _Raw(endpoint)
 
 
 def connect(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
-    """Connect. Raises UsageError where ``endpoint`` is malformed, UserError or ZMQError where it fails."""
+    """Connect. Raises UsageError if ``endpoint`` is malformed, UserError or ZMQError if connecting fails."""
     _prepare(zmq_socket, endpoint, binds=False)
     zmq_socket.connect(raw_address(endpoint))
 
@@ -103,7 +104,7 @@ def listening(endpoint: str) -> socket.socket:
 
 
 def _resolved(endpoint: str) -> str:
-    """Return ``endpoint`` with the address of its host name: libzmq before 4.3.5 binds to no name."""
+    """Return ``endpoint`` with its host name resolved: libzmq before 4.3.5 cannot bind to a host name."""
     match = _TCP.fullmatch(endpoint.removeprefix("tcp://")) if endpoint.startswith("tcp://") else None
     if match is None or not match["name"] or _is_no_name(match["name"]):
         return endpoint
@@ -122,17 +123,17 @@ def _prepare(zmq_socket: zmq.Socket[bytes], endpoint: str, *, binds: bool) -> No
 def needs_ipv6(endpoint: str, *, binds: bool) -> bool:
     """Return whether a socket needs ZeroMQ's ``IPV6`` option for ``endpoint``.
 
-    It is set for IPv6 alone: with it, ``localhost`` would be ``::1`` and miss a sampler at 127.0.0.1. So a
-    host name is IPv6 where it has no IPv4 address. ``tcp://*`` stays IPv4; ``tcp://[::]`` takes both.
-    Raises UsageError where ``endpoint`` is malformed, UserError where this machine has no IPv6.
+    The option is set only for IPv6: with it, ``localhost`` would be ``::1`` and miss a sampler at 127.0.0.1.
+    So a host name counts as IPv6 only if it has no IPv4 address. ``tcp://*`` stays IPv4; ``tcp://[::]``
+    accepts both. Raises UsageError if ``endpoint`` is malformed, UserError if this machine has no IPv6.
     """
     scheme, separator, rest = endpoint.partition("://")
     if "\0" in endpoint:
         raise UsageError(f"{endpoint!r} is not an endpoint; {LOOKS_LIKE}")
     if separator and scheme == "inproc":
-        raise UsageError(f"{endpoint} reaches only the process itself; {LOOKS_LIKE}")
+        raise UsageError(f"{endpoint} cannot reach another process; {LOOKS_LIKE}")
     if scheme != "tcp" or not separator:
-        return False  # ZeroMQ refuses what it does not know
+        return False  # ZeroMQ refuses schemes that it does not know
     match = _TCP.fullmatch(rest.rpartition(";")[2])  # tcp://SOURCE;DESTINATION
     if match is None or match["name"] == "" or not _is_port(match["port"], binds=binds):
         raise UsageError(f"{endpoint} is not an endpoint; {LOOKS_LIKE}")
@@ -145,7 +146,7 @@ def needs_ipv6(endpoint: str, *, binds: bool) -> bool:
 
 
 def _is_port(text: str, *, binds: bool) -> bool:
-    """A socket that binds may leave the choice to the kernel (``*`` or 0); one that connects may not."""
+    """Return whether this is a valid port. Only a binding socket may let the kernel choose (``*`` or 0)."""
     least = 0 if binds else 1
     return binds if text == "*" else len(text) <= 5 and least <= int(text) <= 65535
 
@@ -158,7 +159,7 @@ def _check_ipv6(endpoint: str, address: str) -> None:
             socket.if_nametoindex(scope)
     except OSError:
         raise UsageError(
-            f"{endpoint}: {address!r} is not an IPv6 address, or names a network interface that is not there"
+            f"{endpoint}: {address!r} is not an IPv6 address, or its network interface does not exist"
         ) from None
     try:
         socket.socket(socket.AF_INET6, socket.SOCK_STREAM).close()
@@ -167,12 +168,12 @@ def _check_ipv6(endpoint: str, address: str) -> None:
 
 
 def _is_ipv6_name(name: str) -> bool:
-    """Whether a host name has IPv6 addresses alone; one that is not known (yet) is ZeroMQ's to look up."""
+    """Return whether a host name has only IPv6 addresses. An unknown name is left for ZeroMQ to look up."""
     return not _is_no_name(name) and _addresses_of(name).keys() == {socket.AF_INET6}
 
 
 def _is_no_name(name: str) -> bool:
-    """Whether it is all addresses, an IPv4 address or a network interface."""
+    """Return whether ``name`` is ``*``, an IPv4 address or a network interface, and so not a host name."""
     return name == "*" or re.fullmatch(r"[0-9.]+", name) is not None or name in _interfaces()
 
 
@@ -185,7 +186,7 @@ def _interfaces() -> set[str]:
 
 
 def _addresses_of(name: str) -> dict[int, list[str]]:
-    """Return the addresses of a host name by their family; none where it is not known."""
+    """Return the addresses of a host name by address family; empty if the name is unknown."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -1,16 +1,16 @@
-"""Live and replayed samples joined into one row: in order, once each, what is lost as an explicit gap.
+"""Joins live and replayed samples into one sequence: in order, once each, with losses as explicit gaps.
 
-No sockets and no clock here: samples and replies go in, samples, gaps and the next question come out, so
-that a property test can try every interleaving.
+There are no sockets and no clock here: samples and replies go in; samples, gaps and the next question come
+out. So a property test can try every interleaving.
 
-The order is the ring's: runs oldest first, each from its first sample on. A live sample that follows the
-last one is yielded at once; any other means that something was missed, and the ring is asked. Live samples
-that come while it is asked are kept (a bounded number: what is dropped, the ring has).
+The order is that of the ring: runs oldest first, each from its first sample. A live sample that follows the
+last one is yielded at once. Any other live sample means that something was missed, so the ring is asked. Live
+samples that arrive meanwhile are kept (a bounded number; the ring has those that are dropped).
 
-When is a sample lost? It is in the ring before it is published. So the reply to a question that was posed
-after a sample had been received knows that sample and all before it: what such a reply does not give is
-lost. Samples that came after the question say nothing of the kind; for them the ring is asked once more.
-Hence each question is caused by a new live sample, a new run or a page that brought something: no loop.
+When is a sample lost? A sample is put into the ring before it is published. So if a question is asked after a
+sample was received, the reply accounts for that sample and all before it: what the reply does not contain is
+lost. This does not hold for samples that arrive after the question; for them the ring is asked again. So each
+question is caused by a new live sample, a new run or a page with samples, and there is no endless loop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KNOWN_RUNS = 256
 
 
 class Gap(NamedTuple):
-    """Samples that were published and that nobody can give any more: ``first`` to ``last``."""
+    """Samples that were published and cannot be recovered any more: ``first`` to ``last``."""
 
     run: str
     first: int
@@ -35,7 +35,7 @@ class Gap(NamedTuple):
 
 
 class Position(NamedTuple):
-    """The last sample that a subscriber has: it gets those behind it."""
+    """The last sample that a subscriber has: it gets the samples after this one."""
 
     run: str
     seq: int
@@ -45,9 +45,9 @@ class Start(Enum):
     """Where a subscriber without a position begins."""
 
     OLDEST = "oldest"
-    """With all that the ring holds."""
+    """With the oldest sample in the ring."""
     NEWEST = "newest"
-    """With the newest sample, at once: a display need not wait for the next one."""
+    """With the newest sample in the ring, so that a display need not wait for the next one."""
 
 
 class Question(NamedTuple):
@@ -58,7 +58,7 @@ class Question(NamedTuple):
 
 
 class Joiner:
-    """The order of one stream. Feed it; ``question`` is what the ring must be asked next."""
+    """Puts one stream in order. ``question`` is what the ring must be asked next."""
 
     def __init__(
         self,
@@ -67,25 +67,25 @@ class Joiner:
         decode: Callable[[bytes], Sample] = decode,
     ) -> None:
         self.question: Question | None
-        """None while live samples follow one another. It changes only by ``reply`` once it is there."""
+        """None while live samples are consecutive. Once set, only ``reply`` or ``unanswered`` changes it."""
         self._decode = decode
         self._on_invalid = on_invalid
         self._start = start if isinstance(start, Start) else None
         self._position: Position | None = None
         self._passed: dict[str, int] = {}
-        """The last seq of each run that was yielded or given up, in order of use."""
+        """The last seq of each run that was yielded or given up as lost, in order of use."""
         self._known: dict[str, int] = {}
-        """The newest seq that the ring told of each run not yet left, oldest run first."""
+        """The newest seq that the ring reported for each unfinished run, oldest run first."""
         self._waiting: dict[Position, Sample] = {}
-        """Live samples from before the question: its reply has the last word on them."""
+        """Live samples received before the question: its reply settles them."""
         self._news: dict[Position, Sample] = {}
-        """Live samples since the question."""
+        """Live samples received since the question."""
         if isinstance(start, Position):
             self._move_to(start)
         self.ask()
 
     def ask(self) -> None:
-        """Ask for what lies behind the position: at the start, at a hole, after a silence."""
+        """Ask for the samples after the position: at the start, at a gap, after a silence."""
         self._note_news()
         if self._position:
             self.question = Question(self._position.run, self._position.seq)
@@ -93,7 +93,7 @@ class Joiner:
             self.question = Question(None, None if self._start is Start.NEWEST else 0)
 
     def live(self, sample: Sample) -> list[Sample | Gap]:
-        """Take a sample from the live stream; return what is in order now."""
+        """Take a sample from the live stream; return what can be yielded now."""
         if self._is_passed(Position(sample.run, sample.seq)):
             return []
         if self.question is None and self._follows(sample):
@@ -109,7 +109,7 @@ class Joiner:
         return []
 
     def reply(self, reply: Reply) -> list[Sample | Gap]:
-        """Take the answer to ``question``; return what is in order now."""
+        """Take the answer to ``question``; return what can be yielded now."""
         if self.question is None:
             return []
         if reply.error not in (None, UNKNOWN_RUN):
@@ -122,7 +122,7 @@ class Joiner:
             return self._caught_up()
         behind = self._learn(reply, here.run)
         if begins and reply.run != here.run and any(held.run == here.run for held in reply.runs):
-            self.ask()  # the first reply is the current run's, and there are older ones
+            self.ask()  # the first reply is for the current run, but there are older runs
             return []
         out = self._pass_gone(reply, here.run)
         out += self._take_page(reply, here)
@@ -131,13 +131,13 @@ class Joiner:
             return out
         if not behind:
             return out + self._caught_up()
-        # The ring holds a later run: the sampler of this run is dead, and nothing more will come of it.
+        # The ring holds a later run, so the sampler of this run has ended: no more samples of it will come.
         out += self._leave_for(behind[0])
         self.ask()
         return out
 
     def unanswered(self) -> list[Sample | Gap]:
-        """The ring does not answer: go on with what is live, and say what is missing."""
+        """The ring does not answer: go on with the live samples, and yield gaps for missing ones."""
         self._note_news()
         self.question = None
         if self._position is None and self._waiting:
@@ -147,7 +147,7 @@ class Joiner:
     # --- the ring ---
 
     def _begin(self, reply: Reply) -> None:
-        """Set the first position, just before the first sample that is wanted; none while there is none."""
+        """Set the first position, just before the first wanted sample; leave it unset if there is none."""
         held = [held.run for held in reply.runs]
         gone = [position for position in self._waiting if position.run not in held]
         if reply.runs and self._start is Start.NEWEST:
@@ -155,28 +155,28 @@ class Joiner:
                 self._move_to(Position(earlier.run, earlier.last))
             self._begin_with(Position(reply.runs[-1].run, reply.runs[-1].last))
             self._waiting.clear()
-        elif gone:  # a ring that was lost, or none: older than what is held
+        elif gone:  # from a ring that was lost, so older than what this ring holds
             self._begin_with(gone[0])
         elif reply.runs:
             self._begin_with(Position(reply.runs[0].run, reply.runs[0].first))
 
     def _begin_with(self, first: Position) -> None:
-        """A subscriber that begins here has lost nothing before it."""
+        """Set the position so that ``first`` comes next; samples before it do not count as lost."""
         self._move_to(Position(first.run, first.seq - 1))
 
     def _learn(self, reply: Reply, here: str) -> list[str]:
-        """Note what the ring holds from here on; return its runs behind this one."""
+        """Note what the ring holds from the run ``here`` on; return the later runs."""
         runs = [held.run for held in reply.runs]
         held = {
             run: max(last, self._known.get(run, 0))
             for run, _, last in reply.runs[runs.index(here) if here in runs else 0 :]
             if run == here or run not in self._passed
         }
-        self._known |= held  # what it told of before and holds no more stays in front: it drops the oldest
+        self._known |= held  # runs that the ring has dropped stay in front: it drops the oldest first
         return [run for run in held if run != here]
 
     def _pass_gone(self, reply: Reply, here: str) -> list[Sample | Gap]:
-        """Live samples from a ring that was lost: older than this run, and than all that is held."""
+        """Yield live samples from a ring that was lost: they are older than all that this ring holds."""
         runs = {held.run for held in reply.runs}
         out: list[Sample | Gap] = []
         for position, sample in self._waiting.items():
@@ -185,7 +185,7 @@ class Joiner:
         return out
 
     def _take_page(self, reply: Reply, here: Position) -> list[Sample | Gap]:
-        """The seq of each body follows from its place, so a body that is not a sample is a known loss."""
+        """Take the bodies of a page. Their positions give their seqs, so an invalid body is a known loss."""
         if not (reply.run == here.run and reply.oldest and reply.newest and reply.bodies):
             return []
         out: list[Sample | Gap] = []
@@ -201,13 +201,16 @@ class Joiner:
                 continue
             out += self._pass_over(here.run, seq - 1)
             out.append(self._advance(sample))
-        # Bodies at the end that are no samples: without this the same page would be asked for for ever.
+        # Skip invalid bodies at the end: otherwise the same page would be requested for ever.
         return out + self._pass_over(here.run, last)
 
     # --- going on with live samples ---
 
     def _caught_up(self) -> list[Sample | Gap]:
-        """The ring has no more: what waits follows, over holes that are lost. For holes in the news, ask."""
+        """The ring has no more: yield the waiting samples; gaps between them are losses.
+
+        If there are gaps between the samples received since the question, ask again.
+        """
         self.question = None
         out = self._pass_waiting()
         out += [self._advance(sample) for sample in self._news.values() if self._follows(sample)]
@@ -229,7 +232,7 @@ class Joiner:
         return out
 
     def _come_late(self, sample: Sample) -> list[Sample | Gap]:
-        """A live sample of a run that was left, which the ring did not hold: better late than lost."""
+        """Yield a late live sample of a finished run, which the ring did not hold: better late than lost."""
         first = self._passed.get(sample.run, 0) + 1
         self._passed[sample.run] = sample.seq
         gaps: list[Sample | Gap] = [Gap(sample.run, first, sample.seq - 1)] if first < sample.seq else []
@@ -249,7 +252,7 @@ class Joiner:
         return position.seq <= self._passed.get(position.run, 0)
 
     def _leave_for(self, run: str) -> list[Sample | Gap]:
-        """Go to the begin of ``run``: what is known of the runs before it comes now, or is lost."""
+        """Go to the start of ``run``: yield what is left of the earlier runs, and gaps for what is lost."""
         out: list[Sample | Gap] = []
         if self._position is None or self._position.run == run:
             return out
@@ -262,7 +265,7 @@ class Joiner:
         return out
 
     def _pass_over(self, run: str, last: int) -> list[Sample | Gap]:
-        """Go on to ``last``: with the live samples that wait, over gaps where there are none."""
+        """Go on to ``last``: yield the waiting live samples, and gaps where there are none."""
         out: list[Sample | Gap] = []
         first = self._passed.get(run, 0) + 1
         if first > last:

@@ -1,4 +1,4 @@
-"""Staying in a runtime directory that others may clean up: a logout without lingering, a cleaner of /tmp."""
+"""Recreates files that others remove from a runtime directory: a logout without lingering, a /tmp cleaner."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Protocol
 from telemetry.errors import TakenOver, UserError
 
 LOOK_AGAIN = 10.0
-"""s at most between two looks at the directory"""
+"""Most s between two checks of the directory"""
 
 
 class Renewable(Protocol):
-    """What a service has in its runtime directory: the ring, a socket with its lock."""
+    """A file that a service has in its runtime directory: the ring, or a socket with its lock."""
 
     def renew(self) -> bool:
-        """Make it anew where it was removed; return whether that was needed.
+        """Recreate it if it was removed; return whether that was needed.
 
-        Raises TakenOver where another process has it now, UserError where it cannot be made now.
+        Raises TakenOver if another process has it now, UserError if it cannot be created now.
         """
 
 
 class Presence:
-    """Makes anew what was removed, and says so in one line. What cannot be made is tried at each look."""
+    """Recreates what was removed, and logs that in one line. What cannot be created is tried again."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class Presence:
         make: Callable[[], object] = lambda: None,
         what: str = "",
     ) -> None:
-        """``make`` makes ``directory`` (None: there is none), and raises UserError where it cannot.
+        """``make`` creates ``directory`` (None: there is none); it raises UserError if it cannot.
 
-        ``what`` is said of what was made anew.
+        ``what`` is added to the log line about what was recreated.
         """
         self._directory = directory
         self._make = make
@@ -46,26 +46,26 @@ class Presence:
         self._known = self._identity()
 
     def keep(self, parts: Sequence[Renewable]) -> None:
-        """Look at the directory and at each part.
+        """Check the directory and each part.
 
-        Raises TakenOver where another process has one of the parts now.
+        Raises TakenOver if another process has one of the parts now.
         """
         place = self._directory or "the place of a socket"
         try:
             if is_new := self._identity() != self._known:
-                self._make()  # also where somebody else made it: its owner is checked
+                self._make()  # even if somebody else has created it: this checks the owner
             renewed = [part.renew() for part in parts]
         except TakenOver:
             raise
         except UserError as error:
             if not self._trouble:
                 self._log.warning(
-                    "cannot make anew what was removed from %s: %s; going on, and trying again", place, error
+                    "cannot recreate what was removed from %s: %s; will try again", place, error
                 )
             self._trouble = True
             return
         if any(renewed) or is_new:
-            self._log.warning("what was removed from %s is made anew%s", place, self._what)
+            self._log.warning("recreated what was removed from %s%s", place, self._what)
         self._known = self._identity()
         self._trouble = False
 

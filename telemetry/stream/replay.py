@@ -1,11 +1,11 @@
-"""The replay protocol, version 1: what a subscriber asks the sampler for, and what it answers.
+"""The replay protocol, version 1: a subscriber's request and the sampler's reply.
 
-Request, one JSON frame: ``{"v":1,"id":X,"run":R|null,"after":S|null,"max":N}``. ``run`` null is the current
-run; ``after`` null asks for the newest sample alone, ``after`` 0 for all that is held.
+Request, one JSON frame: ``{"v":1,"id":X,"run":R|null,"after":S|null,"max":N}``. ``run`` null means the
+current run. ``after`` null asks for the newest sample only, ``after`` 0 for all samples in the ring.
 
 Reply, a JSON frame ``{"v":1,"id":X,"run":R,"oldest":a,"newest":b,"more":bool,"runs":[{"run","first","last"}
 oldest first],"error":null|text}``, then the sample bodies, byte for byte as they were published.
-``after`` + 1 < ``oldest``: what lies between is gone.
+If ``after`` + 1 < ``oldest``, the samples in between are gone.
 
 No sockets here: frames in, frames out.
 """
@@ -24,14 +24,14 @@ VERSION = 1
 PAGE_SAMPLES = 500
 PAGE_BYTES = 256 << 10
 ASKED = 100
-"""Samples that a subscriber asks for at a time: as fast as more, and 5 MB less while it catches up."""
+"""Samples that a subscriber asks for at a time: more would not be faster, and would take 5 MB more memory."""
 MAX_REQUEST = 64 << 10
-"""Bytes; a longer request is answered with an error, unread. The longest run, escaped, fits."""
+"""Bytes; a longer request is answered with an error without being parsed. The longest run, escaped, fits."""
 UNKNOWN_RUN = "unknown-run"
 
 
 class Reply(NamedTuple):
-    """One page. ``oldest`` and ``newest``: what the ring holds of ``run``, None where it holds nothing."""
+    """One page. The ring holds ``oldest`` to ``newest`` of ``run``; they are None if it holds nothing."""
 
     id: int
     run: str | None
@@ -44,12 +44,12 @@ class Reply(NamedTuple):
 
 
 def request(id: int, run: str | None, after: int | None, most: int = ASKED) -> bytes:  # noqa: A002
-    """Return the frame that asks for the samples of ``run`` behind ``after``."""
+    """Return the frame that asks for the samples of ``run`` after seq ``after``."""
     return json.dumps({"v": VERSION, "id": id, "run": run, "after": after, "max": most}).encode()
 
 
 def answer(frame: bytes, ring: Ring, current_run: str) -> list[bytes]:
-    """Return the frames that answer a request, whatever it is: a bad one gets an error, not silence."""
+    """Return the frames that answer a request; a bad request is answered with an error."""
     runs = ring.runs
     head: dict[str, Any] = {
         "v": VERSION,
@@ -84,18 +84,18 @@ def _read_request(frame: bytes) -> tuple[object, str | None, int | None, int]:
         raise ValueError(f"more than {MAX_REQUEST} bytes")
     fields = json.loads(frame)
     if not isinstance(fields, dict) or fields.get("v") != VERSION:
-        raise ValueError(f"an object of version {VERSION} is wanted")
+        raise ValueError(f"the request must be an object of version {VERSION}")
     name, run, after = fields.get("id"), fields.get("run"), fields.get("after")
     most = fields.get("max", PAGE_SAMPLES)
-    # It is sent back: a list may be too deep to write although it could be read, and NaN is not JSON.
+    # The id is sent back: a list may be nested too deeply to encode, and NaN is not JSON.
     if not (name is None or type(name) in (int, str)):
-        raise ValueError("id: an integer, a text or null is wanted")
+        raise ValueError("id must be an integer, a text or null")
     if not (run is None or isinstance(run, str)):
-        raise ValueError("run: a text or null is wanted")
+        raise ValueError("run must be a text or null")
     if not (after is None or (type(after) is int and 0 <= after < 1 << 63)):
-        raise ValueError("after: a seq or null is wanted")
+        raise ValueError("after must be a seq or null")
     if type(most) is not int or most < 1:
-        raise ValueError("max: an integer from 1 is wanted")
+        raise ValueError("max must be an integer of at least 1")
     return name, run, after, min(most, PAGE_SAMPLES)
 
 
@@ -111,7 +111,7 @@ def _page(ring: Ring, run: str, after: int, most: int) -> list[bytes]:
 
 
 def read_reply(frames: list[bytes]) -> Reply | None:
-    """Return the reply in ``frames``, None where they are none: a stranger may own the endpoint."""
+    """Return the reply in ``frames``, None if they are not a reply: another program may own the endpoint."""
     try:
         head = json.loads(frames[0])
         return Reply(
@@ -134,11 +134,11 @@ def read_reply(frames: list[bytes]) -> Reply | None:
 def _exactly(kind: type[_T], value: object) -> _T:
     if type(value) is kind:
         return value
-    raise TypeError(f"{kind.__name__} is wanted")
+    raise TypeError(f"not of type {kind.__name__}")
 
 
 def _run(value: object) -> str:
-    """A gap takes it into the database: the same bounds as in a sample, and no lone surrogate."""
+    """Return a run, with the same bounds as in a sample and no lone surrogate: a gap of it may be stored."""
     run = _exactly(str, value)
     if not 1 <= len(run) <= MAX_TEXT:
         raise ValueError("run: too short or too long")

@@ -1,12 +1,12 @@
 """The replay ring: the last samples, bounded in bytes, in one file that outlives its process.
 
-Records lie one behind the other and wrap around; each carries a running number and a checksum of all that
-it is. Nothing else is kept on disk, so there is nothing to be torn: opening looks at every place where a
-record could begin, takes those whose checksum holds, and of these the longest unbroken row of numbers that
-ends in the newest. A record that a kill cut short fails its checksum and is not there.
+Records follow one another and wrap around. Each has a consecutive number and a checksum of its whole content.
+There is no other data on disk that could become inconsistent. When the ring is opened, every place where a
+record could begin is checked, and records with a valid checksum are used: the longest unbroken sequence of
+numbers that ends with the newest. A record that was cut short by a kill fails its checksum and is ignored.
 
-The file is a tmpfs file of fixed size, allocated at the start: a full disk shows then, not in the middle.
-Without a path the ring is a memfd, and ends with the process.
+The file is on a tmpfs and has a fixed size. It is allocated at the start, so that a lack of space shows at
+once and not later. Without a path the ring is a memfd, and ends with the process.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from telemetry.errors import TakenOver, UserError
 from telemetry.lock import is_same_file, open_locked
 
 DEFAULT_CAPACITY = 8 << 20
-"""6 h at 5 s are 4,320 samples; with 10 processes and 8 cores one takes 1.3 KB: 5.6 MB."""
+"""6 h at 5 s are 4,320 samples. With 10 processes and 8 cores, a sample takes 1.3 KB: 5.6 MB in all."""
 
-# 0xFF and 0xFE are in no UTF-8 text, so a body never holds a magic.
+# 0xFF and 0xFE do not occur in UTF-8, so a body never contains the magic.
 _MAGIC = b"\xffRG\xfe"
 _HEADER = struct.Struct("<4sIIHQQ")
-"""magic, CRC-32 of all that follows it, body length, run length, number, seq; then run, then body"""
+"""magic, CRC-32 of all that follows, body length, run length, number, seq; then run, then body"""
 _CRC_START = 8
 _ALIGN = 8
 
@@ -53,29 +53,29 @@ class Ring:
     """The last samples that were published, oldest first. ``append`` and the look-ups never block."""
 
     def __init__(self, path: Path | None, capacity: int = DEFAULT_CAPACITY) -> None:
-        """Open the ring at ``path`` with what an earlier process left in it, or one in memory.
+        """Open the ring at ``path`` with what an earlier process left in it; without a path, one in memory.
 
-        Raises TakenOver where another process has it open, UserError where there is no room for ``capacity``.
+        Raises TakenOver if another process has it open, UserError if there is no space for ``capacity``.
         """
         self.capacity = capacity
         self._path = path
         self._file = _open(path, capacity)
         self._offsets: deque[int] = deque()
-        """Of the records; their sizes stand in their headers. Thousands of samples cost little memory."""
+        """Offsets of the records; their sizes are in their headers, so a record takes little memory."""
         self._runs: deque[Held] = deque()
         self._head = 0
         self._number = 0
         self._recover()
 
     def close(self) -> None:
-        """Let go of the file; what it holds stays for the next process."""
+        """Close the file; its content stays for the next process."""
         os.close(self._file)
 
     def renew(self) -> bool:
-        """Make the file anew, with all that is held, where it was removed; return whether that was needed.
+        """Recreate the file with its content if it was removed; return whether that was needed.
 
-        Raises TakenOver where another process has made it meanwhile, UserError where it cannot be made now:
-        then the removed file is used as before, and nobody else can open it.
+        Raises TakenOver if another process has created it meanwhile, UserError if it cannot be created now.
+        The removed file then stays in use, but nobody else can open it.
         """
         if self._path is None or is_same_file(self._file, self._path):
             return False
@@ -92,15 +92,15 @@ class Ring:
     # --- writing ---
 
     def append(self, run: str, seq: int, body: bytes) -> None:
-        """Keep one sample; the oldest make room. ``seq`` follows the one before it in the same run.
+        """Keep one sample; the oldest samples make room. ``seq`` must follow the previous one of its run.
 
-        A body larger than the ring is not kept, and neither is what came before it: the row would break.
+        If a body is larger than the ring, the ring becomes empty: its samples must be consecutive.
         """
         if self._runs and self._runs[-1].run == run:
             if seq != self._runs[-1].last + 1:
                 raise ValueError(f"seq {seq} of run {run} after {self._runs[-1].last}")
         elif any(held.run == run for held in self._runs):
-            raise ValueError(f"run {run} goes on after another one")
+            raise ValueError(f"run {run} continues after another run")
         run_bytes = run.encode()
         used = _HEADER.size + len(run_bytes) + len(body)
         size = -(-used // _ALIGN) * _ALIGN
@@ -116,7 +116,7 @@ class Ring:
         self._note(run, seq, start)
 
     def _clear(self) -> None:
-        """Hold nothing, in the file too: what was before a hole must not come back at the next opening."""
+        """Empty the ring, the file too: samples from before a gap must not reappear at the next opening."""
         os.pwrite(self._file, bytes(self.capacity), 0)
         self._offsets.clear()
         self._runs.clear()
@@ -125,7 +125,7 @@ class Ring:
     def _make_room(self, size: int) -> int:
         start = self._head
         if start + size > self.capacity:
-            while self._offsets and self._offsets[0] >= start:  # what lies behind the old head
+            while self._offsets and self._offsets[0] >= start:  # the records after the old head
                 self._drop_oldest()
             start = 0
         while self._offsets and start <= self._offsets[0] < start + size:
@@ -150,16 +150,16 @@ class Ring:
     # --- reading ---
 
     def __len__(self) -> int:
-        """Return the number of samples that are held."""
+        """Return the number of samples in the ring."""
         return len(self._offsets)
 
     @property
     def runs(self) -> list[Held]:
-        """What is held, oldest run first."""
+        """The runs in the ring, oldest first."""
         return list(self._runs)
 
     def bodies(self, run: str, after: int) -> Iterator[bytes]:
-        """Yield the samples of ``run`` behind ``after`` that are held, in order."""
+        """Yield the samples of ``run`` after seq ``after`` that the ring holds, in order."""
         position = 0
         for held in self._runs:
             if held.run == run:
@@ -179,7 +179,7 @@ class Ring:
     def _recover(self) -> None:
         content = os.pread(self._file, self.capacity, 0)
         found: dict[int, int] = {}
-        """Where the record of each number is"""
+        """The offset of each record, by its number"""
         offset = content.find(_MAGIC)
         while offset >= 0:
             record = _parse(content, offset)
@@ -205,7 +205,7 @@ def _follows(before: _Record, after: _Record) -> bool:
 
 
 def _parse(content: bytes, offset: int) -> _Record | None:
-    """Return the record at ``offset``, None where no whole record is there."""
+    """Return the record at ``offset``, None if there is no complete record."""
     if offset + _HEADER.size > len(content):
         return None
     _, crc, body_size, run_size, _, _ = _HEADER.unpack_from(content, offset)
@@ -216,7 +216,7 @@ def _parse(content: bytes, offset: int) -> _Record | None:
 
 
 def _described(content: bytes, offset: int) -> _Record:
-    """Return the record at ``offset``, which is a whole one."""
+    """Return the record at ``offset``, which must be complete."""
     _, _, body_size, run_size, number, seq = _HEADER.unpack_from(content, offset)
     run_offset = offset + _HEADER.size
     used = _HEADER.size + run_size + body_size
@@ -234,7 +234,7 @@ def _open(path: Path | None, capacity: int) -> int:
     except BlockingIOError:
         raise TakenOver(
             f"another telemetry-sampler uses {path.parent}; stop it, "
-            "or give this one a directory of its own in TELEMETRY_RUNTIME_DIR"
+            "or set TELEMETRY_RUNTIME_DIR to another directory for this one"
         ) from None
     except OSError as error:
         raise UserError(f"cannot open the replay ring {path}: {error.strerror}") from None
@@ -244,6 +244,6 @@ def _open(path: Path | None, capacity: int) -> int:
     except OSError as error:
         os.close(file)
         raise UserError(
-            f"no room for a replay ring of {capacity >> 20} MiB at {path}: {error.strerror}"
+            f"no space for a replay ring of {capacity >> 20} MiB at {path}: {error.strerror}"
         ) from None
     return file

@@ -197,7 +197,7 @@ def test_a_runtime_directory_that_vanishes(system: System) -> None:
     assert (status["gaps"], status["runs"]) == (0, 1)
     code, error = stop(sampler)
     assert code == 0
-    assert len([line for line in error.splitlines() if "made anew" in line]) == 1
+    assert len([line for line in error.splitlines() if "recreated" in line]) == 1
     assert stop(again)[0] == 0
 
 

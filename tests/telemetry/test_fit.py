@@ -78,7 +78,7 @@ WILD: Final = st.builds(
     radios=or_none(st.dictionaries(WILD_TEXT, st.booleans(), max_size=3)),
     throttled=or_none(st.lists(WILD_TEXT, max_size=4).map(tuple)),
 )
-"""Every field with values that no reader takes, and with some that it does."""
+"""Every field with values that readers refuse, and with some that they accept."""
 
 
 @given(WILD)

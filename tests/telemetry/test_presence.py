@@ -1,4 +1,4 @@
-"""A runtime directory that is removed under a service: all is made anew, by the one that owns it."""
+"""A runtime directory that is removed under a service: its owner recreates everything."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_what_was_removed_is_made_anew_with_what_the_ring_held(
         else:
             shutil.rmtree(run)
         keeper.keep(station.publisher.parts)
-        assert lines(caplog) == [f"what was removed from {run} is made anew, all of it"]
+        assert lines(caplog) == [f"recreated what was removed from {run}, all of it"]
         keeper.keep(station.publisher.parts)
         assert lines(caplog) == []
         station.publish(2)
@@ -136,12 +136,12 @@ def test_what_cannot_be_made_is_said_once_and_tried_again(
         for _ in range(3):
             keeper.keep(station.publisher.parts)
         (said,) = lines(caplog)
-        assert "cannot make anew" in said
+        assert "cannot recreate" in said
         assert "Read-only file system" in said
         station.ring.append("a", 3, b"more")  # the ring goes on in memory
         can = True
         keeper.keep(station.publisher.parts)
-        assert lines(caplog) == [f"what was removed from {run} is made anew"]
+        assert lines(caplog) == [f"recreated what was removed from {run}"]
     with closing(Ring(run / "ring", 1 << 20)) as ring:
         assert ring.runs == [Held("a", 1, 3)]
 

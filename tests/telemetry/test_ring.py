@@ -313,7 +313,7 @@ def test_a_run_has_no_holes_and_does_not_come_back(tmp_path: Path) -> None:
             with pytest.raises(ValueError, match=f"seq {seq} of run a after 1"):
                 ring.append("a", seq, b"no")
         ring.append("b", 1, b"b1")
-        with pytest.raises(ValueError, match="goes on after another"):
+        with pytest.raises(ValueError, match="continues after another"):
             ring.append("a", 2, b"no")
         assert content(ring) == [("a", 1, b"a1"), ("b", 1, b"b1")]
 
