@@ -39,7 +39,7 @@ def notification() -> Action:
     program = shutil.which("notify-send")
     if program is None:
         raise UserError(
-            "--notify needs notify-send, and there is none in PATH: install it "
+            "--notify needs notify-send, which is not in PATH: install it "
             "(Debian: apt install libnotify-bin), or give --run CMD"
         )
     return notify_action(program)

@@ -205,7 +205,7 @@ def _misdated(connection: sqlite3.Connection, report: Report, window: Window) ->
     if window.since is not None or report.takes_at or report.vertical:
         return None
     (count,) = connection.execute(_MISDATED).fetchone()
-    return f"{count} samples that a wrong clock dated are left out" if count else None
+    return f"{count} samples dated by a wrong clock are left out" if count else None
 
 
 def _why_nothing(connection: sqlite3.Connection, report: Report, window: Window, history: History) -> str:

@@ -98,9 +98,9 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
     start = "the oldest sample"
     if report.window is not None:
         start = f"the last {report.window / 60:.0f} minutes up to the newest sample"
-    to.add_argument("--since", metavar="T", help=f"start of the window, itself in it (default: {start})")
+    to.add_argument("--since", metavar="T", help=f"start of the window, inclusive (default: {start})")
     end = to.add_mutually_exclusive_group()
-    end.add_argument("--until", metavar="T", help="end of the window, itself not in it (default: no end)")
+    end.add_argument("--until", metavar="T", help="end of the window, exclusive (default: no end)")
     if report.takes_at:
         end.add_argument("--at", metavar="T", help="the newest sample at T (that second) or before it")
     to.add_argument(
@@ -139,7 +139,7 @@ def _described(report: Report | None) -> str:
 
     parts: list[str] = []
     if report is None:
-        parts.append(f"{PROGRAM} REPORT --help tells a report's options, its columns and their units.")
+        parts.append(f"{PROGRAM} REPORT --help shows a report's options, its columns and their units.")
     else:
         parts += ["columns:", *lines(report.columns)]
         for option in report.options:

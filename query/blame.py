@@ -25,9 +25,7 @@ from telemetry.energy_model.sums import UNIT
 ASLEEP: Final = "(asleep)"
 _WITHOUT_CPU: Final = ("(idle)", "(screen)", "(unattributed)", ASLEEP)
 CANNOT_SEE: Final = "GPU, disk and radios count with what ran meanwhile, or as (unattributed)"
-ON_MAINS: Final = (
-    "nothing was discharged in the window, so that only CPU hours are known; --predict estimates W"
-)
+ON_MAINS: Final = "nothing was discharged in the window, so only CPU hours are known; --predict estimates W"
 
 
 _Named = dict[str | None, Row]
@@ -50,10 +48,10 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
         found, is_all = parts_of(connection, start, stop, history, known)
         rows = completed(found, discharged)
         if not is_all:
-            until = f"up to {shown_time(history.energy_until)}" if history.energy_until else "of no hour yet"
+            until = f"up to {shown_time(history.energy_until)}" if history.energy_until else "for no hour yet"
             remarks.append(
-                f"telemetry-writer has stored the parts {until}: of later samples the newest {MOST_RAW} are "
-                "shared, the rest is (unattributed)"
+                f"telemetry-writer has stored shares {until}: of later samples, only the newest {MOST_RAW} are "
+                "shared out, the rest is (unattributed)"
             )
     span = Span(start, stop, MOST_RAW)
     predicted = _predict(connection, span, known, rows) if bound.get("predict") else 0.0
@@ -122,7 +120,7 @@ def _said(learned: Learned) -> str:
         return "too little was recorded on battery to learn from: all is (unattributed)"
     said = f"an estimate, learned from {learned.hours:.1f} h on battery; {CANNOT_SEE}"
     if learned.hours < LITTLE:
-        said += "; little data: programs of which little was seen share one rate"
+        said += "; little data: programs that were seldom seen share one rate"
     return said
 
 

@@ -94,7 +94,9 @@ COVERED: Final = Column(
 )
 FULL: Final = Column("full", "", "what a full charge holds now", 2, rank=4)
 DESIGN: Final = Column("design", "", "what it held when new", 2)
-UNIT: Final = Column("unit", "", "of these: Ah or Wh", kind="text", rank=5)
-HEALTH_PCT: Final = Column("health_pct", "%", "what a full charge holds, of what it held when new", 1)
+UNIT: Final = Column("unit", "", "unit of full and design: Ah or Wh", kind="text", rank=5)
+HEALTH_PCT: Final = Column(
+    "health_pct", "%", "what a full charge holds now, as a share of what it held when new", 1
+)
 CYCLES: Final = Column("cycles", "", "how often it was charged", rank=6)
-TOLD: Final = Column("told", UNIX, "when health or cycles were first told so", kind="time")
+TOLD: Final = Column("told", UNIX, "when these values were first reported", kind="time")

@@ -75,7 +75,7 @@ def _add_sql(to: argparse.ArgumentParser) -> None:
         metavar="S",
         type=partial(number, least=0.001, most=999),
         default=_TIMEOUT,
-        help=f"end it when SQLite has worked on it for so long (default: {_TIMEOUT:g} s)",
+        help=f"stop the query when SQLite has worked on it for this long (default: {_TIMEOUT:g} s)",
     )
     add_common(to)
 
@@ -86,13 +86,15 @@ def _add_snapshot(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--anonymous",
         action="store_true",
-        help="names of programs are hashed; users, the host and boots are numbered",
+        help="hash the names of programs; number users, the host and boots",
     )
     add_common(to)
 
 
 def _add_page(to: argparse.ArgumentParser) -> None:
-    to.add_argument("--out", metavar="FILE", type=Path, required=True, help="the file; - is standard output")
+    to.add_argument(
+        "--out", metavar="FILE", type=Path, required=True, help="the output file; - is standard output"
+    )
     add_window(to, "30d")
     add_common(to)
 
@@ -142,8 +144,8 @@ COMMANDS: Final = (
     ),
     Command(
         "live",
-        "the newest sample, on and on, from the stream and not from the database",
-        "The newest sample, on and on: a table in place, or a JSON object a line.",
+        "the newest sample, continuously, from the stream and not from the database",
+        "The newest sample, continuously: a table in place, or a JSON object a line.",
         _add_live,
         "query.live:run",
     ),

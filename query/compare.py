@@ -98,7 +98,7 @@ def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
     told = [said]
     if any(row[-1] == TOO_LITTLE for row in rows):
         block = shown_span(a.block)
-        told.append(f"{TOO_LITTLE} to tell: fewer than {LEAST:.0f} blocks of {block} as good as independent")
+        told.append(f"{TOO_LITTLE} to tell: fewer than {LEAST:.0f} independent blocks of {block}")
     return {"items": json.dumps(rows)}, "; ".join(told)
 
 
@@ -216,7 +216,7 @@ def _of_values(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tupl
         said.append(f"programs are those of 1 in {every} blocks of {shown_span(_BLOCK)}")
     oldest = ask("compare_oldest").fetchone()
     if oldest:
-        said.append(f"the newest {MOST} samples were looked at, from {shown_time(oldest[0])} on")
+        said.append(f"the newest {MOST} samples were read, from {shown_time(oldest[0])} on")
     a, b = sides
     return a, b, "; ".join(said)
 

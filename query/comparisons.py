@@ -15,10 +15,12 @@ COMPARE: Final = Report(
     "two windows, or two values of a column, side by side",
     (
         Column("item", "", "what is compared, and the programs with the most CPU time", kind="text"),
-        Column("unit", "", "of a, b, diff and pm; % core is of one core", kind="text", rank=1),
-        Column("a", "", "mean or hours of A", 2),
-        Column("b", "", "the same of B", 2),
-        Column("diff", "", "b less a", 2),
+        Column(
+            "unit", "", "unit of a, b, diff and pm; % core means percent of one core", kind="text", rank=1
+        ),
+        Column("a", "", "mean of A, or its hours", 2),
+        Column("b", "", "the same for B", 2),
+        Column("diff", "", "b minus a", 2),
         Column("pm", "", "the spread: twice the standard error of diff", 2, rank=2),
         Column(
             "differs",
@@ -49,11 +51,13 @@ CORRELATE: Final = Report(
     "correlate",
     "how each program's CPU use goes with the watts",
     (
-        NAME._replace(help="of the program; (all CPU) is the busy cores"),
-        Column("r", "", "correlation with the watts on battery: 1 they rise together, 0 not at all", 2),
-        Column("w_per_core", "W", "slope: so much more was drawn with one more core busy", 2),
+        NAME._replace(help="name of the program; (all CPU) is all busy cores together"),
+        Column(
+            "r", "", "correlation with the watts on battery: 1: they rise together, 0: they are unrelated", 2
+        ),
+        Column("w_per_core", "W", "slope: additional power per additional busy core", 2),
         Column("pm", "W", "plus or minus: twice the standard error of the slope", 2),
-        Column("avg_cpu", "%", "mean CPU use on battery with that of children, of one core", 1),
+        Column("avg_cpu", "%", "mean CPU use on battery, children included, of one core", 1),
         Column("blocks", "", "blocks of 12 samples in which it was listed", rank=1),
     ),
     window=86_400.0,
@@ -62,7 +66,7 @@ CORRELATE: Final = Report(
     options=(
         Option(
             "--rows",
-            "the samples instead: power beside the busiest processes of each, of 10 minutes",
+            "list samples instead: power and the busiest processes of each, over 10 minutes",
             switch=Variant(
                 "correlate_rows",
                 {"rows": 1},

@@ -14,7 +14,7 @@ def _setting(text: str) -> float:
     """Return the percent of brightness=PERCENT."""
     name, _, value = text.partition("=")
     if name != "brightness":
-        raise ArgumentTypeError(f"{text[:40]!r} is not brightness=PERCENT, the one setting that is known")
+        raise ArgumentTypeError(f"{text[:40]!r} is not brightness=PERCENT, the only known setting")
     return number(value, 0, 100)
 
 
@@ -22,13 +22,19 @@ BLAME: Final = Report(
     "blame",
     "which program took how much of the battery's energy, estimated",
     (
-        NAME._replace(help="of the program; in brackets what is not a program"),
+        NAME._replace(help="name of the program; brackets mark what is not a program"),
         Column("wh", "Wh", "taken out of the battery", 3, adds_up=True),
         Column("pm", "Wh", "plus or minus: nine in ten true values lie within", 3, rank=2),
-        Column("share", "%", "of what was discharged", 1, adds_up=True, rank=1),
+        Column("share", "%", "share of what was discharged", 1, adds_up=True, rank=1),
         Column("watts", "W", "mean over the time on battery", 2, adds_up=True, rank=3),
-        Column("cpu_h", "h", "CPU time on battery with that of children; on mains, of the window", 3, rank=4),
-        Column("rate", "", "cost of a second of CPU, against the machine's mean", 1, rank=5),
+        Column(
+            "cpu_h",
+            "h",
+            "CPU time on battery, children included; if always on mains, in the whole window",
+            3,
+            rank=4,
+        ),
+        Column("rate", "", "cost of a CPU second, relative to the machine's mean", 1, rank=5),
     ),
     limit=20,
     sums=SYSTEM,
@@ -42,23 +48,28 @@ BLAME: Final = Report(
         ),
         Option(
             "--predict",
-            "add what each would have drawn from the battery in the time on mains",
+            "add what each would have drawn from the battery during the time on mains",
             switch=Variant(
                 "blame_predicted",
                 {"predict": 1},
-                (Column("predicted_watts", "W", "mean over the time on mains: predicted", 2, rank=1),),
+                (Column("predicted_watts", "W", "predicted mean over the time on mains", 2, rank=1),),
             ),
         ),
     ),
 )
 MODEL: Final = Report(
     "model",
-    "what was learned of the machine's power, and how well it foretells",
+    "what was learned about the machine's power, and how well it predicts",
     (
-        Column("item", "", "what was learned; a program stands for a second of its CPU", kind="text"),
-        Column("value", "", "in the unit of its line", 2),
+        Column(
+            "item",
+            "",
+            "what was learned; a program's name stands for one second of its CPU time",
+            kind="text",
+        ),
+        Column("value", "", "in the unit of its row", 2),
         Column("pm", "", "plus or minus: nine in ten true values lie within", 2, rank=1),
-        Column("unit", "", "of the line; J/s is J for a second of CPU", kind="text"),
+        Column("unit", "", "unit of the row; J/s is J per CPU second", kind="text"),
     ),
     limit=10,
     nothing="nothing was discharged",
@@ -67,7 +78,7 @@ MODEL: Final = Report(
     options=(
         Option(
             "--what-if",
-            "add what a brightness of the screen, 0 to 100 %, would give in minutes of this battery",
+            "add how many minutes of battery a screen brightness of 0 to 100 % would give",
             reads=_setting,
             metavar="brightness=PERCENT",
         ),

@@ -74,7 +74,7 @@ FACTS: Final = (
         "the limit, in % or °C",
         lambda it: None if it.rule.kind.least is None else it.rule.limit,
     ),
-    Fact("TELEMETRY_VALUE", "what crossed it, in %, W or °C", lambda it: it.value),
+    Fact("TELEMETRY_VALUE", "the value that crossed it, in %, W or °C", lambda it: it.value),
     Fact(
         "TELEMETRY_PERCENT",
         "charge of the battery, %",
@@ -90,7 +90,7 @@ FACTS: Final = (
         "W, negative: discharging",
         lambda it: it.sample.battery and it.sample.battery.power,
     ),
-    Fact("TELEMETRY_ON_MAINS", "1: a supply from outside is online, 0: none is", lambda it: it.sample.on_ac),
+    Fact("TELEMETRY_ON_MAINS", "1: an external supply is online; 0: none is", lambda it: it.sample.on_ac),
     Fact("TELEMETRY_CPU_TEMP", "temperature of the CPU, °C", lambda it: it.sample.cpu.temp),
     Fact("TELEMETRY_HOST", "host name", lambda it: it.sample.host),
     Fact("TELEMETRY_TIME", "Unix time of the sample, s", lambda it: int(it.sample.time)),
@@ -206,9 +206,9 @@ def described(width: int) -> str:
     from textwrap import fill  # noqa: PLC0415  (for --help alone)
 
     rule = (
-        f"An alert is given once. It is armed again {PERCENT_MARGIN:g} % or {DEGREES_MARGIN:g} °C on the "
-        "other side of its limit. A step of percent that no power explains gives none unless it lasts for "
-        "30 s; nor does a sample that comes late."
+        f"An alert is given once, and armed again {PERCENT_MARGIN:g} % or {DEGREES_MARGIN:g} °C on the "
+        "other side of its limit. A step of the percent that power does not explain gives no alert unless it "
+        "lasts for 30 s. A sample that arrives late gives no alert."
     )
     command = (
         f"One command runs at a time, for {TIMEOUT:.0f} s at most. In its environment, where the empty "

@@ -46,7 +46,7 @@ def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
         ("learned from", known.hours, None, "h"),
         *errors(connection, [(hour, taught.lessons[known.exponent]) for hour, taught in newest]),
     ]
-    said = ["little data: programs of which little was seen share one rate"] if known.hours < LITTLE else []
+    said = ["little data: programs that were seldom seen share one rate"] if known.hours < LITTLE else []
     if shift := idle_trend.shift_of(days):
         said.append(idle_trend.told(shift))
     if bound.get("what_if") is not None:

@@ -158,8 +158,8 @@ def _unknown(connection: sqlite3.Connection, around: Sequence[Row], moment: floa
     history = history_of(connection)
     if moment < history.raw_since:
         return (
-            f"at: single samples are kept from {shown_time(float(history.raw_since))} on; of older times "
-            "there are minutes and hours: see energy, hotspots and cores with --since and --until"
+            f"at: single samples are kept from {shown_time(float(history.raw_since))} on; for older times "
+            "only minutes and hours are kept: see energy, hotspots and cores with --since and --until"
         )
     if not around:
         return "at: database is empty: is telemetry-writer running?"

@@ -21,7 +21,7 @@ def add_common(to: argparse.ArgumentParser) -> None:
         "--control",
         metavar="ENDPOINT",
         default=argparse.SUPPRESS,
-        help="where the writer is asked to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
+        help="endpoint at which the writer is asked to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
     )
     _add_keys(to)
     add_version(to)

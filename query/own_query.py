@@ -139,7 +139,7 @@ def answer(
         cursor = connection.execute(query)
     first = page()
     if cursor.description is None:
-        raise UserError("sql: that gives no rows; give a SELECT")
+        raise UserError("sql: the statement returns no rows; give a SELECT")
     names = _told_apart([name for name, *_ in cursor.description])
     columns = tuple(_column(name, [row[at] for row in first]) for at, name in enumerate(names))
     return columns, chain(first, (row for rows in iter(page, []) for row in rows))

@@ -52,7 +52,7 @@ def battery(source: Source) -> Picture | None:
     if not known and not any(point.watts is not None for point in source.points):
         return None
     about = f"From {min(known):.0f} to {max(known):.0f} %. " if known else ""
-    about += "The band holds every sample. The strip below tells charge, discharge, sleep and holes."
+    about += "The band holds every sample. The strip below shows charge, discharge, sleep and holes."
     head = Head("battery-chart", "Charge and power of the battery over time", about)
     panels = [Panel("Charge of the battery, %", [_PERCENT], (0.0, 100.0)), _POWER]
     return Timeline(head, source.window, source.points, panels, source.spans)

@@ -35,7 +35,7 @@ KINDS: Final = (
     Kind("energy", "Wh by day, awake and asleep", 30),
     Kind("programs", "Wh by day and program, an estimate", 30, "nothing was discharged"),
     Kind("sleep", "W of each sleep of an hour and more", 30, "no such sleep with a known power"),
-    Kind("health", "what a full charge holds, by month", 3_650, "no health was told"),
+    Kind("health", "what a full charge holds, by month", 3_650, "no health was reported"),
     Kind("discharges", "discharges of 10 % and more, laid over each other", 90, "no such discharge"),
 )
 

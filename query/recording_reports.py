@@ -12,7 +12,7 @@ GAPS: Final = Report(
     "when nothing was recorded, and why",
     (
         Column("start", UNIX, "time of the last sample before it", kind="time"),
-        Column("end", UNIX, "when the first interval after it began", kind="time", rank=1),
+        Column("end", UNIX, "start of the first interval after it", kind="time", rank=1),
         Column("seconds", "s", "its length", kind="duration"),
         Column(
             "cause",
@@ -21,7 +21,7 @@ GAPS: Final = Report(
             "were published and not stored; unknown: rows without a run",
             kind="text",
         ),
-        Column("samples_lost", "", "samples that were published and are lost", rank=2),
+        Column("samples_lost", "", "samples that were published but lost", rank=2),
     ),
     nothing="no gap",
     newest_last=True,

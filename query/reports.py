@@ -100,13 +100,13 @@ REPORTS: Final = (
             *(
                 Column(name, "h", text, kind="duration")
                 for name, text in (
-                    ("hours_left", "until it goes off, where the newest sample is discharging"),
+                    ("hours_left", "time until the machine goes off, if the newest sample is discharging"),
                     (
                         "hours_left_low",
                         "four times in five, the battery lasts between this long and hours_left_high",
                     ),
-                    ("hours_left_high", "the other end of that range"),
-                    ("hours_to_full", "until 100 %, where the newest sample is charging"),
+                    ("hours_left_high", "the upper end of that range"),
+                    ("hours_to_full", "time until 100 %, if the newest sample is charging"),
                 )
             ),
             COVERED._replace(help="time awake and discharging within the window"),
@@ -124,14 +124,14 @@ REPORTS: Final = (
         "battery",
         "the battery now: its charge, its health, its packs",
         (
-            Column("name", "", "of the battery or of one of its packs", kind="text"),
+            Column("name", "", "name of the battery or of one of its packs", kind="text"),
             STATUS,
             BATTERY_PCT,
             WATTS,
             Column("voltage", "V", "of the battery", 2),
-            *(FULL, DESIGN, UNIT._replace(help="of these and of level: Ah or Wh")),
+            *(FULL, DESIGN, UNIT._replace(help="unit of full, design and level: Ah or Wh")),
             *(HEALTH_PCT, CYCLES, TOLD),
-            Column("level", "", "what is in the battery, in unit", 2),
+            Column("level", "", "what is in the battery now, in the unit of that column", 2),
             TIME,
         ),
         nothing=NO_BATTERY,
@@ -148,22 +148,18 @@ REPORTS: Final = (
         "hotspots",
         "the programs that used the most CPU time",
         (
-            Column("name", "", "of the program, or of what --by asks for", kind="text"),
-            Column(
-                "cpu_h", "h", "CPU time while it was listed, with that of its children that nobody saw", 3
-            ),
+            Column("name", "", "name of the program, or of the app or user with --by", kind="text"),
+            Column("cpu_h", "h", "CPU time while it was listed, with that of its unseen children", 3),
             Column(
                 "appearances",
                 "",
-                "rows of the lists of processes: with two processes a sample counts twice",
+                "rows in the process lists: two processes in one sample count twice",
                 rank=6,
             ),
-            Column("avg_cpu", "%", "mean CPU use in those, of one core", 1, rank=1),
-            Column("max_cpu", "%", "highest CPU use in those, of one core", 1, rank=2),
-            Column("avg_mem", "%", "mean resident memory in those, of RAM", 1, rank=3),
-            Column(
-                "avg_children", "%", "mean CPU use of their children that nobody saw, of one core", 1, rank=5
-            ),
+            Column("avg_cpu", "%", "mean CPU use in those rows, of one core", 1, rank=1),
+            Column("max_cpu", "%", "highest CPU use in those rows, of one core", 1, rank=2),
+            Column("avg_mem", "%", "mean resident memory in those rows, of RAM", 1, rank=3),
+            Column("avg_children", "%", "mean CPU use of their unseen children, of one core", 1, rank=5),
         ),
         limit=20,
         nothing=NO_PROCESS,
@@ -200,7 +196,9 @@ REPORTS: Final = (
                 choices={"process": Variant("top")}
                 | {
                     by: Variant(
-                        "top_by", {"by": by}, (Column("processes", "", "how many are listed", rank=3),)
+                        "top_by",
+                        {"by": by},
+                        (Column("processes", "", "how many of its processes are listed", rank=3),),
                     )
                     for by in _OWNERS
                 },
@@ -212,9 +210,9 @@ REPORTS: Final = (
         "CPU use of each core",
         (
             Column("core", "", "number of the core"),
-            Column("usage", "%", "in the newest sample", 1),
-            Column("avg_usage", "%", "mean over the window", 1, rank=1),
-            Column("max_usage", "%", "highest in the window", 1, rank=2),
+            Column("usage", "%", "use in the newest sample", 1),
+            Column("avg_usage", "%", "mean use over the window", 1, rank=1),
+            Column("max_usage", "%", "highest use in the window", 1, rank=2),
             Column("samples", "", "samples with a reading of this core", rank=3),
         ),
         window=TEN_MINUTES,
@@ -241,7 +239,7 @@ REPORTS: Final = (
                 TIME,
             ),
             *(INTERVAL, STATUS, CPU_TEMP, GOVERNOR, BRIGHTNESS),
-            Column("radios", "", "kinds that are on", kind="text", in_table=False),
+            Column("radios", "", "kinds of radio that are on", kind="text", in_table=False),
             Column("on_ac", "", "1: a supply from outside is online", in_table=False),
             *exported(),
         ),
@@ -255,9 +253,21 @@ REPORTS: Final = (
                 switch=Variant(
                     "export",
                     columns=(
-                        Column("topn_cpu_sum", "%", "sum of their CPU use, of one core", 1, rank=2),
-                        Column("top_cpu", "%", "highest of their CPU uses, of one core", 1, rank=2),
-                        Column("topn_mem_sum", "%", "sum of their resident memory, of RAM", 1, rank=2),
+                        Column(
+                            "topn_cpu_sum",
+                            "%",
+                            "sum of the CPU use of the listed processes, of one core",
+                            1,
+                            rank=2,
+                        ),
+                        Column("top_cpu", "%", "highest CPU use of a listed process, of one core", 1, rank=2),
+                        Column(
+                            "topn_mem_sum",
+                            "%",
+                            "sum of the resident memory of the listed processes, of RAM",
+                            1,
+                            rank=2,
+                        ),
                     ),
                     # Not a join with a grouped process_sample: that would be built before the first row.
                     adds="".join(
@@ -302,21 +312,21 @@ REPORTS: Final = (
             Column("database", "", "the file", kind="text"),
             Column("bytes", "B", "its size on disk, with its -wal", kind="size"),
             Column("schema", "", "version of the schema"),
-            Column("runs", "", "starts of the sampler that it holds"),
-            Column("samples", "", "samples, in the window where one is given"),
-            Column("oldest", UNIX, "time of the oldest of them", kind="time"),
-            Column("newest", UNIX, "time of the newest of them", kind="time"),
-            Column("newest_age_s", "s", "age of that one", kind="duration"),
+            Column("runs", "", "starts of the sampler in the database"),
+            Column("samples", "", "number of samples, within the window if one is given"),
+            Column("oldest", UNIX, "time of the oldest sample", kind="time"),
+            Column("newest", UNIX, "time of the newest sample", kind="time"),
+            Column("newest_age_s", "s", "age of the newest sample", kind="duration"),
             Column("last_gap", UNIX, "when the newest gap began: see gaps", kind="time"),
             Column("last_gap_cause", "", "why nothing was recorded then", kind="text"),
             Column("gaps", "", "stretches of samples that were lost for good"),
-            Column("samples_lost", "", "samples lost in those"),
-            Column("misdated", "", "samples that a wrong clock dated: no other figure includes them"),
+            Column("samples_lost", "", "samples lost in those gaps"),
+            Column("misdated", "", "samples dated by a wrong clock; no other figure includes them"),
             Column("rollup_differences", "", "hours and days whose sums disagree with their samples"),
-            Column("losses", "", "stretches that a damaged file took: see the table loss"),
+            Column("losses", "", "stretches lost to a damaged file: see the table loss"),
             Column("rolled_up_until", UNIX, "how far the roll-ups reach", kind="time"),
             Column("raw_since", UNIX, "time of the oldest sample that was not dropped", kind="time"),
-            Column("dropped_for", "", "why older samples were dropped; empty: none was", kind="text"),
+            Column("dropped_for", "", "why older samples were dropped; empty: none were", kind="text"),
             Column("days_fit", "d", "days of samples that fit, at the rate so far", 1),
             Column("on_ac", "", "1: a supply from outside is online"),
             Column("throttled", "", "what holds the CPU back; empty: nothing", kind="text"),

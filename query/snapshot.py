@@ -178,7 +178,7 @@ def said(out: Path, copied: Copied) -> str:
     """Return the line that says what was written."""
     size = f"{out}: {copied.bytes / 1e6:.1f} MB"
     if copied.first is None or copied.last is None:
-        return f"{size}, roll-ups alone: the window holds no single sample"
+        return f"{size}, roll-ups alone: the window holds no single samples"
     return f"{size}, {copied.samples} samples from {shown_time(copied.first)} to {shown_time(copied.last)}"
 
 

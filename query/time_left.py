@@ -31,7 +31,7 @@ RECENT: Final = 28 * 86_400.0
 """s of history whose mean power is the usual one"""
 _FEW: Final = 5.0
 """The nominal Wh of a percent count as so many percents of a charge."""
-LITTLE: Final = "little data: few percents of this battery were seen to run down, so that the range is wide"
+LITTLE: Final = "little data: few percents of this battery have been seen to run down, so the range is wide"
 _UNKNOWN: Final = dict.fromkeys(("hours_left", "hours_left_low", "hours_left_high", "hours_to_full"))
 
 

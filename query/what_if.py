@@ -14,9 +14,11 @@ from telemetry.energy_model.fit import Model
 from telemetry.energy_model.interval import half_width
 from telemetry.time_left import Discharge, Past, time_left
 
-NEVER: Final = "the samples on battery that the model rests on have no brightness"
-NOT_LEARNED: Final = "on battery the screen had about one brightness: what another takes was not learned"
-NOT_ON_BATTERY: Final = "minutes are known while the battery discharges and tells its charge"
+NEVER: Final = "the samples on battery that the model was learned from have no brightness"
+NOT_LEARNED: Final = (
+    "on battery, the brightness hardly changed, so the power of another brightness is not known"
+)
+NOT_ON_BATTERY: Final = "minutes are known only while the battery discharges and reports its charge"
 
 _Item = tuple[str, float | None, float | None, str]
 _Screen = tuple[float, float]

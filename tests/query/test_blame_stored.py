@@ -202,7 +202,7 @@ def test_a_backlog_of_the_writer_is_told(path: Path, whole: Path, ask: Ask) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("query.energy_parts.MOST_RAW", 500)
         ran = ask(path, "blame", "--since", moment(BEGIN), "--until", moment(END))
-    assert "telemetry-writer has stored the parts of no hour yet" in ran.err
+    assert "telemetry-writer has stored shares for no hour yet" in ran.err
     assert ask.parts(path, BEGIN, END).total() == ask.energy(path, BEGIN, END)
 
 

@@ -28,9 +28,9 @@ ROOT = Path(__file__).parents[2]
 MORE = "telemetry-query: there are more rows than the 20 shown; --limit N shows more\n"
 BLAME = (
     f"telemetry-query: an estimate, learned from 1.2 h on battery; {CANNOT_SEE}; "
-    "little data: programs of which little was seen share one rate\n"
+    "little data: programs that were seldom seen share one rate\n"
 )
-MODEL = "telemetry-query: little data: programs of which little was seen share one rate\n"
+MODEL = "telemetry-query: little data: programs that were seldom seen share one rate\n"
 COMPARE = (
     "telemetry-query: A is 2026-11-21 12:00:00 to 2026-11-21 12:45:00, "
     "B is 2026-11-21 12:45:00 to 2026-11-21 13:30:00\n"

@@ -159,7 +159,7 @@ def test_a_battery_that_tells_no_health(recording: Recording, query: Query) -> N
     ran = query("health")
     assert (ran.rows, ran.err) == (
         [],
-        "telemetry-query: no battery told its capacity or cycles, and no discharge ended\n",
+        "telemetry-query: no battery reported its capacity or cycles, and no discharge ended\n",
     )
 
 

@@ -164,7 +164,7 @@ def test_cores_are_rows_of_shades(recording: Recording, plot: Plot) -> None:
         ("cores", "no core was recorded"),
         ("programs", "nothing was discharged"),
         ("sleep", "no such sleep with a known power"),
-        ("health", "no health was told"),
+        ("health", "no health was reported"),
         ("discharges", "no such discharge"),
     ],
 )

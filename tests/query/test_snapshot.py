@@ -252,6 +252,6 @@ def test_a_window_without_samples_is_an_empty_database(
 ) -> None:
     out = tmp_path / "out.db"
     assert run(whole, "snapshot", "--out", str(out), "--since", "2020-01-01", "--until", "2020-02-01") == 0
-    assert "roll-ups alone: the window holds no single sample" in capsys.readouterr().out
+    assert "roll-ups alone: the window holds no single samples" in capsys.readouterr().out
     assert run(out, "energy", "--format", "json") == 0
     assert "database is empty" in capsys.readouterr().err

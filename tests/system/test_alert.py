@@ -158,7 +158,7 @@ def test_notify_without_notify_send(system: System, tmp_path: Path) -> None:
     ran = system.run("query.main", "alert", "--below", "15", "--notify")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == (
-        "telemetry-query: --notify needs notify-send, and there is none in PATH: install it "
+        "telemetry-query: --notify needs notify-send, which is not in PATH: install it "
         "(Debian: apt install libnotify-bin), or give --run CMD\n"
     )
 
