@@ -50,8 +50,8 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
         if not is_all:
             until = f"up to {shown_time(history.energy_until)}" if history.energy_until else "for no hour yet"
             remarks.append(
-                f"telemetry-writer has stored shares {until}: of later samples, only the newest {MOST_RAW} are "
-                "shared out, the rest is (unattributed)"
+                f"telemetry-writer has stored shares {until}: of later samples only the newest {MOST_RAW} "
+                "are shared out, the rest is (unattributed)"
             )
     span = Span(start, stop, MOST_RAW)
     predicted = _predict(connection, span, known, rows) if bound.get("predict") else 0.0

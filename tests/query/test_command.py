@@ -189,7 +189,7 @@ def test_a_path_of_any_bytes_can_be_told(directory: Path) -> None:
         (["recent", "--format", "xml"], "--format: no format 'xml'; there are table, json, csv, "),
         (["energy", "--by", "year"], "year"),
         (["recent", "--db"], "--db"),
-        (["model", "--what-if", "volume=3"], "--what-if: 'volume=3' is not brightness=PERCENT, the one"),
+        (["model", "--what-if", "volume=3"], "--what-if: 'volume=3' is not brightness=PERCENT, the only"),
         (["model", "--what-if", "brightness"], "'' is not a number from 0 to 100"),
         (["model", "--what-if", "brightness=101"], "'101' is not a number from 0 to 100"),
         (["model", "--what-if", "brightness=-1"], "'-1' is not a number from 0 to 100"),
