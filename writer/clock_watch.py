@@ -1,6 +1,6 @@
-"""Follows the clock from sample to sample as they are stored: where it was set, dates are in doubt.
+"""Follows the clock from sample to sample as they are stored. If the clock was set, dates are in doubt.
 
-``writer.wrong_clock`` judges which.
+``writer.wrong_clock`` decides which dates are wrong.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from typing import Final, NamedTuple
 from telemetry.sample import Sample
 
 DAY: Final = 86400.0
-"""s. A clock that was set by less harms no report."""
+"""s. A clock that was set by less than this does not harm reports."""
 _MOST_STEPS: Final = 1000
-"""Steps kept of one run's clock: a clock that flaps for years does not fill the database."""
+"""Clock steps kept per run, so that a clock that is set again and again does not fill the database."""
 
 
 def step_of(previous: float, time: float, elapsed: float) -> float:
     """Return by how many seconds the clock was set between two samples; 0 for less than a day.
 
-    ``previous`` and ``time`` are what it said at them, ``elapsed`` the time between, awake and asleep.
+    ``previous`` and ``time`` are its readings at the two samples; ``elapsed`` is the time in between, awake
+    and asleep.
     """
     step = time - previous - elapsed
     return step if abs(step) > DAY else 0.0
 
 
 class _Said(NamedTuple):
-    """What the clock said at a sample."""
+    """The clock's reading at a sample."""
 
     run_id: int
     seq: int
@@ -34,7 +35,7 @@ class _Said(NamedTuple):
 
 
 class ClockWatch:
-    """Follows the clock from sample to sample as they are stored, and notes where it was set."""
+    """Follows the clock from sample to sample as they are stored, and notes when it was set."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -43,7 +44,7 @@ class ClockWatch:
         """A run began or its clock was set: samples before it may be misdated, and ``review`` is due."""
 
     def invalidate(self) -> None:
-        """After a rollback: the last sample may not be there."""
+        """Forget the last sample: after a rollback, it may not be stored."""
         self._last = None
 
     def follow(self, sample: Sample, run_id: int) -> None:
@@ -55,7 +56,7 @@ class ClockWatch:
         if before is None:
             self.is_doubtful = True
             return
-        # The intervals of lost samples are not known: this one's stands for each.
+        # The intervals of lost samples are unknown: this sample's interval is used for each.
         elapsed = sample.interval * (sample.seq - before.seq) + sample.suspended
         if step := step_of(before.time, sample.time, elapsed):
             self._note(run_id, sample.seq, step)

@@ -1,7 +1,7 @@
 """The columns of the tables and how a record fills them: both follow from ``telemetry.records``.
 
-A field that is declared with a ``column`` is stored under that name. What is not a field of the stream
-(``ts`` as it was made unique, ``run_id``, ``energy_uj``) is added by ``writer.ingest``.
+A field that is declared with a ``column`` is stored under that name. Columns that are not fields of the
+stream (the unique ``ts``, ``run_id``, ``energy_uj``) are added by ``writer.ingest``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from telemetry.records import IN_SYSTEM_SAMPLE
 
 
 def _numbers(values: tuple[float | None, ...]) -> list[object]:
-    """A row of numbers has a column for each."""
+    """Return the numbers of a row, which has a column for each."""
     return list(values)
 
 
@@ -31,7 +31,7 @@ _STORED: Final[dict[Kind, Callable[[Any], list[object]]]] = {
     "list": _words,
     "entries": _that_are_on,
 }
-"""What is stored of a value that is not a single one."""
+"""How a value with several parts is stored."""
 
 
 class Columns:
@@ -43,7 +43,7 @@ class Columns:
         self._values = [(field.name, _STORED.get(field.shape.kind)) for field in self.fields]
 
     def of(self, record: Any) -> list[object]:
-        """Return the values for ``names``, all None where the record is not available."""
+        """Return the values for ``names``, all None if the record is not available."""
         if record is None:
             return [None] * len(self.names)
         values: list[object] = []
@@ -68,5 +68,5 @@ def exported() -> list[str]:
 
 
 def listed(*names: str) -> str:
-    """Return names of columns as SQL lists them."""
+    """Return column names as a list in SQL."""
     return ", ".join(names)

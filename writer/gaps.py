@@ -1,6 +1,6 @@
-"""The table ``gap``: samples of a run that are lost, or were until they came after all.
+"""The table ``gap``: samples of a run that are missing. A sample that arrives later is removed from its gap.
 
-All of it is done in the transaction of the caller.
+Everything here is done in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import sqlite3
 
 
 def has_gaps(database: sqlite3.Connection) -> bool:
-    """Return whether there is any gap that a sample could fill."""
+    """Return whether there is any gap."""
     return database.execute("SELECT 1 FROM gap LIMIT 1").fetchone() is not None
 
 
 def note_gap(database: sqlite3.Connection, run_id: int, first: int, last: int, noticed: float) -> None:
-    """Note what of seq ``first`` to ``last`` is neither stored nor noted already."""
+    """Note those of seq ``first`` to ``last`` that are neither stored nor already in a gap."""
     missing = _missing(database, run_id, first, last)
     database.executemany(
         "INSERT INTO gap VALUES (?, ?, ?, ?)", [(run_id, first, last, noticed) for first, last in missing]
@@ -38,7 +38,7 @@ def _missing(database: sqlite3.Connection, run_id: int, first: int, last: int) -
 
 
 def fill_gap(database: sqlite3.Connection, run_id: int, seq: int) -> None:
-    """What arrives later for a range that was noted as a gap splits it."""
+    """Remove ``seq`` from its gap, if any, because the sample has arrived after all."""
     gap = database.execute(  # gaps of a run never overlap
         "SELECT first_seq, last_seq, noticed FROM gap "
         "WHERE run_id = ? AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1",

@@ -20,13 +20,13 @@ from writer.store import CannotWrite, Store
 
 _BATCH = 1000
 _BATCH_BYTES = 4 << 20
-"""of lines in a transaction, so that a file of samples of 1 MiB does not fill the memory"""
+"""Bytes of lines in a transaction, so that a file with samples of 1 MiB does not fill the memory"""
 _TOO_FAR_AHEAD = 86400.0
-"""s; a sample from further in the future has a wrong clock, and would hold up every key after it"""
+"""s; a sample from further in the future has a wrong clock, and would raise the ``ts`` of all later ones"""
 
 
 class Counts(NamedTuple):
-    """What became of the lines."""
+    """How many lines were imported, and how many were skipped and why."""
 
     imported: int
     known: int
@@ -36,7 +36,7 @@ class Counts(NamedTuple):
 
 @contextmanager
 def reading(source: str) -> Iterator[IO[bytes]]:
-    """Open ``source`` (``-``: standard input), once: it may be a pipe. Raises UserError where it fails."""
+    """Open ``source`` (``-``: standard input) once: it may be a pipe. Raises UserError if that fails."""
     try:
         with open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb") as lines:
             yield lines
@@ -45,10 +45,10 @@ def reading(source: str) -> Iterator[IO[bytes]]:
 
 
 def import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: float) -> Counts:
-    """Import samples, one a line; ``now`` is the Unix time that no sample may be far ahead of.
+    """Import samples, one per line. A sample more than a day later than ``now`` (Unix time, s) is skipped.
 
-    Raises UserError where the database cannot be written. What was imported until then stays; a second import
-    skips it.
+    Raises UserError if the database cannot be written. What was imported until then stays, and a second
+    import skips it.
     """
     try:
         return _import_lines(store, lines, log, now)
@@ -81,11 +81,11 @@ def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: floa
             sample = decode(body)
         except InvalidSample as error:
             invalid += 1
-            complain.warning(f"line {number} is skipped: {error}")
+            complain.warning(f"skipped line {number}: {error}")
             continue
         if max(sample.ts, sample.time) > now + _TOO_FAR_AHEAD:
             ahead += 1
-            complain.warning(f"line {number} is skipped: more than a day ahead of this machine's clock")
+            complain.warning(f"skipped line {number}: it is more than a day ahead of this machine's clock")
             continue
         batch.append(sample)
         size += len(line)
@@ -98,7 +98,7 @@ def _import_lines(store: Store, lines: IO[bytes], log: logging.Logger, now: floa
 
 
 def read_lines(source: IO[bytes]) -> Iterator[bytes]:
-    """Yield lines; of one that is too long to be a sample only the start, so that memory stays bounded."""
+    """Yield lines. Only the start of a line that is too long is yielded, so that memory stays bounded."""
     longest = MAX_BYTES + 2
     while line := source.readline(longest):
         yield line
@@ -107,7 +107,7 @@ def read_lines(source: IO[bytes]) -> Iterator[bytes]:
 
 
 class _Progress:
-    """A bar on a terminal, nothing elsewhere."""
+    """A progress bar if standard error is a terminal, else nothing."""
 
     def __init__(self, source: IO[bytes]) -> None:
         status = os.fstat(source.fileno())

@@ -1,4 +1,4 @@
-"""From the stream to batches: what a row holds, and when a batch is due. Pure: no socket, no database."""
+"""Makes rows of samples, and batches that are due at some time. Pure: no socket, no database."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from writer.columns import Columns, listed
 Item = Sample | Gap
 
 LOW_PCT = 10.0
-"""From here on a discharging battery's samples are committed one by one: the power may go at any moment."""
+"""At this percentage or less, each sample of a discharging battery is committed: power may fail soon."""
 BATCH = 100
-"""Samples in a transaction at most, while catching up."""
+"""Most samples in a transaction while catching up."""
 MOST_PENDING = 5000
-"""While the database cannot be written no more are taken in; the ring keeps those that follow."""
+"""Most samples that are held while the database cannot be written; the ring keeps later ones."""
 
 _SAMPLE, _BATTERY, _CPU, _SOURCE = map(Columns, IN_SYSTEM_SAMPLE)
 _PROCESS, _PACK, _HEALTH = Columns(Process), Columns(BatteryPack), Columns(Health)
@@ -32,7 +32,7 @@ PACK_COLUMNS = listed("ts", *_PACK.names)
 HEALTH_COLUMNS = listed("time", "name", *_HEALTH.names)
 
 PROCESS_SCALES = (None, *(field.wire.scale for field in _PROCESS.fields))
-"""Of each of ``PROCESS_COLUMNS``: a compact table holds whole numbers of 1/scale."""
+"""The scale of each of ``PROCESS_COLUMNS``: a compact table holds whole numbers of 1/scale."""
 CORE_SCALE = 100
 
 
@@ -67,9 +67,10 @@ def pack_rows(sample: Sample, ts: int) -> list[tuple[object, ...]]:
 
 
 def health_row(sample: Sample) -> tuple[object, ...] | None:
-    """Return the values of ``HEALTH_COLUMNS``, None where the sample tells nothing of a battery's health.
+    """Return the values of ``HEALTH_COLUMNS``, None if the sample has no battery health.
 
-    Several packs go by all their names: the battery's own is that of the pack that carries the load now.
+    For several packs the name is made from all their names, because the battery's own name is that of the
+    pack that carries the load at the moment.
     """
     battery = sample.battery
     if battery is None or battery.health is None:
@@ -79,14 +80,14 @@ def health_row(sample: Sample) -> tuple[object, ...] | None:
 
 
 _MOST_CYCLES = 2
-"""Cycles in an hour: no battery is charged faster."""
+"""Most charge cycles in an hour: no battery is charged faster."""
 
 
 def is_another_pack(stored: Sequence[Any], row: Sequence[Any]) -> bool:
-    """Return whether two rows of ``HEALTH_COLUMNS`` are of two packs, as far as that shows.
+    """Return whether two rows of ``HEALTH_COLUMNS`` clearly describe two different packs.
 
-    The rows are less than an hour apart. A pack keeps its name, unit and design, counts its cycles upward and
-    few of them, and loses little in that time.
+    The rows are less than an hour apart. In that time a pack keeps its name, unit and design capacity, its
+    cycle count rises by little, and it loses little capacity.
     """
     _, name, full, design, unit, cycles, *_ = stored
     _, name_now, full_now, design_now, unit_now, cycles_now, *_ = row
@@ -101,13 +102,13 @@ def is_another_pack(stored: Sequence[Any], row: Sequence[Any]) -> bool:
 def energy_uj(power: float | None, interval: float) -> int | None:
     """Return power (W) × interval (s) in µJ, negative = discharged.
 
-    An integer, rounded once, because sums of floats differ by their order and those of integers do not.
+    It is an integer, rounded once, because sums of floats depend on their order and sums of integers do not.
     """
     return None if power is None else round(power * interval * 1e6)
 
 
 def is_urgent(sample: Sample) -> bool:
-    """Return whether ``sample`` must be on the disk at once: a discharge ends, and then the power goes."""
+    """Return whether ``sample`` must be on the disk at once: a discharging battery is low and may fail."""
     battery = sample.battery
     if battery is None or battery.pct is None or battery.pct > LOW_PCT:
         return False
@@ -115,12 +116,12 @@ def is_urgent(sample: Sample) -> bool:
 
 
 class Batch:
-    """What was received and is not committed. ``now`` is monotonic time, s."""
+    """Items that were received and are not yet committed. ``now`` is monotonic time, s."""
 
     def __init__(self, commit_interval: float) -> None:
         self.items: list[Item] = []
         self.urgent = False
-        """Commit at once, and through to the disk."""
+        """The batch must be committed at once and synced to the disk."""
         self._commit_interval = commit_interval
         self._percent = SteadyPercent()
         self._since = 0.0

@@ -1,4 +1,4 @@
-"""What is mended in a database, step by step: misdated samples, and roll-ups that disagree with raw rows."""
+"""Repairs of a database, step by step: misdated samples, and roll-ups that disagree with raw rows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def review_clock(store: Store) -> int:
 
 
 def settle_clock(store: Store, *, with_energy: bool = True) -> None:
-    """Mark all misdated samples, and roll up what is then to be. Raises CannotWrite.
+    """Mark all misdated samples, and then complete the roll-ups. Raises CannotWrite.
 
-    ``with_energy``: False leaves energy by program for the writer that comes next.
+    If ``with_energy`` is False, energy by program is left to the next writer.
     """
     while review_clock(store) or store.roll_up(with_energy=with_energy):
         pass
@@ -40,9 +40,9 @@ def drop_misdated(store: Store) -> int:
 
 
 def rebuild_rollups(store: Store) -> Iterator[int]:
-    """Make all roll-ups again of the raw rows that there are, an hour at a time.
+    """Make all roll-ups again from the existing raw rows, an hour at a time.
 
-    Yields the time up to which it is done, Unix time, s; it can be stopped there. Raises CannotWrite.
+    Yields the time up to which this is done (Unix time, s); it can be stopped there. Raises CannotWrite.
     """
     settle_clock(store, with_energy=False)
     since: int | None = 0
@@ -52,5 +52,5 @@ def rebuild_rollups(store: Store) -> Iterator[int]:
         if since is not None:
             yield since
             reached = since
-    while store.roll_up():  # sessions, and the days behind them
+    while store.roll_up():  # sessions, and the days that need them
         yield reached

@@ -1,4 +1,4 @@
-"""The rows of samples on their way into the tables: statements, and the short way into the compact ones."""
+"""Inserts the rows of samples into the tables; into compact tables directly, without their view."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _insert(table: str, columns: str) -> str:
     return f"INSERT INTO {table} ({columns}) VALUES ({marks})"
 
 
-# Not OR IGNORE: it would reach into a user's triggers, where it turns INSERT OR REPLACE into nothing, and
-# it would drop a sample in silence where a user's constraint refuses it.
+# Not OR IGNORE: it would also apply inside a user's triggers, where it turns INSERT OR REPLACE into OR
+# IGNORE, and it would silently drop a sample that a user's constraint refuses.
 _INSERT_SYSTEM = (
     _insert("system_sample", SYSTEM_COLUMNS)
     + " ON CONFLICT (run_id, seq) WHERE run_id IS NOT NULL DO NOTHING"
@@ -45,20 +45,20 @@ _INSERT_CORE_ROW = _insert("core_row", CORE_COLUMNS)
 _INSERT_PROCESS = _insert("process_sample", PROCESS_COLUMNS)
 _PROCESS_NAMES = PROCESS_COLUMNS.split(", ")
 _IDENTITY = ("name", "app", "user")
-"""Of a process: a compact table has the number of these three in process_name"""
+"""Columns of a process that a compact table replaces by their number in process_name"""
 _IDENTITY_AT = [_PROCESS_NAMES.index(name) for name in _IDENTITY]
 _KEPT = [
     (at, scale)
     for at, (name, scale) in enumerate(zip(_PROCESS_NAMES, PROCESS_SCALES, strict=True))
     if name not in _IDENTITY
 ]
-"""The other columns, and what each is a whole number of"""
+"""The index of each other column, and its scale"""
 _INSERT_PROCESS_ROW = _insert("process_row", listed("name_id", *(_PROCESS_NAMES[at] for at, _ in _KEPT)))
 _INSERT_PACK = _insert("battery_pack", PACK_COLUMNS)
 _INSERT_HEALTH = _insert("battery_health", HEALTH_COLUMNS).replace("INSERT", "INSERT OR IGNORE", 1)
 _NEWEST_HEALTH = f"SELECT {HEALTH_COLUMNS} FROM battery_health WHERE time <= ? ORDER BY time DESC LIMIT 1"
 _DROP_HEALTH = "DELETE FROM battery_health WHERE time = ? AND name = ?"
-# A sample that comes late tells nothing of those after it: what held for them is told again at the first.
+# A late sample says nothing about later ones: what was valid for them is stored again at the first of them.
 _REPEAT_HEALTH = f"""
 INSERT OR IGNORE INTO battery_health ({HEALTH_COLUMNS})
 SELECT following, {HEALTH_COLUMNS.removeprefix("time, ")}
@@ -69,17 +69,20 @@ WHERE time = :time AND name = :name
 _LATER_HEALTH = "SELECT 1 FROM battery_health WHERE time > ? LIMIT 1"
 _COUNT_HEALTH = "SELECT count(*) FROM battery_health WHERE time > ? - 3600 AND time <= ?"
 _MOST_HEALTH = 12
-"""Rows of battery_health an hour: packs that cannot make up their mind fill no database."""
+"""Most rows of battery_health per hour, so that packs with unsteady values do not fill the database."""
 
 _TABLES = {"system_sample", "cpu_core", "core_row", "process_sample", "process_row", "battery_pack"}
 _MOST_NAMES = 10_000
-"""Names whose numbers are remembered: some programs rename themselves all day."""
+"""Most names whose numbers are remembered: some programs rename themselves all day."""
 _WHOLE = 1e13
 """Below it a percentage times 1000 is a whole number that a float can hold."""
 
 
 class Rows:
-    """Puts samples into one database. What is ``add``-ed is there after ``flush``, in one transaction."""
+    """Inserts samples into one database. All rows of an ``add`` are inserted after ``flush``.
+
+    Both must be in one transaction.
+    """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -87,16 +90,16 @@ class Rows:
         self._cores: list[tuple[Any, ...]] = []
         self._processes: list[tuple[Any, ...]] = []
         self._health: tuple[Any, ...] | None = None
-        """What was last told of health: the same again needs no look."""
+        """The last health row: if it is repeated, the database need not be read."""
         self._version = -1
         self._one_by_one = False
         self.remade: list[str] = []
-        """Indexes of the schema that were missing and are made again; whoever tells of them empties it."""
+        """Indexes of the schema that were missing and were made again. Whoever reports them empties this."""
         self._direct: dict[str, bool] = {}
-        """Whether rows go past the view of that name: its trigger does the same, at three times the cost."""
+        """Whether to bypass the view of that name and insert directly, which is three times as fast."""
 
     def begin(self) -> None:
-        """Discard what was not flushed, and see whether the tables are what they were."""
+        """Discard what was not flushed, and check whether the schema has changed."""
         self._cores.clear()
         self._processes.clear()
         (version,) = self._database.execute("PRAGMA schema_version").fetchone()
@@ -104,18 +107,18 @@ class Rows:
             self._version = version
             self.remade += make_missing_indexes(self._database)
             triggers = [it for it in attached(self._database, _TABLES) if it.kind == "trigger"]
-            # What a user's own triggers see is a sample after the other.
+            # A user's own triggers must see one complete sample after another.
             self._one_by_one = any(it.name not in OUR_TRIGGERS for it in triggers)
             names = {it.name for it in triggers}
             self._direct = {view: f"{view}_insert" in names and not self._one_by_one for view in COMPACT}
 
     def invalidate(self) -> None:
-        """After a rollback: names that were numbered meanwhile are not there."""
+        """Forget the cached names: after a rollback, new ones are not stored."""
         self._names.clear()
         self._health = None
 
     def add(self, sample: Sample, ts: int, run_id: int) -> bool:
-        """Insert a sample; return False, with nothing done, where it is already there."""
+        """Insert a sample; return False, with nothing done, if it is already stored."""
         database = self._database
         if database.execute(_INSERT_SYSTEM, system_row(sample, ts, run_id)).rowcount == 0:
             return False
@@ -130,10 +133,10 @@ class Rows:
         return True
 
     def _add_health(self, row: tuple[Any, ...]) -> None:
-        """Insert what is told of health where it differs from the newest row: that is of the pack that is in.
+        """Insert a health row if it differs from the newest row, which describes the pack in use.
 
-        Of one pack a row an hour is enough. Another one has a row at once; beyond ``_MOST_HEALTH`` rows an
-        hour it takes the place of the newest.
+        For the same pack, one row per hour is enough. Another pack gets a row at once; beyond
+        ``_MOST_HEALTH`` rows per hour, it replaces the newest row.
         """
         time, *told = row
         if self._health is not None and time >= self._health[0] and told == list(self._health[1:]):
@@ -154,7 +157,7 @@ class Rows:
         self._health = None if is_late else row
 
     def flush(self) -> None:
-        """Insert the rows of cores and processes, of all samples at once."""
+        """Insert the rows of cores and processes of all added samples at once."""
         if self._direct["cpu_core"]:
             self._database.executemany(
                 _INSERT_CORE_ROW, [(ts, core, _whole(usage, CORE_SCALE)) for ts, core, usage in self._cores]
@@ -169,7 +172,7 @@ class Rows:
         self._processes.clear()
 
     def _compact(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Rows of process_sample as process_row has them: percentages as whole numbers, names as numbers."""
+        """Convert rows of process_sample to process_row: percentages to whole numbers, names to numbers."""
         if not rows:
             return []
         columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
@@ -177,7 +180,7 @@ class Rows:
             columns[at] if scale is None else map(_whole, columns[at], repeat(scale)) for at, scale in _KEPT
         ]
         numbers = map(self._number, zip(*(columns[at] for at in _IDENTITY_AT), strict=True))
-        return list(zip(numbers, *made, strict=True))  # before the insert: numbering a name inserts as well
+        return list(zip(numbers, *made, strict=True))  # a list, because numbering a name inserts rows too
 
     def _number(self, identity: tuple[str, str | None, str | None]) -> int:
         number = self._names.get(identity)
@@ -191,7 +194,7 @@ class Rows:
 def number_of_name(
     database: sqlite3.Connection, name: str, app: str | None = None, user: str | None = None
 ) -> int:
-    """Return the number in process_name of a name with its owners; it is given one now if it has none."""
+    """Return the number in process_name of a name with its owners; if it has none, insert it."""
     find = (
         "SELECT name_id FROM process_name WHERE name = ? "
         "AND coalesce(app, '') = coalesce(?, '') AND coalesce(user, '') = coalesce(?, '')"
@@ -205,7 +208,7 @@ def number_of_name(
 
 
 def _whole(percent: float | None, scale: int) -> float | None:
-    """What the compact tables have for a percentage: a whole number that gives it back, if there is."""
+    """Return a percentage as compact tables store it: as a whole number if that restores it exactly."""
     if percent is None or not -_WHOLE < percent < _WHOLE:
         return percent
     whole = round(percent * scale)

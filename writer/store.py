@@ -1,4 +1,4 @@
-"""The one owner of the database: appends batches, notes gaps, imports."""
+"""The store, which alone writes the database: appends batches, notes gaps, imports."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from writer.rows import Rows
 
 
 def _newest_ts(database: sqlite3.Connection) -> int:
-    """A row of a core or a process may have outlived its sample: its key is taken as well."""
+    """Return the greatest ``ts`` in use. Rows of cores or processes may have outlived their sample."""
     (newest,) = database.execute(
         "SELECT MAX(ts) FROM (SELECT 0 AS ts UNION ALL SELECT MAX(ts) FROM system_sample "
         "UNION ALL SELECT MAX(ts) FROM cpu_core WHERE ts < ?1 "
         "UNION ALL SELECT MAX(ts) FROM process_sample WHERE ts < ?1)",
-        (1 << 62,),  # what damage made a text is greater than any number
+        (1 << 62,),  # a damaged value that became a text is greater than any number
     ).fetchone()
     return int(newest)
 
 
 class CannotWrite(Exception):
-    """The database refuses now: nothing of the batch is stored, try again.
+    """The database cannot be written now. Nothing of the batch is stored; the caller may try again.
 
-    Locked, no room, read-only, or a user's own constraint or trigger.
+    It is locked, full or read-only, or a user's own constraint or trigger refuses the batch.
     """
 
 
@@ -49,28 +49,28 @@ T = TypeVar("T")
 
 
 class _Run(NamedTuple):
-    """What an append has to know of a run."""
+    """What an append needs to know about a run."""
 
     run_id: int
     last_dropped: int
-    """Greatest seq of its rows that were dropped"""
+    """Greatest seq of the run's rows that were dropped"""
 
 
 class Replacement(NamedTuple):
-    """The file that was found in the place of the one that was open."""
+    """The file that was found in place of the open one."""
 
     position: Position | None
     """Its newest sample"""
     former_wal: Path | None
-    """Where the WAL of the former file is, if anything was left in it"""
+    """Path of the former file's WAL, if it was not empty"""
 
 
 class Stored(NamedTuple):
-    """What became of a batch."""
+    """How many samples of a batch were stored and how many were skipped."""
 
     stored: int
     known: int
-    """Already there."""
+    """Already stored before"""
 
 
 class Store:
@@ -82,17 +82,17 @@ class Store:
         on_damage: Callable[[Path, str], None] | None = None,
         announce: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """Open, make or upgrade the database at ``path``.
+        """Open, create or upgrade the database at ``path``.
 
-        ``on_damage`` is told when a damaged file was set aside for a fresh one: its new path, and why.
-        Without it Damaged is raised. ``announce`` is told of an upgrade before it begins. Raises UserError
-        where another writer owns it or it is not ours.
+        ``on_damage`` is called when a damaged file was set aside for a fresh one, with its new path and the
+        reason. Without it, Damaged is raised. ``announce`` is called before an upgrade begins. Raises
+        UserError if another writer owns the database or if it is not one of ours.
         """
         self.path = path
         self.replacement: Replacement | None = None
-        """Another file took the place of the one that was open; whoever acts on it sets this to None."""
+        """Set when another file took the place of the open one; whoever acts on it resets this to None."""
         self.has_own_reader = False
-        """A thread of this process reads the database: a check, a copy."""
+        """Whether a thread of this process is reading the database: a check or a copy."""
         self._on_damage = on_damage
         self._announce = announce
         known = is_known(path)
@@ -117,7 +117,7 @@ class Store:
             with explained(self.path, known=known):
                 self._newest_ts = _newest_ts(database)
                 self._file = OpenFile(database, self.path)
-        except OSError as error:  # deleted at this moment
+        except OSError as error:  # the file was deleted at this moment
             database.close()
             raise UserError(f"cannot open the database {self.path}: {error.strerror}") from None
         except BaseException:
@@ -125,17 +125,17 @@ class Store:
             raise
         self._database = database
         self.identity = self._file.identity
-        """(device, inode) of the file that is open, whatever has its name since; zeros: none is open"""
+        """(device, inode) of the open file, even if its name now belongs to another; zeros: none is open"""
         self._rows = Rows(database)
         self._runs: dict[str, _Run] = {}
         self._taken = range(0)
-        """Seconds that were found to have a row: importing what is there already asks for each anew."""
+        """Seconds known to be in use: an import of existing rows would otherwise look up each again."""
         self.clock = ClockWatch(database)
 
     def replace(self, why: str) -> None:
-        """Set the damaged file aside and go on with a fresh one; the lock stays.
+        """Set the damaged file aside and continue with a fresh one; the lock is kept.
 
-        Raises CannotWrite where there is no writing now: the next append tries again.
+        Raises CannotWrite if the directory cannot be written now: the next append tries again.
         """
         self._let_go()
         try:
@@ -150,7 +150,7 @@ class Store:
         self._open(known=True)
 
     def _stay_at_the_file(self) -> None:
-        """Open the database anew where another file took its place, or none could be opened before."""
+        """Reopen the database if another file took its place, or if it could not be opened before."""
         is_open = self.identity != (0, 0)
         if is_open and not self._file.is_former():
             return
@@ -165,7 +165,7 @@ class Store:
     def _let_go(self) -> None:
         if self.identity != (0, 0):
             self._file.close()
-        self.identity = 0, 0  # of no file: the next append opens anew
+        self.identity = 0, 0  # no file is open: the next append reopens the database
 
     def __enter__(self) -> Self:
         return self
@@ -174,20 +174,20 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the database (SQLite then empties the WAL) and let go of the lock."""
+        """Close the database (SQLite then empties the WAL) and release the lock."""
         self._let_go()
         os.close(self._lock)
 
-    # --- what is there ---
+    # --- what is stored ---
 
     @property
     def position(self) -> Position | None:
-        """The newest sample that is stored: the stream goes on behind it. None: nothing of any run."""
+        """The newest stored sample: the stream continues after it. None: no sample of any run is stored."""
         try:
             row = self._database.execute(
                 "SELECT run.run, seq FROM system_sample JOIN run USING (run_id) ORDER BY ts DESC LIMIT 1"
             ).fetchone()
-        except sqlite3.ProgrammingError:  # closed: it could not be opened again yet
+        except sqlite3.ProgrammingError:  # the database is closed and could not be reopened yet
             return None
         except sqlite3.DatabaseError as error:
             if not (is_damage(error) and self._on_damage):
@@ -200,19 +200,20 @@ class Store:
     # --- appending ---
 
     def append(self, items: Iterable[Item], noticed: float, *, durable: bool = False) -> Stored:
-        """Store live samples and gaps, in one transaction: all, or CannotWrite is raised and none.
+        """Store live samples and gaps in one transaction. If CannotWrite is raised, none is stored.
 
-        A sample's ``ts`` becomes the newest row's plus one where it is not greater, so that the newest row
-        has the greatest ``ts`` whatever the clock did. ``noticed`` is the Unix time noted with gaps.
-        ``durable`` waits until it is on the disk; otherwise a power cut may take the last commits.
+        If a sample's ``ts`` is not greater than that of the newest row, it becomes the newest ``ts`` plus
+        one: the newest row always has the greatest ``ts``, whatever the clock did. ``noticed`` is the Unix
+        time noted with gaps. ``durable`` waits until the data is on the disk; otherwise a power cut may lose
+        the last commits.
         """
         return self._write(items, noticed, keep_ts=False, synchronous="FULL" if durable else "NORMAL")
 
     def import_samples(self, samples: Iterable[Sample]) -> Stored:
-        """Store samples of another time, in one transaction, or raise CannotWrite.
+        """Store samples from another time in one transaction, or raise CannotWrite.
 
-        A free ``ts`` is kept, a taken one gives way to the next free second. One that is already there is
-        skipped; one inside a gap fills it.
+        A free ``ts`` is kept; one in use is replaced by the next free second. A sample that is already stored
+        is skipped; one inside a gap is removed from the gap.
         """
         return self._write(samples, 0.0, keep_ts=True, synchronous="NORMAL")
 
@@ -251,15 +252,15 @@ class Store:
                 steps.at_commit(database)
         self._file.note()
         self._newest_ts = newest_ts
-        self._runs = runs or self._runs  # those of the newest batch: a handful, never all
+        self._runs = runs or self._runs  # only those of the newest batch: a handful
         return Stored(stored, known)
 
     def apply(self, step: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Do ``step`` in the database and return what it returns; None while none or another one is open.
+        """Run ``step`` on the database and return its result; None if the right file is not open now.
 
         Raises CannotWrite.
         """
-        if self.identity == (0, 0) or self._file.is_former():  # the next append sees to that
+        if self.identity == (0, 0) or self._file.is_former():  # the next append reopens it
             return None
         with self._refusals():
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -268,32 +269,33 @@ class Store:
         return result
 
     def wal_size(self) -> int:
-        """Return the bytes of the WAL; what was put into the database already counts until it is cut."""
+        """Return the bytes of the WAL file; checkpointed pages count until the file is truncated."""
         try:
             return Path(f"{os.path.realpath(self.path)}-wal").stat().st_size
         except OSError:
             return 0
 
     def empty_wal(self) -> bool:
-        """Put all of the WAL into the database and cut it; return False where a reader is in the way."""
+        """Checkpoint the whole WAL and truncate it; return False if a reader prevents that."""
         return bool(self.apply(empty_wal))
 
     def roll_up(self, *, with_sessions: bool = True, with_energy: bool = True) -> bool:
-        """Roll up a step of what is behind; return False where nothing is. Raises CannotWrite.
+        """Do one step of the roll-ups that are due; return False if there are none. Raises CannotWrite.
 
-        False leaves sessions and energy by program, or that alone, for later.
+        ``with_sessions`` False leaves sessions and energy by program for later, ``with_energy`` False only
+        the energy.
         """
         step = partial(steps.in_background, with_sessions=with_sessions, with_energy=with_energy)
         return bool(self.apply(step) or self.apply(complete_next))
 
     def take_remade_indexes(self) -> list[str]:
-        """Return the indexes that were missing and were made again since this was last called."""
+        """Return the indexes that were missing and were made again since the last call."""
         remade, self._rows.remade = self._rows.remade, []
         return remade
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        """Turn what SQLite refuses into CannotWrite; a damaged file is replaced."""
+        """Turn SQLite's errors into CannotWrite; a damaged file is replaced."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -301,15 +303,15 @@ class Store:
             if is_damage(error) and self._on_damage:
                 self.replace(str(error))
             elif isinstance(error, sqlite3.IntegrityError):
-                with suppress(sqlite3.DatabaseError):  # the next append tells
-                    self._newest_ts = _newest_ts(self._database)  # samples were copied in that are newer
+                with suppress(sqlite3.DatabaseError):  # the next append will report it
+                    self._newest_ts = _newest_ts(self._database)  # newer samples were copied in
             raise CannotWrite(str(error)) from None
         except BaseException:
             self.invalidate()
             raise
 
     def invalidate(self) -> None:
-        """Drop the caches of what rows there are: it may have been undone, or dropped."""
+        """Drop the caches of stored rows: some may have been rolled back or dropped."""
         self._taken = range(0)
         self._runs = {}
         self.clock.invalidate()
@@ -318,7 +320,7 @@ class Store:
     def _run(self, sample: Sample, ts: int, *, imported: bool, runs: dict[str, _Run]) -> _Run:
         run = runs.get(sample.run) or self._runs.get(sample.run)
         if run is None:
-            # A run of which only a gap was known gets what a sample of it tells.
+            # A run of which only a gap was known gets its details from its first sample.
             values = (sample.run, sample.host, sample.boot_id, ts, sample.time - sample.interval)
             run = self._number_run(
                 (*values, VERSION, imported),
@@ -342,14 +344,14 @@ class Store:
 
     def _note_gap(self, gap: Gap, noticed: float, runs: dict[str, _Run]) -> None:
         run = runs.get(gap.run)
-        if run is None:  # not kept in ``runs``: a sample has still to say what this run is
+        if run is None:  # not kept in ``runs``: the run gets its details from its first sample
             run = self._number_run((gap.run, "", "", self._newest_ts, noticed, VERSION, False), "NOTHING")
-        first = max(gap.first, run.last_dropped + 1)  # what was stored and dropped is not lost
+        first = max(gap.first, run.last_dropped + 1)  # samples that were stored and dropped are not lost
         if first <= gap.last:
             note_gap(self._database, run.run_id, first, gap.last, noticed)
 
     def _free_ts(self, ts: int, newest_ts: int) -> int:
-        """Return the first second from ``ts`` on that no row has."""
+        """Return the first second from ``ts`` on that no row uses."""
         if ts > newest_ts:
             return ts
         first, free = (self._taken.start, self._taken.stop) if ts in self._taken else (ts, ts)

@@ -1,11 +1,11 @@
-"""Samples that a wrong clock dated, found by the order in which they were recorded.
+"""Samples that were dated by a wrong clock, found by the order in which they were recorded.
 
-A Raspberry Pi without a clock chip boots in 1970 until NTP answers; a dead chip or a slip of the hand says
-2120. Within a run the intervals of the samples say how time really went on, and samples of a later run cannot
-be older. Only errors of more than a day count: an hour harms no report.
+A Raspberry Pi without a clock chip boots in 1970 until NTP answers; a dead chip or a typing error may set
+2120. Within a run, the intervals of the samples show how time really passed, and samples of a later run
+cannot be older. Only errors of more than a day count: an hour does not harm reports.
 
-``judge`` is pure. ``review`` applies it to a database: a row with a wrong date keeps what the clock said in
-``clock_time``, and its ``time`` becomes NULL, which no window, rate or age includes.
+``judge`` is pure. ``review`` applies it to a database: in a row with a wrong date, the clock's reading is
+kept in ``clock_time``, and ``time`` becomes NULL, which no window, rate or age includes.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from writer.file.transaction import transaction
 from writer.rollups.rebuild import lower_marks, rebuild
 
 _TOO_LONG: Final = 30 * DAY
-"""A segment of this length is not refuted by a step of the clock alone."""
+"""s; for a segment of this length, a step of the clock alone does not prove a wrong date"""
 _MOST_RUNS: Final = 20
-"""Runs that are judged together, newest first"""
+"""The number of newest runs that are judged together"""
 _BATCH: Final = 500
-"""Rows that one transaction marks"""
+"""Most rows that one transaction marks"""
 
 
 class Segment(NamedTuple):
@@ -35,24 +35,25 @@ class Segment(NamedTuple):
     first_seq: int
     last_seq: int
     start: float
-    """What the clock said at the first of them, Unix time, s"""
+    """The clock's reading at the first of them, Unix time, s"""
     end: float
-    """The same at the last"""
+    """The clock's reading at the last of them"""
 
     @property
     def length(self) -> float:
-        """Seconds that it covers."""
+        """The seconds that the segment covers."""
         return self.end - self.start
 
 
 def judge(segments: Sequence[Segment]) -> set[Segment]:
-    """Return the segments that a wrong clock dated, of those given in the order of their recording. Pure.
+    """Return the segments that were dated by a wrong clock; they are given in order of recording. Pure.
 
-    The newest segment is never one: nothing later contradicts it yet. An older one is, where it lies
+    The newest segment is never wrong: nothing later contradicts it yet. An older segment is wrong if it lies
 
     - before 2020, and another one does not;
-    - a day below earlier and later ones that go on from each other and together last longer;
-    - a day above a later one, and an earlier one leads to that, or the clock was set back within the run.
+    - more than a day before both earlier and later segments that fit together and in sum last longer;
+    - more than a day after a later segment, if an earlier segment fits that one, or if the clock was set back
+      within the run.
     """
     if not segments:
         return set()
@@ -89,7 +90,7 @@ def _is_below(earlier: Sequence[Segment], segment: Segment, later: Sequence[Segm
 
 
 def count_misdated(database: sqlite3.Connection) -> int:
-    """Return how many rows a wrong clock dated."""
+    """Return how many rows were dated by a wrong clock."""
     (count,) = database.execute("SELECT COUNT(*) FROM system_sample WHERE time IS NULL").fetchone()
     return int(count)
 
@@ -97,7 +98,7 @@ def count_misdated(database: sqlite3.Connection) -> int:
 def review(database: sqlite3.Connection) -> Iterator[int]:
     """Judge the newest runs again and mark or restore rows; yield the count of each transaction.
 
-    The roll-ups of the hours concerned are made again. Raises sqlite3.Error.
+    The roll-ups of the affected hours are made again. Raises sqlite3.Error.
     """
     live = database.execute(
         "SELECT run_id FROM run WHERE NOT imported ORDER BY run_id DESC LIMIT ?", (_MOST_RUNS,)
@@ -108,7 +109,7 @@ def review(database: sqlite3.Connection) -> Iterator[int]:
     for runs in (
         live[::-1],
         *([run] for run in imported),
-    ):  # nobody knows in which order others were recorded
+    ):  # the order in which imported runs were recorded is unknown, so each is judged alone
         segments = list(_segments(database, runs))
         wrong = judge(segments)
         for segment in segments:
@@ -139,7 +140,7 @@ def _edge(
 
 
 def _set(database: sqlite3.Connection, segment: Segment, *, is_wrong: bool) -> Iterator[int]:
-    """Mark the rows of a segment, or restore them, a batch of them at a time."""
+    """Mark or restore the rows of a segment, a batch at a time."""
     change, state = (
         ("clock_time = time, time = NULL", "time IS NOT NULL")
         if is_wrong

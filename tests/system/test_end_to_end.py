@@ -172,7 +172,7 @@ def test_a_second_writer_is_refused(system: System) -> None:
     wait_until((system.runtime / "writer").exists)
     second = system.run("writer.main")
     assert second.returncode == 1
-    assert "another telemetry-writer owns" in second.stderr
+    assert "another telemetry-writer is using" in second.stderr
     assert second.stderr.count("\n") == 1
     assert first.poll() is None
 

@@ -69,8 +69,7 @@ def test_standard_input(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout) == (0, b"")
     complaint, summary = ran.stderr.decode().splitlines()
     assert (
-        complaint
-        == "telemetry-writer: line 6 is skipped: not JSON: Expecting value: line 1 column 1 (char 0)"
+        complaint == "telemetry-writer: skipped line 6: not JSON: Expecting value: line 1 column 1 (char 0)"
     )
     assert summary == (
         "telemetry-writer: imported 5; skipped: 2 already there, 1 invalid, "
@@ -103,7 +102,7 @@ def test_not_while_a_writer_runs(tmp_path: Path) -> None:
         ran = run_import(tmp_path, "-", lines([sample(1)]))
         assert ran.returncode == 1
         assert ran.stderr.decode() == (
-            f"telemetry-writer: another telemetry-writer owns {system.database}: "
+            f"telemetry-writer: another telemetry-writer is using {system.database}: "
             "stop it first (systemctl stop telemetry-writer)\n"
         )
         assert stop(writer)[0] == 0

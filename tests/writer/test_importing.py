@@ -136,7 +136,7 @@ def test_more_than_a_day_ahead_is_refused(do_import: Import) -> None:
     )
     assert do_import(content, now=float(NOW)) == (2, 0, 0, 2)
     assert [seq for _, seq, _ in stored(do_import.store)] == [4, 1]
-    assert do_import.log == ["line 2 is skipped: more than a day ahead of this machine's clock"]
+    assert do_import.log == ["skipped line 2: it is more than a day ahead of this machine's clock"]
 
 
 # --- bad lines ---
@@ -181,7 +181,7 @@ def test_a_bad_line_costs_itself(do_import: Import, line: bytes, last: bool) -> 
     end = b"" if last else b"\n" + encode(sample(3)) + b"\n"
     assert do_import(lines([sample(2)]) + line + end) == (1 if last else 2, 0, 1, 0)
     (text,) = do_import.log
-    assert text.startswith("line 2 is skipped: ")
+    assert text.startswith("skipped line 2: ")
     assert len(text) < 200
     assert text.isascii()
     assert text.isprintable()

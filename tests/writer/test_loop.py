@@ -108,7 +108,7 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(feed: Feed) -> None:
     ran = feed.system.run("writer.main")
     assert ran.returncode == 1
     assert ran.stderr == (
-        f"telemetry-writer: another telemetry-writer owns {feed.system.database}: "
+        f"telemetry-writer: another telemetry-writer is using {feed.system.database}: "
         "stop it first (systemctl stop telemetry-writer)\n"
     )
     feed.sampler.publish(sample(1))

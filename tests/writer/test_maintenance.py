@@ -95,7 +95,7 @@ def test_no_day_to_drop_is_told_once(store: Store, caplog: pytest.LogCaptureFixt
         clock.go_on(60.0)
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == (
-        f"{store.path} or its disk is full, and there is nothing that may be dropped: make room, or change "
+        f"{store.path} or its disk is full, and nothing more may be dropped: free some disk space, or change "
         "--max-size"
     )
 

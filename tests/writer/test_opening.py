@@ -68,14 +68,14 @@ def test_a_foreign_database(path: Path, version: int) -> None:
     """Whatever it counts in user_version."""
     make(path, "CREATE TABLE moz_places (id)", f"PRAGMA user_version = {version}")
     before = path.read_bytes()
-    assert refusal(path) == "PATH is a database of something else: name another --db"
+    assert refusal(path) == "PATH is another program's database: name another --db"
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("more", ["", "CREATE TABLE run (id)"])
 def test_a_foreign_database_with_tables_of_those_names(path: Path, more: str) -> None:
     make(path, "CREATE TABLE system_sample (id)", more)
-    assert "something else" in refusal(path)
+    assert "another program's database" in refusal(path)
 
 
 def test_a_file_that_is_no_database(path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_link_to_itself(tmp_path: Path) -> None:
 
 def test_a_read_only_directory(read_only_directory: Path) -> None:
     line = refusal(read_only_directory / "telemetry.db")
-    assert line.startswith("cannot write beside the database, PATH.lock: ")
+    assert line.startswith("cannot create the lock file PATH.lock: ")
     assert line.endswith("; name another --db")
     assert not list(read_only_directory.iterdir())
 
@@ -152,9 +152,7 @@ def test_a_directory_of_another_user(tmp_path: Path, name: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", code, str(at)], capture_output=True, text=True, check=True, timeout=60
     )
-    assert ran.stdout == (
-        f"cannot write beside the database, {at}.lock: Permission denied; name another --db\n"
-    )
+    assert ran.stdout == (f"cannot create the lock file {at}.lock: Permission denied; name another --db\n")
 
 
 def test_a_second_writer(tmp_path: Path) -> None:
@@ -165,7 +163,9 @@ def test_a_second_writer(tmp_path: Path) -> None:
         link = tmp_path / "link.db"
         link.symlink_to(system.database)
         for name in (system.database, link):
-            expected = "another telemetry-writer owns PATH: stop it first (systemctl stop telemetry-writer)"
+            expected = (
+                "another telemetry-writer is using PATH: stop it first (systemctl stop telemetry-writer)"
+            )
             assert refusal(name) == expected
             assert refusal(name, "--import", "/dev/null") == expected
         assert stop(first)[0] == 0
@@ -179,7 +179,7 @@ def test_a_second_store_in_one_process(path: Path, tmp_path: Path) -> None:
     link.symlink_to(path)
     with Store(path):
         for name in (path, link, tmp_path / "elsewhere" / ".." / "telemetry.db"):
-            with pytest.raises(UserError, match="another telemetry-writer owns"):
+            with pytest.raises(UserError, match="another telemetry-writer is using"):
                 Store(name)
         with Store(tmp_path / "other.db"):
             pass
@@ -191,7 +191,7 @@ def test_a_second_store_in_one_process(path: Path, tmp_path: Path) -> None:
 def test_a_refused_database_is_let_go(path: Path) -> None:
     """A store that could not be opened holds neither lock nor connection."""
     make(path, "CREATE TABLE other (id)")
-    with pytest.raises(UserError, match="something else"):
+    with pytest.raises(UserError, match="another program's database"):
         Store(path)
     make(path, "DROP TABLE other")
     with Store(path):
@@ -229,7 +229,7 @@ def test_a_wal_that_was_emptied_under_a_reader_is_explained(tmp_path: Path, is_d
             wal.unlink()
         else:
             os.truncate(wal, 0)
-        with pytest.raises(UserError, match="emptied or deleted while another program has it open"):
+        with pytest.raises(UserError, match="truncated or deleted while another program has it open"):
             Store(path)
         reader.kill()
     with Store(path) as store:

@@ -168,4 +168,4 @@ def test_checks_that_are_asked_for_are_one_a_minute(feed: Feed) -> None:
         feed.control.let_it_receive()  # a check of this small file is over by then
     status, log, _ = feed.stop(15)
     assert status == 0
-    assert len([line for line in log if "a report met damage" in line]) == 1
+    assert len([line for line in log if "a report found damage" in line]) == 1

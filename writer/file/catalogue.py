@@ -1,4 +1,4 @@
-"""What a database holds beside rows: its tables, their columns, and what of it is a user's own."""
+"""A database's catalogue: its tables, their columns, indexes, triggers and views."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class Object(NamedTuple):
 
 
 def user_version(database: sqlite3.Connection) -> int:
-    """Return the version of the schema; 0 of a database that is not ours, or not yet."""
+    """Return the version of the schema; 0 for a database that is not ours, or not upgraded yet."""
     return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
 def columns(database: sqlite3.Connection, table: str) -> dict[str, str]:
-    """Return the table's columns, what ADD COLUMN needs to make each; empty where there is no such table."""
+    """Return the table's columns with their definitions for ADD COLUMN; empty if there is no such table."""
     return {
         name: kind + (" NOT NULL" if not_null else "") + (f" DEFAULT ({default})" if default else "")
-        # table_info leaves generated columns out
+        # not table_info, which leaves out generated columns
         for _, name, kind, not_null, default, *_ in database.execute(f"PRAGMA table_xinfo({quoted(table)})")
     }
 
 
 def objects(database: sqlite3.Connection) -> list[Object]:
-    """Return all that was made with SQL: what SQLite makes for itself has none."""
+    """Return all objects that were created with SQL, so without SQLite's internal ones."""
     return [
         Object(*row)
         for row in database.execute(
@@ -42,10 +42,10 @@ def objects(database: sqlite3.Connection) -> list[Object]:
 
 
 def attached(database: sqlite3.Connection, tables: Container[str]) -> list[Object]:
-    """Return the indexes and triggers on ``tables`` (or views), whoever made them."""
+    """Return the indexes and triggers on ``tables`` (or views), both ours and the user's."""
     return [it for it in objects(database) if it.kind in {"index", "trigger"} and it.table.lower() in tables]
 
 
 def quoted(name: str) -> str:
-    """Return ``name`` as SQL takes any name."""
+    """Return ``name`` quoted for SQL, so that it may hold any character."""
     return '"' + name.replace('"', '""') + '"'

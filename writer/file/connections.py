@@ -1,4 +1,4 @@
-"""Connections of the threads that work beside the loop."""
+"""Database connections for the threads that run beside the loop."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The database's file while it is open: has somebody put another one in its place, or over it?
+"""Watches the open database file: has somebody replaced it, or copied another file over it?
 
-SQLite notices neither. It would go on with the WAL of the former file, and put that into the new one.
+SQLite notices neither. It would keep using the former file's WAL and write that into the new file.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from writer.file.connections import read_only
 
 _HEADER: Final = 100
 _COUNTER: Final = slice(24, 28)
-"""Of the header (sqlite.org/fileformat2, 1.3): the change counter, which only rises"""
+"""The change counter in the header (sqlite.org/fileformat2, 1.3), which only increases"""
 _APPLICATION_ID: Final = slice(68, 72)
-"""The same: a random number of each database of ours"""
+"""The application id in the header: each of our databases has its own random number"""
 
 
 class OpenFile:
     """The file behind ``database``, which was just opened at ``path``."""
 
     def __init__(self, database: sqlite3.Connection, path: Path) -> None:
-        """Raises OSError where it is gone already, sqlite3.Error where it cannot be read."""
+        """Raises OSError if the file is already gone, sqlite3.Error if it cannot be read."""
         self._database = database
         self._path = path
         self._real = os.path.realpath(path)
-        # A connection that cannot write: while it is open SQLite does not put the WAL into the file when the
-        # other one is closed, and it cannot do so itself.
+        # A read-only connection. While it is open, closing the other connection does not make SQLite write
+        # the WAL into the file, and this connection cannot do so.
         self._anchor = read_only(path)
         self._anchor.execute("SELECT 1 FROM sqlite_master").fetchone()
         (number,) = database.execute("PRAGMA application_id").fetchone()
@@ -42,12 +42,12 @@ class OpenFile:
         self.note()
 
     def note(self) -> None:
-        """Note what the file is after this process wrote to it."""
+        """Note the file's state after this process has written to it."""
         self._header = os.pread(self._file, _HEADER, 0)
         self._wal = _inode(Path(f"{self._real}-wal"))
 
     def is_former(self) -> bool:
-        """Return whether ``path`` is another file now, or other content was put into this one."""
+        """Return whether ``path`` is another file now, or another program has overwritten the open file."""
         with suppress(OSError):
             found = self._path.stat()
             if (found.st_dev, found.st_ino) == self.identity:
@@ -60,14 +60,14 @@ class OpenFile:
             return False
         if header[_APPLICATION_ID] not in {self._header[_APPLICATION_ID], self._id}:
             return True
-        # Other programs that write, or put the WAL into the file, let the counter rise.
+        # Programs that write to the database or checkpoint its WAL increase the counter.
         return int.from_bytes(header[_COUNTER], "big") < int.from_bytes(self._header[_COUNTER], "big")
 
     def leave(self) -> Path | None:
-        """Close both connections without harm to what is at ``path`` now.
+        """Close both connections without harming the file that is at ``path`` now.
 
-        Where the file itself was moved, what is in the WAL goes into it first. Else, or where a reader is in
-        the way, the WAL is moved aside; its new path is returned. Raises OSError.
+        If the file itself was moved, the WAL is checkpointed into it first. Otherwise, or if a reader
+        prevents that, the WAL is moved aside and its new path is returned. Raises OSError.
         """
         is_here = _inode(self._path) == self.identity[1]
         is_emptied = False
@@ -90,7 +90,7 @@ class OpenFile:
     def close(self) -> None:
         """Close the connections and the file, in this order: closing the file drops SQLite's locks on it."""
         order = (self._database, self._anchor) if self.is_former() else (self._anchor, self._database)
-        for connection in order:  # the last one puts the WAL into the file, if it can write
+        for connection in order:  # the last one checkpoints the WAL, if it can write
             connection.close()
         os.close(self._file)
 

@@ -21,21 +21,22 @@ from writer.upgrade import ladder, original
 _BUSY_TIMEOUT = 1.0
 """s to wait for another program's lock. A batch that could not be written is kept and tried again."""
 _CHECKPOINT_PAGES = 4000
-"""4 MiB of WAL: the longer it grows, the more often a page is rewritten there before it goes to the file."""
+"""4 MiB of WAL: in a larger WAL, a page is rewritten more often before it is written to the file once."""
 _LARGEST_WAL = 16 << 20
-"""Bytes to which the WAL is cut when a long reader, which had made it grow, is gone."""
+"""Bytes to which the WAL is truncated after a long-running reader that had made it grow has ended."""
 
 
 def is_known(path: Path) -> bool:
-    """Return whether a writer owned ``path`` before: its lock is there."""
+    """Return whether a writer has used ``path`` before: its lock file exists."""
     return Path(f"{os.path.realpath(path)}.lock").exists()
 
 
 def take_lock(path: Path) -> int:
-    """Take the one right to write ``path`` and return its descriptor; the lock ends with the process.
+    """Take the writer's lock for ``path`` and return its descriptor; the lock ends with the process.
 
-    An flock on a file beside the database: SQLite itself would let two writers take turns, and a lock on the
-    database's own file must not be (closing any descriptor of it drops SQLite's). Raises UserError.
+    It is an flock on a file beside the database. SQLite itself would let two writers take turns, and the
+    database file itself must not be locked: closing any descriptor of it would drop SQLite's locks. Raises
+    UserError.
     """
     # Not Path.resolve: before Python 3.13 it raises RuntimeError for a symlink to itself.
     database = os.path.realpath(path)
@@ -44,7 +45,7 @@ def take_lock(path: Path) -> int:
         return open_locked(beside)
     except BlockingIOError:
         raise UserError(
-            f"another telemetry-writer owns {path}: stop it first (systemctl stop telemetry-writer)"
+            f"another telemetry-writer is using {path}: stop it first (systemctl stop telemetry-writer)"
         ) from None
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
@@ -52,12 +53,12 @@ def take_lock(path: Path) -> int:
         ) from None
     except OSError as error:
         raise UserError(
-            f"cannot write beside the database, {beside}: {error.strerror}; name another --db"
+            f"cannot create the lock file {beside}: {error.strerror}; name another --db"
         ) from None
 
 
 class Damaged(UserError):
-    """The file is a database, or was one that a writer owned, and is not whole any more."""
+    """The file is a database, or was one that a writer used, and is damaged."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"the database {path} is damaged: {reason}; start telemetry-writer on it")
@@ -67,11 +68,11 @@ class Damaged(UserError):
 def open_database(
     path: Path, *, known: bool = False, announce: Callable[[str], None] = lambda text: None
 ) -> sqlite3.Connection:
-    """Return a connection to the database at ``path``, made or upgraded to the latest schema.
+    """Return a connection to the database at ``path``, created or upgraded to the latest schema.
 
-    WAL, ``synchronous`` NORMAL, autocommit. ``known``: a writer owned it before, so that what is no database
-    at all is a damaged one, and not a slip in ``--db``. ``announce`` is told of what takes long, before it
-    begins. Raises UserError, Damaged among them.
+    WAL, ``synchronous`` NORMAL, autocommit. ``known``: a writer has used it before, so a file that is not a
+    database is a damaged one, and not a wrong ``--db``. ``announce`` is called before a long upgrade begins.
+    Raises UserError, for example Damaged.
     """
     with explained(path, known=known):
         database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
@@ -85,7 +86,7 @@ def open_database(
 
 @contextmanager
 def explained(path: Path, *, known: bool = False) -> Iterator[None]:
-    """Turn what SQLite says while ``path`` is opened into a UserError."""
+    """Turn SQLite's errors while ``path`` is opened into a UserError."""
     try:
         yield
     except sqlite3.Error as error:
@@ -98,9 +99,9 @@ def _prepare(database: sqlite3.Connection, path: Path, announce: Callable[[str],
     version = user_version(database) or ladder.version_of_tables(database)
     names = {it.name for it in objects(database)}
     is_original = version == 0 and original.is_original(database)
-    # Many programs count their versions in user_version: a number alone does not make it ours.
+    # Many programs keep a version in user_version: a number alone does not prove that the database is ours.
     if names and not is_original and (version == 0 or not {"run", "system_sample"} <= names):
-        raise UserError(f"{path} is a database of something else: name another --db")
+        raise UserError(f"{path} is another program's database: name another --db")
     if version > schema.LATEST:
         raise UserError(
             f"{path} was made by a newer telemetry-writer: it has schema {version}, this one knows "
@@ -110,12 +111,13 @@ def _prepare(database: sqlite3.Connection, path: Path, announce: Callable[[str],
         known = original.NAMES if is_original else ladder.names_of(version)
         if taken := ladder.names_in_the_way(database, known):
             raise UserError(
-                f"{path} has {' and '.join(taken)} of your own, a name that telemetry-writer needs: "
-                "give it another name, then start again"
+                f"{path} has your own {' and '.join(taken)}, and telemetry-writer needs that name: "
+                "rename it, then start again"
             )
     if not names:
-        # Only an empty file can take these up. A commit writes whole pages, most of them half empty: pages of
-        # 1 KiB instead of 4 save half of what an SD card has to write, and cost a scan of raw rows 8 %.
+        # These can be set only while the file is empty. A commit writes whole pages, most of them half empty:
+        # pages of 1 KiB instead of 4 halve what an SD card has to write, and make a scan of raw rows 8 %
+        # slower.
         database.execute("PRAGMA page_size = 1024")
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     database.execute("PRAGMA journal_mode = WAL")
@@ -126,7 +128,7 @@ def _prepare(database: sqlite3.Connection, path: Path, announce: Callable[[str],
         with transaction(database):
             schema.fresh(database)
     elif is_original:
-        # What the last logger left in the WAL goes to the file first: the room is reckoned from its size.
+        # Checkpoint the original logger's WAL first: the space needed is estimated from the file's size.
         database.execute("PRAGMA wal_checkpoint(PASSIVE)")
         room = Room.of(path)
         announce(f"upgrading {path} of the original logger: {room}")
@@ -138,7 +140,7 @@ def _prepare(database: sqlite3.Connection, path: Path, announce: Callable[[str],
 
 
 class Room(NamedTuple):
-    """What a copy of the rows takes, and what there is; bytes."""
+    """The space that a copy of the rows needs, and the free space; bytes."""
 
     needed: int
     free: int
@@ -155,5 +157,5 @@ class Room(NamedTuple):
     def __str__(self) -> str:
         needed, free = (f"{size / (1 << 20):,.0f} MiB" for size in self)
         if self.is_enough:
-            return f"its rows are copied into smaller tables, which takes {needed} of {free} for a while"
-        return f"{free} are free, and {needed} would be needed to copy its rows: they stay where they are"
+            return f"copying its rows into smaller tables, which needs {needed} of {free} for a while"
+        return f"keeping its rows in their tables, as copying them needs {needed} and {free} are free"

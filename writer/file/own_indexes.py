@@ -1,4 +1,4 @@
-"""The schema's own indexes, made again where a user dropped one: without them the writer cannot store."""
+"""Makes the schema's own indexes again if a user dropped one: without them, samples cannot be stored."""
 
 from __future__ import annotations
 

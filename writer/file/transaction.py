@@ -1,4 +1,4 @@
-"""One way to make a transaction of a block, and to empty the WAL that transactions fill."""
+"""Runs a block as a transaction, and empties the WAL that transactions fill."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Take the write lock, then commit the block or, where it raises, undo it. Raises sqlite3.Error."""
+    """Take the write lock, then commit the block, or roll it back if it raises. Raises sqlite3.Error."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
-            with suppress(sqlite3.DatabaseError):  # of a damaged file: it is closed next
+            with suppress(sqlite3.DatabaseError):  # the file is damaged, and will be closed next
                 database.execute("ROLLBACK")
         raise
 
 
 def empty_wal(database: sqlite3.Connection, *, wait: bool = False) -> bool:
-    """Put all of the WAL into the database and cut it; return False where a reader is in the way.
+    """Checkpoint the whole WAL and truncate it; return False if a reader prevents that.
 
-    ``wait``: give readers the connection's busy timeout to end. Raises sqlite3.Error.
+    ``wait``: wait for readers, at most the connection's busy timeout. Raises sqlite3.Error.
     """
     (timeout,) = database.execute("PRAGMA busy_timeout").fetchone()
     database.execute(f"PRAGMA busy_timeout = {timeout if wait else 0}")

@@ -1,7 +1,7 @@
-"""What a user made in a database that is damaged now, made again in the fresh one.
+"""Makes a user's own objects from a damaged database again in the fresh one.
 
-Columns, and tables with their rows, come first; indexes, views and triggers, which may refer to anything else
-or would fire, come when all rows are copied.
+Columns, and tables with their rows, come first. Indexes, views and triggers come when all rows are copied,
+because they may refer to anything else, or would fire.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TABLES = ("system_sample", "cpu_core", "process_sample", "run", "gap")
 
 
 class Belongings:
-    """A user's own in what ``reader`` reads; nothing raises for what cannot be made in ``target``."""
+    """The user's own objects in what ``reader`` reads. Does not raise if one cannot be made in ``target``."""
 
     def __init__(self, reader: Reader, target: sqlite3.Connection) -> None:
         self._reader = reader
@@ -28,7 +28,7 @@ class Belongings:
         ours = _ours()
         self._own = [it for it in reader.catalogue if it.name.lower() not in ours]
         self.failed: list[str] = []
-        """One text for each that could not be made, and why."""
+        """One text for each object that could not be made, with the reason."""
 
     def make_tables(self) -> None:
         """Make tables, with the rows that can be read, and columns on our tables."""
@@ -52,7 +52,7 @@ class Belongings:
                     self._make(f"{kind} {it.name}", it.sql)
 
     def _copy(self, table: str, sql: str) -> None:
-        """In one transaction: a table that is there was copied, whatever interrupted the rest."""
+        """Copy a table in one transaction, so that an existing one was copied completely."""
         with transaction(self._target):
             if not self._make(f"table {table}", sql):
                 return
@@ -62,13 +62,15 @@ class Belongings:
             insert = insert_of(table, self._reader.tables[table].names)
             for page in self._reader.rows(table):
                 for row in page:
-                    with suppress(sqlite3.Error, OverflowError):  # what breaks a rule of its table: damage
+                    with suppress(
+                        sqlite3.Error, OverflowError
+                    ):  # damaged: the row breaks a rule of its table
                         self._target.execute(insert, row)
 
     def _make(self, what: str, sql: str) -> bool:
         try:
             self._target.execute(sql)
-        except (sqlite3.Error, ValueError) as error:  # a character that is in no text of SQLite
+        except (sqlite3.Error, ValueError) as error:  # ValueError: a character that SQLite does not accept
             self.failed.append(f"{what}: {error}")
             return False
         return True
@@ -76,7 +78,7 @@ class Belongings:
 
 @cache
 def insert_of(table: str, names: tuple[str, ...]) -> str:
-    """Return the statement that inserts a row that is not there yet."""
+    """Return the statement that inserts a row unless it exists."""
     marks = ", ".join("?" * len(names))
     return f"INSERT OR IGNORE INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES ({marks})"
 

@@ -1,7 +1,7 @@
-"""A page of an SQLite database, decoded: sqlite.org/fileformat2.html, 1.6 (b-trees) and 2 (records). Pure.
+"""Decodes a page of an SQLite database: sqlite.org/fileformat2.html, 1.6 (b-trees) and 2 (records). Pure.
 
-What a page says is checked where it can be: a cell lies on its page, no two overlap, a record is as long as
-its header says. What fails is counted and left out.
+The content is checked as far as possible: a cell must lie on its page, no two may overlap, and a record must
+have the length that its header gives. Cells that fail are counted and left out.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 INTERIOR_INDEX, INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE = 0x02, 0x05, 0x0A, 0x0D
 _KINDS = {INTERIOR_INDEX, INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE}
 _MOST_PLANS = 10_000
-"""Different record headers that are remembered"""
+"""Most different record headers that are remembered"""
 _LARGEST = 64 << 20
-"""Bytes of a record; longer ones are left out"""
+"""Most bytes of a record; longer ones are left out"""
 
 Record = tuple[int | None, list[Any], bytes]
-"""What a cell holds: the rowid (None in an index or a table WITHOUT ROWID), values, and their serial types"""
+"""A cell's content: rowid (None in an index or a table WITHOUT ROWID), values, and their serial types"""
 
 
 class Page(NamedTuple):
@@ -28,17 +28,17 @@ class Page(NamedTuple):
     data: bytes
     kind: int
     cells: tuple[int, ...]
-    """Where each cell begins, in the order of keys"""
+    """The offset of each cell, in the order of keys"""
     right: int
     """The last child of an interior page"""
     body: int
-    """Where cells can begin"""
+    """The lowest offset at which a cell can begin"""
     start: int
-    """Where the header begins: 100 on page 1, else 0"""
+    """The offset of the header: 100 on page 1, else 0"""
 
 
 def parse(data: bytes, usable: int, start: int = 0) -> Page | None:
-    """Return the b-tree page in ``data``; None where it is none."""
+    """Return the b-tree page in ``data``; None if it is not one."""
     if len(data) < usable or data[start] not in _KINDS:
         return None
     kind = data[start]
@@ -55,16 +55,16 @@ def parse(data: bytes, usable: int, start: int = 0) -> Page | None:
 
 
 class _Plan(NamedTuple):
-    """How the body of a record is read that has a certain header."""
+    """How to read the body of a record with a certain header."""
 
     body: struct.Struct
     constants: tuple[tuple[int, Any], ...]
-    """Anys that the header itself gives, and where each is put in"""
+    """(index, value) of values that the header itself gives"""
     conversions: tuple[tuple[int, Callable[[bytes], Any]], ...]
 
 
 class Decoder:
-    """Decodes cells of pages of one database, of ``usable`` bytes each; ``fetch`` gives overflow pages."""
+    """Decodes cells of one database's pages of ``usable`` bytes each; ``fetch`` returns overflow pages."""
 
     def __init__(self, usable: int, fetch: Callable[[int], bytes], encoding: str = "utf-8") -> None:
         self._usable = usable
@@ -73,7 +73,7 @@ class Decoder:
         self._plans: dict[bytes, _Plan] = {}
 
     def records(self, page: Page, most: int | None = None) -> tuple[list[Record], int]:
-        """Return the records of a page in the order of keys, ``most`` of them, and how many are damaged."""
+        """Return the first ``most`` records of a page in the order of keys, and how many are damaged."""
         found: list[Record] = []
         spans: list[tuple[int, int]] = []
         damaged = used = 0
@@ -95,9 +95,9 @@ class Decoder:
         return found, damaged
 
     def children(self, page: Page) -> list[tuple[int, Any]]:
-        """Return the children of an interior page, each with its greatest key; the last one's is None.
+        """Return the children of an interior page, each with its greatest key; that of the last one is None.
 
-        The key is the rowid, or the first value of the record. A cell that is damaged has the key None.
+        The key is the rowid, or the first value of the record. It is None for a damaged cell.
         """
         found: list[tuple[int, Any]] = []
         for at in page.cells:
@@ -116,7 +116,7 @@ class Decoder:
         return [*found, (page.right, None)]
 
     def end_of(self, page: Page, at: int) -> int:
-        """Return where the cell at ``at`` ends; 0 where it is damaged."""
+        """Return where the cell at ``at`` ends; 0 if it is damaged."""
         try:
             return self._record(page, at)[1] if page.kind != INTERIOR_TABLE else _varint(page.data, at + 4)[1]
         except (ValueError, IndexError, struct.error):
@@ -164,7 +164,7 @@ class Decoder:
         return (rowid, values, types), end
 
     def _with_overflow(self, data: bytes, at: int, size: int, most: int) -> tuple[bytes, int]:
-        """Return a record that goes on on other pages, and where its cell ends."""
+        """Return a record that continues on other pages, and where its cell ends."""
         if size > _LARGEST:
             raise ValueError("a record too long to be one")
         usable = self._usable
@@ -218,7 +218,7 @@ class Decoder:
         return plan
 
     def _taken(self, page: Page) -> int:
-        """Return how many bytes the cells of a page should have: its content less what is free in it."""
+        """Return how many bytes the cells of a page should have: its content area less its free space."""
         data, start = page.data, page.start
         free, content = (
             struct.unpack_from(">H", data, start + 1)[0],
@@ -247,7 +247,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _overlapping(spans: list[tuple[int, int]]) -> set[int]:
-    """Return which of ``spans`` share bytes with another: one of the two is not where its page says."""
+    """Return which of ``spans`` overlap another: one of the two must be wrong."""
     found: set[int] = set()
     order = sorted(range(len(spans)), key=spans.__getitem__)
     last = -1

@@ -1,8 +1,8 @@
 """``PRAGMA integrity_check``, one table at a time, in the background.
 
-quick_check compares no index with its table, so it does not see a leaf that was copied over another one. The
-check of a table is a read transaction of its own and ends soon; when each was checked last is kept in the
-table ``setting``, so that a restart does not begin again.
+quick_check does not compare indexes with their tables, so it does not notice a leaf that was copied over
+another one. The check of a table is a separate read transaction and ends soon. The time of each table's last
+check is kept in the table ``setting``, so that the checks need not start again after a restart.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from writer.file.transaction import transaction
 from writer.store import Store
 
 _EVERY: Final = 28 * 86400.0
-"""s after which a table is checked again while nothing points to damage"""
+"""s after which a table is checked again without a sign of damage"""
 _LOOK_EVERY: Final = 3600.0
-"""s between two such checks: the service has months of time"""
+"""s between two such checks: there is no hurry"""
 _OF_AN_INDEX: Final = re.compile(r"(?:missing from|wrong # of entries in|non-unique entry in) index (\S+)")
 _OF_VALUES: Final = re.compile(r"CHECK constraint failed in|(?:NULL|NUMERIC|TEXT) value in")
-"""What breaks a rule of a table, and says nothing about the file."""
+"""Messages about values that break a rule of their table: they do not mean that the file is damaged."""
 
 
 class Finding(NamedTuple):
-    """What the check of a table found."""
+    """The result of checking a table."""
 
     damage: str | None
-    """The first message that is about the table itself"""
+    """The first message about the table itself"""
     indexes: frozenset[str]
     """Indexes that do not agree with the table"""
 
 
 def finding_of(messages: Iterable[str]) -> Finding:
-    """Return what the rows of ``PRAGMA integrity_check`` come to. Pure."""
+    """Return the finding from the rows of ``PRAGMA integrity_check``. Pure."""
     damage: str | None = None
     indexes: set[str] = set()
     for message in messages:
@@ -54,7 +54,7 @@ def finding_of(messages: Iterable[str]) -> Finding:
 
 
 class _TableCheck(threading.Thread):
-    """The check of one table; ``finding`` is None until it ended, and where the file could not be read."""
+    """The check of one table; ``finding`` is None until it has ended, or if the file could not be read."""
 
     def __init__(self, path: Path, table: str) -> None:
         super().__init__(name=f"check {table}", daemon=True)
@@ -79,9 +79,9 @@ class _TableCheck(threading.Thread):
         """End at once."""
         while self.is_alive():
             if (database := self._database) is not None:
-                with suppress(sqlite3.ProgrammingError):  # it ended meanwhile, and closed it
+                with suppress(sqlite3.ProgrammingError):  # the check has ended and closed the connection
                     database.interrupt()
-            self.join(0.05)  # where it had not begun, an interrupt is forgotten
+            self.join(0.05)  # an interrupt has no effect before the statement has begun: try again
 
 
 class Checks:
@@ -92,17 +92,17 @@ class Checks:
         self._log = log
         self._running: _TableCheck | None = None
         self._wanted: list[str] | None = []
-        """Tables to check now; None: all, not listed yet"""
+        """Tables to check now; None: all tables, which are not listed yet"""
         self._look_at = 0.0
 
     def want_all(self) -> None:
-        """Check every table as soon as can be."""
+        """Check every table as soon as possible."""
         self._wanted = None
 
     def step(self, store: Store, now: float) -> str | None:
-        """Go on; return what is damaged, None while nothing is known to be. Raises CannotWrite.
+        """Continue the checks; return what is damaged, None if no damage is known. Raises CannotWrite.
 
-        ``now`` is Unix time, s. An index that does not agree with its table is made again.
+        ``now`` is Unix time, s. An index that does not agree with its table is rebuilt.
         """
         if self._running is not None:
             if self._running.is_alive():
@@ -119,21 +119,21 @@ class Checks:
         return None
 
     def stop(self) -> None:
-        """End what is under way."""
+        """Stop the running check."""
         if self._running is not None:
             self._running.stop()
             self._running = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether tables are being checked, or wait for it."""
+        """Whether tables are being checked or are waiting to be checked."""
         return self._running is not None or self._wanted != []
 
     def _take(self, store: Store, table: str, finding: Finding, now: float) -> str | None:
         if finding.damage:
             return f"{table}: {finding.damage}"
         for index in sorted(finding.indexes):
-            self._log.warning("index %s does not agree with %s: it is made again", index, table)
+            self._log.warning("index %s does not agree with %s: rebuilding it", index, table)
             store.apply(lambda database, index=index: database.execute(f"REINDEX {quoted(index)}"))  # type: ignore[misc]
         store.apply(lambda database: _note(database, table, now))
         return None
@@ -149,7 +149,7 @@ class Checks:
                 "SELECT substr(name, 9), CAST(value AS REAL) FROM setting WHERE name LIKE 'checked %'"
             )
         )
-        # One that was never checked is new: its turn comes in four weeks, counted from now.
+        # A table that was never checked is new: it is checked in four weeks from now.
         for table in _tables(database):
             if table not in checked:
                 _note(database, table, now)

@@ -1,4 +1,4 @@
-"""The store, and what is done when its file turns out to be damaged: the writer goes on, loudly."""
+"""The store with protection against damage: if its file is damaged, the writer logs that and continues."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from writer.store import Store
 
 
 class GuardedStore:
-    """Keeps ``store`` a sound one: after a writer that was not stopped cleanly a check runs beside it.
+    """Keeps ``store`` sound: if the last writer was not stopped cleanly, a check runs in the background.
 
-    A damaged file is set aside as ``<name>.corrupt.<time>``, a fresh one is started, and what can be read of
-    the old one is copied over meanwhile.
+    A damaged file is set aside as ``<name>.corrupt.<time>``, a fresh one is started, and the readable rows of
+    the old one are copied over in the background.
     """
 
     def __init__(self, path: Path, log: logging.Logger) -> None:
-        """Open the store; raises UserError as it does."""
+        """Open the store. Raises UserError like Store."""
         self._log = log
         self._path = path
         self._damaged = not_copied_yet(Path(os.path.realpath(path)))
@@ -45,9 +45,10 @@ class GuardedStore:
         self.store.close()
 
     def step(self, has_caught_up: Callable[[], bool]) -> None:
-        """Look at what the check found; copy out of damaged files when live samples have been caught up with.
+        """Handle the result of a check; copy from damaged files once all live samples have been stored.
 
-        Not before: the ring gives again what it holds, in order, and copied rows would come in between.
+        The copy must wait, because the ring replays its samples in order, and copied rows would come in
+        between.
         """
         if found := self._checks.step(self.store, time.time()):
             self.store.replace(found)
@@ -59,21 +60,21 @@ class GuardedStore:
             self._salvage.start()
 
     def check(self) -> None:
-        """Check all tables as soon as can be: a report met damage."""
+        """Check all tables as soon as possible, because a report found damage."""
         if not self._checks.is_busy:
-            self._log.warning("a report met damage in %s: checking it in the background", self._path)
+            self._log.warning("a report found damage in %s: checking it in the background", self._path)
             self.check_all()
 
     def check_all(self) -> None:
-        """Check all tables as soon as can be."""
+        """Check all tables as soon as possible."""
         self._checks.want_all()
 
     def _note_damage(self, damaged: Path, why: str) -> None:
         self._checks.stop()
-        self._checks = Checks(self._path, self._log)  # the one before looked at the old file
+        self._checks = Checks(self._path, self._log)  # the previous object checked the old file
         self._log.error(
-            "the database is damaged (%s): it is %s now, a fresh one is started, and what can be read "
-            "is copied over",
+            "the database is damaged (%s): it was moved to %s, a fresh one is started, and all readable "
+            "rows are copied over",
             why,
             damaged,
         )

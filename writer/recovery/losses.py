@@ -1,4 +1,4 @@
-"""What could not be copied out of a damaged database: rows of the table ``loss``, and lines for the log."""
+"""What could not be copied from a damaged database: rows of the table ``loss``, and lines for the log."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SELECT COUNT(*) FROM (
     SELECT DISTINCT bucket FROM core_hour WHERE bucket BETWEEN :first AND :last
     UNION SELECT bucket FROM process_hour WHERE bucket BETWEEN :first AND :last
 ) WHERE bucket NOT IN (SELECT bucket FROM system_hour WHERE bucket BETWEEN :first AND :last)"""
-_REASON = "a page of it is damaged"
+_REASON = "a page of the table is damaged"
 
 
 def note(reader: Reader, target: sqlite3.Connection, file: str, since: int) -> Iterator[str]:
-    """Note what is missing of each table in ``target``; yield a line for each, and for rows not believed.
+    """Note in ``target`` what is missing from each table; yield log lines about losses and refused rows.
 
-    Roll-ups from ``since`` on are made of the rows that there are.
+    Roll-ups from ``since`` on do not count as lost: they are made again from raw rows.
     """
     for table in reader.tables:
         for hole in reader.lost(table):
@@ -46,12 +46,12 @@ def note(reader: Reader, target: sqlite3.Connection, file: str, since: int) -> I
 
 
 def _span(target: sqlite3.Connection, table: str, hole: Hole) -> dict[str, int] | None:
-    """Return the ends of a hole; where it has none, those of what there is."""
+    """Return the ends of a hole; an open end is replaced by the first or last row of the table."""
     if table not in _ROLL_UPS | _CHILDREN | {"system_sample", "battery_pack"}:
         return None
     key = "bucket" if table in _ROLL_UPS else "ts"
     least, most = target.execute(f"SELECT MIN({key}), MAX({key}) FROM {table}").fetchone()
-    # What a damaged page says of its children may be beyond all times.
+    # The keys in a damaged page may be outside any possible time.
     first = least if hole.first is None else max(hole.first, 0)
     last = most if hole.last is None else min(hole.last, int(END_OF_TIME) - 1)
     return None if first is None or last is None or first > last else {"first": first, "last": last}
@@ -72,7 +72,7 @@ def _lost(target: sqlite3.Connection, table: str, span: dict[str, int]) -> int |
 
 
 def _lost_samples(target: sqlite3.Connection, span: dict[str, int]) -> int | None:
-    """Return how many numbers of a run, but those of ``gap``, are missing between the samples around it."""
+    """Return how many seqs of a run, except those in ``gap``, are missing between the samples around it."""
     find = (
         "SELECT run_id, seq, ts FROM system_sample WHERE run_id IS NOT NULL AND ts {} ORDER BY ts {} LIMIT 1"
     )

@@ -1,4 +1,4 @@
-"""Out of a damaged database: the roll-ups of days whose raw rows were dropped. Nothing else tells of them."""
+"""Copies roll-ups of days whose raw rows were dropped from a damaged database: they exist nowhere else."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from writer.rows import number_of_name
 _BATCH = 1000
 """Rows in a transaction"""
 _PAGES = 100
-"""Pages between two chances to stop"""
+"""Pages between two points at which the copy can be stopped"""
 _END = 1 << 62
-"""Past all times"""
+"""Later than any time"""
 _MARKS = ("raw_since", "minute_since", "process_hour_since", "energy_hour_since")
 _COPIED = (*TABLES, *OF_ENERGY)
 _REMADE = [(SYSTEM_HOUR, SYSTEM_MINUTE), (PROCESS_DAY, PROCESS_HOUR), (ENERGY_DAY, ENERGY_HOUR)]
-"""What is made again, where it is missing, of what finer one"""
+"""(coarse, fine): missing rows of a coarse table are made again from the finer one"""
 
 
 def marks_of(reader: Reader) -> dict[str, int]:
-    """Return the marks of ``history`` that say what was dropped or folded; 0 where nothing was.
+    """Return the marks of ``history`` up to which data was dropped or folded; 0 if none was.
 
-    Where that row is lost: the first day with a sample that was not imported. Before it roll-ups count.
+    If that row is lost, ``raw_since`` is the first day with a sample that was not imported.
     """
     for row in reader.named_rows("history"):
         return {mark: row[mark] for mark in _MARKS if mark in row}
@@ -56,13 +56,13 @@ def marks_of(reader: Reader) -> dict[str, int]:
 
 
 def gather(reader: Reader, into: sqlite3.Connection) -> Iterator[None]:
-    """Put the names of processes and all roll-ups into an empty database; of one key the first one counts.
+    """Copy the names of processes and all roll-ups to an empty database; the first row of a key counts.
 
-    What is missing is made of finer roll-ups, where none of these is lost. Yields between batches.
+    Missing rows are made from finer roll-ups, if none of those is lost. Yields between batches.
     """
     schema.make_tables(into)
     for table in ("process_name", *(it.name for it in _COPIED), *old_sessions.TABLES):
-        if table not in reader.tables:  # of an older schema
+        if table not in reader.tables:  # the damaged database has an older schema
             continue
         insert = insert_of(table, reader.tables[table].names)
         for number, page in enumerate(reader.rows(table), 1):
@@ -82,7 +82,7 @@ def gather(reader: Reader, into: sqlite3.Connection) -> Iterator[None]:
 
 
 def _whole(holes: Iterable[Hole], size: int) -> Iterator[tuple[int, int]]:
-    """Yield the stretches of buckets of ``size`` seconds that no hole reaches into: first, end."""
+    """Yield the ranges (first, end) of buckets of ``size`` seconds that do not touch a hole."""
     at = 0
     for first, last in sorted((hole.first or 0, _END if hole.last is None else hole.last) for hole in holes):
         if (end := first // size * size) > at:
@@ -97,7 +97,7 @@ def carry_over(
 ) -> Iterator[None]:
     """Add the roll-ups before ``raw_since`` to ``target``; yield between batches.
 
-    How much of the file ``name`` was copied is noted in ``setting``, in the transaction that copies it.
+    The progress for the file ``name`` is noted in ``setting``, in the same transaction as the copied rows.
     """
     until = marks.get("raw_since", 0)
     if not until:
@@ -124,12 +124,12 @@ def carry_over(
 
 
 def delete_notes(target: sqlite3.Connection, name: str) -> None:
-    """Delete the notes of how far ``name`` was copied: it was copied to its end."""
+    """Delete the progress notes for ``name``, which was copied completely."""
     target.execute("DELETE FROM setting WHERE name LIKE ? || '%'", (f"copied {name} ",))
 
 
 def _advance(target: sqlite3.Connection, marks: dict[str, int]) -> None:
-    """Let the roll-ups reach ``raw_since``, so that no row before it is rolled up twice."""
+    """Advance the roll-ups to ``raw_since``, so that no row before it is rolled up twice."""
     until = marks["raw_since"]
     with transaction(target):
         while read_marks(target).day < until:
@@ -142,7 +142,7 @@ def _advance(target: sqlite3.Connection, marks: dict[str, int]) -> None:
 
 
 def _next(source: sqlite3.Connection, table: RollUp, since: int, until: int) -> tuple[list[Row], int]:
-    """Return the next rows, whole buckets, and the bucket that follows."""
+    """Return the next rows, in complete buckets, and the bucket after them."""
     rows = source.execute(
         f"SELECT {', '.join([*table.keys, *table.columns])} FROM {table.name} "
         "WHERE bucket >= ? AND bucket < ? ORDER BY bucket LIMIT ?",
@@ -160,9 +160,9 @@ def _next(source: sqlite3.Connection, table: RollUp, since: int, until: int) -> 
 
 
 def _number(source: sqlite3.Connection, target: sqlite3.Connection, old: int) -> int:
-    """Return the number that a name has in the fresh database; that of no name where it is lost.
+    """Return the number of a name in the fresh database; NAMELESS if the name is lost.
 
-    What is not a program keeps its own, less than 0.
+    Numbers below 0 are not programs and stay the same.
     """
     if old < 0:
         return old

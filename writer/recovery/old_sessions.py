@@ -1,4 +1,4 @@
-"""Out of a damaged database: the sessions of days whose raw rows were dropped."""
+"""Copies the sessions of days whose raw rows were dropped from a damaged database."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ TABLES: Final = ("session", "session_percent", "session_state")
 
 
 def carry_over(source: sqlite3.Connection, target: sqlite3.Connection, until: int) -> None:
-    """Put the sessions of before ``until`` (Unix time, s, start of a day) in place of those in ``target``.
+    """Replace the sessions in ``target`` by those from before ``until`` (Unix time, s, start of a day).
 
-    In the transaction of the caller. Those since are made again of raw rows. Where the state at ``until`` is
-    lost, the session that went on then begins anew.
+    In the caller's transaction. Later sessions are made again from raw rows. If the state at ``until`` is
+    lost, the session that was current at that time starts again.
     """
     row = source.execute("SELECT last_session, state FROM session_state WHERE until = ?", (until,)).fetchone()
     if row is None:

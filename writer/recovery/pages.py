@@ -1,4 +1,4 @@
-"""The pages of a damaged database: those of its file, and in their place the newer ones of its WAL.
+"""The pages of a damaged database: those of its file, or their newer versions in its WAL.
 
 sqlite.org/fileformat2.html, 1 (pages), 1.5 (free pages), 1.8 (pointer maps) and 4 (the WAL).
 """
@@ -14,15 +14,15 @@ from pathlib import Path
 from writer.recovery import cells
 
 Read = Callable[[int, int], bytes]
-"""Give so many bytes from an offset on; fewer at the end, and none where the disk fails."""
+"""(offset, size) -> bytes; fewer at the end of the file, and none if the disk fails."""
 
 _MAGIC = b"SQLite format 3\0"
 _SIZES = [1 << power for power in range(9, 17)]
 _ENCODINGS = {2: "utf-16-le", 3: "utf-16-be"}
 _PENDING = 1 << 30
-"""The byte that locks are taken on: nothing is stored in its page."""
+"""The offset of SQLite's lock bytes: nothing is stored in that page."""
 _TRIED = 400
-"""Pages that are looked at to find their size"""
+"""Most pages that are examined to find the page size"""
 _MAP_ENTRY = 5
 _IS_FREE, _IS_OVERFLOW = 2, (3, 4)
 
@@ -31,7 +31,7 @@ class Pages:
     """Pages by number, from 1 on."""
 
     def __init__(self, file: Read, size: int, wal: Read, wal_size: int) -> None:
-        """``size`` and ``wal_size`` are in bytes. A WAL that does not belong to the file is passed over."""
+        """``size`` and ``wal_size`` are in bytes. A WAL that does not belong to the file is ignored."""
         self._file, self._wal = file, wal
         self._frames: dict[int, int] = {}
         first = file(0, 100)
@@ -41,24 +41,24 @@ class Pages:
         self._read_wal(wal_size)
         first = self.get(1)[:100]
         self.is_headed = first.startswith(_MAGIC)
-        """Whether page 1 begins as a database does"""
+        """Whether page 1 begins with a database header"""
         self.usable = self.size - (first[20] if self.is_headed and first[20] <= self.size - 480 else 0)
         self.encoding = _ENCODINGS.get(first[59], "utf-8") if self.is_headed else "utf-8"
         self._maps_every = self.usable // _MAP_ENTRY + 1 if self._has_maps(first) else 0
 
     def get(self, number: int) -> bytes:
-        """Return the newest version of a page; fewer bytes than a page has where it cannot be read."""
+        """Return the newest version of a page; fewer bytes than a page if it cannot be read."""
         if not 1 <= number <= self.count:
             return b""
         at = self._frames.get(number)
         return self._file((number - 1) * self.size, self.size) if at is None else self._wal(at, self.size)
 
     def b_tree(self, number: int) -> cells.Page | None:
-        """Return a page as one of a b-tree; None where it is none."""
+        """Return a page as a b-tree page; None if it is not one."""
         return cells.parse(self.get(number), self.usable, 100 if number == 1 else 0)
 
     def free(self) -> Iterator[int]:
-        """Yield the pages that are known to hold no row: free ones, of overflow, and pointer maps."""
+        """Yield the pages that are known to hold no rows: free pages, overflow pages and pointer maps."""
         trunk = int.from_bytes(self.get(1)[32:36]) if self.is_headed else 0
         for _ in range(self.count):
             page = self.get(trunk)
@@ -83,11 +83,11 @@ class Pages:
         if self.is_headed:
             return any(first[52:56])
         entries = self.get(2)[: self.usable : _MAP_ENTRY][: max(0, self.count - 2)]
-        # One flipped bit of a page does not make it another; a b-tree page has no such column of bytes.
+        # A flipped bit changes only one entry, and a b-tree page does not have such bytes at these offsets.
         return len(entries) > 1 and sum(1 <= kind <= 5 for kind in entries) >= 0.95 * len(entries)
 
     def _read_wal(self, size: int) -> None:
-        """Find the newest frame of each page, up to the last commit whose checksums are right."""
+        """Find the newest frame of each page, up to the last commit with valid checksums."""
         header = self._wal(0, 32)
         if not _size_in(header):
             return
@@ -113,7 +113,7 @@ class Pages:
 
 @contextmanager
 def pages_of(path: Path) -> Iterator[Pages]:
-    """Give the pages of the database at ``path``. Raises OSError where it cannot be opened."""
+    """Open the pages of the database at ``path``. Raises OSError if it cannot be opened."""
     with ExitStack() as stack:
 
         def reader(of: Path) -> tuple[Read, int]:
@@ -122,7 +122,7 @@ def pages_of(path: Path) -> Iterator[Pages]:
             def read(at: int, size: int) -> bytes:
                 try:
                     return os.pread(file.fileno(), size, at)
-                except OSError:  # a sector that is gone
+                except OSError:  # an unreadable sector
                     return b""
 
             return read, os.fstat(file.fileno()).st_size
@@ -136,7 +136,7 @@ def _nothing(_at: int, _size: int) -> bytes:
 
 
 def _size_in(header: bytes) -> int:
-    """Return the size of a page that a file's header, or a WAL's, tells; 0 where it is none of the two."""
+    """Return the page size in the header of a database or a WAL; 0 if it is neither."""
     size = 0
     if header.startswith(_MAGIC):
         size = int.from_bytes(header[16:18])
@@ -147,7 +147,7 @@ def _size_in(header: bytes) -> int:
 
 
 def _likeliest_size(file: Read, size: int) -> int:
-    """Return the size with which most bytes are pages whose last cell ends where the page does."""
+    """Return the page size with which the last cell of most pages ends at the end of the page."""
 
     def fit(page: int) -> float:
         count = max(1, size // page)
@@ -166,7 +166,7 @@ def _ends_with_a_cell(data: bytes) -> bool:
 
 
 def _checksum(data: bytes, sums: tuple[int, int], words: str) -> tuple[int, int]:
-    """Return the sums of the WAL's format over ``data``, which go on from ``sums``."""
+    """Return the checksums of the WAL format over ``data``, continued from ``sums``."""
     first, second = sums
     numbers = iter(struct.unpack(f"{words}{len(data) // 4}I", data))
     for word, following in zip(numbers, numbers, strict=True):

@@ -1,8 +1,8 @@
-"""The rows of a damaged database, read page by page. Pure: bytes in, rows out, each page twice at most.
+"""Reads the rows of a damaged database page by page. Pure: bytes in, rows out; reads each page at most twice.
 
-First all pages are looked at (``survey``): the b-trees are followed from their roots, and what hangs in none
-of them, or where it does not belong, is known by its rows. Then the rows of one table after the other are
-read: of pages that hang in their tree first, which are the newer ones where a key is there twice.
+First, ``survey`` examines all pages: the b-trees are followed from their roots. A page that is in no tree, or
+in the wrong one, is identified by its rows. Then the rows of one table after another are read. Pages in their
+tree come first: if a key occurs twice, their row is the newer one.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from writer.recovery.pages import Pages
 from writer.recovery.shapes import CATALOGUE, Row, Shape, by_content, shapes_in
 
 _UNKNOWN, _OTHER = 0, 255
-"""Owners of pages: nobody yet; something that has no rows to read"""
+"""Owners of pages: not known yet; and something without rows to read"""
 _MOST_HOLES = 1000
 _LOOKED_AT = 3
-"""Rows of a page in its tree by which it is known to belong there"""
+"""Rows that are checked to decide whether a page belongs to its tree"""
 _STRAY_FIT = 0.7
-"""Part of the rows of a page in no tree that must be of one table"""
+"""The part of a stray page's rows that must fit one table"""
 _PROGRESS = 5000
-"""Pages between two words of how far it is"""
+"""Pages between two progress reports"""
 _DAYS = {"process_day", "energy_day"}
 _FIRST = {"system_minute", "core_row", *_DAYS}
-"""What a page is where it could be another table's as well: hours fit few minutes, and days are hours too"""
+"""Tables that are preferred if a page fits several: hours fit few minutes, and days are hours too"""
 _INDEXES = {INTERIOR_INDEX, LEAF_INDEX}
 
 
 class Hole(NamedTuple):
-    """Keys of a table between which rows were lost: both ends belong to it, None is the end of the table."""
+    """A range of keys in which rows were lost, both ends included; None is the end of the table."""
 
     first: int | None
     last: int | None
@@ -43,7 +43,7 @@ class Hole(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A page, and the keys that its parent says it has."""
+    """A page, and the range of keys that it has according to its parent."""
 
     number: int
     page: Page
@@ -51,7 +51,7 @@ class _Place(NamedTuple):
 
 
 class Reader:
-    """Reads one database; ``survey`` comes first, and to its end."""
+    """Reads one database; ``survey`` must be run first, to its end."""
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
@@ -62,21 +62,21 @@ class Reader:
         self._indexes: list[int] = []
         self._shapes: list[Shape] = []
         self.catalogue: list[Object] = []
-        """What of sqlite_schema can be read"""
+        """The readable part of sqlite_schema"""
         self._holes: dict[str, list[Hole]] = {}
-        """Of each table, where rows are lost from its tree; some may be found elsewhere"""
+        """For each table: where rows are lost from its tree; some may be found elsewhere"""
         self._found: dict[str, list[Hole]] = {}
-        """Of each table the first and the last key of pages that were found outside its tree"""
+        """For each table: the first and last key of each page that was found outside its tree"""
         self.refused: Counter[str] = Counter()
-        """Of each table how many rows were found and are not believed"""
+        """For each table: how many rows were found but are not believed"""
 
     @property
     def tables(self) -> dict[str, Shape]:
-        """The tables that rows may be found of, by name."""
+        """The tables whose rows may be found, by name."""
         return {shape.name: shape for shape in self._shapes}
 
     def survey(self) -> Iterator[int]:
-        """Find out whose each page is; yield now and then how many pages were looked at."""
+        """Find the owner of each page; yield the number of examined pages from time to time."""
         for number in self._pages.free():
             if number < len(self._owner):
                 self._owner[number] = _OTHER
@@ -95,10 +95,10 @@ class Reader:
         yield from self._survey_strays()
 
     def rows(self, table: str) -> Iterator[list[Row]]:
-        """Yield the rows of a table that can be read and are believed, page by page, the newest pages first.
+        """Yield the rows of a table that can be read and are believed, page by page, newest pages first.
 
-        A row has one value for each of ``tables[table].names``. One key may come several times: the first one
-        is right.
+        A row has one value for each of ``tables[table].names``. If a key occurs several times, the first row
+        is the right one.
         """
         for owner, shape in enumerate(self._shapes, 1):
             if shape.name == table:
@@ -111,17 +111,17 @@ class Reader:
                         yield self._rows_of(shape, _Place(end, page, Hole(None, None)))
 
     def named_rows(self, table: str) -> Iterator[dict[str, Any]]:
-        """Yield the same rows one by one, by the names of their columns."""
+        """Yield the same rows one by one, as dictionaries by column name."""
         for page in self.rows(table):
             for row in page:
                 yield dict(zip(self.tables[table].names, row, strict=True))
 
     def lost(self, table: str) -> list[Hole]:
-        """Return where rows are lost from the tree of a table and were not found elsewhere."""
+        """Return where rows are missing from a table's tree and were not found elsewhere."""
         return [hole for hole in self._holes.get(table, []) if not self._is_found(table, hole)]
 
     def _is_found(self, table: str, hole: Hole) -> bool:
-        """Return whether one page was found, or the children of one without rows."""
+        """Return whether the page of a hole was found, or the children of an interior page."""
         inside = [
             it for it in self._found.get(table, []) if hole.has(it.first or 0) and hole.has(it.last or 0)
         ]
@@ -130,7 +130,7 @@ class Reader:
     # --- the catalogue ---
 
     def _read_catalogue(self) -> Iterator[int]:
-        """Follow the tree from page 1; where it has holes, look for its leaves among all pages."""
+        """Follow the tree from page 1; if it has holes, look for its leaves among all pages."""
         is_whole = min(list(map(self._read_entries, self._walk(1, CATALOGUE))), default=False)
         if "system_sample" in self._roots and is_whole and not self._holes.pop(CATALOGUE.name, None):
             return
@@ -142,7 +142,7 @@ class Reader:
                 yield _PROGRESS
 
     def _read_entries(self, place: _Place) -> bool:
-        """Take up a page of sqlite_schema; return False where some of it is damaged."""
+        """Read a page of sqlite_schema; return False if any of it is damaged."""
         self._owner[place.number] = _OTHER
         if place.page.kind != LEAF_TABLE:
             return True
@@ -161,10 +161,10 @@ class Reader:
                 self.catalogue.append(Object(str(kind), str(name), str(sql), str(table)))
         return not damaged
 
-    # --- whose a page is ---
+    # --- the owners of pages ---
 
     def _place(self, owner: int, shape: Shape, place: _Place) -> None:
-        """Give a page that was reached to the tree it hangs in, if it belongs there."""
+        """Assign a page to the tree in which it was reached, if it belongs there."""
         number, page, keys = place
         if page.kind == INTERIOR_TABLE:
             self._owner[number] = _OTHER
@@ -180,7 +180,7 @@ class Reader:
             self._owner[number] = owner
 
     def _survey_strays(self) -> Iterator[int]:
-        """Know the pages that nobody reached by what they hold."""
+        """Identify the pages that were not reached in any tree by their content."""
         ours = [(owner, shape) for owner, shape in enumerate(self._shapes, 1) if shape.is_telling]
         strays: Counter[int] = Counter()
         for number in range(2, len(self._owner)):
@@ -199,9 +199,9 @@ class Reader:
         self._tell_cores_apart(strays)
 
     def _tell_cores_apart(self, strays: Counter[int]) -> None:
-        """Decide what pages with three numbers a row are, by the other pages in no tree.
+        """Decide what stray pages with three numbers per row are, by the other stray pages.
 
-        They are cores in either form, or indexes of the tables that the original logger made.
+        They are cores in either form, or indexes of the original logger's tables.
         """
         owners = {(shape.name, shape.has_rowid): owner for owner, shape in enumerate(self._shapes, 1)}
         if ("core_row", False) not in owners or ("cpu_core", False) not in owners:
@@ -214,7 +214,7 @@ class Reader:
             self._owner = self._owner.replace(bytes([owners["core_row", False]]), bytes([form]))
 
     def _fit(self, shape: Shape, page: Page) -> float:
-        """Return which part of a stray page's rows is of this shape, and of years that computers know."""
+        """Return which part of a stray page's rows has this shape and plausible times."""
         if shape.has_rowid is (page.kind in _INDEXES):
             return 0.0
         records, damaged = self._decoder.records(page)
@@ -222,7 +222,7 @@ class Reader:
         return len(rows) / (len(records) + damaged or 1)
 
     def _is_one_bucket(self, page: Page) -> bool:
-        """Return whether all rows begin with one value: an hour from midnight, or a day?"""
+        """Return whether all rows begin with the same value: then hours and days cannot be distinguished."""
         records, _ = self._decoder.records(page)
         return len({values[0] for _, values, _ in records if values}) == 1
 
@@ -237,22 +237,22 @@ class Reader:
         holes = self._holes.setdefault(shape.name, [])
         if len(holes) < _MOST_HOLES:
             holes.append(hole)
-        else:  # one that has all the others
+        else:  # too many: one hole that covers all others
             holes[0] = Hole(None, None)
 
     # --- rows ---
 
     def _rows_of(self, shape: Shape, place: _Place) -> list[Row]:
-        """Return the rows of a page that are believed; count the others, and note where they are missing."""
+        """Return the believed rows of a page; count the others, and note them as holes."""
         records, damaged = self._decoder.records(place.page)
         rows = [row for record in records if (row := shape.row(record)) is not None]
         refused = damaged + len(records) - len(rows)
         if shape.is_ours and shape.key_columns:
             keys = [shape.key(row) for row in rows]
             bad = {at for at, (key, after) in enumerate(pairwise(keys)) if not key < after}
-            bad |= {at + 1 for at in bad}  # one of the two is wrong, and nothing tells which
+            bad |= {at + 1 for at in bad}  # one of the two is wrong, and it is unknown which
             outside = [at for at, key in enumerate(keys) if not _is_within(key[0], place.keys)]
-            if len(outside) == 1 and len(rows) > 2:  # more: it is the parent that is wrong
+            if len(outside) == 1 and len(rows) > 2:  # if there are more, the parent is wrong
                 bad.add(outside[0])
             if bad:
                 rows = [row for at, row in enumerate(rows) if at not in bad]
@@ -267,9 +267,9 @@ class Reader:
     # --- trees ---
 
     def _walk(self, root: int, shape: Shape | None, owner: int | None = None) -> Iterator[_Place]:
-        """Yield the pages of a tree, its newest keys first: interior ones too.
+        """Yield the pages of a tree, newest keys first, including interior pages.
 
-        While they are surveyed those that nobody has; with ``owner`` those that the survey gave it.
+        Without ``owner`` (during the survey), only pages without an owner; with it, only its pages.
         """
         todo = [(root, Hole(None, None))] if root else []
         entered: set[int] = set()

@@ -1,7 +1,7 @@
-"""Copies what can still be read of a damaged database into a fresh one.
+"""Copies the readable rows of a damaged database into a fresh one.
 
-It does not make a start wait: it runs in a thread beside the loop, with a connection of its own.
-The fresh database takes live samples from the first moment; the old ones follow.
+The start does not wait for it: it runs in a thread beside the loop, with its own connection. The fresh
+database takes live samples from the first moment; the old samples follow.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from writer.rollups import steps
 from writer.rows import number_of_name
 
 _SAMPLES, _CHILDREN_ROWS = 200, 1000
-"""Rows in a transaction of the copy: short, so that the live samples' commits get their turn"""
+"""Rows in a transaction of the copy: few, so that commits of live samples do not wait long"""
 _PAUSE = 0.005
 _TELL_EVERY = 60.0
-"""s between two lines of the log that say how far it is"""
+"""s between two progress lines in the log"""
 
 _CHILDREN = (*schema.COMPACT, *schema.COMPACT.values(), "battery_pack")
 _OF_RUNS = ("dropped", "gap", "clock_step")
 
 
 class Salvage(threading.Thread):
-    """Copies what can be read of damaged databases into the fresh one, newest samples first."""
+    """Copies the readable rows of damaged databases into the fresh one, newest samples first."""
 
     def __init__(self, damaged: list[Path], fresh: Path, log: logging.Logger) -> None:
         super().__init__(name="salvage", daemon=True)
@@ -67,33 +67,33 @@ class Salvage(threading.Thread):
         told = time.monotonic()
         try:
             with pages_of(damaged) as pages, closing(writable(self._fresh)) as target:
-                # A file of its own that SQLite deletes: what has to be sorted fits no memory.
+                # A temporary file that SQLite deletes: the rows to be sorted may not fit in memory.
                 with closing(sqlite3.connect("", isolation_level=None)) as sorted_rows:
                     copy = _Copy(Reader(pages), target, sorted_rows, damaged.name)
                     for samples, rows in copy.run():
                         if time.monotonic() - told > _TELL_EVERY:
                             told = time.monotonic()
                             self._log.info(
-                                "%d samples and %d rows copied out of %s yet", samples, rows, damaged
+                                "copied %d samples and %d rows from %s so far", samples, rows, damaged
                             )
                         if self._ended.wait(_PAUSE):
                             finished = False
                             break
                 for text in copy.told:
-                    self._log.warning("out of %s: %s", damaged, text)
+                    self._log.warning("from %s: %s", damaged, text)
         except (sqlite3.Error, OSError) as error:
-            # Not damage: the fresh database takes no more now (no room). The rest comes at the next start.
+            # If this is not damage, the fresh database cannot be written now: the next start copies the rest.
             finished = isinstance(error, sqlite3.Error) and is_damage(error)
-            self._log.error("copying out of %s stopped: %s", damaged, error)
-        except Exception as error:  # noqa: BLE001 - damage has no end of forms, and the writer goes on
+            self._log.error("copying from %s stopped: %s", damaged, error)
+        except Exception as error:  # noqa: BLE001 - damage may take any form, and the writer must go on
             finished = False
-            self._log.error("copying out of %s stopped: %s: %s", damaged, type(error).__name__, error)
+            self._log.error("copying from %s stopped: %s: %s", damaged, type(error).__name__, error)
         if finished:
             todo_of(damaged).unlink(missing_ok=True)
             with suppress(OSError):
                 delete_all_but_newest(Path(os.path.realpath(self._fresh)), self._log)
         self._log.warning(
-            "copied %d samples and %d rows of their cores and processes out of %s, which stays%s",
+            "copied %d samples and %d rows of their cores and processes from %s, which is kept%s",
             samples,
             rows,
             damaged,
@@ -102,9 +102,9 @@ class Salvage(threading.Thread):
 
 
 class _Copy:
-    """Puts rows of a damaged database into the fresh one; what is there already is left alone.
+    """Copies rows of a damaged database into the fresh one; rows that exist there are left alone.
 
-    So it can be interrupted and begun again, and what the ring gave once more meanwhile is there once.
+    So the copy can be interrupted and started again, and samples replayed meanwhile are stored only once.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class _Copy:
         self._columns: dict[str, dict[str, None]] = {}
         self._runs: dict[object, int] = {}
         self.told: list[str] = []
-        """What of a user's own could not be made in the fresh database, and what was lost"""
+        """The user's own objects that could not be made again, and what was lost"""
         sorted_rows.execute("CREATE TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)")
 
     def run(self) -> Iterator[tuple[int, int]]:
@@ -174,7 +174,7 @@ class _Copy:
     # --- runs and samples ---
 
     def _run(self, old: object) -> int:
-        """The fresh number of a run. One whose row was lost gets a name of its own, and its host is empty."""
+        """Return the new number of a run. If its row was lost, it gets a new name and an empty host."""
         if old not in self._runs:
             run = f"{self._name} run {old}"
             made = {"run": run, "host": "", "boot_id": "", "first_ts": 0, "started": 0, "version": 1}
@@ -186,16 +186,16 @@ class _Copy:
         return int(self._target.execute("SELECT run_id FROM run WHERE run = ?", (run,)).fetchone()[0])
 
     def _copy_sample(self, values: Row) -> int | None:
-        """Copy a sample, and note where its cores and processes go; return its ts, None where it is there."""
+        """Copy a sample, and note its new ts for its cores and processes; return that, None if it exists."""
         row = dict(zip(self._reader.tables["system_sample"].names, values, strict=True))
         old = row["ts"]
         if row.get("run_id") is None:
             if self._ts("ts = ?", old) is not None:
                 return None
-            if row.get("clock_time") is None:  # of the original logger, damaged before it was upgraded
+            if row.get("clock_time") is None:  # from the original logger, damaged before the upgrade
                 row["time"] = old if "run_id" not in row or row.get("time") is None else row["time"]
         else:
-            # By time as well: a run whose row was lost has another number here.
+            # Compare by time too: a run whose row was lost has another number here.
             there = self._ts("time = ? AND seq = ?", row["time"], row["seq"])
             if there is None:
                 row["run_id"] = self._run(row["run_id"])
@@ -220,7 +220,7 @@ class _Copy:
     # --- cores and processes ---
 
     def _moved(self, rows: list[Row]) -> list[Row]:
-        """Return rows of cores, processes or packs with the ts that their samples have here."""
+        """Return rows of cores, processes or packs with the new ts of their samples."""
         seconds = [row[0] for row in rows]
         ends = min(seconds, default=0), max(seconds, default=0)
         moved = dict(self._sorted.execute("SELECT old, new FROM moved WHERE old BETWEEN ? AND ?", ends))
@@ -255,6 +255,6 @@ class _Copy:
         return self._execute(table, wanted, rows)
 
     def _execute(self, table: str, names: tuple[str, ...], rows: list[Row]) -> int:
-        before = self._target.total_changes  # rowcount does not see what the trigger of a view inserts
+        before = self._target.total_changes  # rowcount does not count what the trigger of a view inserts
         self._target.executemany(insert_of(table, names), rows)
         return self._target.total_changes - before

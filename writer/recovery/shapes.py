@@ -1,7 +1,7 @@
-"""What a row of each table looks like: how a record is known as one of them, and a damaged one is not.
+"""The shape of each table's rows: it shows whether a record is a row of the table, and undamaged.
 
-SQLite keeps no checksum of a page. What is looked at instead: number and types of the values, ranges that no
-reading leaves, and what the columns of one row must say of each other.
+SQLite has no page checksums. Instead, the number and types of the values are checked, ranges that contain
+every reading, and relations that must hold between the columns of a row.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ _SYSTEM_RANGES = {
 _ANY_NUMBER = (-1e15, 1e15)
 _LONGEST_TEXT = 4096
 _LONGEST = dict.fromkeys(("state", "lesson", "taught", "rates", "quiet"), 1 << 20)
-"""Of texts that may be longer"""
+"""The limits of texts that may be longer"""
 _ORIGINAL_COLUMNS = {table: original.columns_of(table) - {"battery_pct"} for table in original.TABLES}
-"""What tables of the original logger have at least"""
+"""The columns that tables of the original logger have at least"""
 _ORIGINAL_KEYS = {"ts", "core", "pid"}
 _MOST_STEPS = 1_000_000
-"""Of SQLite's virtual machine, to make a table: what is damaged may ask for anything."""
+"""Most steps of SQLite's virtual machine to make a table: damaged SQL may do anything."""
 _ALMOST_NOW = 1e8
-"""Unix time, 1973. A page that hangs in no tree is not believed to be older: it may be of anything."""
+"""Unix time, 1973. A stray page with an older time is not believed: it may be anything."""
 
 Row = list[Any]
 _Named = Mapping[str, Any]
 _MOST_KNOWN = 10_000
-"""Combinations of types that are remembered, of a table"""
+"""Most combinations of types that are remembered per table"""
 
 
 class Column(NamedTuple):
@@ -78,30 +78,30 @@ class Column(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The rows of a table, as they are stored."""
+    """The stored form of a table's rows."""
 
     name: str
     names: tuple[str, ...]
-    """The columns, in the order of the record: of a table WITHOUT ROWID its key comes first"""
+    """The columns in the order of the record: in a table WITHOUT ROWID, the key comes first"""
     columns: tuple[Column, ...]
     has_rowid: bool
     rowid: int | None
     """Which column is the rowid, if any"""
     key_columns: tuple[int, ...]
-    """Of its primary key, else none"""
+    """The columns of its primary key, or none"""
     least: int
-    """Anys that the record of the oldest schema has"""
+    """The number of values in a record of the oldest schema"""
     definitions: Mapping[str, str]
-    """Of each column what ADD COLUMN needs"""
+    """The definition of each column for ADD COLUMN"""
     is_ours: bool
     may_be_original: bool
     witness: Callable[[_Named], bool] | None
-    """What tells by its values whether a row can be one"""
+    """Returns whether the values of a row are consistent"""
     known: dict[bytes, list[tuple[int, float, float]] | None]
-    """What is to be compared in a row that has certain serial types: column, least, most"""
+    """By serial types of a record: the ranges to check (column, least, most)"""
 
     def row(self, record: Record) -> Row | None:
-        """Return a record's values, one for each column; None where it is no row of this table."""
+        """Return a record's values, one for each column; None if it is not a row of this table."""
         rowid, values, types = record
         if self.rowid is not None and len(values) > self.rowid and values[self.rowid] is None:
             values[self.rowid] = rowid
@@ -127,7 +127,7 @@ class Shape(NamedTuple):
         )
 
     def _checks(self, values: Row, given: int) -> list[tuple[int, float, float]] | None:
-        """Return what is to be compared in rows with the types of ``values``; None where no row has those."""
+        """Return the ranges to check in rows with the types of ``values``; None if no row has such types."""
         if not self.least <= given <= len(self.columns):
             return None
         checks = []
@@ -144,17 +144,17 @@ class Shape(NamedTuple):
         return checks
 
     def _is_original(self, values: Row) -> bool:
-        """Return whether a row is of the original logger, whose values nobody checked."""
+        """Return whether a row was written by the original logger, which did not check its values."""
         row = dict(zip(self.names, values, strict=True))
         return row.get("run_id") is None and 0 <= row["ts"] < END_OF_TIME
 
     def key(self, row: Row) -> tuple[Any, ...]:
-        """Return the key of a row, by which the rows of a page are in order."""
+        """Return the key of a row; the rows of a page are in the order of their keys."""
         return tuple([row[at] for at in self.key_columns])
 
     @property
     def is_telling(self) -> bool:
-        """Whether its rows say enough to be known in no tree: an index may be of few numbers."""
+        """Whether its rows are distinctive enough to identify a stray page; an index may hold few numbers."""
         return self.is_ours and (
             self.names[0] in {"ts", "bucket"}
             or len(self.names) >= 6
@@ -163,11 +163,11 @@ class Shape(NamedTuple):
 
     @property
     def forms(self) -> set[str]:
-        """Its name, and that of the table that has the same rows in another form."""
+        """Its name, and that of the table with the same rows in another form."""
         return next(({*forms} for forms in schema.COMPACT.items() if self.name in forms), {self.name})
 
     def is_recent(self, row: Row) -> bool:
-        """Return whether all times of a row are of an age in which computers know the time."""
+        """Return whether all times of a row are plausible for a computer: not before 1973."""
         return all(
             value is None or value >= _ALMOST_NOW
             for name, value in zip(self.names, row, strict=True)
@@ -178,8 +178,9 @@ class Shape(NamedTuple):
 def shapes_in(catalogue: Iterable[Object]) -> dict[str, Shape]:
     """Return the shapes of the tables in ``catalogue``, by name.
 
-    One that cannot be made is left out. One of ours without its own columns is of a damaged catalogue: what
-    we make is taken instead, but for ``schema.COMPACT``, of which there are several forms (``by_content``).
+    A table that cannot be made is left out. If one of our tables lacks its columns, the catalogue is damaged:
+    our own definition is used instead, except for ``schema.COMPACT``, which has several forms
+    (``by_content``).
     """
     found = {}
     for it in catalogue:
@@ -203,9 +204,9 @@ def our_shapes() -> Mapping[str, Shape]:
 
 
 def by_content() -> list[Shape]:
-    """Return the shapes that a page can be known by that hangs in no tree."""
+    """Return the shapes by which a stray page can be identified."""
     ours = our_shapes()
-    # Those of the original logger have a rowid.
+    # The tables of the original logger have a rowid.
     originals = [ours[name]._replace(has_rowid=True, key_columns=()) for name in schema.COMPACT]
     return [*(shape for shape in ours.values() if shape.is_telling), *originals]
 
@@ -218,13 +219,13 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
     if is_without_rowid:
         info.sort(key=lambda row: (row[5] == 0, row[5]))  # stable: the rest stays in its order
     if not info:
-        raise ValueError(f"this makes no table {table.name}")
+        raise ValueError(f"this does not make a table {table.name}")
     keys = [at for at, row in enumerate(info) if row[5]]
     is_alias = not is_without_rowid and len(keys) == 1 and info[keys[0]][2].upper() == "INTEGER"
     ours = _ours().get(table.name)
     names = [row[1] for row in info]
     if ours and not ours.is_made_of(names, {names[at] for at in keys}):
-        raise ValueError(f"this makes another table {table.name}")
+        raise ValueError(f"this makes a different table {table.name}")
     checked = tuple(
         _column(
             table.name,
@@ -255,7 +256,7 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
 def _column(table: str, name: str, kind: str, *, is_needed: bool, is_upgraded: bool, default: Any) -> Column:
     known = _ours().get(table)
     ours, is_ours_needed = known.columns.get(name, ("", False)) if known else ("", False)
-    # In tables of the original logger its columns may have any type, and a user's may have our names.
+    # In the original logger's tables, its columns may have any type, and a user's columns may have our names.
     is_theirs = name in _ORIGINAL_COLUMNS[table] or not is_upgraded if table in _ORIGINAL_COLUMNS else False
     if not ours or (kind != ours and is_theirs and name not in _ORIGINAL_KEYS):
         return Column((int, float, str, bytes), -math.inf, math.inf, not is_needed, default)
@@ -288,23 +289,23 @@ CATALOGUE = Shape(
 
 
 class _Ours(NamedTuple):
-    """What is known of a table of ours by its name alone."""
+    """What is known about one of our tables from its name alone."""
 
     columns: dict[str, tuple[str, bool]]
-    """In the latest schema: the type, and whether it must have a value"""
+    """In the latest schema: each column's type, and whether it must have a value"""
     needed: set[str]
-    """Those of the schema that brought it"""
+    """The columns in the schema version that added the table"""
     key: set[str] | None
-    """None: one of the original logger, whose users may have chosen it"""
+    """None: a table of the original logger, whose key a user may have chosen"""
 
     def is_made_of(self, columns: Iterable[str], key: set[str]) -> bool:
-        """Return whether a table with these columns and this key is one."""
+        """Return whether a table with these columns and this key can be this table."""
         return self.needed <= {*columns} and (key <= _ORIGINAL_KEYS if self.key is None else key == self.key)
 
 
 @cache
 def _ours() -> Mapping[str, _Ours]:
-    """Return what is known of each table of ours."""
+    """Return what is known about each of our tables."""
     found: dict[str, _Ours] = {}
     versions = [schema.plain_model(version) for version in range(1, schema.LATEST + 1)]
     for opened in [*versions, schema.model()]:
@@ -322,16 +323,16 @@ def _ours() -> Mapping[str, _Ours]:
     return found
 
 
-# --- what the columns of a row say of each other ---
+# --- relations between the columns of a row ---
 
 
 def _is_sample(row: _Named) -> bool:
-    """Energy is power × interval, rounded once; the upgrade gave that of old rows a direction of its own."""
+    """Check that energy is power × interval, rounded once. The upgrade chose the sign of old rows' energy."""
     energy, power, interval = row.get("energy_uj"), row.get("power"), row.get("interval")
     if energy is None or power is None or interval is None:
         return energy is None or row.get("run_id") is None
     if not all(isinstance(value, int | float) for value in (energy, power, interval)):
-        return True  # of the original logger, whose columns had no numeric type
+        return True  # from the original logger, whose columns had no numeric type
     expected = power * interval * 1e6
     if row.get("run_id") is None:
         return bool(abs(abs(energy) - abs(expected)) <= 1)
@@ -361,7 +362,7 @@ def _is_system_bucket(size: int) -> Callable[[_Named], bool]:
 
 
 def _is_core_bucket(row: _Named) -> bool:
-    """No core is busy for more than 100 % of a sample."""
+    """Check that no core is busy for more than 100 % of a sample."""
     return _is_bucket(3600)(row) and row["usage_sum"] <= 10_000 * row["samples"]
 
 
@@ -383,7 +384,7 @@ _NOT_MORE = [
     ("cpu_samples", "appearances"),
     ("mem_samples", "appearances"),
 ]
-"""Of two columns of one row the first is the smaller one."""
+"""Pairs of columns of one row: the first must not be greater than the second."""
 _WITNESSES: dict[str, Callable[[_Named], bool]] = {
     "system_sample": _is_sample,
     "history": _is_history,

@@ -1,1 +1,1 @@
-"""The service: the loop that receives, commits, answers requests, and does what need not be done now."""
+"""The service: the loop that receives, commits, answers requests, and does maintenance when it has time."""

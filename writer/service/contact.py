@@ -1,15 +1,15 @@
-"""Whether a sampler is heard: a writer and a sampler that never meet look like two that work."""
+"""Whether the writer hears from a sampler: if they use different endpoints, both seem to work."""
 
 from __future__ import annotations
 
 import logging
 
 PATIENCE = 30.0
-"""s without anything from a sampler after which it is missed"""
+"""s without a message from a sampler after which the writer warns"""
 
 
 class Contact:
-    """Judges the silence, and says once that nothing came since the start. ``now`` is monotonic time, s."""
+    """Detects silence, and logs once that nothing came since the start. ``now`` is monotonic time, s."""
 
     def __init__(self, now: float, log: logging.Logger, where: str) -> None:
         """``where``: the endpoints at which the writer listens."""
@@ -31,7 +31,7 @@ class Contact:
         """Log the first silence, and its end."""
         if self._said and quiet_for is not None:
             self._said = False
-            self._log.info("a sampler is heard now")
+            self._log.info("now receiving from a sampler")
         elif not self._said and quiet_for is None and now - self._since >= PATIENCE:
             self._said = True
             self._log.warning(

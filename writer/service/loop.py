@@ -22,9 +22,9 @@ from writer.store import CannotWrite
 
 _LONGEST_WAIT = 60.0
 _ALONE = 10.0
-"""s without a sample after which nothing is waited for from a ring"""
+"""s without a sample after which the writer no longer waits for the ring"""
 _SPARING = 600.0
-"""s between commits while a reader that does not end makes the WAL grow with each"""
+"""s between commits while a reader that does not end makes the WAL grow with each commit"""
 _CHECK_AGAIN = 60.0
 """s between two checks of all tables that are asked for: each reads the whole database and logs a line"""
 _RETRY = 1.0
@@ -32,7 +32,7 @@ _RETRY = 1.0
 
 
 class Loop:
-    """Stores one stream into one database. What cannot be written now is kept and tried again."""
+    """Stores one stream in one database. Samples that cannot be written now are kept and tried again."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Loop:
         supervisor.stopping()
         self._retry_at = 0.0
         if not self._commit():
-            self._log.error("%d samples are not stored; the ring has them", len(self._batch.items))
+            self._log.error("%d samples could not be stored; the ring keeps them", len(self._batch.items))
 
     def _state(self) -> str:
         path = self._guarded.store.path
@@ -92,7 +92,7 @@ class Loop:
         others: list[Readable] = [stop] if closed > 0 else [stop, self._control.socket]
         try:
             items = self._subscriber.receive(min(wait, closed or wait), others)
-        except UserError as error:  # a sampler came back with sockets that are not for this user
+        except UserError as error:  # a restarted sampler's sockets are not accessible to this user
             self._unreachable.warning(str(error))
             stop.wait(min(wait, _RETRY))
             return
@@ -102,14 +102,14 @@ class Loop:
             self._busy_at = now
 
     def _follow_replacement(self) -> None:
-        """Ask the ring for what the file lacks that took the place of ours, and check that file."""
+        """If another file took the place of ours, fetch the samples that it lacks by replay, and check it."""
         found = self._guarded.store.replacement
         if found is None:
             return
         self._guarded.store.replacement = None
         self._log.error(
-            "%s was moved, deleted or replaced: storing into the file that is there now, behind %s, and "
-            "asking the ring for what it lacks%s",
+            "%s was moved, deleted or replaced: storing in the file that is there now, after %s, and "
+            "fetching what it lacks by replay%s",
             self._guarded.store.path,
             f"sample {found.position.seq} of run {found.position.run}" if found.position else "no sample",
             f"; the WAL of the former file is {found.former_wal}" if found.former_wal else "",
@@ -138,7 +138,7 @@ class Loop:
         self._answer(now)
 
     def _answer(self, now: float) -> None:
-        """Answer the requests that were served by a commit, or cannot be, or have waited long enough."""
+        """Answer the requests that were served by a commit, cannot be served, or have waited long enough."""
         if not self._batch.items:
             routes, answer = self._requests.take_all(), self._report(now)
         elif self._trouble is not None:
@@ -154,20 +154,20 @@ class Loop:
             self._control.answer(route, answer)
 
     def _keep_socket(self) -> None:
-        """Make the control socket anew where it was removed; without it reports are a little older."""
+        """Recreate the control socket if it was removed; without it, reports are a little older."""
         if self._is_taken_over:
             return
         try:
             self._control.keep()
         except TakenOver as error:
             self._is_taken_over = True
-            self._log.error("no report can ask for a commit any more: %s", error)
+            self._log.error("reports can no longer ask for a commit: %s", error)
 
     def _due_in(self, now: float) -> float:
         return self._batch.due_in(now, _SPARING if self._maintenance.is_sparing else 0.0)
 
     def _maintain(self) -> None:
-        """Do a step of what need not be done now; samples go first."""
+        """Do a step of maintenance, unless a commit is due."""
         now = time.monotonic()
         if now < max(self._maintenance_at, self._retry_at) or self._due_in(now) <= 0:
             return
@@ -178,7 +178,7 @@ class Loop:
             self._maintenance_at = now + _LONGEST_WAIT
 
     def _has_caught_up(self) -> bool:
-        """Whether all that the ring has is stored; without a sampler there is nothing to wait for."""
+        """Return whether all samples in the ring are stored; without a sampler, whether all received are."""
         is_alone = time.monotonic() - self._busy_at >= _ALONE
         return (self._subscriber.caught_up or is_alone) and self._commit()
 
@@ -211,11 +211,11 @@ class Loop:
             self._trouble = None
         self._log.debug("committed %d samples", len(self._batch.items))
         self._batch.clear()
-        self._maintenance_at = 0.0  # what was stored may have completed more than its transaction rolled up
+        self._maintenance_at = 0.0  # more buckets may be complete than the commit has rolled up
         return True
 
     def _note_trouble(self, error: CannotWrite) -> None:
-        """Say once that the database cannot be written; then be silent until it can."""
+        """Log once that the database cannot be written, and not again until it can."""
         if self._trouble is None:
             self._log.error(
                 "cannot write %s: %s; keeping the samples and trying again", self._guarded.store.path, error

@@ -1,4 +1,4 @@
-"""What the writer does while no sample waits: it rolls up what is behind and drops what is too much."""
+"""What the writer does while no sample waits: it completes roll-ups and drops old data."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from writer.store import Store
 from writer.wrong_clock import count_misdated
 
 LONGEST_WAL = 64 << 20
-"""Bytes of WAL past which a reader that does not end is in the way: the writer then writes little."""
+"""Bytes; if a reader lets the WAL grow beyond this, the writer writes as little as possible"""
 _EVERY = 60.0
-"""s between looks at sizes and ages, and between lines of progress"""
+"""s between checks of sizes and ages, and between progress lines"""
 _WITNESS_EVERY = 600.0
-"""s between two hours of data that are compared: 15 ms of CPU each, a day of data in four hours"""
+"""s between comparisons, each of one hour of data: 15 ms of CPU each, a day of data in four hours"""
 _WORTH_TELLING = 5.0
-"""s of rolling up before the log tells of it, and between two lines"""
+"""s of rolling up before the log reports progress, and between two progress lines"""
 
 
 class Maintenance:
-    """Keeps ``store``'s database rolled up and bounded, a short step at a turn."""
+    """Keeps the store's database rolled up and within its limits, a short step at a time."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Maintenance:
         self._clock = clock
         self._longest_wal = longest_wal
         self._file = (0, 0)
-        """Which file the state below is about"""
+        """The file that the state below belongs to"""
         self._retention = Retention(limits, lambda: disk_of(Path()))
         self._dropping = ""
         self._stuck = False
@@ -54,9 +54,9 @@ class Maintenance:
         self._progress: _Progress | None = None
         self._has_folded = False
         self._redated = 0
-        """Samples that the review under way has marked or restored"""
+        """Samples that the current review has marked or restored"""
         self.is_sparing = False
-        """A reader keeps the WAL from being emptied: commits are few."""
+        """Whether a reader prevents the WAL from being emptied: then there are few commits."""
 
     def turn(self, store: Store) -> float:
         """Do what is due; return the seconds until the next turn. Raises CannotWrite."""
@@ -64,11 +64,11 @@ class Maintenance:
             self._begin(store)
         begun = self._clock()
         for index in store.take_remade_indexes():
-            self._log.warning("index %s was missing: it is made again", index)
+            self._log.warning("index %s was missing and was made again", index)
         self._mind_the_wal(store)
         if self.is_sparing:
             return _EVERY
-        # First: what a wrong clock dated must not be rolled up, and must not make other rows old.
+        # The review comes first: misdated samples must not be rolled up, nor make other rows look old.
         has_more = self._review_clock(store) if store.clock.is_doubtful else self._roll_up(store)
         if begun >= self._look_at and not store.clock.is_doubtful:
             dropping = store.apply(self._retention.step)
@@ -83,7 +83,7 @@ class Maintenance:
             self._witness_at = begun + _WITNESS_EVERY
             for difference in store.apply(look) or []:
                 self._doubts.warning(f"roll-ups disagree with raw rows: {difference}; see --rebuild-rollups")
-        # Half of the time is left to others.
+        # Leave half of the time to other work.
         return max(0.01, self._clock() - begun) if has_more else max(0.0, self._look_at - begun)
 
     def _begin(self, store: Store) -> None:
@@ -92,7 +92,7 @@ class Maintenance:
         self._look_at = 0.0
         self._progress = None
         store.apply(lambda database: note_limits(database, self._limits))
-        self._file = store.identity  # at last: a database that was busy is begun with again
+        self._file = store.identity  # set last, so that this is repeated if the database was busy
 
     # --- the WAL ---
 
@@ -106,8 +106,8 @@ class Maintenance:
         elif not self.is_sparing:
             self.is_sparing = True
             self._log.warning(
-                "%s has been reading %s for so long that its WAL has %d MiB: until that ends, samples "
-                "are committed every ten minutes, and nothing is dropped",
+                "%s has been reading %s for so long that its WAL has grown to %d MiB: until that ends, "
+                "samples are committed every ten minutes, and nothing is dropped",
                 "this writer's own check" if store.has_own_reader else "a program",
                 store.path,
                 store.wal_size() >> 20,
@@ -116,7 +116,7 @@ class Maintenance:
     # --- clocks ---
 
     def _review_clock(self, store: Store) -> bool:
-        """Mark a batch of samples that a wrong clock dated."""
+        """Mark a batch of misdated samples."""
         if changed := review_clock(store):
             self._redated += changed
         elif self._redated:
@@ -138,13 +138,13 @@ class Maintenance:
             self._progress.tell(self._log, store, ended=not has_more)
         if self._progress and not has_more:
             self._progress = None
-            self._look_at = 0.0  # what is rolled up may be dropped
+            self._look_at = 0.0  # rows that are rolled up may be dropped
         return has_more
 
     # --- dropping ---
 
     def _tell(self, store: Store, dropping: str) -> None:
-        """One line when it ends, not one for each day."""
+        """Log one line when dropping has ended, not one for each day."""
         if dropping not in {"", *HOUSEKEEPING}:
             self._dropping = dropping
         elif self._dropping and not dropping:
@@ -156,7 +156,7 @@ class Maintenance:
         is_stuck = self._retention.is_stuck and self._progress is None
         if is_stuck and not self._stuck:
             self._log.warning(
-                "%s or its disk is full, and there is nothing that may be dropped: make room, or change "
+                "%s or its disk is full, and nothing more may be dropped: free some disk space, or change "
                 "--max-size",
                 store.path,
             )
@@ -171,7 +171,7 @@ class Maintenance:
 
 
 class _Progress:
-    """How far a way to the newest row is that takes longer than some seconds."""
+    """Logs the progress of roll-ups that take longer than some seconds."""
 
     def __init__(self, first: int, end: int, clock: Callable[[], float]) -> None:
         self._first = first

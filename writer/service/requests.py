@@ -1,4 +1,4 @@
-"""Requests for a commit that wait: when one is made for them, and when they are answered without.
+"""Waiting requests for a commit: when a commit is made for them, and when they are answered without one.
 
 Pure: time (monotonic, s) is passed in.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from telemetry.stream.budget import PeerBudgets, Rate
 
 EACH = Rate(0.2, 10)
-"""Commits for one peer: 10 at once, then one in 5 s. The commits that others ask for serve it too."""
+"""Commits for one peer: 10 at once, then one in 5 s. Commits requested by other peers serve it too."""
 TOTAL = Rate(1.0, 1e-9)
 """Commits for all peers: one a second. The burst is next to nothing: each commit closes it for a second."""
 PATIENCE = 0.3
@@ -26,14 +26,14 @@ class _Waiting(NamedTuple):
 
 
 class Requests:
-    """The routes of those that wait for a commit. The first frame of a route is the peer."""
+    """The routes of the requests that wait for a commit. The first frame of a route is the peer."""
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
         self._budgets = PeerBudgets(EACH, TOTAL)
 
     def add(self, routes: list[list[bytes]], now: float) -> list[list[bytes]]:
-        """Keep ``routes``; return those that are too many."""
+        """Keep ``routes``; return those that exceed the limits."""
         refused = []
         for route in routes:
             of_peer = sum(waiting.route[0] == route[0] for waiting in self._waiting)
@@ -44,11 +44,11 @@ class Requests:
         return refused
 
     def may_commit(self, now: float) -> bool:
-        """Return whether one of those that wait may still have a commit made for it."""
+        """Return whether the budget of any waiting peer allows a commit."""
         return any(self._budgets.ready_in(waiting.route[0], now) <= 0 for waiting in self._waiting)
 
     def note_commit(self, now: float) -> None:
-        """Charge those that wait with a commit that was made for them: one of all, one of each."""
+        """Charge a commit to the waiting peers: once to the common budget, and once to each peer."""
         peers = list(dict.fromkeys(waiting.route[0] for waiting in self._waiting))
         for peer in peers[:1]:
             self._budgets.take(peer, 1, now)
@@ -56,19 +56,19 @@ class Requests:
             self._budgets.take_alone(peer, 1, now)
 
     def take_all(self) -> list[list[bytes]]:
-        """Return the routes of all that wait; they wait no more."""
+        """Remove and return the routes of all waiting requests."""
         routes = [waiting.route for waiting in self._waiting]
         self._waiting.clear()
         return routes
 
     def take_late(self, now: float) -> list[list[bytes]]:
-        """Return the routes of those that have waited long enough; they wait no more."""
+        """Remove and return the routes of the requests that have waited long enough."""
         late = [waiting.route for waiting in self._waiting if now - waiting.since >= PATIENCE]
         self._waiting = self._waiting[len(late) :]  # the oldest are first
         return late
 
     def due_in(self, now: float) -> float:
-        """Return the s until something is to be done for those that wait; infinity while none does."""
+        """Return the seconds until the waiting requests need attention; infinity if none waits."""
         if not self._waiting:
             return math.inf
         peers = {waiting.route[0] for waiting in self._waiting}

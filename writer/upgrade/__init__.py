@@ -1,1 +1,1 @@
-"""Upgrade: the original logger's database, and older schemas of this writer, become the latest schema."""
+"""Upgrades the original logger's database, and older schemas of this writer, to the latest schema."""

@@ -1,7 +1,7 @@
-"""From an older schema of this writer's own to the latest one: columns and tables are added, no row moves.
+"""Upgrades an older schema of this writer to the latest one: columns and tables are added, no row is moved.
 
-A user's table or view that has a name which a later version needs stops the upgrade. A user's column gives
-way to ours of that name and becomes ``original_<name>``.
+If a user's table or view has a name that a later version needs, the upgrade is refused. If a user's column
+has such a name, it is renamed to ``original_<name>``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from writer.file.transaction import transaction
 
 
 def names_in_the_way(database: sqlite3.Connection, known: Container[str]) -> list[str]:
-    """Return what a user made and named as something that the schema needs, such as ``table run``.
+    """Return the user's own objects whose names the schema needs, such as ``table run``.
 
-    ``known`` are the names that belong to the schema that the database has.
+    ``known`` are the names that belong to the database's current schema.
     """
     with schema.model() as model:
         ours = {it.name for it in objects(model) if it.name not in known}
@@ -29,25 +29,25 @@ def names_in_the_way(database: sqlite3.Connection, known: Container[str]) -> lis
 
 
 def names_of(version: int) -> set[str]:
-    """Return the names that belong to that version of the schema, as ``names_in_the_way`` wants them."""
+    """Return the names that belong to ``version`` of the schema, for ``names_in_the_way``."""
     with schema.plain_model(version) as model:
         names = {it.name for it in objects(model)}
     return names | {view for view, since in schema.VIEWS.items() if since <= version}
 
 
 def version_of_tables(database: sqlite3.Connection) -> int:
-    """Return the version that the tables are of; 0 where they are not ours.
+    """Return the schema version that the tables have; 0 if they are not ours.
 
-    For what sqlite3's .dump and .read leave: they do not carry the version along.
+    A database restored with sqlite3's .dump and .read needs this: they do not keep the version.
     """
     if not {"run_id", "seq"} <= columns(database, "system_sample").keys() or not columns(database, "run"):
         return 0
     for version in range(schema.LATEST, 0, -1):
-        # The first version's view may be gone: it is made anew. Later ones may be all that a version brought.
+        # The first version's view may be missing: it is made again. A later version may add only views.
         names = {view for view, since in schema.VIEWS.items() if 1 < since <= version}
         with schema.plain_model(version) as model:
             tables = {it.name: columns(model, it.name).keys() for it in objects(model) if it.kind == "table"}
-        # A version may have brought nothing but columns.
+        # A version may add only columns.
         is_whole = all(ours <= columns(database, name).keys() for name, ours in tables.items())
         if is_whole and all(columns(database, name) for name in names):
             return version
@@ -58,7 +58,7 @@ def climb(database: sqlite3.Connection, version: int) -> None:
     """Upgrade from ``version``, in one transaction. Raises sqlite3.Error, with nothing changed."""
     with schema.plain_model(version) as before:
         known = {it.name: columns(before, it.name).keys() for it in objects(before) if it.kind == "table"}
-    # A view over a compact table is made anew as well, and the table of names by one migration.
+    # A view over a compact table is made again too, and one migration makes the table of names again.
     made_anew = {*schema.VIEWS, *(name for name in schema.COMPACT if schema.is_view(database, name))}
     with replacing_views(database, known, {*made_anew, "process_name"}):
         schema.make_tables(database, above=version)
@@ -68,10 +68,10 @@ def climb(database: sqlite3.Connection, version: int) -> None:
 def replacing_views(
     database: sqlite3.Connection, known: Mapping[str, Container[str]], tables: Container[str]
 ) -> Iterator[None]:
-    """Make a transaction of the block, with our views dropped before it and the latest ones made after it.
+    """Run the block in a transaction; drop our views before it and make the latest ones after it.
 
-    Indexes and triggers on ``tables`` are dropped and made again as well: those are a user's own. ``known``
-    are the columns of each table that are ours already; others of a name that we need are renamed.
+    The user's own indexes and triggers on ``tables`` are dropped and made again too. ``known`` are the
+    columns of each table that are ours already; other columns whose names we need are renamed.
     """
     with transaction(database):
         _rename_users_columns(database, known)
@@ -87,7 +87,7 @@ def replacing_views(
 
 
 def _rename_users_columns(database: sqlite3.Connection, known: Mapping[str, Container[str]]) -> None:
-    """Let a user's columns give way to ours of that name; SQLite sees to the user's views and indexes."""
+    """Rename the user's columns whose names we need; SQLite updates the user's views and indexes."""
     with schema.plain_model(schema.LATEST) as model:
         for table, names in known.items():
             ours = {name for name in columns(model, table) if name not in names}

@@ -1,13 +1,13 @@
-"""Taking over a database of the original logger, in place, in one transaction.
+"""Upgrades a database of the original logger, in place, in one transaction.
 
-Two ways lead to the same names. The full one copies the rows into new tables (half the room, see
-``schema.COMPACT``) and needs room for the copy; the cheap one adds the missing columns to the old tables.
-Both keep every row, the columns that a user added, and the user's own indexes, triggers and views. A user's
-column that has the name of one of ours becomes ``original_<name>``, there as well.
+There are two ways, with the same names as the result. The full way copies the rows into new tables (half the
+size, see ``schema.COMPACT``) and needs space for the copy. The cheap way adds the missing columns to the old
+tables. Both keep every row, the columns that a user added, and the user's own indexes, triggers and views. If
+a user's column has the name of one of ours, it becomes ``original_<name>`` in both.
 
-The old rows have no interval: it is the step from the row before, where that is at most 60 s. A driver that
-gives no sign takes its direction from the percent's trend (``directions``); where that tells nothing, the
-row covers no energy.
+The old rows have no interval: it is taken as the time since the previous row, if that is at most 60 s. If the
+driver gave no sign, the direction is that of the percentage's trend (``directions``). If that is unknown too,
+the row covers no energy.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _ORIGINAL_COLUMNS = {
 }
 TABLES = tuple(_ORIGINAL_COLUMNS)
 NAMES = {*TABLES, "training_view"}
-"""All that the original logger made."""
+"""All tables and views that the original logger made."""
 _OLD = "telemetry_upgrade_"
 LONGEST_STEP = 60
-"""s; a longer step is time during which the logger was off."""
+"""s; a longer step between rows means that the logger was off."""
 
 _NOT_FOR_ADD_COLUMN = re.compile(r"\b(AS|CHECK|COLLATE|REFERENCES|UNIQUE)\b", re.IGNORECASE)
 _ROWID = re.compile(r"\b(rowid|_rowid_|oid)\b", re.IGNORECASE)
@@ -48,17 +48,17 @@ _DIRECTION_OF = {
 
 
 def is_original(database: sqlite3.Connection) -> bool:
-    """Return whether the database was made by the original logger and not taken over yet."""
+    """Return whether the database was made by the original logger and has not been upgraded yet."""
     return user_version(database) == 0 and "ts" in columns(database, "system_sample")
 
 
 def take_over(database: sqlite3.Connection, *, has_room: bool) -> None:
-    """Upgrade, in one transaction of its own: the full way if ``has_room``, else the cheap one.
+    """Upgrade in one transaction: the full way if ``has_room``, else the cheap way.
 
-    Raises sqlite3.Error, with nothing changed.
+    If it raises sqlite3.Error, nothing was changed.
     """
     database.execute("PRAGMA foreign_keys = OFF")
-    # As before SQLite 3.26: a renamed table takes no views and triggers of the user along.
+    # As before SQLite 3.26: renaming a table does not change the user's views and triggers.
     database.execute("PRAGMA legacy_alter_table = ON")
     try:
         if not (has_room and _can_copy(database) and _copied(database)):
@@ -69,28 +69,28 @@ def take_over(database: sqlite3.Connection, *, has_room: bool) -> None:
 
 
 def _copied(database: sqlite3.Connection) -> bool:
-    """Try the full way; return False, with nothing changed, where only the cheap one is open."""
-    tied = _tied(database)  # now: in the transaction the user's own is dropped for a while
+    """Try the full way; return False, with nothing changed, if only the cheap way is possible."""
+    tied = _tied(database)  # before the transaction, which drops the user's own objects for a while
     try:
         _in_one_transaction(database, lambda database: _copy_rows(database, tied))
-    except sqlite3.IntegrityError:  # an old table holds what the new ones refuse: a NULL in its key
+    except sqlite3.IntegrityError:  # an old table has values that the new one refuses: a NULL in its key
         return False
     except sqlite3.OperationalError as error:
         if result_code(error) == sqlite3.SQLITE_BUSY:
             raise
-        _give_room_back(database)  # the room was not enough after all, and the cheap way needs some
+        _give_room_back(database)  # the space was not enough after all, and the cheap way needs some
         return False
     return True
 
 
 def _give_room_back(database: sqlite3.Connection) -> None:
-    """Empty the WAL: it has the size of all that was rewritten, and would keep it."""
-    with suppress(sqlite3.OperationalError):  # no room to put it into the database now: at a later commit
+    """Empty the WAL: otherwise it would keep the size of all that was rewritten."""
+    with suppress(sqlite3.OperationalError):  # no space for a checkpoint now: a later commit does it
         empty_wal(database, wait=True)
 
 
 def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Connection], None]) -> None:
-    # What is tied to the tables is dropped meanwhile: no trigger fires, no index refers to what is renamed.
+    # Indexes and triggers are dropped meanwhile: no trigger fires, and no index refers to a renamed table.
     known = {table: columns_of(table) for table in TABLES}
     with replacing_views(database, known, NAMES):
         _note_trend(database)
@@ -101,10 +101,10 @@ def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Con
 
 
 def _can_copy(database: sqlite3.Connection) -> bool:
-    """Return whether new tables can serve a user's own things.
+    """Return whether the new tables can support the user's own columns, views and triggers.
 
-    ADD COLUMN must be able to make their columns (of a type, NOT NULL, a default), and nothing of theirs may
-    ask for the rowid, which the new tables have not. A false alarm costs room, nothing else.
+    ADD COLUMN must be able to make the columns (a type, NOT NULL, a default), and no view or trigger may use
+    the rowid, which the new tables do not have. A false alarm costs only space.
     """
     for it in objects(database):
         if it.kind in {"view", "trigger"} and _ROWID.search(it.sql):
@@ -138,9 +138,9 @@ def _copy_rows(database: sqlite3.Connection, tied: Container[str]) -> None:
 
 
 def _tied(database: sqlite3.Connection) -> set[str]:
-    """Return the tables that a view cannot stand for.
+    """Return the tables that cannot be replaced by a view.
 
-    Those with a user's column, and those that an index, a trigger or a foreign key of a user's names.
+    These have a user's column, or a user's index, trigger or foreign key refers to them.
     """
     own = [it.sql for it in objects(database) if it.kind != "view" and it.name not in TABLES]
     return {
@@ -155,7 +155,7 @@ def _tied(database: sqlite3.Connection) -> set[str]:
 
 
 def _add_columns(database: sqlite3.Connection) -> None:
-    """Bring the old tables to the new columns, and make what else the schema has."""
+    """Add the new columns to the old tables, and make the other objects of the schema."""
     with schema.plain_model(schema.LATEST) as model:
         for table in TABLES:
             have = columns(database, table)
@@ -186,7 +186,7 @@ def _derived(database: sqlite3.Connection, table: str) -> dict[str, str]:
 
 
 def _sign_source(database: sqlite3.Connection, table: str) -> str:
-    """Return what tells discharging from charging: a sign, if the driver ever gave a negative one."""
+    """Return what distinguishes discharging from charging: a sign, if the driver ever gave a negative one."""
     for column in ("power", "current"):
         if database.execute(f"SELECT 1 FROM {table} WHERE {column} < 0 LIMIT 1").fetchone():
             return column
@@ -196,7 +196,7 @@ def _sign_source(database: sqlite3.Connection, table: str) -> str:
 def _note_trend(database: sqlite3.Connection) -> None:
     database.execute("DROP TABLE IF EXISTS temp.trend")
     database.execute("CREATE TEMP TABLE trend (first_ts INTEGER PRIMARY KEY, direction INTEGER)")
-    if "battery_pct" not in columns(database, "system_sample"):  # a database of the first days
+    if "battery_pct" not in columns(database, "system_sample"):  # from an early version of the logger
         database.execute("ALTER TABLE system_sample ADD COLUMN battery_pct REAL")
     if _sign_source(database, "system_sample") == "trend":
         rows = database.execute("SELECT ts, battery_pct FROM system_sample ORDER BY ts")
@@ -204,10 +204,10 @@ def _note_trend(database: sqlite3.Connection) -> None:
 
 
 def directions(rows: Iterable[tuple[int, float | None]]) -> Iterator[tuple[int, int | None]]:
-    """Yield (first ts, direction) of each stretch of equal percent in ``rows`` (ts, percent), by ts.
+    """Yield (first ts, direction) of each stretch of equal percentage in ``rows`` (ts, percentage), by ts.
 
-    -1 is discharging, 1 charging. The direction of a stretch is that of the steps at its two ends; where
-    they differ (a turning point) or there is none, it is None. A hole of over a minute ends the trend.
+    -1 is discharging, 1 is charging. The direction of a stretch is that of the steps at its two ends. It is
+    None if they differ (a turning point) or if there are none. A gap of over a minute ends the trend.
     """
     first_ts, previous_ts, previous = 0, None, None
     came: int | None = None
@@ -236,5 +236,5 @@ def _agreed(came: int | None, went: int | None) -> int | None:
 
 
 def columns_of(table: str) -> set[str]:
-    """Return the columns that a table of the original logger has."""
+    """Return the columns that a table had in the original logger."""
     return set(_ORIGINAL_COLUMNS[table].split())

@@ -146,7 +146,7 @@ def test_of_copied_files_the_newest_two_are_kept(path: Path, caplog: pytest.LogC
     assert len(asides(path)) == 2
     deleted = [it.getMessage() for it in caplog.records if it.getMessage().startswith("deleting ")]
     assert len(deleted) == 2
-    assert deleted[0].endswith("it was copied, and the newest 2 are kept")
+    assert deleted[0].endswith("it was copied, and only the newest 2 are kept")
     assert value(path, "SELECT COUNT(*) FROM system_sample") == 10
 
 

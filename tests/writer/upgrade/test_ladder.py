@@ -111,7 +111,7 @@ def test_a_users_table_must_be_renamed_first(path: Path) -> None:
         database.execute("CREATE TABLE system_hour (x)")
     before = path.read_bytes()
     with pytest.raises(
-        UserError, match="has table system_hour of your own, a name that telemetry-writer needs"
+        UserError, match="has your own table system_hour, and telemetry-writer needs that name"
     ):
         Store(path)
     assert path.read_bytes() == before
@@ -214,7 +214,7 @@ def test_old_rows_and_new_ones_tell_of_their_owners(compact: Path) -> None:
 def test_a_users_view_of_a_new_name_must_be_renamed_first(compact: Path) -> None:
     with changing(compact) as database:
         database.execute("CREATE VIEW system_sums AS SELECT 1 AS one")
-    with pytest.raises(UserError, match="has view system_sums of your own"):
+    with pytest.raises(UserError, match="has your own view system_sums"):
         Store(compact)
     assert value(compact, "SELECT one FROM system_sums") == 1
     assert value(compact, "PRAGMA user_version") == 3

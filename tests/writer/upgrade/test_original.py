@@ -254,9 +254,7 @@ def test_it_is_said_before_what_will_happen(tmp_path: Path) -> None:
     with Store(path, announce=said.append):
         pass
     (line,) = said
-    assert line.startswith(
-        f"upgrading {path} of the original logger: its rows are copied into smaller tables"
-    )
+    assert line.startswith(f"upgrading {path} of the original logger: copying its rows into smaller tables")
     with Store(path, announce=said.append):
         pass
     assert said == [line]

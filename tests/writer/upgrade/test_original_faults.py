@@ -251,8 +251,8 @@ def test_without_any_room_nothing_changes(make_disk: MakeDisk, tmp_path: Path, f
     said = ran.stderr.rpartition(f"telemetry-writer: cannot open the database {path}: ")[2]
     assert said.startswith(
         (
-            "database or disk is full; nothing is changed: make room on the disk, then start again\n",
-            "disk I/O error; no room",  # not even for the index of the WAL
+            "database or disk is full; nothing was changed: free some disk space, then start again\n",
+            "disk I/O error; there is no space",  # not even for the index of the WAL
         )
     )
     assert path.read_bytes() == image
@@ -283,7 +283,7 @@ def test_a_locked_database_is_said(tmp_path: Path, journal: str) -> None:
     assert ran.returncode == 1
     assert ran.stderr.endswith(
         f"telemetry-writer: cannot open the database {path}: database is locked; "
-        "another program (the original logger? sqlite3?) holds it: end that one first\n"
+        "another program (the original logger? sqlite3?) is using it: end that one first\n"
     )
     assert contents(path) == before
     upgrade(path, has_room=True)

@@ -268,7 +268,7 @@ def test_a_users_column_gives_way_to_ours_of_that_name(tmp_path: Path, has_room:
 def test_a_name_that_the_schema_needs_is_said(tmp_path: Path, sql: str, what: str) -> None:
     path = build(tmp_path / "telemetry.db", measured(3), own=[sql])
     before, made_before = contents(path), catalogue(path)
-    with pytest.raises(UserError, match=f"has {what} of your own"):
+    with pytest.raises(UserError, match=f"has your own {what}"):
         Store(path)
     assert contents(path) == before
     assert catalogue(path) == made_before
