@@ -13,7 +13,9 @@ from telemetry import __version__
 
 ROOT = Path(__file__).parent.parent.parent
 INSTALL = ROOT / "systemd" / "install.sh"
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+EXAMPLES = sorted(
+    path.name for path in (ROOT / "examples").glob("*.py") if "from telemetry" in path.read_text()
+)
 COMMANDS = ("telemetry-sampler", "telemetry-writer", "telemetry-query", "telemetry-forward")
 
 
