@@ -93,7 +93,7 @@ place_examples() {
         placed=$root$prefix/share/doc/telemetry-logger/examples/$(basename "$example")
         install -D -m 0644 "$example" "$placed"
         grep -q '^import sys' "$example" && import_sys='' || import_sys='import sys\n\n'
-        sed -i "0,/^from telemetry/s|^from telemetry|${import_sys}sys.path.insert(0, \"$modules\")\n\n&|" "$placed"
+        sed -E -i "0,/^from (query|telemetry)/s@^from (query|telemetry)@${import_sys}sys.path.insert(0, \"$modules\")\n\n&@" "$placed"
     done
 }
 

@@ -1,0 +1,356 @@
+"""Battery, power, time left, CPU, temperature and mains as entities of Home Assistant, by MQTT discovery.
+
+It needs paho-mqtt 1.6 or newer (apt install python3-paho-mqtt, or pip install paho-mqtt).
+"""
+
+import argparse
+import json
+import logging
+import math
+import os
+import re
+import ssl
+import stat
+import sys
+import time
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+try:
+    from paho.mqtt import client as mqtt
+except ImportError:
+    mqtt = None  # main() explains it
+
+from query import overview
+from telemetry import __version__, places
+from telemetry.command import ArgumentParser, run
+from telemetry.errors import UserError
+from telemetry.sample import Sample
+from telemetry.service import RateLimited, StopSignal, start_log
+from telemetry.steady import SteadyPercent
+from telemetry.stream.keys import client_keys, is_tcp
+from telemetry.stream.subscriber import Subscriber
+
+PROGRAM = "home_assistant"
+ASK_EVERY = 60.0
+"""s between two looks into the database for the time left"""
+SILENT_INTERVALS = 3
+"""After so many intervals without a sample the device is offline."""
+LONGEST_NAME = 64
+
+
+class Entity(NamedTuple):
+    """What Home Assistant shows of one key of the state."""
+
+    key: str
+    name: str
+    device_class: str | None = None
+    unit: str | None = None
+    """None: on or off"""
+
+
+ENTITIES = (
+    Entity("battery", "Battery", "battery", "%"),
+    Entity("power", "Battery power", "power", "W"),
+    Entity("time_left", "Time left", "duration", "h"),
+    Entity("cpu", "CPU", None, "%"),
+    Entity("temperature", "CPU temperature", "temperature", "°C"),
+    Entity("mains", "On mains", "plug"),
+)
+
+
+# --- messages ---
+
+
+def node_of(host: str) -> str:
+    """Return ``host`` with only the characters that a topic of discovery may have; two hosts stay apart."""
+    node = re.sub(r"[^A-Za-z0-9_-]", "_", host[:LONGEST_NAME])
+    return node if node == host else f"{node}_{zlib.crc32(host.encode()):08x}"
+
+
+def configuration(entity: Entity, host: str) -> tuple[str, dict[str, Any]]:
+    """Return topic and message that make ``entity`` appear (https://www.home-assistant.io/integrations/mqtt/).
+
+    It is available while this program is connected, samples come, and the value is not null.
+    """
+    node = node_of(host)
+    value = f"value_json.{entity.key}"
+    template = "{{ 'offline' if VALUE is none else 'online' }}".replace("VALUE", value)
+    message = {
+        "name": entity.name,
+        "unique_id": f"telemetry_{node}_{entity.key}",
+        "device": {"identifiers": [f"telemetry_{node}"], "name": host, "sw_version": __version__},
+        "state_topic": f"telemetry/{node}/state",
+        "value_template": "{{ VALUE }}".replace("VALUE", value),
+        "availability": [
+            {"topic": f"telemetry/{node}/available"},
+            {"topic": f"telemetry/{node}/state", "value_template": template},
+        ],
+        "availability_mode": "all",
+    }
+    if entity.device_class:
+        message["device_class"] = entity.device_class
+    if entity.unit:
+        message |= {"unit_of_measurement": entity.unit, "state_class": "measurement"}
+    component = "sensor" if entity.unit else "binary_sensor"
+    return f"homeassistant/{component}/{node}_{entity.key}/config", message
+
+
+def state(sample: Sample, percent: float | None, hours: float | None) -> dict[str, Any]:
+    """Return the values of all entities. Null: not available. The power is negative while discharging."""
+    battery = sample.battery
+    return {
+        "battery": percent,
+        "power": rounded(battery.power if battery else None),
+        "time_left": rounded(hours),
+        "cpu": rounded(sample.cpu.total),
+        "temperature": rounded(sample.cpu.temp),
+        "mains": None if sample.on_ac is None else "ON" if sample.on_ac else "OFF",
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+class Percent:
+    """The battery's percentage. A gauge may say 0 % for a moment: the one before stays meanwhile."""
+
+    def __init__(self) -> None:
+        self.value: float | None = None
+        self._steady = SteadyPercent()
+
+    def take(self, sample: Sample) -> None:
+        percent = sample.battery.pct if sample.battery else None
+        if self._steady.take(sample) or percent is None:
+            self.value = percent
+
+
+class TimeLeft:
+    """The hours left, read from the database once a minute, and when the battery begins something else."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._next = -math.inf
+        self._status: str | None = None
+        self._found = overview.Facts(0.0)
+
+    def hours(self, sample: Sample) -> float | None:
+        """Return them; None: not known, no database of that machine, or it cannot be read."""
+        status = sample.battery.status if sample.battery else None
+        if self._path is None or status is None:
+            return None
+        if time.monotonic() >= self._next or status != self._status:
+            self._next, self._status = time.monotonic() + ASK_EVERY, status
+            try:
+                self._found = overview.read(self._path, time.time(), brief=True)
+            except UserError:
+                self._found = overview.Facts(0.0)
+        return self._found.hours[0] if self._found.status == status else None
+
+
+# --- MQTT ---
+
+
+class Broker:
+    """A connection that is made again for as long as it takes; its thread only notes what happens."""
+
+    def __init__(self, given: argparse.Namespace, log: logging.Logger, host: str) -> None:
+        node = node_of(host)
+        self._host = host
+        self._topic = f"telemetry/{node}"
+        self._where = f"{given.host}:{given.port}"
+        self._log = log
+        self._trouble = RateLimited(log)
+        self.is_new = False
+        """Whether it was connected since somebody looked"""
+        # From 2.0 on paho asks for the version of its callbacks; 1.6 has only the first.
+        options: dict[str, Any] = {"client_id": f"telemetry-{node}"}
+        if hasattr(mqtt, "CallbackAPIVersion"):
+            options["callback_api_version"] = mqtt.CallbackAPIVersion.VERSION2
+        self._client = mqtt.Client(**options)
+        self._client.will_set(f"{self._topic}/available", "offline", qos=1, retain=True)
+        if given.username is not None:
+            self._client.username_pw_set(given.username, given.password)
+        if given.tls is not None:
+            self._client.tls_set_context(given.tls)
+        self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._failed
+        self._client.on_disconnect = self._disconnected
+        self._client.reconnect_delay_set(1, 60)
+        self._client.connect_async(given.host, given.port)
+        self._client.loop_start()
+
+    @property
+    def is_connected(self) -> bool:
+        return bool(self._client.is_connected())
+
+    def introduce(self) -> None:
+        """Publish what makes the entities appear. The broker keeps it for later starts of Home Assistant."""
+        for entity in ENTITIES:
+            topic, message = configuration(entity, self._host)
+            self._client.publish(topic, json.dumps(message), qos=1, retain=True)
+
+    def publish(self, values: dict[str, Any]) -> None:
+        self._client.publish(f"{self._topic}/state", json.dumps(values), qos=1, retain=True)
+
+    def available(self, *, online: bool) -> None:
+        word = "online" if online else "offline"
+        self._client.publish(f"{self._topic}/available", word, qos=1, retain=True)
+
+    def close(self) -> None:
+        """Say that this device is offline, and disconnect. Without a connection the last will has said so."""
+        if not self.is_connected:
+            return
+        told = self._client.publish(f"{self._topic}/available", "offline", qos=1, retain=True)
+        with suppress(RuntimeError, ValueError):  # the connection was lost meanwhile
+            told.wait_for_publish(2.0)
+        self._client.on_disconnect = None
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    # paho 2 passes more arguments, and reasons in place of numbers.
+
+    def _connected(self, client: object, data: object, flags: object, code: Any, *more: object) -> None:
+        if code == 0:
+            self.is_new = True
+            self._log.debug("connected to %s", self._where)
+        else:
+            reasons = {4: "bad user name or password", 5: "not authorised"}
+            reason = reasons.get(code, f"code {code}") if isinstance(code, int) else code
+            self._trouble.warning(f"{self._where} refuses the connection: {reason}")
+
+    def _failed(self, client: object, data: object) -> None:
+        self._trouble.warning(f"no connection to {self._where}: {sys.exc_info()[1]}")  # called in its handler
+
+    def _disconnected(self, *details: object) -> None:
+        self._trouble.warning(f"the connection to {self._where} was lost; trying again")
+
+
+# --- the program ---
+
+
+def password_in(path: Path) -> str:
+    """Return the line in ``path``. Raises UserError where others may read it, or it is not one line."""
+    try:
+        # A pipe must not hold it up until somebody writes.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UserError(f"--password-file {path} is not a file")
+            if found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), 0):
+                raise UserError(f"--password-file {path}: only you may own and read it: chmod 0600 {path}")
+            text = file.read(4096).decode().rstrip("\r\n")
+    except OSError as error:
+        raise UserError(f"--password-file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        text = ""
+    if not text or not text.isprintable():
+        raise UserError(f"--password-file {path}: it must hold one line, the password")
+    return text
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not 1 <= value <= 3600:
+        raise argparse.ArgumentTypeError("give 1 to 3600 seconds")
+    return value
+
+
+def port(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 65535:
+        raise argparse.ArgumentTypeError("give 1 to 65535")
+    return value
+
+
+def host_name(text: str) -> str:
+    with suppress(UnicodeError):
+        if text and text.isprintable() and text.encode("idna"):  # as the look-up of the name does
+            return text
+    raise argparse.ArgumentTypeError("this is not a host name")
+
+
+def arguments() -> argparse.Namespace:
+    """Return what was asked for, with the password and the TLS context. Raises UserError."""
+    directory = places.runtime_directory()
+    parser = ArgumentParser(prog=PROGRAM, description=__doc__)
+    parser.add_argument("--host", type=host_name, default="localhost", help="the MQTT broker (localhost)")
+    parser.add_argument("--port", type=port, help="1883, with TLS 8883")
+    parser.add_argument("--username", metavar="NAME")
+    parser.add_argument("--password-file", metavar="FILE", type=Path, help="one line; mode 0600")
+    parser.add_argument("--tls", action="store_true", help="encrypt, and verify the broker's certificate")
+    parser.add_argument("--ca", metavar="FILE", type=Path, help="certificates to trust, with --tls")
+    parser.add_argument("--every", metavar="SECONDS", type=seconds, default=30.0, help="between states (30)")
+    parser.add_argument("--db", metavar="PATH", type=Path, help="database that tells the time left")
+    parser.add_argument("--subscribe", metavar="ENDPOINT", default=places.publish_endpoint(directory))
+    parser.add_argument("--replay", metavar="ENDPOINT", default=places.replay_endpoint(directory))
+    parser.add_argument("--server-key", metavar="FILE", type=Path, help="public key of a sampler at tcp://")
+    parser.add_argument("--key", metavar="FILE", type=Path, help="your private key for it")
+    given = parser.parse_args()
+    if given.password_file and given.username is None:
+        parser.error("--password-file needs --username")
+    if given.ca and not given.tls:
+        parser.error("--ca needs --tls")
+    given.password = password_in(given.password_file) if given.password_file else None
+    given.port = given.port or (8883 if given.tls else 1883)
+    try:
+        given.tls = ssl.create_default_context(cafile=given.ca) if given.tls else None
+    except OSError as error:
+        raise UserError(f"--ca {given.ca}: no certificates can be read there ({error.strerror})") from None
+    if given.db is None and not is_tcp(given.subscribe):  # the database here is not another machine's
+        given.db = places.default_database()
+    return given
+
+
+def show(given: argparse.Namespace, subscriber: Subscriber, stop: StopSignal, log: logging.Logger) -> None:
+    """Publish until a signal comes."""
+    percent, time_left = Percent(), TimeLeft(given.db)
+    broker: Broker | None = None
+    newest: Sample | None = None
+    is_due, next_state, was_online = False, -math.inf, None
+    try:
+        while not stop.requested:
+            for item in subscriber.receive(1.0, [stop]):
+                if isinstance(item, Sample):  # the others are gaps: the state is of now
+                    newest, is_due = item, True
+                    percent.take(item)
+            if newest is None:
+                continue
+            # The device keeps the host name of its first sample. The last will needs it.
+            broker = broker or Broker(given, log, newest.host)
+            if not broker.is_connected:
+                continue
+            if broker.is_new:
+                broker.is_new = False
+                broker.introduce()
+                is_due, next_state, was_online = True, -math.inf, None
+            quiet = subscriber.quiet_for
+            online = quiet is not None and quiet <= SILENT_INTERVALS * max(subscriber.interval, 1.0)
+            if is_due and time.monotonic() >= next_state:
+                broker.publish(state(newest, percent.value, time_left.hours(newest)))
+                is_due, next_state = False, time.monotonic() + given.every
+            if online != was_online:
+                broker.available(online=online)
+                was_online = online
+    finally:
+        if broker is not None:
+            broker.close()
+
+
+def main() -> int:
+    given = arguments()
+    if mqtt is None:
+        raise UserError("it needs paho-mqtt: apt install python3-paho-mqtt, or pip install paho-mqtt")
+    log = start_log(PROGRAM, verbose=False)
+    endpoints = given.subscribe, given.replay
+    keys = client_keys(given.server_key, given.key, endpoints)
+    with StopSignal() as stop, Subscriber(*endpoints, keys=keys) as subscriber:
+        show(given, subscriber, stop, log)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(PROGRAM, main))
