@@ -8,13 +8,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,13 +21,10 @@ from hypothesis import strategies as st
 
 from telemetry.errors import UserError
 from tests.strategies import sample
+from tests.system.mosquitto import MOSQUITTO, Broker, HomeAssistant, fetched
 from tests.system.processes import ROOT, System, stop, wait_until
 
-mqtt = pytest.importorskip("paho.mqtt.client")
-
 EXAMPLE = ROOT / "examples" / "home_assistant.py"
-MOSQUITTO = ("mosquitto", "libcjson1", "libdlt2", "libwrap0")
-"""Debian's packages of the broker, with the libraries that a minimal system lacks"""
 KEYS = {"battery", "power", "time_left", "cpu", "temperature", "mains"}
 OPTIONS = ("--every", "1")
 
@@ -152,28 +148,13 @@ def test_a_password_is_the_line_of_its_file(tmp_path: Path) -> None:
 # --- a real broker ---
 
 
-def _fetched(directory: Path, *packages: str) -> Path | None:
-    """Return a directory with the files of Debian's ``packages``, without installing them; None: no way."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        return None
-    directory.chmod(0o755)
-    fetched = subprocess.run(
-        ["apt-get", "-q", "download", *packages], cwd=directory, capture_output=True, check=False
-    )
-    if fetched.returncode:
-        return None
-    for package in directory.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "-x", str(package), str(directory)], check=True)
-    return directory
-
-
 @pytest.fixture(scope="module")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
     """Program and environment of Debian's broker."""
     found = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
     if found:
         return found, dict(os.environ)
-    root = _fetched(tmp_path_factory.mktemp("mosquitto"), *MOSQUITTO)
+    root = fetched(tmp_path_factory.mktemp("mosquitto"), *MOSQUITTO)
     if root is None:
         pytest.skip("there is no mosquitto here, and apt-get cannot download it (Debian's package mosquitto)")
     libraries = ":".join(sorted({str(path.parent) for path in root.rglob("lib*.so.*")}))
@@ -190,85 +171,10 @@ def paho(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """What to put into PYTHONPATH for each version of paho-mqtt. Their callbacks differ from 2.0 on."""
     if request.param == "as installed":
         return ""
-    root = _fetched(tmp_path_factory.mktemp("paho"), "python3-paho-mqtt")
+    root = fetched(tmp_path_factory.mktemp("paho"), "python3-paho-mqtt")
     if root is None:
         pytest.skip("apt-get cannot download Debian's python3-paho-mqtt")
     return str(root / "usr/lib/python3/dist-packages")
-
-
-class Broker:
-    """mosquitto, with one user and TLS where these are asked for."""
-
-    def __init__(self, directory: Path, program: str, environ: dict[str, str], *settings: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self.port = int(server.getsockname()[1])
-        self._config = directory / "mosquitto.conf"
-        access = () if any("password_file" in line for line in settings) else ("allow_anonymous true",)
-        lines = [f"listener {self.port} 127.0.0.1", "user root", *access, *settings]
-        self._config.write_text("\n".join(lines) + "\n")
-        self._program, self._environ = program, environ
-        self._log = directory / "mosquitto.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            command = [self._program, "-c", str(self._config)]
-            self._process = subprocess.Popen(command, env=self._environ, stdout=log, stderr=log)
-        wait_until(self._listens)
-
-    def _listens(self) -> bool:
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.kill()
-
-
-class HomeAssistant:
-    """A client that subscribes to what Home Assistant subscribes to, and keeps all that it gets."""
-
-    def __init__(self, port: int, prepare: Callable[[Any], None] = lambda client: None) -> None:
-        self.messages: list[tuple[str, str, bool]] = []
-        """Topic, payload, whether the broker had kept it"""
-        options: dict[str, Any] = {}
-        if hasattr(mqtt, "CallbackAPIVersion"):
-            options["callback_api_version"] = mqtt.CallbackAPIVersion.VERSION2
-        self._client = mqtt.Client(**options)
-        prepare(self._client)
-        self._client.on_connect = lambda client, *details: client.subscribe(
-            [("homeassistant/#", 1), ("telemetry/#", 1)]
-        )
-        self._client.on_message = lambda client, data, message: self.messages.append(
-            (message.topic, message.payload.decode(), message.retain)
-        )
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def of(self, end: str) -> list[str]:
-        return [payload for topic, payload, _ in list(self.messages) if topic.endswith(end)]
-
-    def newest(self, end: str) -> str | None:
-        return next(iter(self.of(end)[::-1]), None)
-
-    def states(self) -> list[dict[str, Any]]:
-        return [json.loads(payload) for payload in self.of("/state")]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
 
 @pytest.fixture
