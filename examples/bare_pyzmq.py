@@ -1,4 +1,4 @@
-"""The live stream with nothing but pyzmq. What is published while it does not listen, it does not get."""
+"""The live stream with nothing but pyzmq. It misses what is published while it is not listening."""
 
 import json
 import sys

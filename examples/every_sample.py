@@ -1,4 +1,4 @@
-"""Every sample once, in order, live and replayed, and the losses said."""
+"""Prints every sample once, in order, live and replayed, and reports losses."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Warns once when the battery falls to a percentage (10 unless given), and again after it was charged."""
+"""Warns when the battery falls to a percentage (default: 10), and again only after it was charged."""
 
 import argparse
 from pathlib import Path
@@ -23,7 +23,7 @@ steady = SteadyPercent()
 endpoints = given.subscribe, given.replay
 with Subscriber(*endpoints, keys=client_keys(given.server_key, given.key, endpoints)) as subscriber:
     for item in subscriber:
-        # A gauge may say 0 % for a moment: that alone gives no warning.
+        # A gauge may report 0 % for a moment: that alone gives no warning.
         if not isinstance(item, Sample) or not steady.take(item):
             continue
         battery = item.battery

@@ -1,4 +1,4 @@
-"""How a command gets at the database: the writer commits what it has, and one read transaction is opened."""
+"""How a command opens the database: it asks the writer to commit, then starts one read transaction."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Opened(NamedTuple):
 
     connection: sqlite3.Connection
     parameters: dict[str, Any]
-    """Those of query.answer.ask but since, until and limit"""
+    """Parameters of query.answer.ask, without since, until and limit"""
     committed: Committed | None
-    """What the writer answered; None: it did not"""
+    """The writer's answer; None: no answer"""
 
 
 @contextmanager
 def opened(given: Mapping[str, Any], now: float, *, commit: bool = True) -> Iterator[Opened]:
     """Yield the database that ``given`` names, or the default one; ``now`` in Unix s.
 
-    ``commit``: the writer stores what it has first. Raises UserError.
+    ``commit``: ask the writer to commit first. Raises UserError.
     """
     path: Path = given["db"] or default_database()
     committed = ask_writer("commit", given, path) if commit else None
@@ -44,7 +44,7 @@ def opened(given: Mapping[str, Any], now: float, *, commit: bool = True) -> Iter
 
 
 def parameters_of(connection: sqlite3.Connection, path: Path, now: float) -> dict[str, Any]:
-    """Return what reports ask of a database beside a window and a limit; ``now`` in Unix s."""
+    """Return the parameters of reports, without the window and the limit; ``now`` in Unix s."""
     return {
         **database.limits(connection, path)._asdict(),
         "now": now,
@@ -54,19 +54,21 @@ def parameters_of(connection: sqlite3.Connection, path: Path, now: float) -> dic
 
 
 def default_database() -> Path:
-    """Return the database of the service, or what TELEMETRY_DB says."""
+    """Return the path in TELEMETRY_DB, or else the database of the service."""
     from telemetry.places import default_database  # noqa: PLC0415  (not needed where --db is given)
 
     return default_database()
 
 
 def ask_writer(op: str, given: Mapping[str, Any], path: Path) -> Committed | None:
-    """Ask the writer of this database for ``op``; None: it did not agree. No writer, no wait."""
+    """Ask the writer of this database for ``op``; None: it refused, or none runs (then there is no wait)."""
     from telemetry import places  # noqa: PLC0415
     from telemetry.stream.control import request  # noqa: PLC0415
 
     keys = keys_of(given, [given["control"] or ""])
-    with suppress(UserError):  # somebody else's directory: no writer of ours is there, and reports need none
+    with suppress(
+        UserError
+    ):  # The directory belongs to another user: our writer is not there, and reports do not need it.
         endpoint = given["control"] or places.control_endpoint(places.readers_directory())
         return request(op, endpoint, path, keys=keys)
     return None
@@ -82,7 +84,7 @@ def keys_of(given: Mapping[str, Any], endpoints: Sequence[str]) -> ClientKeys | 
 
 
 def silence(committed: Committed | None) -> Iterator[str]:
-    """Say that the writer runs and gets nothing: the newest rows are old."""
+    """Report that the writer runs but receives nothing: the newest rows are old."""
     if committed is None or not committed.silent:
         return
     since = "since it started" if committed.received is None else f"for {committed.received:.0f} s"
@@ -94,7 +96,7 @@ def silence(committed: Committed | None) -> Iterator[str]:
 
 @contextmanager
 def _telling_of_damage(given: Mapping[str, Any], path: Path) -> Iterator[None]:
-    """Tell the writer of damage that a report met: it checks the database and saves what can be read."""
+    """Tell the writer that a report found damage: it checks the database and saves what can be read."""
     try:
         yield
     except DamagedError as error:
@@ -106,7 +108,7 @@ def _telling_of_damage(given: Mapping[str, Any], path: Path) -> Iterator[None]:
 
 
 def window(given: Mapping[str, Any], now: float) -> dict[str, float | None]:
-    """Return since and until, Unix s: since <= time < until; None where the window is open.
+    """Return since and until, Unix s: since <= time < until; None: no bound.
 
     Raises UsageError.
     """
@@ -121,7 +123,7 @@ def window(given: Mapping[str, Any], now: float) -> dict[str, float | None]:
 
 
 def times(given: Mapping[str, Any], flag: str, now: float) -> tuple[float, ...]:
-    """Return what the time given with ``--flag`` can mean, Unix s; empty: not given. Raises UsageError."""
+    """Return the Unix times, s, that ``--flag`` can mean; empty: not given. Raises UsageError."""
     if given.get(flag) is None:
         return ()
     try:
@@ -132,9 +134,9 @@ def times(given: Mapping[str, Any], flag: str, now: float) -> tuple[float, ...]:
 
 @contextmanager
 def in_utc() -> Iterator[None]:
-    """Make UTC the local time of this process: for what is typed, for days, and for what is shown."""
+    """Make UTC the local time of this process: for typed times, for days, and for shown times."""
     before = os.environ.get("TZ")
-    os.environ["TZ"] = "UTC0"  # known to the C library also where there are no time zones
+    os.environ["TZ"] = "UTC0"  # The C library knows it even without a time zone database.
     time.tzset()
     try:
         yield

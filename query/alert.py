@@ -1,4 +1,4 @@
-"""``telemetry-query alert``: follows the stream, and acts where a limit is crossed."""
+"""``telemetry-query alert``: follow the stream, and act when a limit is crossed."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from telemetry.stream.subscriber import Subscriber
 _SAY_THAT_IT_WAITS: Final = 3.0
 """s without a sampler after which standard error says so, once"""
 _LOOK_AGAIN: Final = 5.0
-"""s between two looks at where the sampler may have come"""
+"""s between two checks whether a sampler has started"""
 _LOOK_AFTER_COMMAND: Final = 0.2
-"""s between two looks at a command that runs"""
+"""s between two checks of a running command"""
 _KNOWN_BEFORE: Final = 150.0
-"""s of samples before the newest one that are asked for at the start: the rules look back so far"""
+"""s of samples before the newest one that are requested at the start: the rules look back this far"""
 _LATE_IN_A_ROW: Final = 3
-"""Samples that come as they are published and are late all the same: a clock is wrong."""
+"""So many samples that arrive live but look late mean that a clock is wrong."""
 
 
 def notification() -> Action:
-    """Return the action of ``--notify``. Raises UserError where there is no notify-send."""
+    """Return the action of ``--notify``. Raises UserError if notify-send is not installed."""
     program = shutil.which("notify-send")
     if program is None:
         raise UserError(
@@ -46,7 +46,7 @@ def notification() -> Action:
 
 
 def run(given: Mapping[str, Any], now: float) -> None:
-    """Watch for what ``telemetry-query alert`` was asked for; its clock is the system's. Raises UserError."""
+    """Run ``telemetry-query alert`` with the system's clock. Raises UserError."""
     watched = rules(given)
     command: str | None = given["run"]
     action = None if command is None else run_action(command)
@@ -77,7 +77,7 @@ def follow(
         while not stop.requested:
             endpoints = _endpoints(subscribe, replay)
             with Subscriber(*endpoints, keys=keys) as subscriber:
-                # A sampler that nobody has heard of yet may come as a service, or as one of this user's.
+                # A sampler that has not been heard yet may start as a service, or as this user's own process.
                 while not stop.requested and (
                     subscriber.quiet_for is not None or endpoints == _endpoints(subscribe, replay)
                 ):
@@ -92,7 +92,7 @@ def _endpoints(subscribe: str | None, replay: str | None) -> tuple[str, str]:
 
 
 class _Listener:
-    """What is heard of the stream, from the first sample on."""
+    """The state of following the stream, from the first sample on."""
 
     def __init__(self, rules: Sequence[Rule], hook: Hook | None, clock: Callable[[], float]) -> None:
         self._watch = Watch(rules)
@@ -139,7 +139,7 @@ class _Listener:
             say("telemetry-query", waiting(subscriber.where))
 
     def _check_clock(self, newest: Sample, *, is_live: bool) -> None:
-        """Say once that each sample comes late: a spell ends with one that does not."""
+        """Report once per spell that every sample is late; a sample in time ends the spell."""
         now = self._clock()
         if not is_late(newest, now):
             self._late_in_a_row = 0

@@ -1,4 +1,4 @@
-"""One report, asked of one open database: its rows, or why there are none."""
+"""Run one report on one open database: its rows, or why there are none."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from query.window import History, Window, cut, history_of, window_of
 from telemetry.errors import UserError
 
 PAGE: Final = 2_000
-"""Rows that a report in pages holds at a time."""
+"""Rows in a page of a report that is read in pages."""
 _LEAST_TS: Final = -(2**63)
 
-# What there is, and whether any of it is in the window; of dropped rows the roll-ups tell.
+# The extent of the data, and whether the window holds any; roll-ups stand for dropped rows.
 _HELD: Final = """
 SELECT MIN(oldest), MAX(newest) FROM (
     SELECT (SELECT MIN(time) FROM system_sample) AS oldest, (SELECT MAX(time) FROM system_sample) AS newest
@@ -39,18 +39,18 @@ _MISDATED: Final = "SELECT COUNT(*) FROM system_sample WHERE time IS NULL AND cl
 
 _INTERVAL: Final = "SELECT interval FROM system_sample WHERE ts = ?"
 _USUAL_INTERVAL: Final = 60.0
-"""s between two samples, where the newest does not tell"""
+"""s between two samples, if the newest has no interval"""
 _OLD: Final = 10
-"""Intervals after which a sample no longer tells of now"""
+"""Intervals after which a sample is too old to describe now"""
 
 
 class Answer(NamedTuple):
-    """Rows as they come out of the database, and what to say beside them."""
+    """Rows as they are read from the database, and the remarks on them."""
 
     columns: tuple[Column, ...]
     rows: Iterator[tuple[Any, ...]]
     remarks: list[str]
-    """A line each: why there is no row, or what the rows do not say. Complete once all rows are taken."""
+    """A line each: why there are no rows, or what the rows do not show. Complete once all rows were read."""
 
 
 def ask(
@@ -60,11 +60,11 @@ def ask(
     parameters: Mapping[str, Any],
     choice: Choice = AS_THEY_ARE,
 ) -> Answer:
-    """Run ``report`` as ``variant`` of it; rows are read as they are taken.
+    """Run ``report`` in the form of ``variant``; rows are read lazily.
 
-    ``parameters`` holds since, until, limit, now, database, bytes, room and retain; what else
-    query/reports.py promises is found here. ``choice`` is what the user wants of the rows. Raises UserError,
-    also while rows are taken, and UsageError where there is no such column.
+    ``parameters`` holds since, until, limit, now, database, bytes, room and retain; the other parameters that
+    query/reports.py lists are found here. ``choice``: the rows and columns that the user wants. Raises UserError,
+    also while rows are read, and UsageError if there is no such column.
     """
     add_functions(connection)
     history = history_of(connection)
@@ -79,7 +79,7 @@ def ask(
     elif report.limits_itself:
         bound["limit"], limit = limit, None
     elif limit is not None:
-        bound["limit"] = limit + 1  # one more tells that there are more
+        bound["limit"] = limit + 1  # one extra row shows that there are more
     if report.sums:
         edges, moved = edges_of(connection, variant.by, window, report.sums, history)
         bound |= cut(window.start, window.stop, report.sums, history)._asdict()
@@ -94,7 +94,7 @@ def ask(
         cursor = connection.execute(sql, bound)
         names, rows = _names(cursor), cursor
     known = {column.name: column for column in report.columns + variant.columns}
-    # A newer view may have columns that this does not know: they are shown, if without a unit.
+    # A newer view may have columns that are unknown here: they are shown without a unit.
     columns = tuple(known.get(name, Column(name, "", "", 3)) for name in names)
     places = places_of(choice.columns, columns) if choice.columns is not None else None
     sort = position(choice.sort, columns, "--sort") if choice.sort is not None else None
@@ -110,7 +110,7 @@ def ask(
 
     if sorts_all:
         told = ordered(told, sort, reverse=choice.reverse)
-    # Who names a limit and no window knows that there are more.
+    # A user who gives a limit and no window expects that there are more.
     is_known = parameters["since"] is None and parameters["until"] is None and limit != report.limit
     told = _limited(told, limit, [] if is_known else remarks, report)
     if choice.sorts and not sorts_all:
@@ -123,7 +123,7 @@ def ask(
 def _limited(
     rows: Iterator[tuple[Any, ...]], limit: int | None, remarks: list[str], report: Report
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield at most ``limit`` rows, and remark where there are more."""
+    """Yield at most ``limit`` rows, and add a remark if there are more."""
     if limit is not None and report.newest_last:
         held = list(islice(rows, limit + 1))
         rows = chain(held[-limit:], held[:-limit])
@@ -139,7 +139,7 @@ def _names(cursor: sqlite3.Cursor) -> list[str]:
 def _in_pages(
     connection: sqlite3.Connection, sql: str, bound: dict[str, Any]
 ) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-    """Names of the columns, and the rows. Nobody knows how long who reads them takes, a pager for instance.
+    """Return the names of the columns, and the rows. A reader, such as a pager, may take any time.
 
     So each page is read whole, in a transaction of its own: one that lasts keeps the writer's log growing.
     """
@@ -172,7 +172,7 @@ def _in_pages(
 def _found(
     connection: sqlite3.Connection, report: Report, bound: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], str | None]:
-    """Return what the report's own function finds, and what it says of that."""
+    """Return the parameters that the report's own function finds, and its remarks."""
     if report.finds is None:
         return {}, None
     found: tuple[Mapping[str, Any], str | None] = function(report.finds)(connection, bound)
@@ -188,7 +188,7 @@ def _note(connection: sqlite3.Connection, report: Report, bound: Mapping[str, An
 
 
 def _age(connection: sqlite3.Connection, window: Window, now: float | None) -> str | None:
-    """Of a report on now: how old its newest sample is, where more than a few are missing since."""
+    """For a report on now: the age of its newest sample, if more than a few samples are missing since."""
     if window.last is None or now is None:
         return None
     row = connection.execute(_INTERVAL, (window.newest,)).fetchone()
@@ -201,7 +201,7 @@ def _age(connection: sqlite3.Connection, window: Window, now: float | None) -> s
 
 
 def _misdated(connection: sqlite3.Connection, report: Report, window: Window) -> str | None:
-    """Of a report on all that there is: what it leaves out because a wrong clock dated it."""
+    """For a report on all samples: how many it leaves out because a wrong clock dated them."""
     if window.since is not None or report.takes_at or report.vertical:
         return None
     (count,) = connection.execute(_MISDATED).fetchone()

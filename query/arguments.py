@@ -37,10 +37,10 @@ class _Parser(ArgumentParser):
 
     report: Report | None = None
     ends_with: str | None = None
-    """What makes the end of its help, as module:name"""
+    """Function that makes the end of its help, as module:name"""
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Suggest the nearest of the choices, of a report too."""
+        """Suggests the nearest valid choice, also for the report."""
         if action.choices is not None and value not in action.choices:
             what = "report" if isinstance(action, argparse._SubParsersAction) else "such value"
             told = nearest(str(value)[:40], [str(choice) for choice in action.choices])
@@ -55,9 +55,9 @@ class _Parser(ArgumentParser):
 
 @cache
 def parser() -> argparse.ArgumentParser:
-    """Return the parser; its result holds db, report, since, until, limit, format and the report's options.
+    """Return the parser; its result has db, report, since, until, limit, format and the report's options.
 
-    It is made once: that takes most of the time of a short report. Raises UsageError when it parses.
+    It is made only once, which takes most of the time of a short report. Parsing raises UsageError.
     """
     top = _Parser(
         prog=PROGRAM,
@@ -128,7 +128,7 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
 
 
 def _described(report: Report | None) -> str:
-    """The columns of ``report`` with their units, wrapped, and what a time may look like."""
+    """Return the columns of ``report`` with their units, wrapped, and the forms of a time."""
     from textwrap import fill  # noqa: PLC0415  (for --help alone)
 
     def lines(columns: tuple[Column, ...]) -> Iterator[str]:
@@ -151,7 +151,7 @@ def _described(report: Report | None) -> str:
 
 
 def times_described(width: int) -> str:
-    """Return what a time may look like, as the end of a --help."""
+    """Return the forms of a time, as the end of a --help."""
     from textwrap import fill  # noqa: PLC0415  (for --help alone)
 
     return fill(f"A time T is {FORMS}, in the local time zone (--utc: in UTC).", width)

@@ -1,4 +1,4 @@
-"""The reports on what a battery gave and took, as data: health, energy and sessions."""
+"""The reports on what a battery delivered and took, as data: health, energy and sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from query.rollups import SYSTEM
 
 NO_BATTERY: Final = "no battery seen"
 SESSION_KINDS: Final = ("discharge", "charge", "rest", "sleep", "hole")
-"""As in telemetry.sessions, which few reports need"""
+"""Same as in telemetry.sessions, which only few reports import"""
 
 HEALTH: Final = Report(
     "health",

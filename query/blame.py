@@ -1,4 +1,4 @@
-"""Which program took how much of the battery: stored parts and parts of now as the rows of a report."""
+"""How much of the battery each program took: stored parts and newly computed parts, as rows of a report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Named = dict[str | None, Row]
 
 
 def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
-    """Return the rows as JSON, and what to say beside them.
+    """Return the rows as JSON, and the remarks on them.
 
     ``bound``: start, stop, limit (programs; None: all), by and predict of the report.
     """
@@ -74,7 +74,7 @@ class _Totals(NamedTuple):
     seconds: float
     """On battery"""
     predicted: float
-    """s of the time that was predicted"""
+    """s of predicted time"""
 
 
 def _lines(listed: Sequence[tuple[str | None, Row]], of: _Totals) -> list[list[Any]]:
@@ -103,12 +103,12 @@ def _lines(listed: Sequence[tuple[str | None, Row]], of: _Totals) -> list[list[A
 
 
 def _pm_uj(row: Row, discharged: int) -> int:
-    """Return the ± of a row, which took no less than nothing and no more than what was discharged awake."""
+    """Return the ± of a row: its energy is at least 0 and at most what was discharged awake."""
     return min(row.pm_uj, max(row.uj, discharged - row.uj))
 
 
 def _asleep(connection: sqlite3.Connection, bound: Mapping[str, Any], start: float) -> tuple[int, str | None]:
-    """Return the µJ drawn asleep in the window, as the report energy has them, and what is missing."""
+    """Return the µJ drawn asleep in the window, as in the report energy, and a remark on what is missing."""
     _, missing = asleep(connection, bound)
     stop = bound["until"] if bound["until"] is not None else bound["last"]
     (drawn,) = connection.execute("SELECT asleep_uj(?, ?)", (start, stop)).fetchone()
@@ -125,7 +125,7 @@ def _said(learned: Learned) -> str:
 
 
 def _predict(connection: sqlite3.Connection, span: Span, known: Learned, rows: Rows) -> float:
-    """Add to the rows what the model predicts for the time on mains; return the s of it."""
+    """Add the model's prediction for the time on mains to the rows; return the s predicted."""
     seconds = 0.0
     if known.model is None:
         return seconds
@@ -141,7 +141,7 @@ def _predict(connection: sqlite3.Connection, span: Span, known: Learned, rows: R
 
 
 def _named(connection: sqlite3.Connection, rows: Rows, by: str) -> tuple[_Named, Rows]:
-    """Return the rows of programs by name, app or user, and those of what is not a program."""
+    """Return the rows of programs by name, app or user, and the rows that are not programs."""
     names = Names(connection, by)
     programs: _Named = {}
     beside: Rows = {}
@@ -156,14 +156,14 @@ def _named(connection: sqlite3.Connection, rows: Rows, by: str) -> tuple[_Named,
 
 
 def named(connection: sqlite3.Connection, rows: Rows) -> list[tuple[str, Row]]:
-    """Return rows with the names of programs, and with those in brackets of what is not a program."""
+    """Return rows with the names of programs, or with a name in brackets for what is not a program."""
     return [(name or "-", row) for name, row in _listed(*_named(connection, rows, "name"), None)]
 
 
 def _add_cpu_time(
     connection: sqlite3.Connection, bound: Mapping[str, Any], history: History, by: str, programs: _Named
 ) -> None:
-    """Add the CPU time of the window, as hotspots tells it: nothing was discharged."""
+    """Add the CPU time of the window, as in hotspots, because nothing was discharged."""
     start, stop = outward(bound["start"], bound["stop"], PROCESS, history)
     values = {**cut(start, stop, PROCESS, history)._asdict(), "by": by, "limit": None}
     for name, hours_of, *_ in connection.execute(sql_text("hotspots"), values):

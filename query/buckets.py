@@ -22,7 +22,7 @@ from telemetry import END_OF_TIME
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
 _LAST: Final = int(END_OF_TIME) - 400 * _DAY
-"""What is later is in one bucket: Python's calendar ends soon after, and a month has to end before that."""
+"""All later times are in one bucket: Python's calendar ends soon after, and a month must end before that."""
 
 # Days in UTC that hold a sample: a look-up for each, and not a look at each sample.
 _HELD: Final = """

@@ -34,7 +34,7 @@ AS_THEY_ARE: Final = Choice()
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """Return the one of ``known`` that ``name`` may have meant, as a question, and all that there are."""
+    """Return a hint: the one of ``known`` that ``name`` may have meant, and the list of all."""
     from difflib import get_close_matches  # noqa: PLC0415  (for an error alone)
 
     close = get_close_matches(name, known, 1)
@@ -43,12 +43,12 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names in a list parted by commas, each once."""
+    """Return the names in a list separated by commas, each once."""
     return list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
 
 
 def position(name: str, columns: Sequence[Column], flag: str) -> int:
-    """Return where the column ``name`` is. Raises UsageError where there is none."""
+    """Return the index of the column ``name``. Raises UsageError if there is none."""
     names = [column.name for column in columns]
     if name not in names:
         raise UsageError(f"{flag}: no column {name[:40]!r}{nearest(name[:40], names)}")
@@ -56,7 +56,7 @@ def position(name: str, columns: Sequence[Column], flag: str) -> int:
 
 
 def places_of(wanted: str, columns: Sequence[Column]) -> list[int]:
-    """Return where the ``wanted`` columns are, in that order. Raises UsageError."""
+    """Return the indexes of the ``wanted`` columns, in that order. Raises UsageError."""
     places = [position(name, columns, "--columns") for name in names_in(wanted)]
     if not places:
         raise UsageError(f"--columns: no name in {wanted[:40]!r}{nearest('', [it.name for it in columns])}")
@@ -66,16 +66,16 @@ def places_of(wanted: str, columns: Sequence[Column]) -> list[int]:
 def chosen(
     columns: Sequence[Column], rows: Iterable[Row], places: Sequence[int]
 ) -> tuple[tuple[Column, ...], Iterator[Row]]:
-    """Return the columns at ``places``, and of the rows what is in them."""
-    # All of them are wanted: where they do not fit, the last one goes first.
+    """Return the columns at ``places``, and the rows reduced to them."""
+    # The user wants all of them: if they do not fit, the last one is dropped first.
     shown = tuple(columns[at]._replace(in_table=True, rank=rank) for rank, at in enumerate(places))
     return shown, (tuple(row[at] for at in places) for row in rows)
 
 
 def ordered(rows: Iterable[Row], at: int | None, *, reverse: bool) -> Iterator[Row]:
-    """Yield ``rows`` by their value at ``at``, else in their own order; ``reverse`` from the last on.
+    """Yield ``rows`` sorted by their value at ``at``, or in their own order; ``reverse``: the last first.
 
-    What is not available comes last in both directions; numbers come before texts. Raises UserError where
+    Missing values come last in both directions; numbers come before texts. Raises UserError if
     there are more than ``MOST_SORTED``.
     """
     held = list(islice(rows, MOST_SORTED + 1))

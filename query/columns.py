@@ -1,4 +1,4 @@
-"""What a column of a report is, and the columns that several reports show."""
+"""The record for a column of a report, and the columns that several reports share."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class Column(NamedTuple):
 
     name: str
     unit: str
-    """As people write it; empty where there is none."""
+    """As people write it; empty: no unit."""
     help: str
     digits: int = 0
-    """After the point, in a table. Data formats show full precision."""
+    """Digits after the decimal point in a table. Data formats show full precision."""
     kind: Literal["number", "time", "minute", "date", "duration", "size", "text"] = "number"
     """time: local date and time in tables; minute: the same without seconds; date: the local date alone;
     duration: ``2 h 05 min`` in tables, of s or h; size: ``43 MB`` in tables, of bytes"""
     in_table: bool = True
-    """False: in the data formats only, where width costs nothing, and in a table that asks for it by name."""
+    """False: shown only in data formats, where width costs nothing, and in a table if --columns names it."""
     adds_up: bool = False
-    """In a table the figures are rounded so that they add up as the values do."""
+    """In a table, the rounded figures have the same sum as the values, rounded."""
     rank: int = 0
     """A table that would be wider than the terminal leaves out the column of the highest rank first. 0: it
     stays, and its text is cut where there is no room."""
@@ -33,7 +33,7 @@ class Column(NamedTuple):
 
     @property
     def header(self) -> str:
-        """Its name, with its unit where neither the name nor the way of showing it tells that."""
+        """Its name, with its unit if neither the name nor the way of showing it implies the unit."""
         if self.kind not in ("number", "text") or not self.unit:
             return self.name
         told = _SPELLED.get(self.unit, self.unit.lower())
@@ -47,7 +47,7 @@ _SPELLED: Final = {
     "Wh/%": "wh_per_pct",
     "mAh/min": "mah_per_min",
 }
-"""Units as names of columns have them, where that is not the unit in small letters"""
+"""Units as they appear in names of columns, if that is not the unit in small letters"""
 UNIX: Final = "Unix s"
 
 
@@ -62,7 +62,7 @@ def stored(field: str, digits: int = 1) -> Column:
 
 
 def exported() -> tuple[Column, ...]:
-    """Return the columns that are declared as exported, which only the data formats show."""
+    """Return the columns that are declared as exported; only data formats show them."""
     return tuple(stored(field)._replace(in_table=False) for field in EXPORTED)
 
 

@@ -1,4 +1,4 @@
-"""The commands of ``telemetry-query`` that are not reports, as data: their options, and what runs them."""
+"""The commands of ``telemetry-query`` that are not reports, as data: their options and functions."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Command(NamedTuple):
     """One line"""
     description: str
     add: Callable[[argparse.ArgumentParser], None]
-    """Adds its options"""
+    """Function that adds its options"""
     run: str
-    """What runs it, as module:name, so that no report loads it: a function of what was typed, by name, and of
+    """Function that runs it, as module:name, so that reports do not load it; takes the arguments by name, and
     now in Unix s"""
     epilog: str | None = None
-    """What makes the end of its --help, as module:name"""
+    """Function that makes the end of its --help, as module:name"""
 
 
 def _add_alert(to: argparse.ArgumentParser) -> None:

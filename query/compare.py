@@ -1,6 +1,6 @@
 """Two windows, or the samples of two values of a column, side by side: each mean with its difference.
 
-What is read is bounded: of windows roll-ups, single samples for the ends; of values the newest samples.
+What is read is bounded. Windows: roll-ups, with single samples at the ends. Values: the newest samples.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from query.values import shown_span, shown_time
 from query.window import Cuts, cut, history_of, outward
 
 _BLOCK: Final = 300
-"""s. Blocks of which a mean is taken; of windows longer than 31 days they are hours"""
+"""Size of the blocks that are averaged, s; hours are used for windows longer than 31 days"""
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
 _SHORT: Final = 31 * _DAY
-"""s. Of a longer window programs are read by day"""
+"""For a window longer than this many s, programs are read by day"""
 MOST: Final = 120_960
-"""Samples that are looked at for values of a column: a week of them, every 5 s"""
+"""Samples that are read for values of a column: a week of them, every 5 s"""
 MOST_LISTED: Final = 17_280
-"""Of about so many samples programs are read. Where there are more, windows have roll-ups of them, and of
+"""Programs are read from about so many samples. If there are more, windows use roll-ups, and for
 values each second or third block is read."""
 _MOST_VALUES: Final = 8
 """Values of a column that a remark lists"""
@@ -62,10 +62,10 @@ class _Side(NamedTuple):
     program_block: int
     """s of a block of ``programs``"""
     every: int = 1
-    """``programs`` are of each so-many-th block"""
+    """``programs`` holds every n-th block; this is n"""
 
     def seconds(self) -> dict[int, float]:
-        """Return µs awake by block that ``programs`` are of."""
+        """Return µs awake, for each block in ``programs``."""
         found: dict[int, float] = {}
         for it in self.stretches:
             block = it.block * self.block // self.program_block
@@ -74,7 +74,7 @@ class _Side(NamedTuple):
         return found
 
     def mean(self, weight: str, value: str, scale: float = 1.0) -> Mean | None:
-        """Return the mean of a sum over another, in which blocks count by the latter."""
+        """Return the mean of one sum divided by another; blocks are weighted by the latter."""
         return mean(
             [
                 Block(getattr(it, weight), scale * getattr(it, value) / getattr(it, weight))
@@ -88,7 +88,7 @@ class _Side(NamedTuple):
 
 
 def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
-    """Return the rows as JSON, and what to say of them. ``bound``: what query/pair.py found, by and limit."""
+    """Return the rows as JSON, and the remarks on them. ``bound``: what query/pair.py found, by and limit."""
     by_window = bound["by"] == BY_WINDOW
     a, b, said = (_of_windows if by_window else _of_values)(connection, bound)
     if not (a.stretches or b.stretches):
@@ -222,7 +222,7 @@ def _of_values(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tupl
 
 
 def _values_there(ask: Any, by: str) -> str:
-    """Return which values of a column there are, where they are few."""
+    """Return the existing values of a column, if they are few."""
     found = [str(value) for (value,) in ask("compare_values_there")]
     if by in TEXTS and 0 < len(found) <= _MOST_VALUES:
         return f" (there are: {', '.join(value or 'the empty text' for value in found)})"

@@ -14,14 +14,14 @@ _SIZES: Final = (15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21
 """s of a step"""
 _HOUR: Final = 3_600
 _LONGEST_RAW: Final = 86_400.0
-"""s of a window whose single rows are read; a longer one is read from hours"""
+"""Longest window that is read from single rows, s; a longer one is read from hours"""
 
 
 class CoreSteps(NamedTuple):
     """Use of each core."""
 
     edges: list[float]
-    """Unix s: where the steps begin, and where the last one ends"""
+    """Unix s: the start of each step, and the end of the last one"""
     cells: dict[int, list[float | None]]
     """By core, then by step: mean, %. None: nothing was recorded"""
 
@@ -29,7 +29,7 @@ class CoreSteps(NamedTuple):
 def core_steps(connection: sqlite3.Connection, start: float, stop: float) -> CoreSteps:
     """Return the steps of ``start`` <= time < ``stop``, Unix s: 240 or fewer, of whole hours if that is long.
 
-    Hours are read from roll-ups where they can be, and the newest ones from rows.
+    Hours are read from roll-ups where possible, and the newest ones from rows.
     """
     size = next((size for size in _SIZES if (stop - start) / size <= STEPS), _SIZES[-1])
     while (stop - start) / size > STEPS:

@@ -36,12 +36,12 @@ from telemetry.energy_model.features import (
 MOST: Final = 17_280
 """Samples on battery that are read: a day of them, every 5 s"""
 LEAST: Final = 30
-"""Blocks of 12 samples below which nothing is told: half an hour, at 5 s"""
+"""With fewer blocks of 12 samples, nothing is reported: half an hour, at 5 s"""
 LEAST_LISTED: Final = 10
-"""Blocks in which a program was listed, below which nothing is told of it"""
+"""A program that was listed in fewer blocks is not reported"""
 ALL: Final = "(all CPU)"
 _LEAST_POWER, _MOST_POWER = 0.1, 4.0
-"""A block is left out where its power is outside this range, times the median: a gauge that misreads"""
+"""A block is left out if its power is outside this range, times the median: the gauge misread"""
 _TIME: Final = "SELECT time FROM system_sample WHERE ts = ?"
 BESIDE: Final = "a correlation is not a cause: what runs together counts for each; see blame"
 
@@ -55,7 +55,7 @@ class Line(NamedTuple):
 
 
 def programs(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
-    """Return the rows as JSON, and what to say beside them. ``bound``: start, stop and rows of the report."""
+    """Return the rows as JSON, and the remarks on them. ``bound``: start, stop and rows of the report."""
     if bound.get("rows"):
         return {}, None
     names = Names(connection, "name")
@@ -94,7 +94,7 @@ def programs(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[
 
 
 def _by_name(block: Block, names: Names) -> dict[str, float]:
-    """Return the busy cores of each program: one of two users has two numbers."""
+    """Return the busy cores of each program; a program that two users run has two numbers."""
     found: dict[str, float] = {}
     for column, cores in block.values.items():
         if names.is_program(column):
@@ -104,7 +104,7 @@ def _by_name(block: Block, names: Names) -> dict[str, float]:
 
 
 def line_through(x: Sequence[float], y: Sequence[float]) -> Line | None:
-    """Return the line through points in the order of their time; None where x or y is always the same."""
+    """Return the line through points in the order of their time; None: x or y is constant."""
     middle_x, middle_y = fmean(x), fmean(y)
     off_x = [it - middle_x for it in x]
     off_y = [it - middle_y for it in y]
@@ -122,7 +122,7 @@ def line_through(x: Sequence[float], y: Sequence[float]) -> Line | None:
 
 
 def _blocks(readings: Sequence[Reading]) -> list[Block]:
-    """Return means over 12 samples each, with the CPU that the gauge tells of at the time."""
+    """Return means over 12 samples each, with CPU use shifted by the gauge's lag."""
     powers = [reading.watts for reading in readings if reading.watts is not None]
     if not powers:
         return []

@@ -1,7 +1,7 @@
-"""Which sample crosses a limit: once per crossing, with hysteresis. No clock and no sockets here.
+"""Decides which sample crosses a limit: once per crossing, with hysteresis. It uses no clock and no sockets.
 
-A percent that ``telemetry.steady`` calls momentary is passed over. A sample that comes late gives no alert,
-and may arm one again. Where the very first sample is beyond a limit, a second one must agree.
+A percent that ``telemetry.steady`` calls momentary is skipped. A sample that arrives late gives no alert,
+but may arm one again. If the very first sample is beyond a limit, a second one must agree.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from telemetry.sample import Battery, Sample
 
 _DRAIN_WATTS_FULL: Final = 2.0
-"""W out of a battery that is full: less is how a charger holds it"""
+"""W out of a full battery; a charger that holds the charge may draw less"""
 _SMALLEST_FLOW: Final = 0.05
-"""W; below it the status tells the direction"""
+"""W; below it the direction follows the status"""
 _LATE_INTERVALS: Final = 2
 _LATE_SECONDS: Final = 15.0
 _LONGEST_INTERVAL: Final = 3600.0
-"""s, what a sampler may be told; one that was stopped for a day covers that day with its next sample"""
+"""Longest interval of a sampler, s; after a stop of a day, the next sample covers that day"""
 
 
 class Look(NamedTuple):
-    """What a sample says of one alert."""
+    """What a sample means for one alert."""
 
     beyond: bool | None
     """True: beyond the limit; False: far enough on the other side to arm it again; None: between the two"""
@@ -48,21 +48,21 @@ class Rule(NamedTuple):
         return f"--{self.kind.name}" + ("" if self.kind.least is None else f" {self.limit:g}")
 
     def look(self, sample: Sample, *, is_steady: bool) -> Look | None:
-        """Return what ``sample`` says of it; None: nothing. ``is_steady``: its percent is not momentary."""
+        """Return what ``sample`` means for it; None: nothing. ``is_steady``: its percent is not momentary."""
         return _LOOKS[self.kind.name](sample, self.limit, is_steady)
 
 
 class Alarm(NamedTuple):
-    """Where one alert stands."""
+    """The state of one alert."""
 
     is_given: bool = False
-    """Given, and not armed again"""
+    """It was given, and is not armed again yet."""
     was_clear: bool = False
-    """A sample short of the limit was seen, so that crossing it can be told from a first look."""
+    """A sample short of the limit was seen, so a sample beyond it is a crossing, not just the first one."""
     samples: int = 0
-    """So many in a row said otherwise than ``is_given``."""
+    """Number of samples in a row that contradict ``is_given``"""
     seconds: float = 0.0
-    """s that they span"""
+    """s that these samples span"""
 
 
 class Event(NamedTuple):
@@ -74,9 +74,9 @@ class Event(NamedTuple):
 
 
 def next_alarm(alarm: Alarm, kind: Kind, look: Look | None, interval: float, *, may_give: bool) -> Alarm:
-    """Return where an alert stands after a sample that covers ``interval`` seconds.
+    """Return the state of an alert after a sample that covers ``interval`` seconds.
 
-    It is to be given where ``is_given`` has become true; only where ``may_give``.
+    The alert is due if ``is_given`` became true, which needs ``may_give``.
     """
     if look is None:
         return alarm
@@ -115,7 +115,7 @@ class Watch:
 
 
 def is_late(sample: Sample, now: float) -> bool:
-    """Return whether ``sample`` was replayed or held up, or a clock is wrong: 2 intervals, 15 s at least."""
+    """Return whether ``sample`` is older than 2 intervals (at least 15 s): replayed, delayed or misdated."""
     intervals = _LATE_INTERVALS * min(sample.interval, _LONGEST_INTERVAL)
     return abs(now - sample.time) > max(_LATE_SECONDS, intervals)
 
@@ -175,7 +175,7 @@ _LOOKS: Final[Mapping[str, Callable[[Sample, float, bool], Look | None]]] = {
 
 
 def rules(given: Mapping[str, Any]) -> list[Rule]:
-    """Return what ``alert`` watches for. Raises UsageError where that is nothing."""
+    """Return the limits that ``alert`` watches. Raises UsageError if there are none."""
     found: list[Rule] = []
     for kind in KINDS:
         value = given[kind.name]

@@ -36,12 +36,12 @@ class Limits(NamedTuple):
 
 
 def limits(connection: sqlite3.Connection, path: Path) -> Limits:
-    """Return what the writer was told, or what its disk leaves where that is less."""
+    """Return the limits that the writer was given, or what its disk allows if that is less."""
     told: dict[str, float] = dict(
         connection.execute("SELECT name, value FROM setting WHERE value > 0 AND value < 1e18")
     )
     disk = os.statvfs(path)
-    # What the writer leaves free of the disk: nothing where it never said so, as after an import alone.
+    # Space that the writer keeps free on the disk: none if it never stored that, as after a mere import.
     size = disk.f_blocks * disk.f_frsize
     least_free = max(told.get("least_free", 0), size * told.get("least_free_percent", 0) / 100)
     spare = disk.f_bavail * disk.f_frsize - least_free

@@ -1,4 +1,4 @@
-"""Energy by program of each hour, day, week or month: the parts that the report blame sums up."""
+"""Energy by program for each hour, day, week or month: the same parts that the report blame sums."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _WHOLE: Final = (
 _NAMES: Final = "SELECT name_id, {} FROM process_name"
 _BY: Final = {"name": "name", "app": "app", "user": "user"}
 _OTHER_NAMES: Final = "(other names)"
-"""Rare names of old days, where room was short"""
+"""Stands for the rare names of old days that were folded because room was short"""
 
 
 class Names:
@@ -27,10 +27,10 @@ class Names:
         self._folded = {name_id for (name_id,) in connection.execute(find, (_OTHER_NAMES,))}
 
     def is_program(self, number: int) -> bool:
-        """Return whether this is one program; what was folded is many."""
+        """Return whether this is a single program; a folded row stands for many."""
         return number >= 0 and number not in self._folded
 
     def of(self, number: int) -> str | None:
-        """Return what it is called; the whole name where an older sampler cut it."""
+        """Return its name; the whole name if an older sampler cut it."""
         name = self._names.get(number) or None
         return self._whole.get(name, name)

@@ -20,7 +20,7 @@ from telemetry.energy_model.features import features
 from telemetry.energy_model.learner import busiest, cpu_time
 
 MOST_RAW: Final = 17_280
-"""Samples that are divided as they are asked for: a day of them, every 5 s. Mostly it is an hour or two."""
+"""Samples that are divided on request: at most a day of them, every 5 s; usually an hour or two."""
 _DAY: Final = 86_400
 _STORED: Final = (
     "SELECT name_id, SUM(uj), SUM(pm_uj), SUM(cpu_us) FROM {} WHERE bucket >= ? AND bucket < ? GROUP BY 1"
@@ -29,11 +29,11 @@ _MEASURED: Final = "SELECT TOTAL(discharged_uj) FROM system_{} WHERE bucket >= ?
 
 
 class Row(NamedTuple):
-    """What one line tells."""
+    """The figures of one row."""
 
     uj: int
     pm_uj: int
-    """Nine in ten true values are within ± so much"""
+    """Nine in ten true values are within ± this"""
     cpu_us: int
     predicted: float = 0.0
     """J"""
@@ -54,9 +54,9 @@ Rows = dict[int, Row]
 def parts_of(
     connection: sqlite3.Connection, start: float, stop: float, history: History, known: Learned
 ) -> tuple[Rows, bool]:
-    """Return the parts of ``start`` <= time < ``stop``, and whether they are all.
+    """Return the parts of ``start`` <= time < ``stop``, and whether they are complete.
 
-    What is missing to the energy of the window is left to the caller.
+    The caller adds what is missing to the energy of the window.
     """
     rows: Rows = {}
     start, stop = min(start, END_OF_TIME), min(stop, END_OF_TIME)
@@ -84,7 +84,7 @@ def parts_of(
 def _of_stored_hours(
     connection: sqlite3.Connection, first: float, last: float, history: History
 ) -> Iterator[tuple[int, Row]]:
-    """Yield the parts of whole hours of days that are closed: of whole days by day."""
+    """Yield the parts of the whole hours of closed days; whole days as one part."""
     day, end = -(-first // _DAY) * _DAY, last // _DAY * _DAY
     spans = [("energy_day", day, end), ("energy_hour", end, last)] if day <= end else []
     for table, begin, until in [("energy_hour", first, day if spans else last), *spans]:
@@ -100,7 +100,7 @@ def _share(
 ) -> Iterator[tuple[int, Row]]:
     """Yield the parts of a part of an hour, or of a day, of which no more is there than their sums.
 
-    They are taken to be the same all along.
+    Their power is assumed to be constant.
     """
     size, table = (HOUR, "energy_hour") if start >= history.energy_hour_since else (_DAY, "energy_day")
     bucket = start // size * size
@@ -126,9 +126,9 @@ def _add(rows: Rows, more: Iterable[tuple[int, Row]]) -> None:
 
 
 def completed(rows: Mapping[int, Row], measured_uj: int) -> Rows:
-    """Return parts that sum to what was measured: what is missing is unattributed, what is too much shrinks.
+    """Return parts that sum to what was measured: a missing rest is unattributed, an excess is scaled down.
 
-    Too much is stored where rows of a day were deleted after it was closed.
+    There is an excess if rows of a day were deleted after it was closed.
     """
     told = sum(row.uj for row in rows.values())
     if told <= measured_uj:

@@ -1,4 +1,4 @@
-"""How well the model foretells hours that it did not learn from, beside simpler rules."""
+"""How well the model predicts hours that it did not learn from, compared with simpler rules."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from telemetry.energy_model.learner import Lesson
 from telemetry.energy_model.sums import UNIT, Sums, add, moments
 
 _HELD_OUT: Final = 4
-"""One in so many hours is held out, the newest"""
+"""The newest 1 in so many hours are held out"""
 _LEAST_HOURS: Final = 4
 _LARGEST: Final = 1e6
 """No reading of training_view is more than this."""
 _RIDGE: Final = 1e-6
-"""Of the samples, added to each square: columns that say the same share their weight."""
+"""Share of the samples, added to each square, so that collinear columns share their weight."""
 
 Hours = Sequence[tuple[Recorded, Lesson]]
 _Row = tuple[float, ...]
@@ -38,7 +38,7 @@ def errors(
 ) -> list[tuple[str, float | None, float | None, str]]:
     """Return the mean error on the energy of the newest hours, in %, of the model and of other rules.
 
-    All learn from the older hours alone. Nothing where there are few hours.
+    All learn from the older hours alone. Empty if there are few hours.
     """
     if len(of_hours) < _LEAST_HOURS:
         return []
@@ -71,7 +71,7 @@ def by_model(older: Hours, newer: Hours) -> list[float]:
     model = fit(moments([sums]))
     if model is None:
         return []
-    # The mean of what it does not explain: idle is less, where something draws power now and then.
+    # The mean of what it does not explain: idle power alone is less, if something draws power now and then.
     told = sum(sum(modelled(lesson.cell, model, 0.0).values()) for _, lesson in older)
     measured = sum(hour.discharged_uj for hour, _ in older) / 1e6
     base = (measured - told) / max(sum(lesson.cell.seconds for _, lesson in older) / UNIT, 1e-9)

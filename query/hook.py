@@ -1,4 +1,4 @@
-"""What is done at an alert: a command of the user's, or a notification; one at a time, and never for ever."""
+"""The action of an alert: a user's command or a notification; one at a time, with a time limit."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Action(NamedTuple):
 
     option: str
     arguments: Callable[[Event], Sequence[str]]
-    """What is executed; no shell but what this names"""
+    """The program and its arguments; no shell is added"""
 
 
 def run_action(command: str) -> Action:
-    """Return that of ``--run``: the command as it was typed, for sh."""
+    """Return the action of ``--run``: sh with the command as it was typed."""
     return Action("--run", lambda _: ("/bin/sh", "-c", command))
 
 
 def notify_action(program: str) -> Action:
-    """Return that of ``--notify``; ``program``: the path of notify-send."""
+    """Return the action of ``--notify``; ``program``: the path of notify-send."""
 
     def arguments(event: Event) -> Sequence[str]:
         urgency = "critical" if event.rule.kind.is_critical else "normal"
@@ -137,11 +137,11 @@ class Hook:
 
     @property
     def is_busy(self) -> bool:
-        """Whether ``turn`` has something to do soon."""
+        """Whether ``turn`` will soon have something to do."""
         return self._running is not None or bool(self._waiting)
 
     def add(self, event: Event) -> None:
-        """Have the action run for ``event``, at one of the next turns."""
+        """Queue the action for ``event``: it runs at one of the next turns."""
         self._waiting[event.rule] = event
 
     def turn(self, now: float) -> None:
@@ -169,7 +169,7 @@ class Hook:
                 self._action.arguments(event),
                 env={**self._environ, **facts(event)},
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # its children end with it, and Ctrl-C is not for it
+                start_new_session=True,  # so that its children end with it, and Ctrl-C does not reach it
             )
         except OSError as error:
             self._tell(event.rule, f"cannot start: {error.strerror}")
@@ -202,7 +202,7 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def described(width: int) -> str:
-    """Return what an alert does, and the environment of its command: the end of ``alert --help``."""
+    """Return the end of ``alert --help``: when alerts are given, and the environment of the command."""
     from textwrap import fill  # noqa: PLC0415  (for --help alone)
 
     rule = (

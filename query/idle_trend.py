@@ -1,4 +1,4 @@
-"""The idle power of each of the last days, and since when it is another one."""
+"""The idle power of each of the last days, and the day since which it has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from telemetry.energy_model import stored
 from telemetry.energy_model.learner import idle_of
 
 DAYS: Final = 14
-"""That are looked at"""
+"""Days that are considered"""
 SHOWN: Final = 7
 LEAST_DAYS: Final = 3
 LEAST_SHIFT: Final = 0.25
@@ -24,7 +24,7 @@ LEAST_SHIFT: Final = 0.25
 _MEDIAN_OF: Final = 7
 """Days before a shift"""
 _LEAST_BLOCKS: Final = 15
-"""Of a day: 15 min at 5 s"""
+"""Least time on battery of a day, in samples: 15 min at 5 s"""
 _DAY: Final = 86_400
 _HOURS: Final = "SELECT quiet FROM energy_model WHERE day >= ? ORDER BY day"
 _NOTHING: Final = 1e-9
@@ -32,7 +32,7 @@ _NOTHING: Final = 1e-9
 
 
 class Shift(NamedTuple):
-    """Idle power is another one since a day."""
+    """Idle power has changed since this day."""
 
     since: date
     watts: float

@@ -1,4 +1,4 @@
-"""What is known of the machine: the days that the writer closed, and the one that is open."""
+"""What is known about the machine: the days that the writer closed, and the open day."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from telemetry.energy_model.learner import MOST_DAYS, Hour, Knowledge, learn
 from telemetry.energy_model.sums import UNIT
 
 MOST: Final = 8_640
-"""Samples on battery that are learned from where the writer has stored little yet: 12 h, every 5 s"""
+"""Samples on battery to learn from if the writer has stored little yet: 12 h, every 5 s"""
 LITTLE: Final = 2.0
-"""h on battery below which little is known"""
+"""With fewer h on battery, little is known"""
 _DAYS: Final = "SELECT exponent, idle, battery_us, taught FROM energy_model ORDER BY day DESC LIMIT ?"
 _OPEN: Final = """
 SELECT bucket, coalesce((SELECT discharged_uj FROM system_hour AS s WHERE s.bucket = l.bucket), 0), lesson

@@ -1,6 +1,6 @@
-"""The sorts of alert, declared once: options, help and rules of ``telemetry-query alert`` follow from them.
+"""The kinds of alert, declared once: options, help and rules of ``telemetry-query alert`` follow from them.
 
-Apart from the rules, so that a report, which loads this for the command line, starts as fast as without it.
+It is separate from the rules because reports load it for the command line and must start fast.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ PERCENT_MARGIN: Final = 3.0
 DEGREES_MARGIN: Final = 3.0
 """°C below the limit at which an alert is armed again"""
 DRAIN_WATTS: Final = 0.5
-"""W out of the battery: 1 % an hour of a pack of 50 Wh. Less is a gauge's noise, or its pack's own use."""
+"""W out of the battery: 1 % an hour of a 50 Wh pack. Less is noise of the gauge, or the pack's own use."""
 DRAIN_SECONDS: Final = 120.0
-"""s awake that a drain must last, and its end too: drivers tell the power of before for a while"""
+"""s awake that a drain must last, and its end too: drivers report the former power for a while"""
 
 
 class Kind(NamedTuple):
-    """A sort of alert: its option on the command line, and how long its limit must be crossed."""
+    """A kind of alert: its option on the command line, and how long its limit must be crossed."""
 
     name: str
     title: str

@@ -1,6 +1,6 @@
 """``telemetry-query live``: the stream on a screen of the terminal, as text blocks, or as JSON lines.
 
-The newest sample of the ring comes at once, so nobody waits an interval for the first picture.
+The newest sample of the ring is shown immediately, so nobody waits an interval for the first screen.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from telemetry.stream.subscriber import Subscriber
 
 FORMATS = ("table", "json")
 _SAY_THAT_IT_WAITS = 3.0
-"""s without a sample after which standard error says so, where there is no screen to say it on"""
+"""s without a sample after which standard error says so, if there is no screen"""
 _LOOK_AT_OUTPUT = 1.0
-"""s; a reader that has gone, or another size of the terminal, is noticed so soon, not at the next sample"""
+"""s within which a closed reader or a resized terminal is noticed, without waiting for a sample"""
 _ASK_EVERY = 60.0
 """s between two looks into the database"""
 
@@ -63,7 +63,7 @@ def _published(body: bytes) -> _Published:
 
 
 class Ahead:
-    """The time left, asked of the database again and again: it is there where this user may read it."""
+    """The time left, read from the database repeatedly; available if this user may read the database."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
@@ -73,7 +73,7 @@ class Ahead:
         self._found = overview.Facts(0.0)
 
     def lines(self, battery: Battery | None) -> Iterator[str]:
-        """Yield the line on the time ahead, if it is known of a battery that does what this one does."""
+        """Yield the line on the time left, if it is known for the battery's current direction."""
         if battery is None:
             return
         now = self._clock()
@@ -102,7 +102,7 @@ class View(NamedTuple):
 
 
 def run(given: Mapping[str, Any], now: float) -> None:
-    """Show what ``telemetry-query live`` was asked for; its clock is the system's."""
+    """Run ``telemetry-query live`` with the system's clock."""
     subscribe, replay = default_endpoints()
     ahead = Ahead(given["db"] or default_database())
     endpoints = (given["subscribe"] or subscribe, given["replay"] or replay)
@@ -205,7 +205,7 @@ def _lines(sample: Sample, limit: int, width: int, ahead: Ahead) -> Iterator[str
 
 
 def _fitted(parts: Iterable[str], width: int) -> str:
-    """Return a line of parts; those that do not fit are left out whole: half a number is another number."""
+    """Return a line of parts. Parts that do not fit are left out whole: half a number misleads."""
     line = ""
     for part in filter(None, parts):
         longer = f"{line}  {part}" if line else part
@@ -237,7 +237,7 @@ def _flow(value: float | None, column: Column) -> str:
 
 
 def _supply(sample: Sample) -> Iterator[str]:
-    """Yield what feeds the machine beside its battery."""
+    """Yield the power sources other than the battery."""
     if sample.on_ac is not None:
         yield "mains" if sample.on_ac else "no mains"
     if source := sample.source:

@@ -34,7 +34,7 @@ def _main(argv: Sequence[str], now: float) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         raise
-    except OSError as error:  # all else is explained where it is read: this is standard output
+    except OSError as error:  # All other errors are explained where they occur; this one is standard output.
         forget_output()
         raise UserError(f"cannot write: {error.strerror or error}") from None
     return 0
@@ -77,7 +77,7 @@ def _report(given: Mapping[str, Any], now: float) -> None:
             )
             rest = output.write_in_megabytes(pieces)
     sys.stdout.write(rest)
-    sys.stdout.flush()  # remarks come behind the rows
+    sys.stdout.flush()  # remarks follow the rows
     for remark in (*answer.remarks, *access.silence(source.committed)):
         say(PROGRAM, remark)
 

@@ -1,4 +1,4 @@
-"""The learned machine in one screen, and how well it foretells hours that it did not learn from."""
+"""The learned machine on one screen, and how well it predicts hours that it did not learn from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Item = tuple[str, float | None, float | None, str]
 
 
 def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
-    """Return the rows as JSON, and what to say beside them.
+    """Return the rows as JSON, and the remarks on them.
 
     ``bound``: stop, limit, newest, last and what_if (None: not asked) of the report.
     """
@@ -63,14 +63,14 @@ def _screen(model: Model) -> list[_Item]:
 
 
 class _Used(NamedTuple):
-    """What the newest hours on battery saw of a program."""
+    """Sums for a program over the newest hours on battery."""
 
     cpu: float
     """CPU time, s"""
     value: float
     """The same with frequency"""
     awake: float
-    """s of AWAKE that fell to it"""
+    """s of AWAKE that are its share"""
 
 
 def _used(newest: Sequence[tuple[Recorded, Hour]], exponent: float) -> dict[int, _Used]:

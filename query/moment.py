@@ -27,13 +27,13 @@ from telemetry.command import say
 from telemetry.errors import UsageError, UserError
 
 AROUND: Final = 600.0
-"""s before and after, in which events are told"""
+"""s before and after the moment in which events are listed"""
 _BEFORE: Final = 3
 """Samples that are shown before it, and after it"""
 _PROGRAMS: Final = 5
 _MOST_EVENTS: Final = 200
 _OLD: Final = 10
-"""Intervals after which a sample no longer tells of a moment"""
+"""Intervals after which a sample is too old to describe a moment"""
 _USUAL_INTERVAL: Final = 60.0
 """s, where the sample does not tell"""
 
@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 
 class Event(NamedTuple):
-    """Something that changed."""
+    """A change at a moment."""
 
     time: float
     """Unix s, of the sample that told it first; of a hole, when it began"""
@@ -54,7 +54,7 @@ class Moment(NamedTuple):
     time: float
     """Unix s"""
     sample: Row | None
-    """The one that tells of it; None: nothing was recorded then"""
+    """The sample that covers it; None: nothing was recorded then"""
     hole: Row | None
     """A row of the report gaps, in which the moment is"""
     around: Sequence[Row]
@@ -89,7 +89,7 @@ def run(given: Mapping[str, Any], now: float) -> None:
 
 
 def gather(connection: sqlite3.Connection, parameters: Mapping[str, Any], moment: float) -> Moment:
-    """Return what the database tells of ``moment``, Unix s.
+    """Return what the database holds about ``moment``, Unix s.
 
     ``parameters`` are those of query.answer.ask but since, until and limit. Raises UserError where nothing is
     known of it.
@@ -131,7 +131,7 @@ def _by_name(names: Sequence[str], rows: Any) -> list[Row]:
 
 
 def _telling(around: Sequence[Row], moment: float) -> Row | None:
-    """Return the sample whose interval holds the moment, or the one before it where that is not old."""
+    """Return the sample whose interval contains the moment, or else the one before it if that is not old."""
     for row in around:
         if row["time"] >= moment:
             if row["time"] - (number_of(row["interval"]) or 0.0) <= moment:
@@ -148,13 +148,13 @@ def _interval(row: Row) -> float:
 
 
 def _nearest(around: Sequence[Row], sample: Row | None, moment: float) -> list[Row]:
-    """Return the samples to show: so many on each side of the one that tells of the moment."""
+    """Return the samples to show: so many on each side of the one that covers the moment."""
     middle = around.index(sample) if sample else sum(row["time"] < moment for row in around)
     return list(around[max(0, middle - _BEFORE) : middle + _BEFORE + (sample is not None)])
 
 
 def _unknown(connection: sqlite3.Connection, around: Sequence[Row], moment: float) -> str:
-    """Return why nothing is known of the moment."""
+    """Return why nothing is known about the moment."""
     history = history_of(connection)
     if moment < history.raw_since:
         return (

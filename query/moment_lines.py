@@ -14,7 +14,7 @@ from query.width import cut, display_width
 from telemetry.command import printable
 
 _EVENTS: Final = 6
-"""Those that are shown: the nearest"""
+"""Number of events shown: the nearest ones"""
 _OF_PROGRAMS: Final = tuple(
     column for column in BY_NAME["top"].columns if column.name in ("name", "cpu", "mem", "app")
 )
@@ -31,7 +31,7 @@ _KEYS: Final = ("time", "battery_pct", "power", "cpu_total", "cpu_freq", "cpu_te
 
 
 class _Line(NamedTuple):
-    """A line of parts: where they are too long for one, it goes on below, after whole parts."""
+    """A line of parts; if they are too long, it continues on the next line between parts."""
 
     key: str
     parts: Sequence[str]
@@ -39,7 +39,7 @@ class _Line(NamedTuple):
 
 
 def lines(moment: Moment, shown: Look) -> Iterator[str]:
-    """Yield what people see of it; where ``shown`` has a width, no line is longer."""
+    """Yield the lines of its screen; if ``shown`` has a width, no line is longer."""
 
     def fitted(told: Iterable[_Line]) -> Iterator[str]:
         for line in told:
@@ -55,7 +55,7 @@ def lines(moment: Moment, shown: Look) -> Iterator[str]:
 
 
 def _fitted(line: _Line, width: int | None) -> Iterator[str]:
-    """Yield one line or two; what does not fit even so is cut."""
+    """Yield one or two lines; the rest is cut."""
     parts = [printable(part) for part in line.parts if part] or ["-"]
     first, count = f"{line.key}{parts[0]}", 1
     while count < len(parts) and (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from query.columns import Column
 
 _USUAL_WIDTH: Final = 80
-"""Columns of a terminal that does not tell, such as a serial line"""
+"""Columns of a terminal that does not report its size, such as a serial line"""
 _PIECE: Final = 1 << 20
 """Characters that are collected before standard output is made to wait for: a report of less than that has
 left the database before a pager or a slow line is fed, and so never holds up the writer's checkpoint."""
@@ -27,7 +27,7 @@ left the database before a pager or a slow line is fed, and so never holds up th
 
 def look(given: Mapping[str, Any], now: float) -> Look:
     """What tables are shown on: as wide as --width, else $COLUMNS, else the terminal; elsewhere any width."""
-    if isinstance(sys.stdout, TextIOWrapper):  # a character that the locale's encoding lacks is no failure
+    if isinstance(sys.stdout, TextIOWrapper):  # a character that the locale's encoding lacks is not an error
         sys.stdout.reconfigure(errors="backslashreplace")
     told = os.environ.get("COLUMNS", "")
     width: int | None = given.get("width") or (int(told) if re.fullmatch("[0-9]{1,4}", told) else 0) or None
@@ -45,7 +45,7 @@ def look(given: Mapping[str, Any], now: float) -> Look:
 
 
 def can_show(characters: str, encoding: str | None) -> bool:
-    """Return whether text in ``encoding`` has these characters; None: no bytes are made of it."""
+    """Return whether ``encoding`` has these characters; None: the text is not encoded."""
     try:
         characters.encode(encoding or "utf-8")
     except (UnicodeError, LookupError):
@@ -55,7 +55,7 @@ def can_show(characters: str, encoding: str | None) -> bool:
 
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
-    """Yield a new file, empty, that takes the place of ``out`` at the end: a reader sees the old or the new.
+    """Yield a new, empty file that replaces ``out`` at the end: a reader sees either the old or the new one.
 
     A symbolic link is followed. The new file has another name each time, so that two that are written at
     the same time do not meet. Raises UserError.
@@ -80,7 +80,7 @@ def replacing(out: Path) -> Iterator[Path]:
 
 
 def _umask() -> int:
-    """Return what new files may not be: mkstemp makes files for their owner alone."""
+    """Return the umask, because mkstemp creates files for their owner only."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -94,7 +94,7 @@ def write_parquet(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> N
 
 
 def write_in_megabytes(pieces: Iterable[str]) -> str:
-    """Write ``pieces`` but for the last of them, which are returned: less than a megabyte."""
+    """Write ``pieces``, except for the last ones (less than a megabyte), which are returned."""
     held: list[str] = []
     size = 0
     for piece in pieces:

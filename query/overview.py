@@ -27,17 +27,17 @@ WIDTH: Final = 53
 """Columns at most: a phone held upright, over SSH"""
 MOST_LINES: Final = 15
 SLOTS: Final = 48
-"""Spans that the last day is shown in: half an hour each"""
+"""Spans in which the last day is shown: half an hour each"""
 _DAY: Final = 86_400.0
 _HOUR: Final = 3_600.0
 _MOST: Final = 3
 _OLD: Final = 10
-"""Intervals after which a sample no longer tells of now,"""
+"""Intervals after which a sample is too old to describe now,"""
 _COMMIT: Final = 120.0
 """and s in which the writer commits what it has: the line does not ask it to"""
 _USUAL_INTERVAL: Final = 60.0
 _LEAST_SHARE: Final = 0.1
-"""Part of a slot that charge or sleep must take to be marked"""
+"""Share of a slot that charging or sleep must take to be marked"""
 _WH: Final = " Wh"
 _NONE: Final = "-"
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
@@ -45,14 +45,14 @@ _DIGITS: Final = "0123456789"
 
 
 class Facts(NamedTuple):
-    """What the overview tells; None where it is not known."""
+    """The figures of the overview; None: not known."""
 
     now: float
     """Unix s"""
     time: float | None = None
     """of the newest sample, Unix s; None: there is none"""
     is_old: bool = False
-    """The newest sample no longer tells of now."""
+    """The newest sample is too old to describe now."""
     pct: float | None = None
     status: str | None = None
     watts: float | None = None
@@ -62,7 +62,7 @@ class Facts(NamedTuple):
     to_full: float | None = None
     """h"""
     percents: Sequence[float | None] = ()
-    """of the last day, one a slot"""
+    """percents of the last day, one a slot"""
     marks: str = ""
     """+ charging, z asleep, one a slot"""
     awake_wh: float | None = None
@@ -77,7 +77,7 @@ class Facts(NamedTuple):
     temp: float | None = None
     """°C"""
     throttled: str | None = None
-    """Empty: nothing holds the CPU back"""
+    """What holds the CPU back; empty: nothing"""
     lost: int = 0
     """samples lost since midnight"""
     holes: int = 0
@@ -85,7 +85,7 @@ class Facts(NamedTuple):
     hole_s: float = 0.0
     """s of these"""
     writer: bool | None = None
-    """Whether the writer answered, False: it gets no samples; None: no answer"""
+    """True: the writer answered; False: it receives no samples; None: no answer"""
 
 
 def run(given: Mapping[str, Any], now: float) -> None:
@@ -109,7 +109,7 @@ def run(given: Mapping[str, Any], now: float) -> None:
 def gather(
     connection: sqlite3.Connection, parameters: Mapping[str, Any], writer: bool | None, *, brief: bool
 ) -> Facts:
-    """Return what the database tells at ``parameters["now"]``; of ``brief`` only what the line needs.
+    """Return the facts at ``parameters["now"]``; if ``brief``, only those that the line needs.
 
     ``parameters`` are those of query.answer.ask. Raises UserError.
     """
@@ -160,7 +160,7 @@ def gather(
 
 
 def _programs(rows: Sequence[Mapping[str, Any]], column: str) -> list[tuple[str, float]]:
-    """Return what took most; names in brackets are not programs."""
+    """Return the programs that took the most; names in brackets are not programs."""
     found = [(text_of(row["name"]) or "-", number_of(row[column])) for row in rows]
     return [(name, value) for name, value in found if value and not name.startswith("(")]
 
@@ -196,7 +196,7 @@ class _Span(NamedTuple):
 
 
 def _marks(sessions: Sequence[_Span], now: float) -> str:
-    """Return a sign for each slot of the last day."""
+    """Return a mark for each slot of the last day."""
     slot = _DAY / SLOTS
     signs = []
     for number in range(SLOTS):
@@ -227,7 +227,7 @@ def lines(facts: Facts, width: int = WIDTH, *, ascii_only: bool = False) -> list
 
 
 def read(path: Path, now: float, writer: bool | None = None, *, brief: bool = False) -> Facts:
-    """Return what the database at ``path`` tells at ``now``, Unix s. Raises UserError."""
+    """Return the facts of the database at ``path`` at ``now``, Unix s. Raises UserError."""
     with database.reading(path) as connection:
         return gather(connection, parameters_of(connection, path, now), writer, brief=brief)
 

@@ -19,9 +19,9 @@ from telemetry.command import say
 from telemetry.errors import UsageError, UserError
 
 _STEPS: Final = 10_000
-"""Of SQLite's virtual machine between two looks at the clock: well below a millisecond"""
+"""Steps of SQLite's virtual machine between two checks of the clock: well below a millisecond"""
 _PAGE: Final = 100
-"""Rows that are read at a time; the first of them tell how a table shows each column"""
+"""Rows that are read at a time; the first ones decide how a table shows each column"""
 _LARGEST_VALUE: Final = 16 << 20
 """Bytes of a value, and of a row"""
 _IN_MEMORY: Final = 1 << 20
@@ -51,7 +51,7 @@ _PRAGMAS: Final = {
     "table_xinfo",
     "user_version",
 }
-"""Those that only tell; all are refused an argument but the name of a table or an index."""
+"""PRAGMAs that only read; their only allowed argument is the name of a table or an index."""
 _OF_THE_DATABASE: Final = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -67,7 +67,7 @@ _OF_THE_DATABASE: Final = {
 
 
 def run(given: Mapping[str, Any], now: float) -> None:
-    """Print what the user's own query gives. Raises UserError."""
+    """Print the result of the user's own query. Raises UserError."""
     form = given["format"] or "table"
     render.check_format(form)
     query = statement(given["sql"])
@@ -146,7 +146,7 @@ def answer(
 
 
 class Spool:
-    """Text that is kept until the database is let go: in memory, and in a temporary file where it is long.
+    """Text that is kept until the database is closed: in memory, or in a temporary file if it is long.
 
     A pager may take hours to read it, and a read transaction that lasts keeps the writer's log growing.
     """
@@ -155,7 +155,7 @@ class Spool:
         self._file = file
 
     def fill(self, pieces: Iterable[str]) -> None:
-        """Keep ``pieces``. Raises UserError where there is no room."""
+        """Keep ``pieces``. Raises UserError if there is no room."""
         for piece in pieces:
             try:
                 self._file.write(piece)
@@ -209,7 +209,7 @@ def _explained(timeout: float) -> Iterator[None]:
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
-    """Return the names; one that comes again gets a number, as in the sqlite3 shell: ``ts``, ``ts:1``."""
+    """Return the names; a repeated one gets a number, as in the sqlite3 shell: ``ts``, ``ts:1``."""
     seen: Counter[str] = Counter()
     found: list[str] = []
     for name in names:
@@ -222,7 +222,7 @@ def _told_apart(names: Sequence[str]) -> list[str]:
 
 
 def _column(name: str, values: Sequence[Any]) -> Column:
-    """Return how a table shows a column, by its first values: numbers at the right, as exact as they need."""
+    """Return how a table shows a column, by its first values: numbers right-aligned."""
     known = [value for value in values if value is not None]
     is_text = not all(isinstance(value, (int, float)) for value in known)
     digits = max((_digits(value) for value in known if isinstance(value, float)), default=0)

@@ -15,13 +15,13 @@ WINDOWS: Final = (
     "a day (today, yesterday, 2026-11-20), a month (2026-11), the time up to now (24h, 7d), or T..U "
     "(2026-11-14..2026-11-21, 9:00..12:00, 14d..7d), which is --since T --until U"
 )
-"""The accepted forms: for ``--help`` and for the text of each refusal"""
+"""The accepted forms, for ``--help`` and for errors"""
 BY_WINDOW: Final = "window"
 DEFAULTS: Final = ("yesterday", "today")
 NUMBERS: Final = ("on_ac", "brightness", "battery_pct", "cpu_total", "cpu_freq", "cpu_temp", "load1")
 """Columns of system_sample whose values are numbers, so that ranges of them can be compared"""
 TEXTS: Final = ("governor", "status", "radios", "throttled")
-"""And those whose values are texts"""
+"""Columns of system_sample whose values are texts"""
 
 _NUMBER: Final = r"(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
 _Range = tuple[float, float] | tuple[str, str]
@@ -30,8 +30,8 @@ _Range = tuple[float, float] | tuple[str, str]
 def asked(given: Mapping[str, Any], now: float) -> dict[str, float | str]:
     """Return the parameters of the report: a_from, a_to, b_from and b_to, beside what was typed as a and b.
 
-    Of windows these are Unix times, the end not in it; of values the least and the greatest of each, both in
-    it. Raises UsageError.
+    For windows these are Unix times, the end exclusive; for values, the least and the greatest of each,
+    inclusive. Raises UsageError.
     """
     words = given["a"], given["b"]
     by: str = given["by"]
@@ -100,7 +100,7 @@ def _next_day(midnight: float) -> float:
 
 def _check_apart(words: tuple[str, str], one: _Range, other: _Range) -> None:
     lower, upper = sorted([one, other])
-    # A bound that both have is allowed: 0-40 and 40-100 leave no value out.
+    # The ranges may share a bound: 0-40 and 40-100 leave no value out.
     if lower == upper or (lower[1] > upper[0]):  # type: ignore[operator]
         raise UsageError(f"{words[0][:40]} and {words[1][:40]} overlap: no sample can be on both sides")
 

@@ -23,7 +23,7 @@ _MISSING: Final = "--format parquet needs pyarrow: pip install pyarrow"
 
 
 def check() -> None:
-    """Raise UserError where pyarrow is missing, or where a terminal would get the bytes."""
+    """Raise UserError if pyarrow is missing, or if the bytes would go to a terminal."""
     _pyarrow()
     if sys.stdout.isatty():
         raise UsageError("--format parquet: standard output is a terminal; add > FILE")

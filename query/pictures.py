@@ -1,4 +1,4 @@
-"""The pictures that there are: from what reports answer to what is drawn. Pages and plots show the same."""
+"""All pictures: they turn the answers of reports into drawings. Pages and plots share them."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from query.values import number_of, shown_time
 from telemetry.sessions.records import DISCHARGE, HOLE, SLEEP
 
 SHORTEST_NIGHT: Final = 3_600.0
-"""s of a sleep that is drawn"""
+"""Shortest sleep that is drawn, s"""
 _DAY: Final = 86_400.0
 _MOST_BARS: Final = 62
-"""Days side by side; of more time weeks are shown, then months"""
+"""Most days that are shown side by side; a longer time is shown by weeks, then months"""
 _MOST_PROGRAMS: Final = 6
-"""That are told apart in a stack of bars"""
+"""Programs that are distinguished in a stack of bars"""
 _MOST_CURVES: Final = 12
-"""Discharges over each other"""
+"""Discharges that are laid over each other"""
 _OTHERS: Final = "(others)"
 _LEAST_FALL: Final = 10.0
-"""% that a discharge must fall to be one of them"""
+"""% that a discharge must fall to be drawn"""
 
 _WATTS: Final = Line("watts", lambda it: it.watts, lambda it: it.watts_min, lambda it: it.watts_max)
 _PERCENT: Final = Line("percent", lambda it: it.pct_max, lambda it: it.pct_min, lambda it: it.pct_max)

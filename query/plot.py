@@ -18,7 +18,7 @@ from telemetry.command import say
 from telemetry.errors import UsageError, UserError
 
 _WIDTH: Final = 80
-"""Columns where nothing tells how wide it is"""
+"""Columns if the width is not known"""
 _WIDEST: Final = 120
 
 

@@ -1,6 +1,6 @@
-"""The pictures that ``plot`` draws, as data: options and help follow from it.
+"""The pictures that ``plot`` draws, as data: options and help follow from them.
 
-Apart from what draws them, so that a report, which loads this for the command line, starts as fast as before.
+It is separate from the drawing because reports load it for the command line and must start fast.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ class Kind(NamedTuple):
     """A picture."""
 
     name: str
-    """Of the function in query/pictures.py that makes it too"""
+    """Also the name of the function in query/pictures.py that makes it"""
     help: str
     days: float
-    """Up to now, where --since is not given"""
+    """Days up to now, if --since is not given"""
     nothing: str = "no battery was seen"
-    """Why there may be no picture"""
+    """What standard error says if there is no picture"""
 
     @property
     def window(self) -> float:
@@ -41,7 +41,7 @@ KINDS: Final = (
 
 
 def described(width: int) -> str:
-    """Return what each of them shows, as the end of ``plot --help``."""
+    """Return what each picture shows, as the end of ``plot --help``."""
     from query.arguments import times_described  # noqa: PLC0415  (for --help alone)
 
     told = [f"  {kind.name:<11} {kind.help}; the last {_span(kind.days)}" for kind in KINDS]

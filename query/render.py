@@ -1,6 +1,6 @@
-"""From rows to text: the one place that knows formats, and the only user of tabulate.
+"""Turns rows into text: the one place that knows formats, and the only user of tabulate.
 
-What only some formats need is imported where it is used: tabulate takes 30 ms, json and csv 5 each. The
+Modules that only some formats need are imported where used: tabulate takes 30 ms, json and csv 5 each. The
 default format is laid out in query/table.py.
 """
 
@@ -21,19 +21,19 @@ from telemetry.errors import UsageError, UserError
 Row = Sequence[Any]
 
 TABLE_ROWS: Final = 20_000
-"""A table is measured before its first line is printed, so it is held in memory; data formats are not."""
+"""Most rows of a table: it is measured before its first line is printed, so it is held in memory."""
 _LONGEST_TEXT: Final = 32
 
 
 class Look(NamedTuple):
-    """What a table is shown on."""
+    """The display on which a table is shown."""
 
     width: int | None = None
     """Columns that it must fit into; None: any number"""
     now: float | None = None
-    """Unix s: times of this day and year are shown without it; None: all are shown whole"""
+    """Now, Unix s: times of today or this year are shown without their date or year; None: all in full"""
     terminal: bool = False
-    """A person's terminal reads this: no control character may pass, not even in csv."""
+    """The output goes to a terminal: no control character may pass, not even in csv."""
     color: bool = False
 
 
@@ -41,9 +41,9 @@ ANYWHERE: Final = Look()
 
 
 OWN_FORMATS: Final = ("table", "json", "csv", "jsonl")
-"""Those that are laid out here; tabulate has more."""
+"""The formats that are laid out here; tabulate has more."""
 PARQUET: Final = "parquet"
-"""The one that is not text: see query.parquet."""
+"""The only format that is not text: see query.parquet."""
 
 
 class TooLongError(UserError):
@@ -51,7 +51,7 @@ class TooLongError(UserError):
 
 
 def check_format(name: str) -> None:
-    """Raise UsageError where ``name`` is no output format."""
+    """Raise UsageError if ``name`` is not an output format."""
     if name in OWN_FORMATS:
         return
     if name == PARQUET:
@@ -77,7 +77,7 @@ def rendered(
 ) -> Iterator[str]:
     """Yield the text of ``rows`` in ``form``, piece by piece; json, jsonl and csv hold one row at a time.
 
-    What a table leaves out is added to ``remarks``. Raises TooLongError for a table of more than
+    Columns that a table leaves out are added to ``remarks``. Raises TooLongError for a table of more than
     ``TABLE_ROWS`` rows.
     """
     if form == "json":
@@ -113,7 +113,7 @@ def _json_list(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
 
 
 class _Echo:
-    """A file whose write hands the text back: csv.writer returns what that returns."""
+    """A file whose write returns the text, because csv.writer returns the result of write."""
 
     def write(self, text: str) -> str:
         return text
@@ -202,7 +202,7 @@ def _red(values: Sequence[Any], column: Column) -> frozenset[int]:
 def _texts(
     rows: Sequence[Row], shown: Sequence[tuple[int, Column]], now: float | None
 ) -> Iterator[list[str]]:
-    """Yield the texts of each column. A span begins where another ended: each time is worked out once."""
+    """Yield the texts of each column. Spans share their ends, so each time is formatted only once."""
     known: dict[tuple[str, Any], str] = {}
 
     def time_text(value: Any, column: Column) -> str:
@@ -217,7 +217,7 @@ def _texts(
 
 
 def _adding_up(values: Sequence[Any], digits: int) -> list[Any]:
-    """Round values so that their sum is that of the values, rounded: the largest remainders go up."""
+    """Round values so that they sum to the rounded sum: the largest remainders are rounded up."""
     scale = 10**digits
     known = [at for at, value in enumerate(values) if isinstance(value, (int, float))]
     whole = {at: floor(values[at] * scale) for at in known}
@@ -242,7 +242,7 @@ def _tabulated(strips: Sequence[Strip], form: str, vertical: bool) -> str:
     import tabulate  # noqa: PLC0415
 
     tabulate.MIN_PADDING = 0  # else each header asks for two columns more than it has letters
-    # It asks wcwidth where that is installed, and else takes each character for one column.
+    # It uses wcwidth if that is installed, and otherwise counts one column for each character.
     vars(tabulate).update(wcwidth=_Measure, WIDE_CHARS_MODE=True)
     # disable_numparse: else a process named 1e5 is shown as 100000. colalign: else it decides by the content.
     text = tabulate.tabulate(

@@ -1,4 +1,4 @@
-"""What a report is, as data: a record for the report, for its options, and for what an option makes of it."""
+"""The records that define a report: the report, its options, and the variants that options make of it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _INCLUDE: Final = re.compile(r"\{\{include (\w+):\s+([^{}]*)\}\}")
 
 
 class Variant(NamedTuple):
-    """What an option makes of a report."""
+    """How an option changes a report."""
 
     sql: str
     """Name of the file in ``sql/``, without its ending."""
     parameters: Mapping[str, float | str | None] = {}
     columns: tuple[Column, ...] = ()
-    """Columns that the report has not."""
+    """Columns that it adds."""
     by: By | None = None
-    """What its rows are of: ``piece`` is cut there."""
+    """The unit of its rows, such as days: ``piece`` is cut at their starts."""
     adds: str = ""
-    """What comes in the place of ``{{added}}`` in the SQL: more columns, a comma before each"""
+    """Replaces ``{{added}}`` in the SQL: more columns, each with a comma before it"""
     window: float | None = None
-    """Seconds up to the newest sample that it has in place of those of the report."""
+    """Replaces the report's ``window``: seconds up to the newest sample."""
 
     def combined(self, later: Variant) -> Variant:
-        """Return what this and a later option make of a report; the SQL is that of the later one."""
+        """Return the combination of this and a later variant; the SQL is that of the later one."""
         parameters = {**self.parameters, **later.parameters}
         columns = self.columns + later.columns
         return Variant(
@@ -46,15 +46,15 @@ class Variant(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option that one report has beside those of all: a choice, a switch, or one that takes a value."""
+    """An option of a single report: a choice, a switch, or an option with a value."""
 
     flag: str
     help: str
     choices: Mapping[str, Variant] | None = None
-    """By what the user types; the first is the default."""
+    """Variants by what the user types; the first is the default."""
     switch: Variant | None = None
     reads: Callable[[str], float] | None = None
-    """The value, as a parameter named as the option's key; raises argparse.ArgumentTypeError"""
+    """Parses the value of the parameter that has the option's key; raises argparse.ArgumentTypeError"""
     metavar: str = ""
 
     @property
@@ -77,39 +77,39 @@ class Report(NamedTuple):
     """One line."""
     columns: tuple[Column, ...]
     limit: int | None = None
-    """Rows shown where --limit is not given; None: all."""
+    """Rows shown if --limit is not given; None: all."""
     window: float | None = None
-    """Seconds up to the newest sample, where --since is not given; None: all samples."""
+    """Seconds up to the newest sample if --since is not given; None: all samples."""
     format: str = "table"
     nothing: str = "no sample"
     """Why there is no row although the window holds samples."""
     newest_last: bool = False
-    """Its rows end with the newest: where there are too many, the first ones are left out."""
+    """Its newest row is the last: if there are too many rows, the first ones are left out."""
     outlasts_samples: bool = False
-    """It lists what stays when samples are dropped."""
+    """It lists rows that stay when samples are dropped."""
     sums: RollUps | None = None
-    """What it sums up; None: it lists samples."""
+    """The roll-ups that it sums; None: it lists samples."""
     in_pages: bool = False
-    """Its rows are read page by page; the user's limit alone bounds them."""
+    """Its rows are read page by page; only the user's limit bounds them."""
     note: str | None = None
-    """Name of SQL in ``sql/`` that gives one text for standard error, or no row."""
+    """Name of SQL in ``sql/`` that returns one text for standard error, or no row."""
     finds: str | None = None
     """A function, as module:name, that finds more parameters for the SQL, and a remark or None. By name, so
     that no other report loads what it needs."""
     limit_first: bool = False
-    """Its limit keeps certain rows, such as the newest: --sort puts those in order, and no others."""
+    """Its limit keeps certain rows, such as the newest; --sort orders only those."""
     asks: str | None = None
     """A function, as module:name, that makes parameters of what the user typed and of now, before a database
     is opened. Raises UsageError."""
     words: tuple[tuple[str, str], ...] = ()
-    """Arguments without a flag, which may be left out: name and help."""
+    """Optional positional arguments: name and help."""
     limits_itself: bool = False
-    """What is beyond the limit is part of a row."""
+    """The items beyond the limit are summed in a row."""
     options: tuple[Option, ...] = ()
     takes_at: bool = False
-    """--at T: --until T with T itself in the window."""
+    """It has --at T, which is --until T with T itself in the window."""
     tells_age: bool = False
-    """It is about now: where the newest sample is old, standard error says how old."""
+    """It is about now: if the newest sample is old, standard error says how old."""
     vertical: bool = False
     """Shown in tables as lines of item and value: a column for each of the few rows."""
 
@@ -131,7 +131,7 @@ def function(path: str) -> Callable[..., Any]:
 
 
 def number(text: str, least: float, most: float) -> float:
-    """Return an argument from 0 to 999; digits alone, so that nan and 1e3 are refused.
+    """Return an argument from 0 to 999; only digits, so nan and 1e3 are refused.
 
     Raises argparse.ArgumentTypeError.
     """
@@ -142,7 +142,7 @@ def number(text: str, least: float, most: float) -> float:
 
 
 def variant_of(report: Report, arguments: Mapping[str, Any]) -> Variant:
-    """Return what the given ``arguments`` make of ``report``; the plain report where they say nothing."""
+    """Return the variant of ``report`` that the ``arguments`` ask for; by default the plain report."""
     found: Variant | None = None
     for option in report.options:
         given = arguments.get(option.key)

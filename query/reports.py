@@ -70,7 +70,7 @@ from query.rollups import CORE, PROCESS, SYSTEM
 
 TEN_MINUTES: Final = 600.0
 _OWNERS: Final = ("name", "app", "user")
-"""What processes can be added up by"""
+"""What processes can be grouped by"""
 
 REPORTS: Final = (
     Report(
@@ -269,7 +269,7 @@ REPORTS: Final = (
                             rank=2,
                         ),
                     ),
-                    # Not a join with a grouped process_sample: that would be built before the first row.
+                    # Not a join with a grouped process_sample: SQLite would build that before the first row.
                     adds="".join(
                         f", (SELECT {of} FROM process_sample AS p WHERE p.ts = t.ts) AS {name}"
                         for name, of in (

@@ -1,11 +1,11 @@
-"""What reports sum up, and the writer's levels of roll-ups of it."""
+"""The kinds of rows that reports sum, and the writer's levels of roll-ups of them."""
 
 from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
 By = Literal["hour", "day", "week", "month"]
-"""What the rows of a report may be of: see query/buckets.py."""
+"""The spans that rows of a report can stand for: see query/buckets.py."""
 
 
 class Level(NamedTuple):
@@ -14,9 +14,9 @@ class Level(NamedTuple):
     size: int
     """s"""
     until: str
-    """Which field of ``History`` says how far they reach."""
+    """Field of ``History`` that says up to when they exist."""
     since: str = "raw_since"
-    """Which one says from where on they are there, if that is later than where raw rows are"""
+    """Field that says since when they exist, if that is later than for raw rows"""
 
 
 class RollUps(NamedTuple):
@@ -25,7 +25,7 @@ class RollUps(NamedTuple):
     name: str
     fine: Level
     coarse: Level | None = None
-    """Where the fine ones are gone, these are there"""
+    """Used where the fine ones are gone"""
 
 
 _MINUTES: Final = Level(60, "minute_until", "minute_since")

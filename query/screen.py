@@ -1,4 +1,4 @@
-"""The terminal as a screen of its own: what was on it comes back, and keys come at once.
+"""The alternate screen of a terminal: the former content comes back, and keys are read unbuffered.
 
 Escape sequences are those of xterm (ctlseqs, "Alternate Screen Buffer"), which every terminal in use knows.
 """
@@ -35,12 +35,12 @@ class Screen:
         self._shown: list[str] = []
 
     def keyboard(self) -> list[Self]:
-        """Return what to poll for keys: this, or nothing."""
+        """Return what to poll for keys: this object, or nothing."""
         return [] if self._keys is None else [self]
 
     @property
     def size(self) -> os.terminal_size:
-        """Return its columns and lines now, whatever COLUMNS and LINES said when the program started."""
+        """Return its current columns and lines, whatever COLUMNS and LINES were at the start."""
         return os.get_terminal_size(sys.stdout.fileno())
 
     def fileno(self) -> int:
@@ -60,13 +60,13 @@ class Screen:
             self._give_back()
 
     def show(self, lines: list[str]) -> None:
-        """Show lines of text from the top; what they do not cover is empty. They fit, or wrap."""
+        """Show lines of text from the top and clear the rest. Lines that do not fit wrap."""
         self._shown = lines
         sys.stdout.write(_HOME + "".join(f"{line}{_CLEAR_LINE}\n" for line in lines) + _CLEAR_BELOW)
         sys.stdout.flush()
 
     def key(self) -> str:
-        """Return the keys that were pressed; empty where there are none, or nobody can press any more."""
+        """Return the keys that were pressed; empty: none, or the terminal is closed."""
         if self._keys is None:
             return ""
         try:

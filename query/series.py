@@ -1,4 +1,4 @@
-"""What pictures draw of a window: figures over time, in so many steps that no more could be seen."""
+"""The figures over time that pictures draw, in as many steps as can be seen."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from query.values import number_of
 from query.window import cut, history_of, outward
 
 STEPS: Final = 480
-"""In a picture: two pixels each, or one on a phone"""
+"""Steps in a picture: two pixels each, or one on a phone"""
 _SIZES: Final = (5, 10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)
-"""s of a step. From a minute and an hour on, roll-ups are made of whole ones."""
+"""Sizes of a step, s. Steps of a minute or an hour and more are whole roll-ups."""
 _HOLE: Final = 60.0
-"""s between two steps without any sample, from which on a line is broken"""
+"""A line is broken after this many s without a sample"""
 
 
 class Point(NamedTuple):
@@ -50,7 +50,7 @@ class Point(NamedTuple):
 def points(connection: sqlite3.Connection, start: float, stop: float, steps: int = STEPS) -> list[Point]:
     """Return the steps of ``start`` <= time < ``stop``, Unix s, in their order: ``steps`` or fewer.
 
-    Each sample is in one of them, so that no peak is lost. Roll-ups are read where they can be.
+    Each sample is in one of them, so that no peak is lost. Roll-ups are read where possible.
     """
     history = history_of(connection)
     start, stop = outward(start, stop, SYSTEM, history)

@@ -1,4 +1,4 @@
-"""Sessions that the writer has not stored yet: those of its newest hour, and the one that goes on."""
+"""Sessions that the writer has not stored yet: those of the newest hour, and the current one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS: Final = (
     f"SELECT {', '.join(Row._fields)} FROM session_row WHERE time >= ? AND time < ? ORDER BY time, ts"
 )
 _MOST_ROWS: Final = 40_000
-"""Newest samples to work sessions out of, more than two days of them. The writer does the others."""
+"""Newest samples from which sessions are computed: more than two days. The writer computes the others."""
 _OLDEST_READ: Final = (
     "SELECT time FROM system_sample WHERE time >= ? AND time < ? ORDER BY time DESC LIMIT 1 OFFSET ?"
 )
@@ -51,7 +51,7 @@ def asleep(connection: sqlite3.Connection, _: Mapping[str, Any]) -> tuple[Mappin
 
 
 def _not_stored(connection: sqlite3.Connection) -> tuple[list[Session], str | None]:
-    """Return the sessions of rows that the writer has not come to, and what is left out of them."""
+    """Return the sessions of rows that the writer has not reached yet, and a remark on those left out."""
     until, state = connection.execute(_STATE).fetchone() or (0, None)
     since = max(until, FIRST_RECORDING)
     remark = None
@@ -74,7 +74,7 @@ class _Sleep(NamedTuple):
 
 
 class _Asleep:
-    """What sleeps have drawn up to a time. A year of hours asks for it 8,760 times."""
+    """Energy that sleeps have drawn up to a time. A year of hours asks for it 8,760 times."""
 
     def __init__(self, sleeps: Sequence[_Sleep]) -> None:
         self._unknown = [it for it in sleeps if it.drawn_uj is None]
@@ -85,10 +85,10 @@ class _Asleep:
         # What was charged asleep was not drawn.
         self._ended_uj = [0, *accumulate(max(0, drawn) for _, drawn in by_stop)]
         self._newest = (-1.0, 0)
-        """The time that was asked for last, and what was drawn up to it: the next span begins there."""
+        """The last time asked for, and the energy up to it: the next span begins there."""
 
     def between(self, start: float, stop: float) -> int | None:
-        """Return µJ; None where sleeps lie there and nothing is known of any."""
+        """Return µJ; None: there are sleeps, but the energy of none of them is known."""
         before = self._newest[1] if start == self._newest[0] else self._until(start)
         self._newest = stop, self._until(stop)
         drawn = self._newest[1] - before

@@ -1,6 +1,6 @@
 """A small database of one window, which every report reads: to send with a bug report, or to keep.
 
-Whole days of UTC are copied, since the roll-ups are of those. With ``Anonymous`` it tells no names.
+It copies whole UTC days, because the roll-ups are by UTC day. With ``Anonymous`` it contains no names.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OF_SESSIONS: Final = (
     "start < :stop AND stop > :start AND session_id <= coalesce((SELECT last_session FROM session_state "
     "WHERE until <= :stop ORDER BY until DESC LIMIT 1), 9e18)"
 )
-"""What had ended with the window; of the rest the state and the rows tell."""
+"""Sessions that ended within the window; the state and the rows hold the others."""
 _ALL: Final = "SELECT * FROM {0}"
 
 TABLES: Final = {
@@ -70,15 +70,15 @@ TABLES: Final = {
     "session_percent": (
         f"SELECT * FROM {{0}} WHERE session_id IN (SELECT session_id FROM session WHERE {_OF_SESSIONS})"
     ),
-    # From the newest of them the reports go on, for what has not ended yet.
+    # Reports continue from the newest of them, for sessions that have not ended yet.
     "session_state": (
         "SELECT * FROM {0} WHERE until <= :stop "
         "AND until >= (SELECT coalesce(MAX(until), 0) FROM session_state WHERE until <= :start)"
     ),
-    "process_name": _ALL,  # at last: those that the rows above have
+    "process_name": _ALL,  # last: only the names that the rows above use
     "loss": "SELECT * FROM {0} WHERE first < :stop AND last >= :start",
 }
-"""What is copied of each table of the schema; those of a user's own are not."""
+"""The rows that are copied from each table of the schema; a user's own tables are not copied."""
 VIEWS: Final = (
     "cpu_core",
     "process_sample",
@@ -109,15 +109,15 @@ class Copied(NamedTuple):
 
 
 class Anonymous:
-    """Other words for names: one for each, and the same in the whole snapshot, but in no other one."""
+    """Replacements for names: consistent within the snapshot, and different in every other one."""
 
     def __init__(self, key: bytes | None = None) -> None:
-        """``key``: of the hash; random where it is not given, so that no list of names can be tried."""
+        """``key``: key of the hash; random by default, so that a list of names cannot be tried."""
         self._key = os.urandom(32) if key is None else key
         self._numbers: dict[tuple[str, str], int] = {}
 
     def of(self, table: str) -> Mapping[str, _Map]:
-        """Return what to do with the columns of a table that tell names of programs, people or machines."""
+        """Return functions for the columns of a table that hold names of programs, people or machines."""
         if table in ("process_name", "process_sample"):
             return {"name": self._hashed, "app": self._hashed, "user": self._numbered("user")}
         if table == "run":
@@ -140,7 +140,7 @@ class Anonymous:
 
 
 def run(given: Mapping[str, Any], now: float) -> None:
-    """Write the snapshot that was asked for, and say so. Raises UserError."""
+    """Write the snapshot that was asked for, and report it. Raises UserError."""
     window = access.window(given, now)
     span = (window["since"] or 0.0, window["until"])
     with access.opened(given, now) as source:
@@ -197,7 +197,7 @@ def _filled(
     with closing(sqlite3.connect(part, isolation_level=None)) as target:
         for pragma in ("page_size", "auto_vacuum"):
             target.execute(f"PRAGMA {pragma} = {_ask(source, f'PRAGMA {pragma}').fetchone()[0]}")
-        target.execute("PRAGMA synchronous = OFF")  # a file that is not whole is not kept
+        target.execute("PRAGMA synchronous = OFF")  # an incomplete file is not kept
         target.execute("PRAGMA journal_mode = OFF")
         target.execute("BEGIN")
         tables = _made(source, target)
@@ -238,7 +238,7 @@ def _insert(
     keep: Collection[int] | None,
     maps: Mapping[str, _Map],
 ) -> None:
-    """Insert rows; of those with a key that is not in ``keep``, none."""
+    """Insert rows, without those whose key is not in ``keep``."""
     names = [name for name, *_ in rows.description]
     mapped = [(at, maps[name]) for at, name in enumerate(names) if name in maps]
     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
@@ -279,7 +279,7 @@ class _SourceError(Exception):
 
 @contextmanager
 def _said_of(out: Path) -> Iterator[None]:
-    """Say errors of the new file as such."""
+    """Report errors of the new file as such."""
     try:
         yield
     except _SourceError as error:

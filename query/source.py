@@ -1,4 +1,4 @@
-"""One window of the database, asked by name: what pages and pictures are made of."""
+"""One window of the database, read by name of a report: the source of pages and pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SELECT MIN(oldest), MAX(newest) FROM (
 
 
 class Asked(NamedTuple):
-    """What a report answered."""
+    """The answer of a report."""
 
     answer: Answer
     rows: list[tuple[Any, ...]]
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
 
 
 class Source:
-    """A window of a database in a read transaction; what several ask for is read once."""
+    """A window of a database in a read transaction; answers are cached."""
 
     def __init__(
         self, connection: sqlite3.Connection, parameters: Mapping[str, Any], window: tuple[float, float]
@@ -49,7 +49,7 @@ class Source:
         self._parameters = parameters
 
     def ask(self, name: str, limit: int | None = None, **options: Any) -> Asked:
-        """Return what a report answers on the window, with a limit and its options. Raises UserError."""
+        """Return the answer of a report on the window, with a limit and its options. Raises UserError."""
         report = BY_NAME[name]
         bound = {**self._parameters, "since": self.window[0], "until": self.window[1], "limit": limit}
         answer = ask(self.connection, report, variant_of(report, options), bound)
@@ -62,14 +62,14 @@ class Source:
 
     @cached_property
     def spans(self) -> Sequence[Span]:
-        """The sessions that have a part in it."""
+        """The sessions that overlap it."""
         return [Span(it["kind"], it["start"], it["end"]) for it in self.ask("sessions").by_name]
 
 
 def held(connection: sqlite3.Connection, since: float, until: float | None, what: str) -> tuple[float, float]:
     """Return the part of ``since`` <= time < ``until``, Unix s, that the database holds.
 
-    ``until`` None: up to the newest sample. Raises UserError where it holds none; ``what`` begins its text.
+    ``until`` None: up to the newest sample. Raises UserError if it holds none; ``what`` begins its text.
     """
     oldest, newest = connection.execute(_EXTENT, {"end": END_OF_TIME}).fetchone()
     if newest is None:

@@ -1,6 +1,6 @@
-"""Means of what varies slowly, and whether two of them differ by more than their spread.
+"""Means of slowly varying quantities, and whether two of them differ by more than their spread.
 
-Samples of 5 s follow each other closely, so a mean of them is less sure than their number says. Means over
+Samples of 5 s are correlated, so their mean is less certain than their number suggests. Means over
 blocks of minutes are taken instead, and what is left of their likeness is taken into account:
 
     m = Σ w x / Σ w,    n = (Σ w)² / Σ w²,    v = Σ w (x - m)² / Σ w
@@ -22,14 +22,14 @@ from math import exp, hypot, sqrt
 from typing import Final, NamedTuple
 
 LEAST: Final = 4.0
-"""Blocks as good as independent below which nothing is told"""
+"""With fewer independent blocks, nothing is concluded"""
 WIDTH: Final = 2.0
 """Standard errors"""
 _MOST_ALIKE: Final = 0.95
 _SHORTEST, _LONGEST, _HALVINGS = 0.01, 1e4, 40
 """A block over the time in which the correlation falls by e; how often that range is halved"""
 _EQUAL: Final = 1e-9
-"""Part of a value that may be rounding"""
+"""Share of a value that may be a rounding error"""
 
 MORE: Final = "more"
 LESS: Final = "less"
@@ -38,7 +38,7 @@ TOO_LITTLE: Final = "too little"
 
 
 class Block(NamedTuple):
-    """What was measured in some minutes."""
+    """Measurements over some minutes."""
 
     weight: float
     """Time, or samples"""
@@ -55,7 +55,7 @@ class Mean(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What the second of two means is more than the first."""
+    """The difference of two means: the second minus the first."""
 
     value: float
     half_width: float | None
@@ -63,7 +63,7 @@ class Difference(NamedTuple):
 
 
 def mean(blocks: Sequence[Block]) -> Mean | None:
-    """Return the mean of blocks in the order of their time; None where they weigh nothing."""
+    """Return the mean of blocks in the order of their time; None: their weight is 0."""
     weight = sum(block.weight for block in blocks)
     if not weight > 0:
         return None
@@ -81,7 +81,7 @@ def mean(blocks: Sequence[Block]) -> Mean | None:
 
 
 def difference(first: Mean | None, second: Mean | None) -> Difference | None:
-    """Return by how much the second is more; None where one of them is not known."""
+    """Return the second minus the first; None: one of them is not known."""
     if first is None or second is None:
         return None
     more = second.value - first.value
@@ -94,7 +94,7 @@ def difference(first: Mean | None, second: Mean | None) -> Difference | None:
 
 
 def alike(deviations: Sequence[float], count: float) -> float:
-    """Return the lag-1 autocorrelation of deviations from a mean, 0 to 0.95. ``count``: how many they are."""
+    """Return the lag-1 autocorrelation of deviations from a mean, 0 to 0.95. ``count``: their number."""
     total = sum(deviation**2 for deviation in deviations)
     if not total > 0:
         return 0.0
@@ -103,7 +103,7 @@ def alike(deviations: Sequence[float], count: float) -> float:
 
 
 def independence(correlation: float) -> float:
-    """Return what part of blocks so alike is as good as independent."""
+    """Return the share of blocks with this correlation that counts as independent."""
     if correlation <= 0:
         return 1.0
     low, high = _SHORTEST, _LONGEST

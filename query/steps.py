@@ -46,7 +46,7 @@ def _local_time(moment: Any) -> str | None:
 
 
 class _EvenPercent:
-    """The frame begins at the first row and only grows, so that nothing is ever taken out of it."""
+    """The frame begins at the first row and only grows, so no row is ever removed from it."""
 
     def __init__(self) -> None:
         self._steps = Steps()

@@ -1,4 +1,4 @@
-"""A table laid out for a terminal: what is left out, broken or cut so that no line is wider than it.
+"""A table laid out for a terminal: columns are left out, broken or cut so that no line is too wide.
 
 Pure. The form is that of tabulate's ``simple``, which takes 300 ms for the 8,760 hours of a year.
 """
@@ -14,9 +14,9 @@ from typing import Final
 from query.width import cut, display_width, padded, widest
 
 _NARROW: Final = 7
-"""A header is not broken into less: shorter pieces save no room and read badly."""
+"""Shortest piece of a broken header: shorter pieces save no room and read badly."""
 _LEAST_TEXT: Final = 8
-"""A text is not cut to less while there is another column to leave out."""
+"""Shortest cut of a text while another column can still be left out."""
 _BETWEEN: Final = 2
 """Spaces between two columns"""
 _BOLD: Final = "\x1b[1m"
@@ -31,16 +31,16 @@ class Strip:
 
     name: str
     head: str
-    """The name with the unit; lines of it are parted by newlines."""
+    """The name with the unit; its lines are separated by newlines."""
     cells: Sequence[str]
     right: bool = False
-    """Its cells end below each other."""
+    """Its cells are right-aligned."""
     rank: int = 0
     """As in query.columns"""
     is_text: bool = False
     """It may be cut."""
     red: frozenset[int] = frozenset()
-    """Rows in which it stands out"""
+    """Rows in which it is highlighted"""
     room: int = field(init=False)
     """Columns of the terminal that its cells need"""
 
@@ -54,12 +54,12 @@ class Strip:
 
     @property
     def least_width(self) -> int:
-        """Columns that it takes where its header is broken."""
+        """Columns that it takes if its header is broken."""
         return _needed(_broken(self.head, max(_NARROW, self.room)), self.room)
 
 
 def shortened(text: str, columns: int) -> str:
-    """Return ``text``, cut with an ellipsis where it takes more than ``columns``."""
+    """Return ``text``, cut with an ellipsis if it takes more than ``columns``."""
     return text if display_width(text) <= columns else cut(text, columns - 1) + "…"
 
 
@@ -76,7 +76,9 @@ def across(strips: Sequence[Strip], width: int | None, *, color: bool = False) -
     )
 
     def text(row: Sequence[str]) -> str:
-        if "".join(row).isascii():  # most rows, and str.format is fast, but it takes a character for a column
+        if "".join(
+            row
+        ).isascii():  # For most rows: str.format is fast, but it counts each character as one column.
             return line.format(*row).rstrip()
         return "  ".join([padded(*of) for of in zip(row, rooms, right, strict=True)]).rstrip()
 
@@ -98,7 +100,7 @@ def across(strips: Sequence[Strip], width: int | None, *, color: bool = False) -
 def down(strips: Sequence[Strip], width: int | None, *, color: bool = False) -> str:
     """Return the table with a line for each item of ``strips``, and a column for each of the few rows.
 
-    Rows that do not fit beside each other come below each other. A long text goes on in the next line.
+    Rows that do not fit beside each other are put below each other. A long text continues in the next line.
     """
     items = [strip.head for strip in strips]
     if width is not None:
@@ -132,7 +134,7 @@ def down(strips: Sequence[Strip], width: int | None, *, color: bool = False) -> 
 def _folded(
     strips: Sequence[Strip], items: Sequence[str], block: Sequence[int], room: int | None
 ) -> tuple[list[tuple[str, ...]], list[int]]:
-    """Return the lines of a block, and which of them stand out."""
+    """Return the lines of a block, and which of them are highlighted."""
     lines: list[tuple[str, ...]] = []
     red: list[int] = []
     for item, strip in zip(items, strips, strict=True):
@@ -164,17 +166,17 @@ def _painted(text: str, is_red: bool) -> str:
 
 
 def _fitted(strips: Sequence[Strip], width: int) -> tuple[list[Strip], list[str]]:
-    """Return the strips that a line of ``width`` has room for, and the names of the others."""
+    """Return the strips that fit into ``width``, and the names of the others."""
     shown = list(strips)
     while _least(shown) > width and len(shown) > 1 and any(strip.rank for strip in shown):
-        # Of two of a rank the later one: a report begins with what it is about.
+        # Of two with the same rank, the later one goes: a report begins with its subject.
         _, worst = max((strip.rank, at) for at, strip in enumerate(shown))
         del shown[worst]
     _cut_texts(shown, width, _LEAST_TEXT)
     while _least(shown) > width and len(shown) > 1:
         del shown[-1]
     _cut_texts(shown, width, 1)
-    if _least(shown) > width:  # the one that is left
+    if _least(shown) > width:  # the last one left
         only = shown[0]
         only.cells = [shortened(cell, width) for cell in only.cells]
         only.head = shortened(only.head, width)
@@ -196,7 +198,7 @@ def _cut_texts(shown: list[Strip], width: int, least: int) -> None:
 
 
 def _break_heads(shown: Sequence[Strip], width: int) -> None:
-    """Break headers between their words, those first that save most."""
+    """Break headers between their words, beginning with those that save most."""
     for strip in sorted(shown, key=lambda strip: strip.width - strip.least_width, reverse=True):
         if _taken([it.width for it in shown]) <= width:
             return

@@ -1,7 +1,7 @@
-"""What drain says of the time ahead: telemetry.time_left, asked of the database.
+"""The time left that drain shows: telemetry.time_left, with data from the database.
 
-It reads a bounded part of it: the writer's state of the session that goes on and the rows since, what earlier
-discharges told of each percent, and hours of power on battery.
+It reads a bounded part: the writer's state of the current session and the rows since, what earlier
+discharges gave per percent, and hours of power on battery.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from telemetry.sessions.records import CHARGE, DISCHARGE
 from telemetry.time_left import Discharge, Past, hours_to_full, time_left, typical_wh
 
 MOST_ROWS: Final = 2_000
-"""Samples that are read: since the writer's newest state, mostly an hour or two"""
+"""Most samples that are read since the writer's newest state; usually an hour or two"""
 _ROWS: Final = 400
-"""Where there is no state near: so many, and MOST_ROWS if these do not tell when the percent shown began"""
+"""Samples read if no state is near; MOST_ROWS if these do not show when the current percent began"""
 MOST_DISCHARGES: Final = 60
-"""Of which is learned, the newest ones: a battery wears"""
+"""Newest discharges to learn from: a battery wears"""
 MOST_DEATHS: Final = 10
 HIGHEST_DEATH: Final = 20
-"""Percent above which a machine was shut down, and did not die"""
+"""A machine that went off above this percent was shut down"""
 NOW: Final = 600.0
-"""s awake whose mean power is that of now"""
+"""s awake over which the current power is averaged"""
 RECENT: Final = 28 * 86_400.0
-"""s of history whose mean power is the usual one"""
+"""s of history over which the usual power is averaged"""
 _FEW: Final = 5.0
-"""The nominal Wh of a percent count as so many percents of a charge."""
+"""Weight of the nominal Wh of a percent, in percents of a charge."""
 LITTLE: Final = "little data: few percents of this battery have been seen to run down, so the range is wide"
 _UNKNOWN: Final = dict.fromkeys(("hours_left", "hours_left_low", "hours_left_high", "hours_to_full"))
 
@@ -38,9 +38,9 @@ _UNKNOWN: Final = dict.fromkeys(("hours_left", "hours_left_low", "hours_left_hig
 def ahead(
     connection: sqlite3.Connection, bound: Mapping[str, Any]
 ) -> tuple[dict[str, float | None], str | None]:
-    """Return the figures on the time ahead by name, each None where it is not known, and what to say beside.
+    """Return the figures on the time left by name (None: not known), and the remarks.
 
-    ``bound``: newest and last of the window. With an end of the window only what was known then counts.
+    ``bound``: newest and last of the window. With an end of the window, only data from before it count.
     """
     now = _now(connection, bound["newest"], bound["last"])
     if now is None:
@@ -58,7 +58,7 @@ def ahead(
 def discharge_now(
     connection: sqlite3.Connection, newest: int | None, moment: float | None
 ) -> tuple[Discharge, Past] | None:
-    """Return the discharge that goes on at a sample and what earlier ones told; None where there is none."""
+    """Return the discharge in progress at a sample and what earlier ones gave; None: there is none."""
     now = _now(connection, newest, moment)
     return _known(connection, now) if now else None
 
@@ -69,25 +69,25 @@ def _known(connection: sqlite3.Connection, now: _Now) -> tuple[Discharge, Past] 
 
 
 class _Now(NamedTuple):
-    """The newest row, and what it is part of."""
+    """The newest row, and the session that it belongs to."""
 
     rows: Sequence[Row]
     """The newest ones, of ten minutes or more"""
     known: Known
     """Of the battery"""
     session: Session
-    """The one that goes on"""
+    """The current session"""
     shown: Percent | None
-    """What that discharge is at"""
+    """The state of that discharge"""
 
     @property
     def full(self) -> float | None:
-        """Wh of a full battery, as the driver tells it."""
+        """Wh of a full battery, as the driver reports it."""
         return self.known.full_wh(self.rows[-1].voltage)
 
 
 def _now(connection: sqlite3.Connection, newest: int | None, moment: float | None) -> _Now | None:
-    """Return what goes on at a sample; None where there is none, or nothing tells a direction."""
+    """Return the session in progress at a sample; None: there is no sample, or no direction is known."""
     if newest is None or moment is None:
         return None
     until, state = connection.execute(_STATE, (moment,)).fetchone() or (0, None)
@@ -96,7 +96,7 @@ def _now(connection: sqlite3.Connection, newest: int | None, moment: float | Non
         known = connection.execute(_HEALTH_SINCE, (until, moment)).fetchall()
         rows = _rows(connection, newest, MOST_ROWS, since=until - 2 * NOW)
         return _after(Sessions.read(state), [row for row in rows if row.time >= until], known, rows)
-    # The state is of another day. The newest rows tell most of it.
+    # The state is from another day. The newest rows are enough for most of it.
     known = connection.execute(_HEALTH, (moment,)).fetchall()
     for most in (_ROWS, MOST_ROWS):
         rows = _rows(connection, newest, most)
@@ -135,9 +135,9 @@ _HEALTH_SINCE: Final = f"{_OF_HEALTH} WHERE time >= ? AND time <= ? ORDER BY tim
 
 
 def _discharge(now: _Now) -> Discharge | None:
-    """Return the discharge that the newest row is in; None where power or percent are not known."""
+    """Return the discharge of the newest row; None: power or percent is not known."""
     rows, session, shown = now.rows, now.session, now.shown
-    is_session = session.kind == DISCHARGE  # in its first two minutes it is not one yet
+    is_session = session.kind == DISCHARGE  # in its first two minutes it does not count as one yet
     others = (row.time for row in reversed(rows) if row.direction not in (DISCHARGE, None))
     since = session.start if is_session else next(others, 0.0)
     energy, seconds = _newest_energy(rows, DISCHARGE, since)
@@ -159,7 +159,7 @@ def _discharge(now: _Now) -> Discharge | None:
 
 
 def _newest_energy(rows: Sequence[Row], direction: str, since: float) -> tuple[float, float]:
-    """Return µJ and s of the newest rows of that direction whose energy is known: of NOW in all."""
+    """Return the µJ and s of the newest rows in that direction with known energy, NOW s in all."""
     energy = covered = 0.0
     for row in reversed(rows):
         if covered >= NOW or row.time <= since:
@@ -171,7 +171,7 @@ def _newest_energy(rows: Sequence[Row], direction: str, since: float) -> tuple[f
 
 
 def _past(connection: sqlite3.Connection, now: _Now) -> Past:
-    """Return what is known of this machine and battery."""
+    """Return what is known about this machine and battery."""
     moment = now.rows[-1].time
     bound = {"moment": moment, "pack": now.known.pack}
     visits: dict[int, tuple[int, int]] = {}

@@ -1,4 +1,4 @@
-"""From what a user types to Unix time.
+"""Turns what a user types into Unix time.
 
 Pure: ``now`` is given, no clock is read. Dates and times of day are in the process's own time zone, unless
 they end in an offset from UTC. A time that clocks showed twice means the first of the two if it has a date,
@@ -20,17 +20,17 @@ FORMS: Final = (
     "2026-11-24, '2026-11-24 14:00', '11-24 14:00' or 14:00 (the last one), 14:00+01:00, 14:00Z, now, today, "
     "yesterday, 90s, 90m, 24h, 7d, 2w (ago) or Unix seconds"
 )
-"""The accepted forms: for ``--help`` and for the text of each refusal."""
+"""The accepted forms, for ``--help`` and for errors."""
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 class InvalidTimeError(ValueError):
-    """A text that names no time; the message says which forms do."""
+    """A text that is not a time; the message lists the accepted forms."""
 
 
 def parse_time(text: str, now: float) -> tuple[float, ...]:
-    """Return the Unix times, s, that ``text`` can name, the one it means first. Raises InvalidTimeError.
+    """Return the Unix times, s, that ``text`` can mean, the likeliest first. Raises InvalidTimeError.
 
     There are two where clocks went back and showed the time twice.
     """
@@ -43,15 +43,15 @@ def parse_time(text: str, now: float) -> tuple[float, ...]:
 
 
 def between(since: tuple[float, ...], until: tuple[float, ...]) -> tuple[float, float] | None:
-    """Return one of ``since`` and one of ``until`` that is later; None where there is none."""
+    """Return one of ``since`` and a later one of ``until``; None: there is no such pair."""
     fitting = ((start, stop) for stop in until for start in since if start < stop)
     return next(fitting, None)
 
 
 def through(moment: float) -> float:
-    """Return the end of a window that holds ``moment`` itself, and all of its second where it is whole.
+    """Return the end of a window that includes ``moment``, and all of its second if it is a whole one.
 
-    Times are shown in whole seconds: who gives one back means the sample that was shown with it.
+    Times are shown in whole seconds: a user who types one means the sample that was shown with it.
     """
     return moment + 1 if moment.is_integer() else nextafter(moment, inf)
 
@@ -61,7 +61,7 @@ _OFFSET: Final = r"(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 
 
 def _parse(text: str, now: float) -> list[float]:
-    """The moments that it can mean; none where it means none."""
+    """The moments that it can mean; empty: none."""
     if text == "now":
         return [now]
     if text in ("today", "yesterday"):
@@ -87,7 +87,7 @@ def _parse(text: str, now: float) -> list[float]:
 
 
 def _zone(offset: str | None) -> timezone | None:
-    """The zone of an offset; None, the local one, for none. Raises ValueError for one that no zone has."""
+    """Return the zone of an offset; no offset: None, local time. Raises ValueError."""
     if offset is None:
         return None
     if offset == "Z":
@@ -100,7 +100,7 @@ def _zone(offset: str | None) -> timezone | None:
 
 
 def _dated(fields: list[int], zone: timezone | None) -> list[float]:
-    """Year, month, day, hour, minute, second as Unix times. Raises ValueError for no time of the calendar."""
+    """Return year, month, day, hour, minute, second as Unix times. Raises ValueError for no valid time."""
     year, month, day, hour, minute, second = fields
     found = moments(datetime(year, month, day, hour, minute, second, tzinfo=zone))
     return [max(moment, 0.0) for moment in found] if year >= 1970 else found
@@ -129,15 +129,15 @@ def _last_time_of_day(fields: list[int], zone: timezone | None, now: float) -> l
 
 
 def moments(shown: datetime) -> list[float]:
-    """Return the Unix times at which clocks of its zone, else the local ones, show ``shown``, in their order.
+    """Return, in order, the Unix times at which clocks of its zone (default: local) show ``shown``.
 
-    There are two where clocks went back. Where they went forward and skipped it, it is the moment of that: so
-    a window that begins or ends there is one of the time that there was.
+    There are two if clocks went back. If they went forward and skipped it, it is the moment of the change: so
+    a window that begins or ends there covers the time that existed.
     """
     first = shown.replace(fold=0).timestamp()
     try:
         second = shown.replace(fold=1).timestamp()
-    except (ValueError, OverflowError):  # the last day of the calendar: Python looks at the day behind it
+    except (ValueError, OverflowError):  # the last day of the calendar: Python looks at the following day
         second = first
     if first == second:
         return [first]
@@ -147,7 +147,7 @@ def moments(shown: datetime) -> list[float]:
 
 
 def clock_change(before: int, after: int) -> int:
-    """Return the moment between the two, Unix s, from which on the offset from UTC is that of ``after``."""
+    """Return the moment between the two, Unix s, at which the offset from UTC becomes that of ``after``."""
     offset = utc_offset(after)
     while after - before > 1:
         middle = (before + after) // 2

@@ -1,6 +1,6 @@
-"""From one stored value to the text that people read.
+"""Turns one stored value into the text that people read.
 
-A value may be anything that SQLite can store, also where a number was meant: text, blobs, infinities.
+A value may be anything that SQLite can store, even if a number is expected: text, blobs, infinities.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _SIZES: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def shown_time(moment: object) -> str:
-    """Return Unix time, s, as local date and time; what is none as it is.
+    """Return Unix time, s, as local date and time; any other value unchanged.
 
-    Where clocks showed that time twice, the offset from UTC is behind it.
+    If clocks showed that time twice, the offset from UTC follows it.
     """
     if isinstance(moment, (int, float)):
         try:
@@ -34,7 +34,7 @@ def shown_time(moment: object) -> str:
 
 
 def shown_span(seconds: float) -> str:
-    """Return a span of time as people say it."""
+    """Return a span of time in its natural unit."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
@@ -67,7 +67,7 @@ def shown_size(size: float) -> str:
 
 
 def _brief(text: str, now: float | None) -> str:
-    """Return the local date and time in ``text`` without its date where that is of today, else without its
+    """Return the local date and time in ``text`` without its date if that is today, else without its
     year where that is of this year.
     """
     if now is None or text[10:11] != " ":
@@ -86,12 +86,12 @@ def _without_seconds(text: str) -> str:
 def _comes_twice(local: datetime, moment: float) -> bool:
     try:
         return abs(local.replace(fold=1 - local.fold).timestamp() - moment) >= 1
-    except (ValueError, OverflowError):  # the last day of the calendar: Python looks at the day behind it
+    except (ValueError, OverflowError):  # the last day of the calendar: Python looks at the following day
         return False
 
 
 def plain(value: Any) -> Any:
-    """Return ``value``; a blob, which no text format has, in SQLite's own notation."""
+    """Return ``value``; a blob, which text formats lack, in SQLite's notation."""
     return f"x'{value.hex()}'" if isinstance(value, bytes) else value
 
 
@@ -121,7 +121,7 @@ def cell(value: Any, column: Column, now: float | None = None) -> str:
 
 
 def stands_out(value: Any, column: Column) -> bool:
-    """Tell whether ``value`` is beyond the limits of ``column``."""
+    """Return whether ``value`` is beyond the limits of ``column``."""
     if not isinstance(value, (int, float)):
         return False
     too_low = column.low is not None and value <= column.low
@@ -139,7 +139,7 @@ def number_of(value: object) -> float | None:
 
 
 def figure(value: float | None, unit: str = "", digits: int = 1) -> str:
-    """Return ``value`` with its unit; nothing where it is not known."""
+    """Return ``value`` with its unit; empty: not known."""
     if value is None:
         return ""
     return f"{value:.{digits}f}{unit}" if abs(value) < 1e6 else f"{value:.2g}{unit}"

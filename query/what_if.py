@@ -1,4 +1,4 @@
-"""What another brightness of the screen would give in minutes of this battery."""
+"""How many minutes of battery another brightness of the screen would give."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Screen = tuple[float, float]
 def rows(
     connection: sqlite3.Connection, bound: Mapping[str, Any], model: Model, recorded: Sequence[Recorded]
 ) -> tuple[list[_Item], str | None]:
-    """Return the rows on a brightness, and what to say beside them.
+    """Return the rows on a brightness, and the remarks on them.
 
     ``bound``: newest and last of the report, and what_if, the brightness in percent. ``recorded``: the newest
     hours on battery.
@@ -77,7 +77,7 @@ def _mean(readings: Sequence[Reading]) -> _Screen:
 
 
 def _newest(readings: Sequence[Reading]) -> _Screen:
-    """Return the mean of those that time_left takes the power of now from."""
+    """Return the mean over the rows from which time_left takes the current power."""
     covered = 0.0
     for count, reading in enumerate(reversed(readings), 1):
         covered += reading.seconds
@@ -87,9 +87,9 @@ def _newest(readings: Sequence[Reading]) -> _Screen:
 
 
 def screen_watts(model: Model, before: _Screen, after: _Screen) -> tuple[float, float]:
-    """Return by how many W the screen takes more, and plus or minus what.
+    """Return how many W more the screen takes, and its plus or minus.
 
-    What it takes for being on counts as idle where it was never seen off.
+    Its power for being on counts as idle if it was never seen off.
     """
     steps = [(SCREEN, after[0] - before[0]), (SCREEN_ON, after[1] - before[1])]
     steps = [(column, step) for column, step in steps if model.is_learned(column)]
@@ -99,7 +99,7 @@ def screen_watts(model: Model, before: _Screen, after: _Screen) -> tuple[float, 
 
 
 def _minutes(now: tuple[Discharge, Past], change_now: float, change: float) -> float | None:
-    """Return how long the battery lasts with so many W more now and on the mean."""
+    """Return how long the battery lasts with so many W more, now and on average."""
     discharge, past = now
     found = time_left(
         discharge._replace(

@@ -1,4 +1,4 @@
-"""How many columns of a terminal a text takes: East Asian characters take two, combining ones none.
+"""The terminal columns that a text takes: East Asian characters take two, combining ones none.
 
 Pure, by the tables of ``unicodedata``: East_Asian_Width (UAX #11) and the general category. Control and
 format characters are escaped before (``telemetry.command.printable``).
@@ -11,7 +11,7 @@ from unicodedata import category, east_asian_width
 
 _EMOJI_STYLE = "\N{VARIATION SELECTOR-16}"
 _WIDENED = "#*0123456789\u203c\u2049\u2139\u2194\u25fb\u25fc\u2934\u2935"
-"""What that widens beside symbols: the other narrow characters of Unicode's emoji-variation-sequences.txt."""
+"""Non-symbols that it widens: the other narrow characters of Unicode's emoji-variation-sequences.txt."""
 _JAMO = ((0x1160, 0x11FF), (0xD7B0, 0xD7FF))
 """Vowels and final consonants of Hangul, which join the syllable before them."""
 
@@ -22,25 +22,25 @@ def display_width(text: str) -> int:
 
 
 def widest(texts: Sequence[str]) -> int:
-    """Return the columns of the one that takes most, of at least one."""
+    """Return the columns of the widest of one or more texts."""
     return max(map(len if "".join(texts).isascii() else display_width, texts))
 
 
 def cut(text: str, columns: int) -> str:
-    """Return as much of the beginning of ``text`` as ``columns`` have room for, whole characters only."""
+    """Return as much of the beginning of ``text`` as fits into ``columns``, in whole characters."""
     if text.isascii():
         return text[:columns]
     taken = 0
     for index, more in enumerate(_widths(text)):
         taken += more
         if taken > columns:
-            # A symbol that this widens goes with it.
+            # A symbol that it widens is removed with it.
             return text[: index - 1] if text[index] == _EMOJI_STYLE else text[:index]
     return text
 
 
 def padded(text: str, columns: int, right: bool) -> str:
-    """Return ``text`` filled up with spaces to ``columns``, on its left where it stands ``right``."""
+    """Return ``text`` padded with spaces to ``columns``; on the left if ``right``."""
     spaces = " " * (columns - display_width(text))
     return spaces + text if right else text + spaces
 

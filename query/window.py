@@ -1,7 +1,7 @@
-"""The window of a report: which part of the time line it reads, and where roll-ups stand in for raw rows.
+"""The window of a report: which time it reads, and where roll-ups replace raw rows.
 
 Raw rows are read at the ragged ends of a window and roll-ups between. The writer's table ``history`` says how
-far each level of roll-ups reaches; what is newer is read raw.
+far each level of roll-ups reaches; newer rows are read raw.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from telemetry import END_OF_TIME
 
 # Without an end the newest sample is that of the greatest ts, whatever the clock did; before a given time it
 # is found by the index over time, and not by a walk back from today. No calendar goes past the year 9999.
-# +time is no column of an index: without an end that one would be read all of it, and sorted.
+# +time prevents the use of the index, which without an end would be read whole and sorted.
 _NEWEST: Final = f"""
 SELECT ts, time FROM system_sample WHERE +time >= 0 AND +time < {END_OF_TIME} ORDER BY ts DESC LIMIT 1"""
 _NEWEST_BEFORE: Final = """
@@ -43,13 +43,13 @@ class History(NamedTuple):
     hour_until: int = 0
     day_until: int = 0
     raw_since: int = 0
-    """Raw rows of a time before this may have been dropped: the roll-ups speak for it."""
+    """Raw rows before this may have been dropped: roll-ups replace them."""
     minute_since: int = 0
-    """Minutes before this were folded into hours where room was short"""
+    """Minutes before this were folded into hours because room was short"""
     process_hour_since: int = 0
     """Hours of processes before this were folded into days"""
     energy_until: int = 0
-    """Energy by program is stored of the hours before this"""
+    """Energy by program is stored for the hours before this"""
     energy_hour_since: int = 0
     """Its hours before this were folded into days"""
 
@@ -58,18 +58,18 @@ class Window(NamedTuple):
     """The window of a report, Unix time in s."""
 
     since: float | None
-    """Its start, as it is shown; None where it is open"""
+    """Its start, as it is shown; None: open"""
     until: float | None
-    """The same of its end"""
+    """Its end, as it is shown; None: open"""
     newest: int | None
-    """ts of the newest sample before ``until``; None where its row is gone"""
+    """ts of the newest sample before ``until``; None: its row is gone"""
     last: float | None
     """Its time"""
     start: float
     """What is read: ``start`` <= time < ``stop``"""
     stop: float
     remark: str | None
-    """What was asked for and is not told"""
+    """What was asked for but is not covered"""
 
 
 def history_of(connection: sqlite3.Connection) -> History:
@@ -85,7 +85,7 @@ def window_of(
     since: float | None,
     until: float | None,
 ) -> Window:
-    """Return what ``report`` reads for ``since`` <= time < ``until``, each of them None where it is open."""
+    """Return what ``report`` reads for ``since`` <= time < ``until``; None: open."""
     asked = since, until
     if report.sums and until is not None:
         _, until = outward(until, until, report.sums, history)
@@ -111,7 +111,7 @@ def window_of(
 def _newest(
     connection: sqlite3.Connection, report: Report, history: History, until: float | None
 ) -> tuple[int | None, float | None]:
-    """ts and time of the newest sample before ``until``; of one whose row was dropped the time alone."""
+    """Return ts and time of the newest sample before ``until``; only its time if its row was dropped."""
     row = connection.execute(_NEWEST_BEFORE, (until,)) if until is not None else connection.execute(_NEWEST)
     ts, time = row.fetchone() or (None, None)
     if report.sums and (time is None or (until is not None and time < history.raw_since)):
@@ -137,7 +137,7 @@ def _moved(
 
 
 def _unlisted(report: Report, history: History, since: float | None, last: float | None) -> str | None:
-    """A report that lists samples: how far back it would have had to look."""
+    """For a report that lists samples: how far back it would have had to read."""
     if report.outlasts_samples:
         return None
     if report.takes_at or (since is None and not report.in_pages):
@@ -169,17 +169,17 @@ class Cuts(NamedTuple):
 
 
 def outward(start: float, stop: float, of: RollUps, history: History) -> tuple[float, float]:
-    """Return the window; where raw rows may be gone, with its edges moved out to those of a bucket."""
+    """Return the window; if raw rows may be gone, its edges are moved out to the edges of a bucket."""
     return max(_floor(start, _grain(start, of, history)), 0.0), _ceiling(stop, _grain(stop, of, history))
 
 
 def inward(edge: float, of: RollUps, history: History) -> float:
-    """Return an edge inside the window; where raw rows may be gone, moved to the start of its bucket."""
+    """Return an edge inside the window; if raw rows may be gone, it is moved to the start of its bucket."""
     return _floor(edge, _grain(edge, of, history))
 
 
 def _grain(edge: float, of: RollUps, history: History) -> int:
-    """Return the size of the finest that is there at ``edge``, s; 0 for raw rows."""
+    """Return the size, s, of the finest roll-ups that exist at ``edge``; 0: raw rows."""
     if of.coarse and edge < getattr(history, of.fine.since):
         return of.coarse.size
     return of.fine.size if edge < history.raw_since else 0
@@ -193,7 +193,7 @@ def cut(start: float, stop: float, of: RollUps, history: History) -> Cuts:
 
 
 def _whole_buckets(start: float, stop: float, level: Level, history: History) -> tuple[float, float]:
-    """The rolled-up buckets that lie whole in a window; where there is none, an empty span at its start."""
+    """The rolled-up buckets that lie wholly in a window; an empty span at its start if there are none."""
     first = _ceiling(start, level.size)
     last = _floor(min(stop, getattr(history, level.until)), level.size)
     return (first, last) if first < last else (start, start)

@@ -1,1 +1,1 @@
-"""Charts as SVG: pure functions from figures to text. Colours are classes, which the page gives a style."""
+"""Charts as SVG: pure functions from figures to text. Colors are CSS classes that the page styles."""

@@ -19,7 +19,7 @@ _BOTTOM: Final = 24.0
 _PANEL: Final = 150.0
 _STRIP: Final = 12.0
 _STRIP_PARTS: Final = {"discharge": 0.65, "sleep": 0.3}
-"""Of the height of the strip, so that kinds differ in black and white; others are as high as it"""
+"""Share of the strip's height, so that kinds differ in black and white; other kinds fill it"""
 _TIME_MARKS: Final = 8
 _BAR: Final = 24.0
 _WIDEST_BAR: Final = 48.0
@@ -142,7 +142,7 @@ def _curves(it: Curves) -> str:
 def _rows(it: Rows) -> str:
     head, unit, bars = it
     totals = [bar.total for bar in bars]
-    # A whisker longer than its bar says "not known": it may end at the edge.
+    # A whisker longer than its bar means "not known": it may end at the edge.
     most = max(
         (total + min(bar.pm or 0.0, total) for total, bar in zip(totals, bars, strict=True)), default=0.0
     )

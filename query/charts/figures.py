@@ -1,4 +1,4 @@
-"""Pictures as files of SVG, PNG or PDF, drawn by matplotlib, which is an extra: it is imported here alone.
+"""Pictures as SVG, PNG or PDF files, drawn by matplotlib, which is optional: only this module imports it.
 
 Colors are those of Okabe and Ito (2008), which the color-blind tell apart. Lines differ in their dashes and
 bars in their hatches too, and shades are of cividis, whose lightness only rises: all is readable in black and
@@ -38,9 +38,9 @@ _COLORS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E0
 _HATCHES: Final = ("", "///", "...", "xxx", "\\\\\\", "ooo", "++", "")
 _DASHES: Final = ("-", "--", "-.", ":")
 _BESIDE: Final[Mapping[str, Any]] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "fontsize": 7}
-"""A key beside the axes hides nothing"""
+"""A key beside the axes, where it hides nothing"""
 _FEWEST: Final = 8
-"""Bars that a picture has room for: one alone is not as wide as the page"""
+"""Least bars that a picture has room for, so that a single one is not as wide as the page"""
 _OF_SPANS: Final = {"charge": ("#56B4E9", "///"), "sleep": ("#009E73", "..."), "hole": ("#BBBBBB", "xxx")}
 _TOLD: Final = {"charge": "charging", "sleep": "asleep", "hole": "not recorded"}
 
@@ -67,7 +67,7 @@ def save(picture: Picture, out: Path, form: str) -> None:
 
 
 def check() -> None:
-    """Raise UserError where matplotlib is missing."""
+    """Raise UserError if matplotlib is missing."""
     _figure(1.0)
 
 
@@ -80,7 +80,7 @@ def _figure(inches: float) -> Any:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     mpl.rcParams.update(
         {
-            "text.parse_math": False,  # names of programs may hold any sign
+            "text.parse_math": False,  # names of programs may contain any character
             "svg.hashsalt": "telemetry-query",
             "font.size": 9,
             "hatch.linewidth": 0.5,
@@ -93,7 +93,7 @@ def _figure(inches: float) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Names may hold characters that the font lacks: boxes are drawn then, and nothing is said."""
+    """Names may contain characters that the font lacks: boxes are drawn, without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -211,7 +211,7 @@ def _stacked(axis: Any, bars: Sequence[Bar], draw: Any, base: str) -> None:
         )
         below = [sum(both) for both in zip(below, values, strict=True)]
     if len(kinds) > 1:
-        # A label that begins with _ is none to matplotlib.
+        # matplotlib ignores a label that begins with _.
         axis.legend(handles, [f" {printable(kind)}" for kind in kinds], **_BESIDE)
 
 

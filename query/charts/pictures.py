@@ -45,15 +45,15 @@ class Line(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What a picture is called, and what it shows in words."""
+    """The title of a picture, and a description in words."""
 
     key: str
     """Unique in its page"""
     title: str
     about: str
-    """For who does not see it"""
+    """A description for readers who cannot see it"""
     note: str = ""
-    """What a reader must know of its figures"""
+    """What a reader must know about its figures"""
 
 
 class Panel(NamedTuple):
@@ -63,10 +63,10 @@ class Panel(NamedTuple):
     """With its unit"""
     lines: Sequence[Line]
     ends: tuple[float, float] | None = None
-    """Of the axis; None: those of its figures and 0"""
+    """Ends of the axis; None: the extremes of its figures and 0"""
 
     def range(self, found: Sequence[Point]) -> tuple[float, float]:
-        """Return what the axis must hold."""
+        """Return the range that the axis must contain."""
         picks = [pick for it in self.lines for pick in it[1:]]
         values = [value for pick in picks for point in found if (value := pick(point)) is not None]
         return self.ends or (min([0.0, *values]), max([1.0, *values]))
@@ -106,15 +106,15 @@ class Heat(NamedTuple):
     head: Head
     unit: str
     edges: Sequence[float]
-    """Unix s: where the cells begin, and where the last one ends"""
+    """Unix s: the start of each cell, and the end of the last one"""
     names: Sequence[str]
-    """Of the rows"""
+    """Names of the rows"""
     cells: Sequence[Sequence[float | None]]
     """By row, then by time: 0 to 100"""
 
 
 class Curve(NamedTuple):
-    """A line through places, of which the last ones are the newest."""
+    """A line through points; the last points are the newest."""
 
     name: str
     places: Sequence[tuple[float, float]]
@@ -125,11 +125,11 @@ class Curves(NamedTuple):
 
     head: Head
     across: str
-    """What the axis to the right tells, with its unit"""
+    """Label of the horizontal axis, with its unit"""
     up: str
     curves: Sequence[Curve]
     ends: tuple[float, float]
-    """Of the upward axis"""
+    """Label of the vertical axis"""
 
 
 Picture = Timeline | Columns | Rows | Heat | Curves

@@ -1,4 +1,4 @@
-"""From figures to places in a picture, and the marks of an axis."""
+"""Turns figures into positions in a picture, and chooses the marks of an axis."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scale(NamedTuple):
     end: float
 
     def place(self, value: float) -> float:
-        """Return the pixel of a value; one outside is at the edge."""
+        """Return the pixel of a value; a value outside is at the edge."""
         part = (value - self.low) / ((self.high - self.low) or 1.0)
         return self.at + min(max(part, 0.0), 1.0) * (self.end - self.at)
 

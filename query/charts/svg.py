@@ -33,7 +33,7 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def rectangle(x: float, y: float, size: tuple[float, float], kind: str, title: str = "") -> str:
-    """Return a rectangle; ``title`` is told of it."""
+    """Return a rectangle; ``title`` is its tooltip."""
     inside = [element("title", {}, text_of(title))] if title else []
     box = {"x": x, "y": y, "width": max(size[0], 0.0), "height": max(size[1], 0.0), "class": kind}
     return element("rect", box, *inside)
@@ -47,7 +47,7 @@ def path(places: Sequence[tuple[float, float]], kind: str) -> str:
 
 
 def band(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, float]], kind: str) -> str:
-    """Return what lies between two lines."""
+    """Return the area between two lines."""
     return element("path", {"d": f"{_through([*upper, *reversed(lower)])}Z", "class": kind})
 
 

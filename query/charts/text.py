@@ -19,7 +19,7 @@ LEAST_WIDTH: Final = 30
 _HIGH: Final = 8
 """Lines of a panel"""
 _LABEL: Final = 7
-"""Columns before a panel: figures of its axis"""
+"""Columns before a panel, for the figures of its axis"""
 _VALUE: Final = 9
 _LONGEST_NAME: Final = 16
 _BRAILLE: Final = 0x2800
@@ -31,7 +31,7 @@ _ASCII_FILLS: Final = "#=o-+*%@"
 _SHADES: Final = "·░▒▓█"
 _ASCII_SHADES: Final = ".:+#@"
 CHARACTERS: Final = f"{_FILLS}{_SHADES}⠁⣿"
-"""What is drawn with, but for ASCII"""
+"""Characters that drawing needs, unless it is in ASCII"""
 
 
 def lines(picture: Picture, width: int, *, ascii_only: bool = False) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _over_time(it: Timeline, width: int, ascii_only: bool) -> Iterator[str]:
 
 
 _Range = tuple[float, float, float, float]
-"""From where to where to the right; the least and the greatest value"""
+"""Horizontal start and end; the least and the greatest value"""
 
 
 def _ranges(line: Line, stretch: Sequence[Point]) -> Iterator[_Range]:
@@ -128,7 +128,7 @@ def _draw(canvas: _Canvas, across: Scale, up: Scale, ranges: Iterable[_Range]) -
     for start, stop, low, high in ranges:
         begin, end = round(across.place(start)), round(across.place(stop))
         bottom, top = round(up.place(low)), round(up.place(high))
-        if before is not None:  # from the one before to here, without a hole
+        if before is not None:  # from the previous point to this one, without a hole
             last, under, over = before
             for x in range(last + 1, begin):
                 canvas.fill(x, under, over)
@@ -162,7 +162,7 @@ def _time_axis(window: tuple[float, float], columns: int) -> str:
 
 
 def _axis(told: Sequence[Mark], across: Scale, columns: int) -> str:
-    """Return labels below the places that they tell; one that would touch another is left out."""
+    """Return labels below their places; a label that would touch another is left out."""
     line = ""
     for value, text in told:
         at = min(max(round(across.place(value)) - len(text) // 2, 0), columns - len(text))

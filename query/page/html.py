@@ -41,7 +41,7 @@ def preformatted(lines: Sequence[str], name: str) -> str:
 
 
 def figure(chart: str, key: Sequence[tuple[str, str]] = ()) -> str:
-    """Return a chart with a key below it: kinds of marks, and what they mean. No chart is nothing."""
+    """Return a chart with a key below it: kinds of marks and their meaning. Empty if there is no chart."""
     swatches = "".join(f'<span class="swatch {kind}"></span>{text_of(text)} ' for kind, text in key)
     told = f'<figcaption class="key">{swatches}</figcaption>' if key else ""
     return f"<figure>{chart}{told}</figure>" if chart else ""
@@ -95,7 +95,7 @@ def _class(column: Column) -> str:
 
 
 def document(window: tuple[float, float], sections: Sequence[Section]) -> str:
-    """Return the page on a window, Unix s. Its policy lets nothing in but its own style."""
+    """Return the page on a window, Unix s. Its policy allows only its own style."""
     digest = b64encode(sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     span = f"{text_of(shown_time(window[0]))} to {text_of(shown_time(window[1]))}"

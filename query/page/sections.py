@@ -1,4 +1,4 @@
-"""What is on the page: each section asks reports and draws what they say."""
+"""The sections of the page: each one runs reports and draws their answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KINDS: Final = (
 
 
 def run(given: Mapping[str, Any], now: float) -> None:
-    """Write the page that was asked for, and say so. Raises UserError."""
+    """Write the page that was asked for, and report it. Raises UserError."""
     window = access.window(given, now)
     with access.opened(given, now) as opened:
         text = made(opened.connection, opened.parameters, window["since"] or 0.0, window["until"])

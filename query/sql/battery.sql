@@ -1,5 +1,5 @@
--- The battery in the newest sample: the machine's, then each pack where there are several. What a full charge holds
--- is told of all packs together.
+-- The battery in the newest sample: the machine's as a whole, then each pack if there are several. What a full charge
+-- holds is known only for all packs together.
 WITH health AS (
     SELECT * FROM battery_health WHERE time <= :last ORDER BY time DESC LIMIT 1
 )

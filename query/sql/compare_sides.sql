@@ -1,4 +1,4 @@
--- The newest :most samples of the window, and on which side the value of the column puts each; NULL: on none.
+-- The newest :most samples of the window, each with the side that its value of the column belongs to; NULL: neither.
 held AS (
     SELECT ts, time,
            CASE WHEN {{by}} BETWEEN :a_from AND :a_to THEN 0

@@ -1,4 +1,4 @@
--- The same of the samples of two values of a column, each side apart, of each :every-th block.
+-- CPU time of each program for two values of a column, each side separately, in every :every-th block.
 WITH
 {{include compare_sides: }},
 {{include whole_names: cut, name}},

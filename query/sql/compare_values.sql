@@ -1,4 +1,4 @@
--- Samples of two values of a column in blocks, each side apart. It joins in a subquery that ends with LIMIT -1: see
+-- Samples of two values of a column in blocks, each side separately. It joins in a subquery that ends with LIMIT -1: see
 -- docs/database.md.
 WITH
 {{include compare_sides: }},

@@ -13,6 +13,6 @@ named AS (
 )
 SELECT 0 AS side, coalesce(w.name, program) AS name, block, SUM(cpu_us)
 FROM named LEFT JOIN whole AS w ON w.cut = program
-WHERE program IS NOT '(other names)' -- what rare ones used where old days were folded
+WHERE program IS NOT '(other names)' -- rare names of old days that were folded
 GROUP BY 2, 3
 ORDER BY 2, 3;

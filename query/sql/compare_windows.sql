@@ -1,5 +1,5 @@
--- One window in blocks, for query/compare.py. Roll-ups have no mean of the temperature: it counts as the middle between
--- its least and its greatest.
+-- One window in blocks, for query/compare.py. Roll-ups have no mean temperature: it is the midpoint between the
+-- minimum and the maximum.
 WITH
 {{include moments:
   samples, interval_us, covered_us, discharged_uj, drain_us, drain_energy_us, battery_samples, cpu_samples, cpu_sum,

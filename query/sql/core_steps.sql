@@ -1,4 +1,4 @@
--- CPU use of each core in steps of :size s from :first on: of roll-ups before :until, of single rows from there on.
+-- CPU use of each core in steps of :size s from :first on: from roll-ups before :until, from single rows after it.
 WITH sums AS (
     SELECT core, CAST((bucket - :first) / :size AS INTEGER) AS step, samples, usage_sum
     FROM core_hour

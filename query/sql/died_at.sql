@@ -1,5 +1,5 @@
--- Percents of up to :highest at which a discharge ended because the machine went off, the newest :most: nothing was
--- recorded behind it, and then it had been charged or was charging.
+-- The newest :most percents, up to :highest, at which a discharge ended because the machine went off: nothing was
+-- recorded afterwards, and then the battery had been charged or was charging.
 SELECT hole.pct_from
 FROM session AS hole
 JOIN session AS before ON before.session_id = hole.session_id - 1

@@ -1,6 +1,6 @@
--- One row where the window holds a battery, none where it does not. A sample is discharging by its energy, or, where
--- the driver tells neither power nor current, by its status: percent and hours left are told all the same. What counts
--- as discharging is in the view system_sums.
+-- One row where the window holds a battery, none where it does not. A sample is discharging by its energy, or, if
+-- the driver reports neither power nor current, by its status; percent and hours left are shown in both cases. The view
+-- system_sums defines what counts as discharging.
 WITH RECURSIVE
 {{include system_pieces:
   discharged_uj, drain_us, drain_energy_us, drain_current_us, drain_uc, drain_newest_ts, battery_samples}},
@@ -34,7 +34,7 @@ discharge (ts, time, run_id, seq, awake, asleep, pct, watts, volts, later_pct, l
            coalesce(earlier.suspended, 0), earlier.battery_pct, earlier.power, earlier.voltage,
            coalesce(later.pct, later.later_pct),
            iif(later.pct IS NULL, later.later_elapsed, later.elapsed),
-           -- What fell from that row to the one behind it, if power explains it.
+           -- The fall of the percent from that row to the next one, if power explains it.
            later.rise + iif(later.pct <> later.later_pct AND explained(later.pct - later.later_pct,
                later.elapsed - later.later_elapsed, later.watts, (SELECT full FROM pack), (SELECT unit FROM pack),
                later.volts), later.pct - later.later_pct, 0.0),
@@ -56,7 +56,7 @@ discharge (ts, time, run_id, seq, awake, asleep, pct, watts, volts, later_pct, l
     LIMIT 20000
 ),
 
--- Percents that are steady, less the steps that no power explains: telemetry.steady has the rule.
+-- Steady percents, without the steps that power does not explain: telemetry.steady has the rule.
 steady AS (
     SELECT elapsed, pct,
            even_percent(pct, seconds, watts, (SELECT full FROM pack), (SELECT unit FROM pack), volts)
@@ -79,12 +79,12 @@ sums AS (
     WHERE y IS NOT NULL
 ),
 slope AS (
-    -- A discharge does not rise: what does is the gauge's own.
+    -- The percent does not rise during a discharge: a rise is an error of the gauge.
     SELECT iif(per_hour <= 0, per_hour, NULL) AS pct_per_hour
     FROM (SELECT 3600 * (n * xy - x * y) / (n * xx - x * x) AS per_hour FROM sums)
 ),
 
--- Hours to 0 % at that slope: where neither power nor energy is known. Four in five are within a factor of 1.8.
+-- Hours to 0 % at that slope, if neither power nor energy is known. Four in five are within a factor of 1.8.
 without_energy AS (
     SELECT CASE WHEN (SELECT discharging FROM system_sums WHERE ts = :newest) AND pct_per_hour < 0
                 THEN (SELECT pct FROM newest_steady) / -pct_per_hour END AS by_slope

@@ -1,6 +1,6 @@
--- One row for each bucket of the window that holds a sample; the buckets between two of them that hold none are one row
--- together: a clock that once woke in 1970 shall not print 20,000 empty days. Without :since and :until the window is
--- the extent of the data. What was drawn asleep is that of the sleeps of sessions (asleep_uj, of query/sessions.py).
+-- One row for each bucket of the window that holds a sample; consecutive buckets without one are a single
+-- row, so that a clock that once started in 1970 does not print 20,000 empty days. Without :since and :until the window is
+-- the extent of the data. What was drawn asleep comes from the sleeps in sessions (asleep_uj, in query/sessions.py).
 WITH
 {{include system_pieces:
   first_start, last_time, covered_us, discharged_uj, charged_uj, battery_samples}},
@@ -30,7 +30,7 @@ filled AS (
     WHERE total.battery_samples > 0
 ),
 empty (start, stop) AS (
-    -- In an open window the first sample begins the data, though its interval may reach into the bucket before.
+    -- In an open window, the data begin with the first sample, though its interval may reach into the bucket before.
     SELECT LAG(stop, 1, coalesce(:since, start)) OVER (ORDER BY start), start
     FROM filled
     UNION ALL

@@ -1,6 +1,6 @@
--- When nothing was recorded. A run that begins after the newest sample before it tells a stop of the sampler, or of the
--- machine, where its boot is another one; the table gap tells what was published and lost; sessions tell sleeps, and holes in
--- rows without a run, which the original logger made. A clock that was set back leaves no span.
+-- When nothing was recorded. If a run begins after the newest earlier sample, the sampler was stopped, or the machine was
+-- off if the boot is a different one. The table gap has samples that were published and lost. Sessions have the sleeps, and
+-- the holes in rows without a run (from the original logger). A clock that was set back leaves no span.
 {{include session_pieces: }},
 begun AS (
     SELECT run_id, boot_id, started, (SELECT MAX(ts) FROM system_sample AS s WHERE s.ts < run.first_ts) AS before_ts

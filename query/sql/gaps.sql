@@ -1,4 +1,4 @@
--- One row a gap that has a part in the window, the newest last: see gap_pieces.sql.
+-- One row for each gap that overlaps the window, the newest last: see gap_pieces.sql.
 WITH
 {{include gap_pieces: }},
 newest AS (

@@ -1,7 +1,7 @@
--- One row for each period and each battery that was in then, the newest last: what the last sample of that battery told
--- in that period, and what its discharges gave that ended in it. A row of battery_health holds until the next one, so
--- it is also of the periods that follow. Then one for each of several packs, of which nothing is told but the level and the
--- percent: the full charge is worked out where the percent was highest, since the percent is whole.
+-- One row for each period and each battery inserted then, the newest last: the values that this battery reported last in
+-- that period, and what its discharges that ended in the period gave. A row of battery_health holds until the next one, so
+-- it also applies to later periods. Then one row for each of several packs. A pack reports only its level and its percent;
+-- the full charge is computed where the percent was highest, because it is a whole number.
 WITH RECURSIVE
 {{include health_pieces: *}},
 held AS (
@@ -10,7 +10,7 @@ held AS (
     WHERE ts IS NULL
       AND (number > 0 OR session_id IS NOT NULL)
       AND in_order.time < until
-      -- At the start of a period: another battery may have come in before the first sample of it.
+      -- At the start of a period, because another battery may have been inserted before its first sample.
       AND (step > 0 OR next_time IS NULL
            OR EXISTS (SELECT 1 FROM system_sample AS s WHERE s.time >= since AND s.time < next_time)
            OR EXISTS (SELECT 1 FROM system_minute WHERE bucket >= since AND bucket <= next_time - 60)

@@ -1,4 +1,4 @@
--- One row for each discharge that took 5 % and more, the newest last, with what the battery had told by its end.
+-- One row for each discharge of 5 % or more, the newest last, with the values that the battery had reported by its end.
 WITH RECURSIVE
 {{include health_pieces: *}}
 SELECT start,

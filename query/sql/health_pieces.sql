@@ -12,7 +12,7 @@ told AS MATERIALIZED (
     FROM battery_health
     WHERE time <= :last
 ),
--- Discharges whose power was measured all the time, with what is known of the sleeps within them.
+-- Discharges whose power was measured all the time, with what is known about the sleeps within them.
 discharge AS MATERIALIZED (
     SELECT ROW_NUMBER() OVER (ORDER BY start, stop) AS session_id, start, stop, pct_from, pct_to,
            iif(pct_fallen >= 5, pct_fallen, NULL)       AS pct_fallen,
@@ -35,7 +35,7 @@ sampled (ts, time) AS (
         WHERE time < CAST(sampled.time AS INTEGER) / 14400 * 14400 AND time >= :start
         ORDER BY time DESC LIMIT 1)
 ),
--- In the order of time, and at one moment in that of step: which row of battery_health holds, and which period it is.
+-- By time, then by step: which row of battery_health holds, and which period it is.
 in_order AS MATERIALIZED (
     SELECT time, step, session_id, ts,
            COUNT(number) OVER (ORDER BY time, step, number ROWS UNBOUNDED PRECEDING) AS number,

@@ -20,7 +20,7 @@ owned AS (
            appearances, cpu_samples, cpu_sum, cpu_max, mem_samples, mem_sum, children_sum, cpu_us
     FROM busy AS b LEFT JOIN process_name AS n ON typeof(process) = 'integer' AND n.name_id = process
 )
-SELECT CASE WHEN program = '(other names)' THEN program -- whose they were is not known any more
+SELECT CASE WHEN program = '(other names)' THEN program -- their owners are not known any more
             WHEN :by = 'app' THEN app
             WHEN :by = 'user' THEN user
             ELSE coalesce(w.name, program) END      AS name,
@@ -32,6 +32,6 @@ SELECT CASE WHEN program = '(other names)' THEN program -- whose they were is no
        TOTAL(children_sum) / 100 / SUM(appearances) AS avg_children
 FROM owned LEFT JOIN whole AS w ON w.cut = program AND :by = 'name'
 GROUP BY 1
--- What rare names used is one row where old days were folded: no process, so it comes last.
+-- Rare names of folded days are one row. It is not a process, so it comes last.
 ORDER BY MAX(program IS '(other names)'), cpu_h DESC, appearances DESC, avg_cpu DESC, 1
 LIMIT coalesce(:limit, -1);

@@ -1,4 +1,5 @@
--- What the newest :most discharges of a battery that ended up to :moment drew in visits of each percent, µJ, and how many those are.
+-- What the newest :most discharges of a battery that ended by :moment drew in visits of each percent, µJ, and the number
+-- of visits.
 SELECT percent, SUM(drawn_uj), SUM(visits)
 FROM (
     SELECT session_id FROM session

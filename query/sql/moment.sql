@@ -1,4 +1,4 @@
--- The samples around :at, in the order of time: of those before it and at it :before, of those after it :after.
+-- The samples around :at, in the order of time: :before of those at or before it, :after of those after it.
 WITH chosen (ts) AS (
     SELECT * FROM (
         SELECT ts FROM system_sample WHERE time >= 0 AND time < :at ORDER BY time DESC, ts DESC LIMIT :before)

@@ -1,4 +1,4 @@
--- Samples of :start <= time < :stop that differ from the one before them in what the machine tells of itself.
+-- Samples of :start <= time < :stop whose machine state differs from that of the sample before.
 WITH told AS (
     SELECT time, ts, run_id, status, on_ac, governor, brightness, radios, throttled,
            lag(run_id)     OVER before AS run_before,

@@ -1,4 +1,4 @@
--- The newest percent in each of :slots equal spans between :start and :stop, those that have one.
+-- The newest percent in each of :slots equal spans between :start and :stop that has one.
 WITH RECURSIVE slot (number) AS (
     SELECT 0 UNION ALL SELECT number + 1 FROM slot WHERE number + 1 < :slots
 )

@@ -1,5 +1,5 @@
--- Of the hours from :since to :until of which half or more was on battery: mean power, W; the relative variance
--- of that of an hour; how many hours they are.
+-- For the hours from :since to :until that were on battery for half or more: mean power, W; the relative variance of
+-- the hourly power; the number of these hours.
 WITH hour AS (
     SELECT discharged_uj * 1.0 AS uj, drain_energy_us AS us
     FROM system_hour

@@ -1,4 +1,4 @@
--- All sessions: those that are stored, and those that the query works out of the state and the newest rows
+-- All sessions: the stored ones, and those that the query computes from the state and the newest rows
 -- (:open_sessions, in the order of the columns of the table behind its key).
 every_session AS (
     SELECT kind, start, stop, awake_us, asleep_us, covered_us, drawn_uj, wh_from, pct_from, pct_to, pct_fallen, flips

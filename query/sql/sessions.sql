@@ -1,5 +1,5 @@
--- One row a session that has a part in the window, the newest last. Watts are those of the time that its Wh cover, and
--- percent an hour those of its time awake; of a sleep or hole, of its whole time.
+-- One row for each session that overlaps the window, the newest last. Watts refer to the time that its Wh cover, and
+-- percent an hour to its time awake (for a sleep or hole: its whole time).
 WITH
 {{include session_pieces: }},
 newest AS (

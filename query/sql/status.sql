@@ -39,7 +39,7 @@ SELECT :database                                                            AS d
        nullif(minute_until, 0)                                              AS rolled_up_until,
        raw.since                                                            AS raw_since,
        (SELECT value FROM setting WHERE name = 'dropped_for')              AS dropped_for,
-       -- Of less than a day nobody can tell how a day is.
+       -- Less than a day of samples does not show the size of a day.
        CASE WHEN :last - raw.since >= 86400
             THEN min(seconds_fit, coalesce(:retain, seconds_fit)) / 86400.0
        END                                                                  AS days_fit,

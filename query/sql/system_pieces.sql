@@ -5,7 +5,7 @@ span (since, until) AS (
     SELECT since, LEAD(since, 1, :stop) OVER (ORDER BY since)
     FROM (SELECT :start AS since UNION ALL SELECT value FROM json_each(:edges))
 ),
--- The cuts of each as query/window.py has them of the window:
+-- The cuts of each bucket, as query/window.py defines them for the window:
 -- since <= fine_since <= coarse_since <= coarse_until <= fine_until <= until
 cuts AS MATERIALIZED (
     SELECT *, max(coarse_since, min(CAST(fine_until AS INTEGER) / 3600 * 3600, :coarse_stop)) AS coarse_until

@@ -1,5 +1,5 @@
--- The whole name of each that the kernel cut to 15 bytes, where only one begins with it: older samplers did not complete
--- the names of scripts, and a program is one row all the same.
+-- The whole name for each name that the kernel cut to 15 bytes, if exactly one begins with it: older samplers did not
+-- complete the names of scripts, but a program shall be one row.
 whole ({{columns}}) AS (
     SELECT CAST(substr(CAST(name AS BLOB), 1, 15) AS TEXT), MIN(name)
     FROM process_name
