@@ -92,7 +92,7 @@ def test_no_row_may_be_more_than_all_or_less_than_nothing(recording: Recording, 
         assert row["pm"] <= max(row["wh"], total - row["wh"]) * (1 + 1e-9)
 
 
-def test_the_rows_sum_to_what_energy_tells(recording: Recording, query: Query) -> None:
+def test_the_rows_sum_to_those_of_energy(recording: Recording, query: Query) -> None:
     known_load(recording, 300)
     recording.sample(NOON + 1500, power=4.0, status="Charging")
     recording.sample(NOON + 4000, power=-4.0, status="Discharging")
@@ -123,7 +123,7 @@ def test_the_printed_digits_add_up(recording: Recording, query: Query) -> None:
     assert sum(round(10 * float(cells[3])) for cells in printed) == 1000
 
 
-def test_what_is_beyond_the_limit_is_in_others(recording: Recording, query: Query) -> None:
+def test_programs_beyond_the_limit_are_in_others(recording: Recording, query: Query) -> None:
     known_load(recording, 300)
     every, one = by_name(query("blame").rows), by_name(query("blame", "--limit", "1").rows)
     assert [name for name in one if name[0] != "("] == ["dear"]
@@ -138,7 +138,7 @@ def test_the_screen_has_a_row_where_brightness_is_known(recording: Recording, qu
     assert "(screen)" in by_name(query("blame").rows)
 
 
-def test_an_estimate_says_so_and_on_what_it_rests(recording: Recording, query: Query) -> None:
+def test_an_estimate_says_so_and_names_its_basis(recording: Recording, query: Query) -> None:
     known_load(recording, 720)
     said = query("blame").err
     assert "estimate, learned from 1.0 h on battery" in said
@@ -146,7 +146,7 @@ def test_an_estimate_says_so_and_on_what_it_rests(recording: Recording, query: Q
     assert "share one rate" in said
 
 
-def test_on_mains_only_cpu_hours_are_told_and_why(recording: Recording, query: Query) -> None:
+def test_on_mains_only_cpu_hours_are_shown_and_why(recording: Recording, query: Query) -> None:
     known_load(recording, 120, power=None, status="Charging")
     ran = query("blame")
     rows = by_name(ran.rows)
@@ -177,12 +177,12 @@ def test_on_mains_the_watts_can_be_predicted(recording: Recording, query: Query)
     assert rows["(idle)"]["predicted_watts"] == pytest.approx(3.0, rel=0.05)
 
 
-def test_a_database_without_a_battery_tells_cpu_hours(recording: Recording, query: Query) -> None:
+def test_a_database_without_a_battery_shows_cpu_hours(recording: Recording, query: Query) -> None:
     recording.sample(NOON, processes=[(1, "a", 50.0, 1.0)], cpu_total=50.0, cores=[50.0])
     assert query("blame").rows[0]["name"] == "a"
 
 
-def test_damaged_values_cost_themselves(recording: Recording, query: Query) -> None:
+def test_damaged_values_do_not_damage_the_sum(recording: Recording, query: Query) -> None:
     known_load(recording, 60)
     recording.database.execute("UPDATE system_sample SET cpu_total = 'x', cpu_freq = -1 WHERE seq = 7")
     recording.database.execute("UPDATE system_sample SET interval = 'y', brightness = 1e30 WHERE seq = 9")
@@ -210,7 +210,7 @@ def test_what_was_drawn_asleep_has_a_row(recording: Recording, query: Query) -> 
     assert told == round(3.6e9 * (energy["discharged_wh"] + energy["asleep_wh"]))
 
 
-def test_a_name_that_was_cut_is_one_row_with_the_whole_one(recording: Recording, query: Query) -> None:
+def test_a_cut_name_shares_a_row_with_the_whole_one(recording: Recording, query: Query) -> None:
     recording.run()
     for index in range(120):
         name = "telemetry-sampl" if index < 60 else "telemetry-sampler"

@@ -142,7 +142,7 @@ def test_version(directory: Path, argv: list[str]) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"telemetry-query {__version__}\n", "")
 
 
-def test_nothing_to_show_is_no_failure(directory: Path) -> None:
+def test_nothing_to_show_is_not_a_failure(directory: Path) -> None:
     ran = run(directory, "--db", "empty.db", "recent", "--format", "json")
     assert (ran.returncode, ran.stdout) == (0, "[]\n")
     assert ran.stderr == "telemetry-query: database is empty: is telemetry-writer running?\n"
@@ -160,7 +160,7 @@ def test_a_failure_is_one_line_and_1(directory: Path) -> None:
     )
 
 
-def test_a_path_of_any_bytes_can_be_told(directory: Path) -> None:
+def test_a_path_of_any_bytes_can_be_printed(directory: Path) -> None:
     ran = run(directory, "--db", os.fsdecode(b"no\xff\n.db"), "recent")
     assert ran.returncode == 1
     assert ran.stderr.startswith("telemetry-query: no\\udcff\\n.db: no such database")
@@ -230,7 +230,7 @@ def reader(directory: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_a_reader_that_has_enough_is_no_failure(reader: subprocess.Popen[str]) -> None:
+def test_a_closed_reader_is_not_a_failure(reader: subprocess.Popen[str]) -> None:
     assert reader.stdout
     assert reader.stderr
     assert reader.stdout.readline().startswith("ts,battery_pct,")

@@ -92,7 +92,7 @@ def test_the_sides_may_be_swapped(recording: Recording, query: Query) -> None:
 @pytest.mark.parametrize(
     "words", [("yesterday", "today"), ("2026-11-20 05:07..2026-11-21 00:01", "6h..1h"), ("40d..1d", "24h")]
 )
-def test_roll_ups_tell_the_same_as_samples(
+def test_roll_ups_give_the_same_as_samples(
     recording: Recording, query: Query, words: tuple[str, str]
 ) -> None:
     two_days(recording)
@@ -107,7 +107,7 @@ def test_roll_ups_tell_the_same_as_samples(
         assert ours["differs"] == theirs["differs"]
 
 
-def test_where_samples_were_dropped_roll_ups_speak(recording: Recording, query: Query) -> None:
+def test_roll_ups_replace_dropped_samples(recording: Recording, query: Query) -> None:
     two_days(recording)
     before = by_item(query("compare").rows)
     roll_up(recording.database, History(int(MIDNIGHT), int(MIDNIGHT), int(MIDNIGHT), int(MIDNIGHT)))
@@ -130,7 +130,7 @@ def test_values_of_a_column(recording: Recording, query: Query) -> None:
         assert ran.err == f"telemetry-query: A is {words[0]} {words[1]}, B is {words[0]} {words[2]}\n"
 
 
-def test_of_values_the_window_can_be_chosen(recording: Recording, query: Query) -> None:
+def test_the_window_of_values_can_be_chosen(recording: Recording, query: Query) -> None:
     two_days(recording)
     rows = by_item(query("compare", "--by", "on_ac", "0", "1", "--since", "today", "--until", "08:00").rows)
     assert (rows["awake"]["a"], rows["awake"]["b"]) == (
@@ -142,9 +142,7 @@ def test_of_values_the_window_can_be_chosen(recording: Recording, query: Query) 
     assert rows["Wh per hour"]["b"] == 0
 
 
-def test_a_value_that_nothing_has_is_said_with_those_that_there_are(
-    recording: Recording, query: Query
-) -> None:
+def test_an_unknown_value_is_reported_with_the_known_ones(recording: Recording, query: Query) -> None:
     two_days(recording)
     ran = query("compare", "--by", "governor", "powersave", "ondemand")
     assert by_item(ran.rows)["CPU"]["b"] is None
@@ -165,13 +163,13 @@ def test_windows_without_samples_say_where_the_newest_is(recording: Recording, q
     )
 
 
-def test_windows_that_share_time_are_said_to(recording: Recording, query: Query) -> None:
+def test_overlapping_windows_are_reported(recording: Recording, query: Query) -> None:
     two_days(recording)
     assert ", they overlap" in query("compare", "2d", "today").err
     assert "overlap" not in query("compare").err
 
 
-def test_a_few_minutes_tell_too_little(recording: Recording, query: Query) -> None:
+def test_a_few_minutes_are_too_little(recording: Recording, query: Query) -> None:
     two_days(recording)
     ran = query("compare", "01:00..01:10", "02:00..02:10")
     assert {row["differs"] for row in ran.rows} == {TOO_LITTLE, None}
@@ -186,7 +184,7 @@ def test_a_machine_without_a_battery(recording: Recording, query: Query) -> None
     assert rows["CPU"]["differs"] == NO
 
 
-def test_limit_is_of_programs(recording: Recording, query: Query) -> None:
+def test_limit_is_the_number_of_programs(recording: Recording, query: Query) -> None:
     two_days(recording)
     assert [row["item"] for row in query("compare", "--limit", "1").rows][6:] == ["editor"]
 
@@ -213,7 +211,7 @@ def test_what_cannot_be_compared_is_refused_before_a_database_is_opened(
     assert ran.err.count("\n") == 1
 
 
-def test_what_is_read_for_values_is_bounded_and_said(
+def test_what_is_read_for_values_is_bounded_and_reported(
     recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_days(recording)
@@ -242,7 +240,7 @@ def test_it_fits_a_narrow_terminal(recording: Recording, query: Query) -> None:
 
 
 @pytest.mark.slow
-def test_a_known_truth_is_told(recording: Recording, query: Query) -> None:
+def test_a_known_truth_is_found(recording: Recording, query: Query) -> None:
     """Days of power that varies slowly, all of one mean, and of temperatures three standard errors apart."""
     generator = random.Random(4)
     count, days = 1_440, 160

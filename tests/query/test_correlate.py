@@ -81,7 +81,7 @@ def test_a_gauge_that_misreads_does_not_decide(recording: Recording, query: Quer
     assert after["dear"]["w_per_core"] == pytest.approx(before["dear"]["w_per_core"], rel=0.1)
 
 
-def test_little_data_tells_nothing(recording: Recording, query: Query) -> None:
+def test_little_data_gives_no_result(recording: Recording, query: Query) -> None:
     bouts(recording, 120)
     ran = query("correlate")
     (row,) = ran.rows
@@ -89,20 +89,20 @@ def test_little_data_tells_nothing(recording: Recording, query: Query) -> None:
     assert ran.err == "telemetry-query: too little to tell: 10 of 30 blocks of 12 samples on battery\n"
 
 
-def test_a_program_that_was_seldom_listed_is_not_told_of(recording: Recording, query: Query) -> None:
+def test_a_program_that_was_seldom_listed_is_not_shown(recording: Recording, query: Query) -> None:
     bouts(recording, 900)
     recording.database.execute("DELETE FROM process_sample WHERE pid = 3 AND ts > ?", (NOON - 5 * 850,))
     assert list(by_name(query("correlate").rows)) == ["(all CPU)", "dear", "cheap"]
 
 
-def test_without_processes_the_cpu_is_told(recording: Recording, query: Query) -> None:
+def test_without_processes_the_cpu_is_shown(recording: Recording, query: Query) -> None:
     bouts(recording, 900, processes=[])
     ran = query("correlate")
     assert [row["name"] for row in ran.rows] == ["(all CPU)"]
     assert ran.err.endswith("no process recorded (does telemetry-sampler run with --top-procs 0?)\n")
 
 
-def test_it_is_of_a_day_and_rows_are_of_ten_minutes(recording: Recording, query: Query) -> None:
+def test_the_default_is_a_day_and_ten_minutes_for_rows(recording: Recording, query: Query) -> None:
     bouts(recording, 900)
     (all_cpu, *_) = query("correlate").rows
     assert all_cpu["blocks"] >= 70
@@ -111,7 +111,7 @@ def test_it_is_of_a_day_and_rows_are_of_ten_minutes(recording: Recording, query:
     assert list(rows[0]) == ["time", "ts", "watts", "pid", "name", "cpu", "mem", "children"]
 
 
-def test_what_is_read_is_bounded_and_said(
+def test_what_is_read_is_bounded_and_reported(
     recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bouts(recording, 900)

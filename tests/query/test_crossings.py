@@ -58,7 +58,7 @@ def test_once_at_the_limit() -> None:
     assert below(17, 16, 15, 14, 13, 12) == [3]
 
 
-def test_a_percent_that_goes_to_and_fro_at_the_limit_gives_one_alert() -> None:
+def test_a_percent_that_alternates_at_the_limit_gives_one_alert() -> None:
     assert below(16, *[15, 16, 17] * 20) == [2]
 
 
@@ -72,7 +72,7 @@ def test_two_limits_are_two_alerts() -> None:
 
 
 @pytest.mark.parametrize("glitch", [[0.0], [0.0] * 5, [0.0, 90.0, 0.0], [5.0]])
-def test_a_glitch_gives_none(glitch: list[float]) -> None:
+def test_a_glitch_gives_no_alert(glitch: list[float]) -> None:
     assert below(66, *glitch, 66, 66) == []
 
 
@@ -80,34 +80,34 @@ def test_a_glitch_does_not_arm_it_again() -> None:
     assert below(16, 15, 66, 14, 14) == [2]
 
 
-def test_a_step_that_lasts_gives_one() -> None:
+def test_a_lasting_step_gives_an_alert() -> None:
     """30 s from the first of them."""
     assert below(66, *[10] * 20) == [8]
 
 
-def test_a_glitch_at_the_very_start_gives_none() -> None:
+def test_a_glitch_at_the_very_start_gives_no_alert() -> None:
     assert below(0, *[66] * 10) == []
 
 
-def test_a_glitch_at_the_start_of_the_next_run_gives_none() -> None:
+def test_a_glitch_at_the_start_of_the_next_run_gives_no_alert() -> None:
     watch = Watch([Rule(BELOW, 15.0)])
     glitch = sample(2, BATTERY._replace(pct=0.0))._replace(run="b", seq=1)
     runs = [sample(1), glitch, sample(3)._replace(run="b")]
     assert given_at([], runs, watch=watch) == []
 
 
-def test_who_starts_below_it_is_told_with_the_second_sample() -> None:
+def test_starting_below_the_limit_alerts_with_the_second_sample() -> None:
     assert below(10, 10, 10) == [2]
 
 
-def test_one_that_charges_is_not_told_of_its_low_percent_until_it_is_unplugged() -> None:
+def test_a_low_charging_battery_alerts_only_once_unplugged() -> None:
     rules, watch = [Rule(BELOW, 15.0)], Watch([Rule(BELOW, 15.0)])
     assert given_at(rules, with_percents([9, 9, 10, 10], CHARGING), watch=watch) == []
     unplugged = [sample(seq, BATTERY._replace(pct=10.0)) for seq in (5, 6, 7)]
     assert given_at(rules, unplugged, watch=watch) == [(6, "below")]
 
 
-def test_above_is_for_one_that_charges_or_rests() -> None:
+def test_above_is_for_a_battery_that_charges_or_rests() -> None:
     rules = [Rule(ABOVE, 80.0)]
     assert given_at(rules, with_percents([85, 84, 83])) == []
     assert given_at(rules, with_percents([78, 79, 80, 81, 80, 78, 80, 81], CHARGING)) == [(3, "above")]
@@ -123,7 +123,7 @@ def test_a_limit_near_the_end_can_be_armed_again(limit: float) -> None:
     assert [seq for seq, _ in given_at([Rule(BELOW, limit)], there_and_back)] == [2, 4]
 
 
-def test_without_a_battery_or_a_percent_there_is_none() -> None:
+def test_without_a_battery_or_a_percent_there_is_no_alert() -> None:
     assert below(None, None, 14, None, 14, None) == [5]
     assert given_at([Rule(BELOW, 15.0), Rule(DRAINS)], [sample(seq, None) for seq in range(1, 9)]) == []
 
@@ -131,11 +131,11 @@ def test_without_a_battery_or_a_percent_there_is_none() -> None:
 # --- late samples ---
 
 
-def test_a_late_sample_gives_none_and_the_next_one_does() -> None:
+def test_a_late_sample_gives_no_alert_but_the_next_one_does() -> None:
     assert below(16, 15, 14, 13, late=[2, 3]) == [4]
 
 
-def test_what_came_and_went_while_nobody_listened_gives_none() -> None:
+def test_a_crossing_that_ended_unheard_gives_no_alert() -> None:
     assert below(16, 15, 17, 19, 19, late=[2, 3, 4]) == []
 
 
@@ -176,7 +176,7 @@ def test_a_drain_on_mains_must_last_two_minutes() -> None:
     assert drains(on_mains(*[5.0, *[-3.0] * 24] * 4)) == []
 
 
-def test_less_than_half_a_watt_is_no_drain() -> None:
+def test_less_than_half_a_watt_is_not_a_drain() -> None:
     assert drains(on_mains(*[-0.4] * 60)) == []
     assert drains(on_mains(*[-0.5] * 60)) == [25]
 
@@ -191,7 +191,7 @@ def test_without_mains_there_is_no_such_drain(mains: bool | None) -> None:
     assert drains(on_mains(*[-3.0] * 60, mains=mains)) == []
 
 
-def test_a_drain_is_told_again_after_two_minutes_without_one() -> None:
+def test_a_drain_alerts_again_after_two_minutes_without_one() -> None:
     assert drains(on_mains(*[-3.0] * 30, *[5.0] * 24, *[-3.0] * 30)) == [25]
     assert drains(on_mains(*[-3.0] * 30, *[5.0] * 25, *[-3.0] * 30)) == [25, 80]
 
@@ -250,13 +250,13 @@ def test_every_alert_has_its_cause_and_none_is_repeated_without_a_return(
 
 
 @given(st.lists(st.sampled_from([66.0, 65.0, 64.0, 65.5]), min_size=2, max_size=40), st.integers(0, 38))
-def test_one_nought_in_any_recording_gives_none(percents: list[float], where: int) -> None:
+def test_a_single_zero_in_any_recording_gives_no_alert(percents: list[float], where: int) -> None:
     percents[min(where, len(percents) - 1)] = 0.0
     assert below(*percents) == []
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.booleans())
-def test_a_falling_percent_gives_exactly_one(steps: list[int], first_is_low: bool) -> None:
+def test_a_falling_percent_gives_exactly_one_alert(steps: list[int], first_is_low: bool) -> None:
     """Steps that power explains, from above the limit to below it."""
     falling = [40.0]
     for step in [*steps, *[2] * 20]:

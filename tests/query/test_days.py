@@ -126,7 +126,7 @@ def test_buckets_are_the_users_and_the_sum_of_their_raw_rows(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recordings(), st.sampled_from(BY))
-def test_where_minutes_are_gone_whole_hours_are_taken_and_it_is_said(
+def test_if_minutes_were_folded_whole_hours_are_used_and_reported(
     recording: Recording, query: Query, of: tuple[str, list[tuple[float, int]]], by: By
 ) -> None:
     place, rows = of
@@ -159,7 +159,7 @@ def edges_between(by: By, place: str, first: float, last: float) -> Iterator[int
 @pytest.mark.parametrize(
     ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-11-21", 24)], ids=str
 )
-def test_a_day_has_the_hours_that_it_had(recording: Recording, query: Query, day: str, hours: int) -> None:
+def test_a_day_has_23_24_or_25_hours(recording: Recording, query: Query, day: str, hours: int) -> None:
     midnight = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
     recording.samples(midnight - DAY, 4 * DAY // 600, step=600.0, power=-6.0)
     with zone("Europe/Berlin"):
@@ -194,7 +194,7 @@ def test_weeks_begin_on_monday_and_months_on_the_first(recording: Recording, que
     assert f"{month:%F %T}" == "2026-11-01 00:00:00"
 
 
-def test_utc_is_for_what_is_typed_for_days_and_for_what_is_shown(recording: Recording, query: Query) -> None:
+def test_utc_applies_to_typed_times_days_and_shown_times(recording: Recording, query: Query) -> None:
     midnight = NOON - 12 * HOUR
     recording.samples(midnight - DAY, 2 * 144, step=600.0, power=-6.0)
     with zone("Asia/Kolkata"):
@@ -207,7 +207,9 @@ def test_utc_is_for_what_is_typed_for_days_and_for_what_is_shown(recording: Reco
     assert [line.split()[0] for line in table.splitlines()[-2:]] == ["11-20", "00:00:00"]
 
 
-def test_a_sample_of_1970_costs_no_look_at_the_years_between(recording: Recording, query: Query) -> None:
+def test_a_sample_of_1970_does_not_cost_a_scan_of_the_years_between(
+    recording: Recording, query: Query
+) -> None:
     recording.sample(60.0, power=-6.0)
     recording.samples(NOON, 10, power=-6.0)
     with zone("Asia/Kolkata"):

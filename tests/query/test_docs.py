@@ -152,7 +152,7 @@ def test_help_has_every_report_column_and_option(report: Report, capsys: pytest.
     assert FORMS in text
 
 
-def test_every_column_tells_its_unit_or_has_none() -> None:
+def test_every_column_shows_its_unit_or_has_none() -> None:
     bare = {column.name for report in REPORTS for column in columns_of(report) if not column.unit}
     assert bare == {
         *("rate", "item", "value", "pm"),

@@ -205,7 +205,7 @@ def test_a_suspend_of_over_a_minute_ends_it(
 
 
 @pytest.mark.parametrize(("hole", "joined"), [(600.0, True), (601.0, False), (-1.0, False)])
-def test_between_runs_the_wall_clock_tells_a_hole(
+def test_between_runs_the_wall_clock_shows_a_hole(
     recording: Recording, query: Query, hole: float, joined: bool
 ) -> None:
     recording.run()
@@ -320,7 +320,9 @@ def test_a_step_that_power_explains_counts(recording: Recording, query: Query) -
 
 @pytest.mark.parametrize("odd", ["text", b"blob", 1e300, float("inf")])
 @pytest.mark.parametrize("column", ["battery_pct", "power", "voltage"])
-def test_a_damaged_value_costs_itself(recording: Recording, query: Query, column: str, odd: object) -> None:
+def test_a_damaged_value_does_not_damage_the_rest(
+    recording: Recording, query: Query, column: str, odd: object
+) -> None:
     recording.run()
     for index in range(121):
         on_battery(recording, NOON + 5 * index, 80 - index / 60)
@@ -351,9 +353,7 @@ def test_on_mains_there_is_a_row_of_nulls_and_the_reason(recording: Recording, q
     assert ran.err == "telemetry-query: not discharging in that window: status Charging\n"
 
 
-def test_percent_tells_the_hours_left_where_the_driver_tells_no_power(
-    recording: Recording, query: Query
-) -> None:
+def test_without_power_hours_left_follow_from_the_percent(recording: Recording, query: Query) -> None:
     """A laptop whose power_now and current_now give ENODEV: 12 % in an hour from 80 %."""
     for minute in range(61):
         recording.sample(NOON + 60 * minute, interval=60, battery_pct=80 - minute / 5, status="Discharging")

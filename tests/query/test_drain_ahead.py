@@ -272,7 +272,9 @@ def test_until_tells_what_was_known_then(recording: Recording, query: Query) -> 
     "column", ["battery_pct", "power", "voltage", "interval", "suspended", "battery_level"]
 )
 @pytest.mark.fast_cases(8)
-def test_a_damaged_value_costs_itself(recording: Recording, query: Query, column: str, odd: object) -> None:
+def test_a_damaged_value_does_not_damage_the_rest(
+    recording: Recording, query: Query, column: str, odd: object
+) -> None:
     with_pack(recording)
     on_battery(recording, NOON, 200, 60)
     before = row(query)

@@ -233,14 +233,14 @@ def test_whole_microjoules_are_shared_and_none_is_lost(recording: Recording, que
         )
 
 
-def test_what_a_sleep_cost_may_not_be_known(recording: Recording, query: Query) -> None:
+def test_the_cost_of_a_sleep_may_be_unknown(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 100, power=-6.0)
     recording.sample(NOON + 40_000, suspended=39_000.0, power=-6.0)
     (row,) = energy(query)
     assert row["asleep_wh"] is None
 
 
-def test_what_was_charged_asleep_was_not_drawn(recording: Recording, query: Query) -> None:
+def test_energy_charged_asleep_was_not_drawn(recording: Recording, query: Query) -> None:
     asleep(recording, MIDNIGHT, MIDNIGHT + HOUR, pct=50.0)
     recording.sample(MIDNIGHT + 9 * HOUR, suspended=6.9 * HOUR, power=-6.0, battery_pct=90.0)
     (row,) = energy(query)

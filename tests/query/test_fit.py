@@ -150,7 +150,7 @@ NAMES = [report.name for report in REPORTS if report.name not in ("blame", "mode
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_data_formats_do_not_know_of_widths(databases: dict[str, Path], query: Query, name: str) -> None:
+def test_data_formats_ignore_the_width(databases: dict[str, Path], query: Query, name: str) -> None:
     for form in ("json", "csv"):
         ask = ["--db", str(databases["odd"]), name, "--format", form, "--limit", "5"]
         whole = query(*ask, now=NOW)
@@ -158,7 +158,7 @@ def test_data_formats_do_not_know_of_widths(databases: dict[str, Path], query: Q
         assert f"{NOON + 5 * 239:.0f}" in whole.out or name not in ("recent", "battery")
 
 
-def test_what_is_left_out_is_said(databases: dict[str, Path], query: Query) -> None:
+def test_columns_left_out_are_named(databases: dict[str, Path], query: Query) -> None:
     ask = ["--db", str(databases["example"]), "recent", "--limit", "1", "--format", "table"]
     ran = query(*ask, "--width", "53", now=NOW)
     assert ran.err == (

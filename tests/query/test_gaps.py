@@ -44,7 +44,7 @@ def three_runs(recording: Recording) -> Recording:
 
 
 @pytest.mark.usefixtures("three_runs")
-def test_a_stop_of_the_sampler_is_told_from_one_of_the_machine(query: Query) -> None:
+def test_a_stop_of_the_sampler_is_distinguished_from_a_reboot(query: Query) -> None:
     assert gaps(query) == [
         (NOON + 145, NOON + 205, "sampler stopped", None),
         (NOON + 355, NOON + 7_555, "off", None),
@@ -52,7 +52,7 @@ def test_a_stop_of_the_sampler_is_told_from_one_of_the_machine(query: Query) -> 
 
 
 @pytest.mark.usefixtures("three_runs")
-def test_status_has_the_newest_one(query: Query) -> None:
+def test_status_shows_the_newest_gap(query: Query) -> None:
     (row,) = query("status").rows
     assert (row["last_gap"], row["last_gap_cause"]) == (NOON + 355, "off")
 
@@ -78,7 +78,7 @@ def test_lost_samples_are_counted(recording: Recording, query: Query) -> None:
     assert gaps(query) == [(NOON + 145, NOON + 195, "lost", 10)]
 
 
-def test_a_sleep_is_one(recording: Recording, query: Query) -> None:
+def test_a_sleep_is_a_gap(recording: Recording, query: Query) -> None:
     begin(recording, NOON, "one")
     recorded(recording, *steady(NOON))
     recording.sample(NOON + 145 + 3_605, suspended=3_600.0, cpu_total=5.0)
@@ -88,14 +88,14 @@ def test_a_sleep_is_one(recording: Recording, query: Query) -> None:
     assert stop - start == pytest.approx(3_600)
 
 
-def test_rows_of_the_original_logger_tell_no_cause(recording: Recording, query: Query) -> None:
+def test_the_cause_of_gaps_in_original_rows_is_unknown(recording: Recording, query: Query) -> None:
     recorded(recording, *steady(NOON), *steady(NOON + 7_200))
     ((start, stop, cause, _),) = gaps(query)
     assert (start, cause) == (NOON + 145, "unknown")
     assert NOON + 7_190 <= stop <= NOON + 7_200
 
 
-def test_a_clock_that_was_set_back_is_no_gap(recording: Recording, query: Query) -> None:
+def test_a_clock_that_was_set_back_is_not_a_gap(recording: Recording, query: Query) -> None:
     begin(recording, NOON, "one")
     recorded(recording, *steady(NOON))
     recording.run(started=NOON - 1_000)

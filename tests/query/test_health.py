@@ -47,7 +47,7 @@ def worn(recording: Recording) -> Recording:
     return recording
 
 
-def test_each_month_has_what_was_told_last(worn: Recording, query: Query) -> None:
+def test_each_month_has_the_values_reported_last(worn: Recording, query: Query) -> None:
     """Nothing was told in September and October: what was told before still holds."""
     assert health(query) == [
         ("2026-08-01", "BAT0", 5.3, 110),
@@ -105,7 +105,7 @@ def test_a_month_without_a_sample_has_no_row(recording: Recording, query: Query)
     assert [row[0] for row in health(query)] == ["2026-08-01", "2026-11-01"]
 
 
-def test_packs_that_take_turns_have_a_row_each_and_the_one_that_is_in_now_is_the_last(
+def test_packs_that_take_turns_have_a_row_each_and_the_inserted_one_is_last(
     recording: Recording, query: Query
 ) -> None:
     fill(recording, "2026-10-01", "2026-11-21")
@@ -127,7 +127,7 @@ def test_packs_that_take_turns_have_a_row_each_and_the_one_that_is_in_now_is_the
     ]
 
 
-def test_two_packs_of_one_name_are_told_apart_by_their_design(recording: Recording, query: Query) -> None:
+def test_two_packs_of_one_name_are_distinguished_by_their_design(recording: Recording, query: Query) -> None:
     fill(recording, "2026-11-01", "2026-11-21")
     recording.health(at("2026-11-01"), "BAT0", 5.0, 6.0)
     recording.health(at("2026-11-02"), "BAT0", 7.0, 8.0)
@@ -146,7 +146,7 @@ def test_rolled_up_and_dropped_it_is_the_same(worn: Recording, query: Query) -> 
     assert (query("health").rows, query("health", "--by", "week").rows) == before
 
 
-def test_what_a_wrong_clock_dated_is_not_told(worn: Recording, query: Query) -> None:
+def test_misdated_values_are_not_shown(worn: Recording, query: Query) -> None:
     worn.health(at("2090-01-01"), "BAT0", 1.0, 6.0, 1)
     assert health(query)[-1] == ("2026-11-01", "BAT0", 5.1, 140)
     (battery,) = query("battery").rows
@@ -154,7 +154,7 @@ def test_what_a_wrong_clock_dated_is_not_told(worn: Recording, query: Query) -> 
     assert query("status").rows[0]["battery_health_pct"] == pytest.approx(85)
 
 
-def test_a_battery_that_tells_no_health(recording: Recording, query: Query) -> None:
+def test_a_battery_that_reports_no_health(recording: Recording, query: Query) -> None:
     recording.sample(NOON, battery_pct=50.0)
     ran = query("health")
     assert (ran.rows, ran.err) == (
@@ -176,7 +176,7 @@ def discharge(recording: Recording, day: str, pct_from: float, pct_to: float, wh
     )
 
 
-def test_what_discharges_gave_is_in_the_month_in_which_they_ended(worn: Recording, query: Query) -> None:
+def test_a_discharge_counts_in_the_month_in_which_it_ended(worn: Recording, query: Query) -> None:
     discharge(worn, "2026-08-20", 100, 10, 18.0)  # complete, just
     discharge(worn, "2026-08-22", 90, 5, 15.3)  # complete, just
     discharge(worn, "2026-08-23", 80, 30, 11.0)
@@ -190,7 +190,7 @@ def test_what_discharges_gave_is_in_the_month_in_which_they_ended(worn: Recordin
     ]
 
 
-def test_what_was_drawn_asleep_is_of_the_complete_discharge_it_lies_in(worn: Recording, query: Query) -> None:
+def test_energy_drawn_asleep_belongs_to_the_discharge_around_it(worn: Recording, query: Query) -> None:
     """75 % awake, 20 % asleep. Wh per percent are those awake, which were measured."""
     night, dusk = at("2026-10-02T01:00"), at("2026-10-02T03:00")
     worn.session("sleep", night, dusk, pct_from=60.0, pct_to=40.0, wh=3.5)
@@ -206,7 +206,7 @@ def test_what_was_drawn_asleep_is_of_the_complete_discharge_it_lies_in(worn: Rec
 @pytest.mark.parametrize(
     "columns", [{"covered_us": 17_000_000_000}, {"wh": None}, {"pct_fallen": None}, {"wh": -1.0}], ids=str
 )
-def test_a_discharge_that_was_not_measured_says_nothing_by_the_percent(
+def test_a_discharge_without_measured_power_gives_no_wh_per_percent(
     worn: Recording, query: Query, columns: dict[str, Any]
 ) -> None:
     worn.session(
@@ -218,7 +218,7 @@ def test_a_discharge_that_was_not_measured_says_nothing_by_the_percent(
     assert [row["wh_per_pct"] for row in query("health").rows] == [None] * 4
 
 
-def test_discharges_are_of_the_pack_that_was_in(recording: Recording, query: Query) -> None:
+def test_a_discharge_belongs_to_the_inserted_pack(recording: Recording, query: Query) -> None:
     fill(recording, "2026-11-01", "2026-11-21")
     for day, name in (("2026-11-01", "A"), ("2026-11-08", "B"), ("2026-11-15", "A")):
         recording.health(at(day), name, 5.0, 6.0)
@@ -256,7 +256,7 @@ def test_by_charge_each_discharge_has_a_row(worn: Recording, query: Query) -> No
     assert len(query("health", "--by", "charge", "--since", "2026-09-01").rows) == 1
 
 
-def test_a_battery_that_tells_nothing_has_discharges_too(recording: Recording, query: Query) -> None:
+def test_a_battery_that_reports_no_capacity_has_discharges_too(recording: Recording, query: Query) -> None:
     fill(recording, "2026-11-01", "2026-11-21")
     discharge(recording, "2026-11-03", 95, 5, 20.0)
     for by in ("charge", "month"):
@@ -267,9 +267,7 @@ def test_a_battery_that_tells_nothing_has_discharges_too(recording: Recording, q
 # --- several packs ---
 
 
-def test_each_of_several_packs_has_what_its_level_and_percent_come_to(
-    recording: Recording, query: Query
-) -> None:
+def test_the_full_charge_of_a_pack_follows_from_level_and_percent(recording: Recording, query: Query) -> None:
     """Where its percent was highest: there it is rounded least."""
     recording.health(at("2026-11-01"), "BAT0+BAT1", 5.0, 6.5, 40)
     moment = at("2026-11-01")
@@ -287,7 +285,7 @@ def test_each_of_several_packs_has_what_its_level_and_percent_come_to(
 
 
 @pytest.mark.parametrize("pack", [{"pct": 15.0, "level": 1.0}, {"pct": 80.0}, {"level": 1.0}], ids=str)
-def test_a_pack_whose_percent_or_level_says_little_has_no_row(
+def test_a_pack_with_a_low_percent_or_no_level_has_no_row(
     recording: Recording, query: Query, pack: dict[str, float]
 ) -> None:
     recording.health(NOON, "BAT0+BAT1", 5.0, 6.5, 40)

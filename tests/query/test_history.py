@@ -68,7 +68,9 @@ GONE = "telemetry-query: raw samples before 2026-11-21 00:00:00 were dropped"
         (("drain", "--until", "2026-11-20 15:00:00"), "the window begins at 2026-11-20 14:49:00"),
     ],
 )
-def test_an_edge_that_moves_is_told(half: Recording, query: Query, argv: tuple[str, ...], said: str) -> None:
+def test_an_edge_that_moves_is_reported(
+    half: Recording, query: Query, argv: tuple[str, ...], said: str
+) -> None:
     ran = query(*argv)
     assert ran.status == 0
     assert len(ran.rows) >= 1
@@ -92,7 +94,7 @@ def test_an_edge_that_moves_is_told(half: Recording, query: Query, argv: tuple[s
         ("export", "--since", "2026-11-21"),
     ],
 )
-def test_what_is_told_in_full_says_nothing(half: Recording, query: Query, argv: tuple[str, ...]) -> None:
+def test_a_complete_answer_has_no_remark(half: Recording, query: Query, argv: tuple[str, ...]) -> None:
     ran = query(*argv)
     assert ran.rows
     assert ran.err == ""
@@ -107,7 +109,7 @@ def test_what_is_told_in_full_says_nothing(half: Recording, query: Query, argv: 
         ("export", "--since", "2026-11-20 23:59:59"),
     ],
 )
-def test_a_list_says_what_is_not_in_it(half: Recording, query: Query, argv: tuple[str, ...]) -> None:
+def test_a_list_says_what_it_leaves_out(half: Recording, query: Query, argv: tuple[str, ...]) -> None:
     ran = query(*argv)
     assert ran.rows
     assert ran.err == f"{GONE} and are not listed\n"
@@ -148,7 +150,7 @@ def test_a_list_of_dropped_samples_alone_says_why_it_is_empty(
     assert second.endswith(": the database holds 2026-11-21 00:00:00 to 2026-11-21 23:59:00")
 
 
-def test_a_window_before_all_roll_ups_is_told_what_there_is(half: Recording, query: Query) -> None:
+def test_a_window_before_all_roll_ups_names_the_available_times(half: Recording, query: Query) -> None:
     ran = query("energy", "--until", "2026-11-19")
     assert ran.rows == []
     told = (
@@ -165,7 +167,7 @@ def test_dropped_samples_without_processes_say_so(recording: Recording, query: Q
     assert query("status").rows[0]["samples"] == DAY // 60
 
 
-def test_of_dropped_rows_the_figures_live_on(half: Recording, query: Query) -> None:
+def test_the_figures_of_dropped_rows_stay(half: Recording, query: Query) -> None:
     (row,) = query("energy", "--until", "2026-11-21").rows
     assert (row["start"], row["discharged_wh"], row["covered_s"]) == (MIDNIGHT - DAY - 60, 6 * 24, DAY)
     assert [row["appearances"] for row in query("hotspots").rows] == [2 * DAY // 60] * 2
@@ -214,7 +216,7 @@ def test_folded_names_have_no_owner_any_more(recording: Recording, query: Query)
         assert [row["name"] for row in query("hotspots", "--by", by).rows] == [name, "(other names)"]
 
 
-def test_status_tells_how_far_history_reaches(half: Recording, query: Query) -> None:
+def test_status_shows_how_far_history_reaches(half: Recording, query: Query) -> None:
     (row,) = query("status").rows
     assert row["samples"] == 2 * DAY // 60
     assert row["oldest"] == MIDNIGHT - DAY
@@ -364,7 +366,7 @@ def test_no_transaction_waits_for_a_reader(recording: Recording) -> None:
 
 
 @pytest.mark.usefixtures("_small_pages")
-def test_an_upgrade_between_two_pages_is_told(recording: Recording) -> None:
+def test_an_upgrade_between_two_pages_is_reported(recording: Recording) -> None:
     recording.samples(NOON, 10)
     recording.database.commit()
     reader = sqlite3.connect(recording.path, isolation_level=None)

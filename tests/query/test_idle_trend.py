@@ -64,20 +64,22 @@ def test_each_day_has_its_idle_power(recording: Recording, query: Query) -> None
     assert " W more than the 3.0" in said
 
 
-def test_a_fall_is_told_too(recording: Recording, query: Query) -> None:
+def test_a_fall_is_reported_too(recording: Recording, query: Query) -> None:
     days_of(recording, [4.0, 4.0, 4.0, 3.5])
     assert "since 2026-11-21 idle takes 0.50 W less than the 4.0" in query("model").err
 
 
 @pytest.mark.parametrize("idle", [[3.0, 3.0, 3.0, 3.2], [3.0, 3.0, 3.6, 3.0]], ids=["small", "one day"])
-def test_what_is_small_or_over_is_not_told(recording: Recording, query: Query, idle: list[float]) -> None:
+def test_small_or_ended_shifts_are_not_reported(
+    recording: Recording, query: Query, idle: list[float]
+) -> None:
     days_of(recording, idle)
     assert len(on_days(query)) == 4
     assert "since" not in query("model").err
 
 
 @pytest.mark.parametrize(("idle", "count"), [([3.0, 4.0], 300), ([3.0, 4.0, 4.0], 100)], ids=["two", "short"])
-def test_with_little_nothing_is_said(
+def test_with_little_data_nothing_is_reported(
     recording: Recording, query: Query, idle: list[float], count: int
 ) -> None:
     days_of(recording, idle, count=count)
@@ -111,7 +113,7 @@ FIRST = date(2026, 11, 1)
     st.floats(0.5, 5.0),
     st.sampled_from([-1, 1]),
 )
-def test_a_step_is_found_where_it_is(noise: list[float], at: int, step: float, sign: int) -> None:
+def test_a_shift_is_found_on_its_day(noise: list[float], at: int, step: float, sign: int) -> None:
     days = [
         (FIRST + timedelta(index), 10 + extra + (sign * step if index >= at else 0.0))
         for index, extra in enumerate(noise)

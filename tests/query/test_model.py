@@ -28,7 +28,7 @@ def test_a_known_machine_is_learned(recording: Recording, query: Query) -> None:
 
 
 @pytest.mark.slow
-def test_held_out_hours_are_foretold_better_than_by_other_rules(recording: Recording, query: Query) -> None:
+def test_held_out_hours_are_predicted_better_than_by_other_rules(recording: Recording, query: Query) -> None:
     known_load(recording, 4320)
     found = values(query)
     error = found["error on held-out hours"]
@@ -40,7 +40,7 @@ def test_held_out_hours_are_foretold_better_than_by_other_rules(recording: Recor
         assert error < found[other]
 
 
-def test_the_linear_fit_takes_what_training_view_tells(recording: Recording, query: Query) -> None:
+def test_the_linear_fit_uses_the_columns_of_training_view(recording: Recording, query: Query) -> None:
     """Power follows the load average alone, which neither the CPU use nor any program shows."""
     recording.run()
     for index in range(2880):
@@ -61,14 +61,14 @@ def test_the_linear_fit_takes_what_training_view_tells(recording: Recording, que
     assert found["of a line in CPU use"] > 10
 
 
-def test_little_data_is_told(recording: Recording, query: Query) -> None:
+def test_little_data_is_reported(recording: Recording, query: Query) -> None:
     known_load(recording, 720)
     ran = query("model")
     assert "little data" in ran.err
     assert "error on held-out hours" not in {row["item"] for row in ran.rows}
 
 
-def test_the_limit_is_of_programs(recording: Recording, query: Query) -> None:
+def test_the_limit_is_the_number_of_programs(recording: Recording, query: Query) -> None:
     known_load(recording, 720)
     found = values(query, "--limit", "1")
     assert len({"cheap", "dear"} & found.keys()) == 1
@@ -99,13 +99,13 @@ def in_turns(index: int) -> float:
     return 100.0 if index // 60 % 2 else 20.0
 
 
-def test_the_screen_is_told_where_brightness_is_known(recording: Recording, query: Query) -> None:
+def test_the_screen_is_shown_if_brightness_is_known(recording: Recording, query: Query) -> None:
     with_screen(recording, in_turns)
     assert values(query)["screen at full brightness"] == pytest.approx(2.0, rel=0.2)
 
 
 @pytest.mark.parametrize("wanted", [20, 60, 100])
-def test_another_brightness_is_told_in_minutes(recording: Recording, query: Query, wanted: int) -> None:
+def test_another_brightness_is_shown_in_minutes(recording: Recording, query: Query, wanted: int) -> None:
     """4.2 W on the mean, so that the time left is multiplied by 4.2 / (3 + what the screen then takes)."""
     with_screen(recording, in_turns)
     left = 60 * query("drain").rows[0]["hours_left"]
@@ -116,7 +116,7 @@ def test_another_brightness_is_told_in_minutes(recording: Recording, query: Quer
     assert found[f"screen at {wanted} % brightness"] == pytest.approx(0.02 * wanted, abs=0.15)
 
 
-def test_the_brightness_of_now_counts_for_the_power_of_now(recording: Recording, query: Query) -> None:
+def test_the_current_brightness_applies_to_the_current_power(recording: Recording, query: Query) -> None:
     """It is bright now and was dim before: what is saved at first is the whole of it."""
     with_screen(recording, lambda index: 100.0 if index >= 600 or index // 60 % 5 == 0 else 20.0)
     left = 60 * query("drain").rows[0]["hours_left"]
@@ -133,7 +133,7 @@ def test_the_brightness_of_now_counts_for_the_power_of_now(recording: Recording,
     ],
     ids=["not recorded", "one", "one and off"],
 )
-def test_without_a_changing_brightness_it_is_said(
+def test_a_constant_brightness_is_reported(
     recording: Recording, query: Query, brightness: Callable[[int], float | None], said: str
 ) -> None:
     with_screen(recording, brightness)
@@ -142,7 +142,7 @@ def test_without_a_changing_brightness_it_is_said(
     assert not [row for row in ran.rows if "40 %" in row["item"]]
 
 
-def test_on_mains_the_watts_are_told_and_no_minutes(recording: Recording, query: Query) -> None:
+def test_on_mains_watts_are_shown_but_no_minutes(recording: Recording, query: Query) -> None:
     with_screen(recording, in_turns)
     recording.samples(NOON + 3600, 60, power=5.0, status="Charging", voltage=12.0, battery_pct=80.0)
     ran = query("model", "--what-if", "brightness=40")

@@ -93,7 +93,7 @@ def test_the_sample_of_a_moment_is_the_one_whose_interval_holds_it(
     assert told["sample"] in told["around"]
 
 
-def test_events_are_told_with_the_sample_that_shows_them_first(recording: Recording, query: Query) -> None:
+def test_events_have_the_time_of_the_sample_that_shows_them_first(recording: Recording, query: Query) -> None:
     recording.run(started=NOON - 5)
     recording.sample(NOON, **STATE)
     recording.sample(NOON + 5, **STATE | {"on_ac": 1, "status": "Charging"})
@@ -122,7 +122,7 @@ def test_events_are_told_with_the_sample_that_shows_them_first(recording: Record
     ]
 
 
-def test_what_was_not_known_before_is_no_change(recording: Recording, query: Query) -> None:
+def test_a_value_that_was_unknown_before_is_not_a_change(recording: Recording, query: Query) -> None:
     recording.sample(NOON, **STATE | {"governor": None, "on_ac": None})
     recording.sample(NOON + 5, **STATE)
     recording.sample(NOON + 10, **STATE | {"status": None})
@@ -130,7 +130,7 @@ def test_what_was_not_known_before_is_no_change(recording: Recording, query: Que
     assert found(query, NOON + 5)["events"] == []
 
 
-def test_a_moment_without_a_sample_tells_the_hole_it_is_in(
+def test_a_moment_without_a_sample_names_its_hole(
     recording: Recording, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording.run(started=NOON - 5)

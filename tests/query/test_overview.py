@@ -218,7 +218,7 @@ def test_old_data_says_how_old_and_nothing_of_now(recording: Recording, shown: S
     assert shown("--line", now=NOON + 3 * HOUR) == "60% 3.0h old\n"
 
 
-def test_programs_are_told_by_energy_and_on_mains_by_cpu_time(
+def test_programs_are_ranked_by_energy_and_on_mains_by_cpu_time(
     recording: Recording, shown: Shown, query: Query
 ) -> None:
     recording.run()

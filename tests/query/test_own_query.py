@@ -61,7 +61,7 @@ def test_standard_input_is_read(query: Query, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("recorded")
-def test_two_columns_of_one_name_are_told_apart(query: Query) -> None:
+def test_two_columns_of_one_name_are_distinguished(query: Query) -> None:
     (row,) = query("sql", "SELECT 1 AS a, 2 AS a, 3 AS 'a:1', 4 AS b, 5 AS a").rows
     assert list(row) == ["a", "a:1", "a:1:1", "b", "a:2"]
     assert list(row.values()) == [1, 2, 3, 4, 5]
@@ -129,15 +129,15 @@ def test_nothing_is_written(
         ("SELECT watts FROM system_sample", "no such column: watts"),
         ("SELECT * FROM samples", "no such table: samples"),
         ("SELEC 1", 'near "SELEC": syntax error'),
-        ("", "that gives no rows; give a SELECT"),
-        ("-- nothing", "that gives no rows; give a SELECT"),
+        ("", "the statement returns no rows; give a SELECT"),
+        ("-- nothing", "the statement returns no rows; give a SELECT"),
         ("SELECT :a", "parameters such as ? and :name have no value here"),
         ("SELECT 1; SELECT 2", "more than one statement; give one SELECT"),
         ("SELECT zeroblob(1000000000)", "string or blob too big"),
         ("SELECT abs(-9223372036854775808)", "integer overflow"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(query: Query, statement: str, said: str) -> None:
+def test_each_error_is_one_line(query: Query, statement: str, said: str) -> None:
     ran = query("sql", statement)
     assert (ran.status, ran.out, ran.err) == (1, "", f"telemetry-query: sql: {said}\n")
 
@@ -174,7 +174,7 @@ def test_time_in_which_rows_are_printed_does_not_count(recorded: Recording) -> N
 
 
 @pytest.mark.usefixtures("recorded")
-def test_a_damaged_or_missing_database_is_told_as_for_reports(query: Query, tmp_path: Path) -> None:
+def test_a_damaged_or_missing_database_is_reported_as_in_reports(query: Query, tmp_path: Path) -> None:
     (tmp_path / "text.db").write_bytes(b"no database, but long enough for a header" * 100)
     ran = query("--db", str(tmp_path / "text.db"), "sql", "SELECT 1")
     assert ran.status == 1
@@ -183,7 +183,7 @@ def test_a_damaged_or_missing_database_is_told_as_for_reports(query: Query, tmp_
 
 
 @pytest.mark.usefixtures("recorded")
-def test_the_database_is_let_go_before_a_long_result_is_printed(
+def test_the_database_is_closed_before_a_long_result_is_printed(
     recorded: Recording, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[bool] = []

@@ -146,7 +146,9 @@ def test_a_long_table_has_its_newest_rows(recording: Recording) -> None:
     assert "--limit" not in text
 
 
-def test_a_window_without_samples_is_said(recording: Recording, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_window_without_samples_is_reported(
+    recording: Recording, capsys: pytest.CaptureFixture[str]
+) -> None:
     argv = ["--db", str(recording.path), "page", "--out", "-"]
     recording.database.commit()
     assert main(argv, lambda: NOON) == 1
@@ -249,7 +251,7 @@ def point(moment: float, watts: float) -> Point:
     return Point(moment - 150, moment + 150, watts, watts, watts, 50.0, 50.0, None, None, None, None)
 
 
-def test_a_known_point_is_where_it_belongs() -> None:
+def test_a_known_point_is_in_its_place() -> None:
     window = (NOON, NOON + 600)
     found = [point(NOON, 0.0), point(NOON + 300, 5.0), point(NOON + 600, 10.0)]
     text = drawn(Timeline(HEAD, window, found, [Panel("W", [POWER], (0.0, 10.0))]))
@@ -257,7 +259,7 @@ def test_a_known_point_is_where_it_belongs() -> None:
     assert line.attrib["d"] == "M44.0 172.0L336.0 97.0L628.0 22.0"
 
 
-def test_spans_are_told_and_holes_go_through_the_panels() -> None:
+def test_spans_are_labelled_and_holes_go_through_the_panels() -> None:
     spans = [Span("charge", NOON, NOON + 300), Span("hole", NOON + 300, NOON + 600)]
     text = drawn(Timeline(HEAD, (NOON, NOON + 600), [], [Panel("W", [POWER]), Panel("V", [POWER])], spans))
     found = ElementTree.fromstring(text).findall(f"{SVG}rect")

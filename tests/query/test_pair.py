@@ -51,7 +51,7 @@ def test_a_day_has_25_hours_where_clocks_are_set_back() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "14:00", "now", "2026", "2026-13", "2026-11-31", "..", "..now", "-1"]
 )
-def test_what_is_not_a_window_is_told_what_one_looks_like(text: str) -> None:
+def test_an_error_lists_the_forms_of_a_window(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         window(text, NOON)
     assert str(refused.value) == f"{text!r} is not a window; give {WINDOWS}"
@@ -87,7 +87,7 @@ def test_a_value_of_a_column_of_texts_is_what_was_typed() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "nan", "40-0", "-", "1-2-3", "1e3", "inf"])
-def test_what_is_not_a_value_is_refused(text: str) -> None:
+def test_an_invalid_value_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"is not a value of brightness|is empty"):
         values(text, "brightness")
 
@@ -116,7 +116,7 @@ def test_two_ranges_may_touch() -> None:
     assert (found["a_from"], found["a_to"], found["b_from"], found["b_to"]) == (40, 100, 0, 40)
 
 
-def test_without_words_it_is_yesterday_and_today() -> None:
+def test_the_default_is_yesterday_and_today() -> None:
     found = asked(NOTHING, NOON)
     assert (found["a"], found["b"]) == ("yesterday", "today")
     assert found["a_to"] == found["b_from"] == MIDNIGHT

@@ -183,7 +183,7 @@ def test_an_empty_database_and_an_empty_window_say_so(recording: Recording, plot
     )
 
 
-def test_a_picture_that_is_none_is_answered_with_the_nearest(plot: Plot) -> None:
+def test_an_unknown_picture_is_answered_with_the_nearest(plot: Plot) -> None:
     assert plot.fails("batery").startswith("argument PICTURE: no such value 'batery'; did you mean battery?")
 
 

@@ -304,7 +304,7 @@ def test_a_number_has_a_sensible_length(value: object, shown: str) -> None:
         ("date", 0, "2026-11-21"),
     ],
 )
-def test_a_time_tells_what_now_does_not(kind: Any, age: float, shown: str) -> None:
+def test_a_time_is_shown_without_the_date_or_year_of_now(kind: Any, age: float, shown: str) -> None:
     column = WHEN._replace(kind=kind)
     assert text([(NOON - age, 1.0, "a", 1)], look=Look(now=NOON)).count("12:00:00") <= 1
     assert cell(NOON - age, column, NOON) == shown
@@ -365,7 +365,7 @@ def test_a_size_has_two_digits(size: int, shown: str) -> None:
         ("samples", "", "samples"),
     ],
 )
-def test_a_header_tells_the_unit(name: str, unit: str, header: str) -> None:
+def test_a_header_shows_the_unit(name: str, unit: str, header: str) -> None:
     assert Column(name, unit, "").header == header
     assert "".join(rendered([Column(name, unit, "")], [(1,)], "table")).startswith(header)
     assert "".join(rendered([Column(name, unit, "")], [(1,)], "csv")) == f"{name}\n1\n"

@@ -71,7 +71,7 @@ def test_recent_goes_by_ts_where_the_clock_stepped_back(recording: Recording, qu
 
 
 @pytest.mark.parametrize("absurd", [4_994_750.0, 409_600.5, -5.0, 9e15, "word"])
-def test_one_absurd_value_owns_no_maximum_and_no_average(
+def test_an_absurd_value_does_not_affect_maximum_and_average(
     recording: Recording, query: Query, absurd: Any
 ) -> None:
     for index in range(5):
@@ -92,7 +92,7 @@ def test_one_absurd_value_owns_no_maximum_and_no_average(
 
 @pytest.mark.parametrize(("cores", "most"), [([30.0] * 4, 400.0), ([30.0], 100.0), ([30.0, None], 200.0)])
 @pytest.mark.parametrize("column", [2, 4])
-def test_a_process_has_all_cores_of_its_sample_at_most(
+def test_a_process_uses_at_most_all_cores_of_its_sample(
     recording: Recording, query: Query, cores: list[float | None], most: float, column: int
 ) -> None:
     def stored(value: float) -> Any:
@@ -194,7 +194,7 @@ def test_processes_add_up_by_their_owners(
     assert sum(row["cpu_h"] for row in rows) == pytest.approx(1.5307)
 
 
-def test_a_name_that_was_cut_is_one_row_with_the_whole_one(recording: Recording, query: Query) -> None:
+def test_a_cut_name_shares_a_row_with_the_whole_one(recording: Recording, query: Query) -> None:
     recording.sample(NOON, processes=[(1, "telemetry-sampl", 1.0, 1.0), (2, "gnome-session-b", 2.0, 1.0)])
     recording.sample(NOON + 5, processes=[(1, "telemetry-sampler", 3.0, 1.0), (2, "telemetry-s", 1.0, 1.0)])
     recording.sample(
@@ -227,7 +227,7 @@ def test_top_at_a_moment(recording: Recording, query: Query, at: int, expected: 
     assert row["time"] == NOON + expected
 
 
-def test_top_before_all_data_says_what_there_is(recording: Recording, query: Query) -> None:
+def test_top_before_all_data_names_the_available_times(recording: Recording, query: Query) -> None:
     recording.sample(NOON, processes=[(1, "a", 1.0, 1.0)])
     ran = query("top", "--at", "2026-11-21 11:59")
     assert ran.rows == []
@@ -333,7 +333,7 @@ def test_the_declared_columns_are_those_of_the_sql(an_example: Path, query: Quer
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "status"])
-def test_an_empty_database_is_said_to_be(recording: Recording, query: Query, name: str) -> None:
+def test_an_empty_database_is_reported(recording: Recording, query: Query, name: str) -> None:
     ran = query(name)
     assert (ran.status, ran.out) == (0, "[]\n")
     assert ran.err == "telemetry-query: database is empty: is telemetry-writer running?\n"
@@ -355,7 +355,7 @@ WINDOWS = [
 
 @pytest.mark.parametrize(("window", "text"), WINDOWS)
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("status", "compare")])
-def test_a_window_beside_the_data_is_told_what_there_is(
+def test_a_window_outside_the_data_names_the_available_times(
     recording: Recording, query: Query, name: str, window: list[str], text: str
 ) -> None:
     recording.samples(NOON, 12, power=-6.0, cores=[1.0], processes=[(1, "a", 1.0, 1.0)])
@@ -398,7 +398,7 @@ ODD: list[Any] = ["text", "1e5", b"\xff\x00", 2**63 - 1, -(2**63), 1e300, -1e300
 @pytest.mark.parametrize("form", ["table", "json", "csv", "html"])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.fast_cases(16)
-def test_whatever_sqlite_can_hold_is_shown(recording: Recording, query: Query, name: str, form: str) -> None:
+def test_any_value_of_sqlite_is_shown(recording: Recording, query: Query, name: str, form: str) -> None:
     """A column's type is a wish in SQLite: a row of anything costs at most that report, and one line."""
     for odd in ODD:
         recording.sample(
@@ -424,7 +424,7 @@ def test_whatever_sqlite_can_hold_is_shown(recording: Recording, query: Query, n
 @pytest.mark.parametrize("time", ["text", b"\x00", 1e300, -5.0, float("inf"), None])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.fast_cases(18)
-def test_whatever_stands_in_time(recording: Recording, query: Query, name: str, time: Any) -> None:
+def test_any_value_in_time(recording: Recording, query: Query, name: str, time: Any) -> None:
     recording.samples(NOON, 3, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])
     recording.sample(NOON + 15, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])
     recording.database.execute("UPDATE system_sample SET time = ? WHERE ts = ?", (time, int(NOON) + 15))

@@ -65,7 +65,7 @@ def recorded(laptop: Laptop) -> Iterator[Recording]:
 
 
 @pytest.mark.slow
-def test_what_the_writer_has_not_come_to_is_bounded(
+def test_the_work_left_by_the_writer_is_bounded(
     recording: Recording, query: Query, laptop: Laptop, recorded: Recording
 ) -> None:
     """After an upgrade of a large database: the newest sessions, and what is missing."""
@@ -129,9 +129,7 @@ def test_only_those_of_a_kind(recording: Recording, query: Query, recorded: Reco
         assert found == [row for row in rows if row["kind"] == kind] != []
 
 
-def test_those_that_have_a_part_in_the_window(
-    recording: Recording, query: Query, recorded: Recording
-) -> None:
+def test_sessions_that_overlap_the_window(recording: Recording, query: Query, recorded: Recording) -> None:
     recording.copy(recorded)
     rows = query("sessions").rows
     sleep = next(row for row in rows if row["kind"] == "sleep")
@@ -178,7 +176,7 @@ def test_a_machine_without_a_battery_has_none(recording: Recording, query: Query
     assert "no session" in ran.err
 
 
-def test_none_of_a_kind_is_no_missing_battery(recording: Recording, query: Query) -> None:
+def test_no_session_of_a_kind_does_not_mean_no_battery(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 200, power=-8.0, battery_pct=60.0)
     ran = query("sessions", "--kind", "sleep")
     assert (ran.status, ran.rows) == (0, [])

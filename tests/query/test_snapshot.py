@@ -169,7 +169,7 @@ def words(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_an_anonymous_one_tells_no_name(whole: Path, tmp_path: Path) -> None:
+def test_an_anonymous_one_contains_no_name(whole: Path, tmp_path: Path) -> None:
     outs = [tmp_path / "one.db", tmp_path / "two.db"]
     for out in outs:
         assert run(whole, "snapshot", "--out", str(out), "--since", "30d", "--anonymous") == 0
@@ -196,9 +196,7 @@ def test_names_stay_apart_and_their_sums_the_same(
         assert sorted(rows[0]) == sorted(rows[1])
 
 
-def test_a_file_that_is_there_is_kept(
-    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_existing_file_is_kept(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "mine.db"
     out.write_text("mine")
     assert run(whole, "snapshot", "--out", str(out)) == 1
@@ -212,7 +210,7 @@ def test_a_file_that_is_there_is_kept(
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_directory_that_is_not_there_is_said(
+def test_a_missing_directory_is_reported(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "none" / "out.db"

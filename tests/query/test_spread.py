@@ -44,7 +44,7 @@ def test_nothing_has_no_mean() -> None:
     assert difference(None, Mean(1.0, 0.1)) is None
 
 
-def test_a_difference_of_more_than_two_standard_errors_is_told() -> None:
+def test_a_difference_of_more_than_two_standard_errors_is_reported() -> None:
     a = Mean(10.0, 3.0)
     for more, told in ((9.9, NO), (10.1, MORE), (-9.9, NO), (-10.1, LESS)):
         found = difference(a, Mean(10.0 + more, 4.0))
@@ -53,12 +53,12 @@ def test_a_difference_of_more_than_two_standard_errors_is_told() -> None:
         assert (found.half_width, found.differs) == (10.0, told)
 
 
-def test_few_blocks_tell_too_little() -> None:
+def test_few_blocks_are_too_little() -> None:
     found = difference(mean(equal(1, 2)), mean(equal(5, 6, 5, 6, 5, 6)))
     assert found == Difference(4.0, None, TOO_LITTLE)
 
 
-def test_what_never_varies_differs_by_any_difference_but_rounding() -> None:
+def test_constant_values_differ_by_any_difference_beyond_rounding() -> None:
     same = mean(equal(*[0.1] * 10))
     assert same is not None
     for value, told in ((0.1 + 1e-15, NO), (0.2, MORE)):
@@ -95,12 +95,12 @@ def test_the_unit_of_weights_does_not_matter(held: list[Block], scale: float) ->
     [(6, 900.0), (24, 60.0), (24, 900.0), (3, 300.0), (1, 60.0)],
 )
 @pytest.mark.fast_cases(1)
-def test_equal_means_are_seldom_told_to_differ(hours: float, tau: float) -> None:
+def test_equal_means_are_seldom_said_to_differ(hours: float, tau: float) -> None:
     """Power that varies slowly: of samples of 15 s taken as independent, most would be told to differ."""
     assert rates(hours, tau, 200) <= 0.1
 
 
 @pytest.mark.parametrize(("hours", "tau"), [(24, 60.0), (24, 300.0), (24, 900.0)])
 @pytest.mark.slow
-def test_three_standard_errors_are_told(hours: float, tau: float) -> None:
+def test_three_standard_errors_are_found(hours: float, tau: float) -> None:
     assert rates(hours, tau, 200, errors=3.0) >= 0.8

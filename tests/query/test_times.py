@@ -86,7 +86,7 @@ def test_each_form(text: str, expected: float) -> None:
         *("253402300800", "9" * 400, "9" * 400 + "d", "100000d", "2026-11-21Z", "90 m", "\x1b[2J"),
     ],
 )
-def test_what_is_no_time_is_told_the_forms(text: str) -> None:
+def test_an_error_lists_the_forms_of_a_time(text: str) -> None:
     if text == "2026":  # Unix seconds, like any other number
         assert parse_time(text, NOON) == 2026
         return
@@ -218,12 +218,12 @@ def test_an_offset_names_one_of_the_two(text: str, expected: float) -> None:
 @pytest.mark.parametrize(
     "text", ["02:30+24:00", "02:30+01:60", "02:30+1", "02:30ZZ", "today+01:00", "5m+01:00"]
 )
-def test_what_is_no_offset_is_refused(text: str) -> None:
+def test_an_invalid_offset_is_refused(text: str) -> None:
     with pytest.raises(InvalidTimeError):
         parse_time(text, NOON)
 
 
-def test_a_time_that_clocks_skipped_is_the_moment_of_that() -> None:
+def test_a_skipped_time_means_the_moment_of_the_change() -> None:
     forward, noon = 1_774_746_000, 1_774_778_400  # 01:00 UTC, when 02:00 became 03:00
     for text in ("02:00", "02:00:01", "02:30", "02:59:59"):
         assert in_berlin(f"2026-03-29 {text}", noon) == forward

@@ -48,7 +48,7 @@ def test_columns(text: str, columns: int) -> None:
 
 
 @given(st.text(), st.integers(0, 20))
-def test_what_is_cut_fits_and_no_more_would(text: str, columns: int) -> None:
+def test_a_cut_text_fits_and_is_as_long_as_possible(text: str, columns: int) -> None:
     part = cut(text, columns)
     assert text.startswith(part)
     assert display_width(part) <= columns
@@ -58,7 +58,7 @@ def test_what_is_cut_fits_and_no_more_would(text: str, columns: int) -> None:
 
 
 @given(st.text(max_size=10), st.integers(0, 30), st.booleans())
-def test_what_is_padded_takes_its_columns(text: str, columns: int, right: bool) -> None:
+def test_a_padded_text_takes_its_columns(text: str, columns: int, right: bool) -> None:
     assert display_width(padded(text, columns, right)) == max(columns, display_width(text))
 
 
