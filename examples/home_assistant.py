@@ -284,7 +284,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tls", action="store_true", help="encrypt, and verify the broker's certificate")
     parser.add_argument("--ca", metavar="FILE", type=Path, help="certificates to trust, with --tls")
     parser.add_argument("--every", metavar="SECONDS", type=seconds, default=30.0, help="between states (30)")
-    parser.add_argument("--db", metavar="PATH", type=Path, help="database that tells the time left")
+    parser.add_argument(
+        "--db", metavar="PATH", type=Path, help="database from which the time left is computed"
+    )
     parser.add_argument("--subscribe", metavar="ENDPOINT", default=places.publish_endpoint(directory))
     parser.add_argument("--replay", metavar="ENDPOINT", default=places.replay_endpoint(directory))
     parser.add_argument("--server-key", metavar="FILE", type=Path, help="public key of a sampler at tcp://")

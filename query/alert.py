@@ -67,8 +67,8 @@ def follow(
 ) -> None:
     """Print a line for each crossing, and run ``action``, until SIGINT, SIGTERM or SIGHUP.
 
-    Endpoints that are None are those of this machine's sampler, wherever it comes up; ``keys`` are for those
-    of ``tcp://``. Raises UserError where this user may not read the stream, BrokenPipeError where nobody
+    None as an endpoint means this machine's sampler, wherever it starts; ``keys`` are for those
+    of ``tcp://``. Raises UserError if this user may not read the stream, BrokenPipeError where nobody
     reads what is printed.
     """
     with StopSignal() as stop, ExitStack() as stack:
@@ -130,7 +130,9 @@ class _Listener:
         for event in self._watch.take(sample, self._clock()):
             if self._hook is not None:
                 self._hook.add(event)
-                self._hook.turn(time.monotonic())  # before anything that may fail: nobody may read the line
+                self._hook.turn(
+                    time.monotonic()
+                )  # before anything that may fail: printing fails if the reader has gone
             print(f"{shown_time(sample.time)}  {printable(message(event))}", flush=True)
 
     def _say_that_it_waits(self, subscriber: Subscriber) -> None:
@@ -150,5 +152,5 @@ class _Listener:
                 say(
                     "telemetry-query",
                     f"samples of {newest.host} are dated {abs(away):.0f} s {'ago' if away > 0 else 'ahead'}, "
-                    "and there is no alert for them: set the clock there or here",
+                    "so they give no alert: set the clock there or here",
                 )

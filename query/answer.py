@@ -62,9 +62,9 @@ def ask(
 ) -> Answer:
     """Run ``report`` in the form of ``variant``; rows are read lazily.
 
-    ``parameters`` holds since, until, limit, now, database, bytes, room and retain; the other parameters that
-    query/reports.py lists are found here. ``choice``: the rows and columns that the user wants. Raises UserError,
-    also while rows are read, and UsageError if there is no such column.
+    ``parameters`` holds since, until, limit, now, database, bytes, room and retain; the other parameters
+    that query/reports.py lists are found here. ``choice``: the rows and columns that the user wants. Raises
+    UserError, also while rows are read, and UsageError if there is no such column.
     """
     add_functions(connection)
     history = history_of(connection)

@@ -25,7 +25,7 @@ class Column(NamedTuple):
     """In a table, the rounded figures have the same sum as the values, rounded."""
     rank: int = 0
     """A table that would be wider than the terminal leaves out the column of the highest rank first. 0: it
-    stays, and its text is cut where there is no room."""
+    stays, and its text is cut if there is no room."""
     low: float | None = None
     """A value of this or less is red on a terminal."""
     high: float | None = None

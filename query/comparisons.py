@@ -1,4 +1,4 @@
-"""The reports that set figures beside each other, as data: compare and correlate."""
+"""The reports that compare figures, as data: compare and correlate."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COMPARE: Final = Report(
     options=(
         Option(
             "--by",
-            "A and B are windows, or values of this column: 0, or a range, 0-40, where it is of numbers",
+            "A and B are windows, or values of this column: 0, or for numbers also a range such as 0-40",
             choices={by: Variant("compare", {"by": by}) for by in (BY_WINDOW, *TEXTS, *NUMBERS)},
         ),
     ),

@@ -98,7 +98,7 @@ def _of_stored_hours(
 def _share(
     connection: sqlite3.Connection, start: float, stop: float, history: History
 ) -> Iterator[tuple[int, Row]]:
-    """Yield the parts of a part of an hour, or of a day, of which no more is there than their sums.
+    """Yield the parts of a fraction of an hour or a day for which only the sums exist.
 
     Their power is assumed to be constant.
     """

@@ -46,7 +46,7 @@ def idle_by_day(
 ) -> list[tuple[date, float]]:
     """Return the idle W of each local day up to ``moment`` (Unix s) that was long enough on battery.
 
-    Nothing where there are fewer than 3. The idle power of an hour is by what was known as its day began.
+    Empty if there are fewer than 3. The idle power of an hour uses what was known when its day began.
     """
     if moment is None or not DAYS * _DAY < moment < END_OF_TIME - 2 * _DAY:
         return []
@@ -71,7 +71,7 @@ def _open(found: Learned) -> Iterator[stored.Quiet]:
 def shift_of(days: Sequence[tuple[date, float]]) -> Shift | None:
     """Return the first day since which each one is 0.25 W off the median of up to 7 days before it, one way.
 
-    Two days before it or more. None where there is no such day.
+    At least two days must precede it. None: there is no such day.
     """
     for at in range(LEAST_DAYS - 1, len(days)):
         before = median(idle for _, idle in days[max(0, at - _MEDIAN_OF) : at])
@@ -83,7 +83,7 @@ def shift_of(days: Sequence[tuple[date, float]]) -> Shift | None:
 
 
 def told(shift: Shift) -> str:
-    """Return the line that tells of a shift."""
+    """Return the line that reports a shift."""
     direction = "more" if shift.watts > 0 else "less"
     return (
         f"since {shift.since.isoformat()} idle takes {abs(shift.watts):.2f} W {direction} "

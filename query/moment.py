@@ -35,7 +35,7 @@ _MOST_EVENTS: Final = 200
 _OLD: Final = 10
 """Intervals after which a sample is too old to describe a moment"""
 _USUAL_INTERVAL: Final = 60.0
-"""s, where the sample does not tell"""
+"""s, if the sample has no interval"""
 
 Row = dict[str, Any]
 

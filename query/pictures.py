@@ -67,7 +67,7 @@ def power(source: Source) -> Picture | None:
 
 
 def cpu(source: Source) -> Picture:
-    """Return CPU use and, where it is known, temperature over time."""
+    """Return CPU use and, if known, temperature over time."""
     panels = [Panel("CPU, % of all cores", [_CPU], (0.0, 100.0))]
     if any(point.temp_max is not None for point in source.points):
         panels.append(Panel("Temperature of the CPU, °C", [_TEMP]))

@@ -82,7 +82,7 @@ class Report(NamedTuple):
     """Seconds up to the newest sample if --since is not given; None: all samples."""
     format: str = "table"
     nothing: str = "no sample"
-    """Why there is no row although the window holds samples."""
+    """Reason if there are no rows although the window holds samples."""
     newest_last: bool = False
     """Its newest row is the last: if there are too many rows, the first ones are left out."""
     outlasts_samples: bool = False

@@ -1,9 +1,9 @@
 """The table of reports. ``--help``, the arguments, the output and docs/reports.md all follow from it.
 
 A new report is one entry in ``REPORTS`` and its SQL in ``sql/<name>.sql``. The SQL reads documented tables
-and views, and may use these parameters, each of them NULL where it is not known:
+and views, and may use these parameters, each of them NULL if it is not known:
 
-    :since  :until   the window asked for: since <= time < until, Unix s; NULL where it is open
+    :since  :until   the window asked for: since <= time < until, Unix s; NULL: open
     :start  :stop    the same, never NULL
     :limit           the most rows to show
     :newest :last    ts and time of the newest sample before :until
@@ -17,7 +17,7 @@ where the user gave none. It then ends at :last, whatever a clock that stepped b
 
 A report that sums up says of what (``sums``), and its WITH has ``{{include system_pieces: COLUMNS}}``, or the
 pieces of cores or processes: the table ``piece`` has these columns of the window, of roll-ups in its middle
-and of single samples at its ends. Of the system it has beside them ``since`` and ``until`` of its bucket: the
+and of single samples at its ends. For the system it also has ``since`` and ``until`` of its bucket: the
 window is cut where the hours, days, weeks or months of ``Variant.by`` begin.
 A report that lists rows without end is ``in_pages``: its SQL gives :page rows after (:after_time, :after_ts).
 """

@@ -97,13 +97,13 @@ class Screen:
     def _suspend(self, number: int, frame: FrameType | None) -> None:
         self._give_back()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)  # goes on here after fg
+        os.kill(os.getpid(), signal.SIGTSTP)  # continues here after fg
         signal.signal(signal.SIGTSTP, self._suspend)
         self._take()
 
 
 def _keyboard() -> int | None:
-    """Return the descriptor of standard input, where that is a terminal which this process may read."""
+    """Return the descriptor of standard input, if that is a terminal that this process may read."""
     if sys.stdin is None or not sys.stdin.isatty():
         return None
     keys = sys.stdin.fileno()

@@ -3,7 +3,7 @@
 ``explained(step, seconds, power, full, unit, voltage)``: 1 where power explains a step of percent, else 0.
 
 ``even_percent(pct, seconds, power, full, unit, voltage) OVER (ORDER BY … ROWS UNBOUNDED PRECEDING)``: the
-percent less the steps before it that no power explains; NULL where it is momentary.
+percent without the earlier steps that power does not explain; NULL if it is momentary.
 
 ``seconds``: since the row before. ``full`` and ``unit`` are those of battery_health. What is not a number
 counts as NULL.

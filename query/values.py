@@ -68,7 +68,7 @@ def shown_size(size: float) -> str:
 
 def _brief(text: str, now: float | None) -> str:
     """Return the local date and time in ``text`` without its date if that is today, else without its
-    year where that is of this year.
+    year if that is this year.
     """
     if now is None or text[10:11] != " ":
         return text

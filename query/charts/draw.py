@@ -29,7 +29,7 @@ _NAME: Final = 18
 
 
 def drawn(picture: Picture) -> str:
-    """Return the SVG of a picture; the empty text where there is nothing to show."""
+    """Return the SVG of a picture; the empty text if there is nothing to show."""
     if isinstance(picture, Timeline):
         return _over_time(picture)
     if isinstance(picture, Columns | Rows) and picture.bars:

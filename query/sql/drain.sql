@@ -1,4 +1,4 @@
--- One row where the window holds a battery, none where it does not. A sample is discharging by its energy, or, if
+-- One row if the window holds a battery, else none. A sample is discharging by its energy, or, if
 -- the driver reports neither power nor current, by its status; percent and hours left are shown in both cases. The view
 -- system_sums defines what counts as discharging.
 WITH RECURSIVE

@@ -1,6 +1,6 @@
 -- The processes of the window, in pieces: see system_pieces.sql. `process` is the name_id, with which process_name has
 -- the name and its owners; in a piece of a single sample whose name has no number yet it is the name, and its owners
--- stand beside it. `moment` is the start of the hour or day, or the time of the sample.
+-- are beside it. `moment` is the start of the hour or day, or the time of the sample.
 raw_span (since, until)  AS (VALUES (:start, :fine_start), (:fine_stop, :stop)),
 hour_span (since, until) AS (VALUES (:fine_start, :coarse_start), (:coarse_stop, :fine_stop)),
 day_span (since, until)  AS (VALUES (:coarse_start, :coarse_stop)),
