@@ -1,6 +1,6 @@
 """Pictures as SVG, PNG or PDF files, drawn by matplotlib, which is optional: only this module imports it.
 
-Colors are those of Okabe and Ito (2008), which color-blind readers can distinguish. Lines differ in their dashes and
+Colors are those of Okabe and Ito (2008), distinct for the color-blind. Lines differ in their dashes and
 bars in their hatches too, and shades are of cividis, whose lightness only rises: all is readable in black and
 white.
 """
