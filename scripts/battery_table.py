@@ -1,4 +1,4 @@
-"""Print the table of docs/battery.md: each recorded machine as this project reads it, and as psutil does.
+"""Print the table of docs/battery.md: what this project and psutil read on each recorded machine.
 
 Run it from the checkout, with psutil in the environment: ``python -m scripts.battery_table``.
 """
@@ -38,7 +38,7 @@ def ours(sysfs: Path) -> tuple[str, ...]:
 
 
 def psutils(sysfs: Path) -> str:
-    """Return what psutil.sensors_battery() says of the same files."""
+    """Return what psutil.sensors_battery() reads from the same files."""
     with mock.patch("psutil._pslinux.POWER_SUPPLY_PATH", str(sysfs / "class" / "power_supply")):
         battery = psutil.sensors_battery()
     if battery is None:

@@ -1,4 +1,4 @@
-"""The four commands as data, taken from their argument parsers: for the man pages and the completions."""
+"""The four commands as data from their argument parsers, for the man pages and the completions."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class Option(NamedTuple):
 
     flags: tuple[str, ...]
     metavar: str | None
-    """None: it takes no value."""
+    """None: the option takes no value."""
     choices: tuple[str, ...]
     help: str
 
 
 class Command(NamedTuple):
-    """A command, or a report of one."""
+    """A command, or a report of a command."""
 
     name: str
     help: str
     """One line."""
     description: str
     epilog: str
-    """What --help ends with, laid out."""
+    """The epilog of --help, with its layout."""
     options: tuple[Option, ...]
     reports: tuple[Command, ...] = ()
 

@@ -21,7 +21,7 @@ from scripts.commands import Command, Option, commands
 
 
 class Value(NamedTuple):
-    """What may follow an option."""
+    """The values that may follow an option."""
 
     words: tuple[str, ...] = ()
     is_file: bool = False
@@ -42,7 +42,7 @@ VALUES = {
 
 
 def value_of(option: Option) -> Value:
-    """Return what may follow ``option``; nothing that is known, for a number or an endpoint."""
+    """Return what may follow ``option``; for a number or an endpoint, no values are known."""
     return Value(option.choices) if option.choices else VALUES.get(option.metavar or "", Value())
 
 
@@ -116,7 +116,7 @@ def _bash_pattern(report: str) -> str:
 
 
 def zsh(command: Command) -> str:
-    """Return a function over ``_arguments``; a report has one of its own kind inside."""
+    """Return a function that uses ``_arguments``; inside it, each report has its own ``_arguments``."""
     function = f"_{command.name}"
     lines = [f"#compdef {command.name}", ""]
     if not command.reports:
@@ -174,7 +174,7 @@ def _quoted(text: str) -> str:
 
 
 def fish(command: Command) -> str:
-    """Return a ``complete`` line for each option, of a report under its condition."""
+    """Return a ``complete`` line for each option; a report's options have a condition."""
     lines = [f"# fish completion of {command.name}", f"complete -c {command.name} -f"]
     names = " ".join(report.name for report in command.reports)
     before = f" -n 'not __fish_seen_subcommand_from {names}'" if names else ""

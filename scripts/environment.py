@@ -1,16 +1,16 @@
-"""Print the Python that `make` is to use, and set it up first where that has to be.
+"""Print the Python that `make` must use, and set it up first if necessary.
 
     python3 scripts/environment.py run|dev|oldest|bench|deb|boot
 
-    run     what the programs need: this python3 if it has that, else .venv
-    dev     that and what the tests and the linters need: the same
-    oldest  as dev, at the versions in requirements/oldest.txt: always .venv-oldest
-    bench   the same as run; and .venv-bench with what is measured beside ours, where that can be had
-    deb     Debian's tools that build a package
-    boot    these, and those that make and boot a fresh Debian
+    run     what the programs need: this python3 if it has all of it, else .venv
+    dev     the same with what the tests and the linters need
+    oldest  like dev, with the versions in requirements/oldest.txt: always .venv-oldest
+    bench   like run; and if possible .venv-bench with the programs that are compared with ours
+    deb     Debian's tools to build a package
+    boot    like deb, with the tools to make and boot a fresh Debian
 
-Standard output is the path alone; what a person reads goes to standard error. Nothing but the standard
-library, and no syntax that Python 3.8 lacks: an old Python must get as far as saying that it is too old.
+Only the path goes to standard output; messages for people go to standard error. Only the standard library and
+the syntax of Python 3.8 are used, so that an old Python can at least report that it is too old.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-if sys.version_info < (3, 11):  # noqa: UP036 - the message is for just those
+if sys.version_info < (3, 11):  # noqa: UP036 - the message is for old versions
     sys.exit(
         f"setup: {sys.executable} is Python {sys.version.split()[0]}, and 3.11 or later is needed (Debian 12 "
-        "and later have it). Where there is another one, name it: make PYTHON=python3.11 ..."
+        "and later have it). If you have another one, name it: make PYTHON=python3.11 ..."
     )
 
 import tomllib
@@ -40,7 +40,7 @@ BOOT_TOOLS = ["mmdebstrap", "systemd-container", "debian-archive-keyring"]
 
 
 class SetupError(Exception):
-    """What failed and what to do next, in a line."""
+    """What failed and what to do next, in one line."""
 
 
 def say(text: str) -> None:
@@ -48,8 +48,8 @@ def say(text: str) -> None:
 
 
 def call(*command: str) -> tuple[bool, str]:
-    """Run it out of sight: whether it succeeded, and what it said. It inherits the lock (close_fds=False),
-    so that the pip of a set-up that was killed is waited for, not raced."""
+    """Run a program without showing its output; return whether it succeeded, and the output. It inherits the
+    lock (close_fds=False), so that another set-up waits for the pip of a set-up that was killed."""
     out, null = subprocess.PIPE, subprocess.DEVNULL
     done = subprocess.run(
         command, stdin=null, stdout=out, stderr=subprocess.STDOUT, close_fds=False, check=False
@@ -60,7 +60,7 @@ def call(*command: str) -> tuple[bool, str]:
 
 
 def telling(said: str) -> str:
-    """The lines of a program that failed that say why, to stand above our own."""
+    """Return the lines of a failed program's output that say why, to be printed above our own."""
     lines = said.splitlines()
     errors = [line for line in lines if re.search(r"\b(error|E): ", line, re.IGNORECASE)]
     return "".join(f"    {line.strip()[:200]}\n" for line in (errors or lines)[-6:])
@@ -71,7 +71,7 @@ def numbers(version: str) -> list[int]:
 
 
 def has(requirement: str) -> bool:
-    """Whether this Python has it. More than a plain >= or ~= is for pip to judge: it counts as lacking."""
+    """Return whether this Python has the requirement. Anything but a plain >= or ~= is left to pip."""
     match = re.fullmatch(r"([\w.-]+)(?:(>=|~=)([\d.]+))?", requirement)
     if not match:
         return False
@@ -88,16 +88,16 @@ def apt_install(packages: list[str], why: str, *, for_python: bool = True) -> No
     if not shutil.which("apt-get"):
         raise SetupError(f"{why}, and this is not Debian: there is no apt-get")
     if for_python and not INTERPRETER.startswith("/usr/bin/"):
-        raise SetupError(f"{why}, and it is not apt-get's to mend: try make PYTHON=/usr/bin/python3")
+        raise SetupError(f"{why}, and apt-get cannot fix that: try make PYTHON=/usr/bin/python3")
     sudo = ["sudo"] if os.geteuid() and shutil.which("sudo") else []
     by_hand = " ".join([*sudo, "apt-get update &&", *sudo, "apt-get install", *packages])
     if os.geteuid() and not sudo:
         raise SetupError(f"{why}. Run, as root: {by_hand}")
-    # Without a terminal sudo has nobody to ask for the password.
+    # Without a terminal, sudo cannot ask for the password.
     if sudo and not call("sudo", "-n", "apt-get", "--version")[0] and not call("sh", "-c", ": </dev/tty")[0]:
         raise SetupError(f"{why}. Run, in a terminal: {by_hand}")
     say(f"{why}: installing {' '.join(packages)} with {' '.join([*sudo, 'apt-get'])}")
-    # A fresh machine often upgrades itself at first: wait for the lock that this holds.
+    # A fresh machine often upgrades itself first: wait for the lock that this holds.
     apt = [*sudo, "apt-get", "-o", "DPkg::Lock::Timeout=120", "-y", "--no-install-recommends"]
     done, said = call(*apt, "install", *packages)
     if not done:  # no package lists yet, or old ones
@@ -120,11 +120,11 @@ def make_venv(place: Path, *options: str) -> None:
         apt_install(["python3-venv"], f"{INTERPRETER} cannot make a virtual environment")
     done, said = call(INTERPRETER, "-I", "-m", "venv", *options, str(place))
     if not done:
-        raise SetupError(f"python3 -m venv failed:\n{telling(said)}setup: mend that and run make again")
+        raise SetupError(f"python3 -m venv failed:\n{telling(said)}setup: fix that and run make again")
 
 
 def pip_install(place: Path, needs: list[str], pins: list[str]) -> None:
-    """Into the virtual environment at `place`. Where pip finds nothing that fits, Debian's builds serve."""
+    """Install into the virtual environment at `place`. If pip finds no build that fits, use Debian's."""
     say(f"installing {len(needs)} packages and what they need into {place.name}, once")
     pip = [str(place / "bin/python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # A small board cannot build these: an older release with a wheel is better than the newest without.
@@ -143,14 +143,15 @@ def pip_install(place: Path, needs: list[str], pins: list[str]) -> None:
         done, said = call(*pip)
     if not done:
         raise SetupError(
-            f"pip failed:\n{telling(said)}setup: pip could not install all that pyproject.toml names: mend "
+            f"pip failed:\n{telling(said)}setup: pip could not install all that pyproject.toml names: fix "
             "that and run make again"
         )
 
 
 def set_up(place: Path, parts: list[list[str]], pins: list[str]) -> Path:
-    """The Python of a virtual environment at `place` with these requirements. Its stamp, written last, says
-    for which Python and what it was made. More is added to one; one made for anything else is made anew."""
+    """Return the Python of a virtual environment at `place` with these requirements. Its stamp, written last,
+    names the Python and the requirements that it was made for. Requirements may be added to an environment;
+    any other change makes it again."""
     identity = [sys.version.split()[0], os.uname().machine, INTERPRETER, str(ROOT)]
     wanted = [" ".join(part) for part in (identity, *parts, pins) if part]
     python, stamp = place / "bin/python", place / "setup-stamp"
@@ -177,7 +178,7 @@ def set_up(place: Path, parts: list[list[str]], pins: list[str]) -> Path:
         try:
             pip_install(place, [requirement for part in parts for requirement in part], pins)
         except SetupError:
-            if grows and python.exists():  # it failed cleanly: what was there before still works
+            if grows and python.exists():  # it failed cleanly: the previous environment still works
                 stamp.write_text("\n".join(before), "utf-8")
             raise
         stamp.write_text("\n".join(wanted), "utf-8")
@@ -190,10 +191,10 @@ def requirements(name: str) -> list[str]:
 
 
 def need_tools(packages: list[str]) -> None:
-    """Packages of Debian that are no matter of this Python."""
+    """Install packages of Debian that do not depend on this Python."""
     query = ("dpkg-query", "-W", "-f", "${db:Status-Status}")
     if not shutil.which("dpkg-query"):
-        raise SetupError("this builds a package of Debian, and there is no dpkg here: it takes a Debian")
+        raise SetupError("this builds a Debian package, and dpkg was not found: run it on Debian")
     lacking = [package for package in packages if call(*query, package) != (True, "installed")]
     if lacking:
         apt_install(lacking, "Debian's tools are missing", for_python=False)
@@ -212,17 +213,17 @@ def main(level: str) -> str | Path:
         return set_up(ROOT / ".venv-oldest", [run, dev], requirements("oldest.txt"))
     if level in ("deb", "boot"):
         if level == "boot" and os.geteuid():
-            raise SetupError("to boot a fresh Debian takes root: sudo make system-test")
+            raise SetupError("booting a fresh Debian needs root: sudo make system-test")
         need_tools(DEB_TOOLS + (BOOT_TOOLS if level == "boot" else []))
         return sys.executable
     parts = {"run": [run], "dev": [run, dev], "bench": [run]}.get(level)
     if parts is None:
-        raise SetupError(f"{level!r} is none of run, dev, oldest, bench, deb and boot")
+        raise SetupError(f"{level!r} is not one of run, dev, oldest, bench, deb and boot")
     if level == "bench":
         try:
             set_up(ROOT / ".venv-bench", [requirements("bench.txt")], [])
         except SetupError as error:
-            say(f"{error}\nsetup: going on without it")
+            say(f"{error}\nsetup: continuing without it")
     if all(has(requirement) for part in parts for requirement in part):
         return sys.executable
     return set_up(ROOT / ".venv", parts, [])
@@ -234,4 +235,4 @@ if __name__ == "__main__":
     except (SetupError, OSError) as error:
         sys.exit(f"setup: {error}")
     except KeyboardInterrupt as cause:
-        sys.exit(f"setup: interrupted{cause}; the next make begins it again")
+        sys.exit(f"setup: interrupted{cause}; the next make starts it again")

@@ -1,4 +1,4 @@
-"""Write the files that follow from what ``telemetry.records`` declares.
+"""Write the files that are generated from the declarations in ``telemetry.records``.
 
 ``telemetry/sample-v1.schema.json`` is the JSON Schema. ``query/declared.py`` has what reports say of a field,
 so that telemetry-query starts without the classes of the records. ``python -m scripts.generated``, or

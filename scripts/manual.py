@@ -61,7 +61,7 @@ def _body(command: Command) -> Iterator[str]:
 
 
 def _columns(epilog: str) -> Iterator[str]:
-    """Return what --help tells of a report's columns, laid out as there; times are told once, above."""
+    """Return the columns of a report as in --help, with its layout; times are explained once, above."""
     lines = epilog.partition("A time T is")[0].rstrip().splitlines()
     if lines:
         yield from (".PP", ".nf", *(_plain(line) for line in lines), ".fi")
@@ -87,7 +87,7 @@ def _foot(command: Command) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Return ``text`` for troff: its own signs escaped, no line that begins like a request, ASCII alone."""
+    """Return text for troff: special characters escaped, no line that looks like a request, ASCII only."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     escaped = re.sub(r"[^\x00-\x7f]", lambda sign: f"\\[u{ord(sign[0]):04X}]", escaped)
     return re.sub(r"^([.'])", r"\\&\1", escaped, flags=re.MULTILINE)

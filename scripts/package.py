@@ -1,8 +1,8 @@
-"""``make deb``: build the Debian package of this checkout into ``dist/``, and let lintian judge it.
+"""``make deb``: build the Debian package of this checkout into ``dist/``, and check it with lintian.
 
     python3 scripts/package.py [VERSION]
 
-VERSION is for the test of upgrades: a package that is the same but for its number, and that is not judged.
+VERSION is for the test of upgrades: it makes the same package with another version, and does not run lintian.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _renumber(file: Path, pattern: str, number: str) -> None:
 
 
 def judge(package: Path) -> None:
-    """Exit where lintian finds an error or a warning."""
+    """Exit if lintian finds an error or a warning."""
     root = ["--allow-root"] if os.geteuid() == 0 else []
     command = ["lintian", *root, "--fail-on", "error,warning", "--tag-display-limit", "0", str(package)]
     if subprocess.run(command, check=False).returncode:

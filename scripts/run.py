@@ -39,7 +39,7 @@ def main() -> int:
     database = os.environ.get("DB") or "telemetry.db"
     sysfs = os.environ.get("SYSFS") or "/sys"
     with ExitStack() as stack:
-        # A directory of its own, so that a telemetry service on this machine is not disturbed.
+        # A separate directory, so that a telemetry service on this machine is not disturbed.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="telemetry-")))
         environ = {**os.environ, "TELEMETRY_RUNTIME_DIR": str(directory), "PYTHONPATH": str(ROOT)}
         stop = stack.enter_context(StopSignal())
@@ -61,9 +61,9 @@ def main() -> int:
 
 
 def typed(arguments: Sequence[str]) -> str:
-    """Return the command as it can be typed into the shell that ``make run`` was typed into.
+    """Return the command as the user can type it in the shell from which ``make run`` was started.
 
-    The product is not installed, so there is no telemetry-query; its modules are found from the checkout.
+    The product is not installed, so there is no telemetry-query command; Python finds it in the checkout.
     """
     here = Path(os.environ.get("PWD") or Path.cwd())
     python = Path(sys.executable)
@@ -75,7 +75,7 @@ def typed(arguments: Sequence[str]) -> str:
 
 @contextmanager
 def _child(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child that is ended cleanly. A session of its own: Ctrl-C must reach it after the reports."""
+    """A child process that is ended cleanly. It has its own session, so that Ctrl-C does not end it."""
     child = subprocess.Popen([sys.executable, *arguments], env=environ, start_new_session=True)
     try:
         yield child

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the telemetry logger from this checkout as two services, for those without the Debian package.
+# Install the telemetry logger from this checkout as two services, without the Debian package.
 set -eu
 umask 022
 
@@ -8,16 +8,16 @@ usage() {
 usage: sudo systemd/install.sh [--user NAME]
        sudo systemd/install.sh --uninstall [--purge]
 
-Installs the commands into /usr/local/bin, the units telemetry-sampler and telemetry-writer, and starts both.
-The unit telemetry-forward is installed too, and neither enabled nor started.
+Installs the commands into /usr/local/bin and the units telemetry-sampler and telemetry-writer, and starts both.
+The unit telemetry-forward is installed too, but neither enabled nor started.
 Run it again to upgrade.
 
-  --user NAME   the account that the services run as (telemetry, which is made)
-  --uninstall   stop and remove all that; the database and the settings stay, unless the database was taken
-                over from the original logger: then it is given back
+  --user NAME   the account that the services run as (default: telemetry, which is created)
+  --uninstall   stop the services and remove all of this; the database and the settings are kept. A database
+                that was taken over from the original logger is given back
   --purge       with --uninstall: remove the database, the settings and the account too
   --root DIR    only lay out the files, under DIR (for packagers; nothing is started)
-  --prefix DIR  instead of /usr/local
+  --prefix DIR  install into DIR instead of /usr/local
 USAGE
 }
 
@@ -27,7 +27,7 @@ fail() {
 }
 
 source=$(cd "$(dirname "$0")/.." && pwd)
-python=${PYTHON:-/usr/bin/python3} # of the man pages; the services run with Debian's
+python=${PYTHON:-/usr/bin/python3} # makes the man pages; the services run with Debian's Python
 user=telemetry root='' prefix=/usr/local action=install purge=''
 while [ $# -gt 0 ]; do
     case "$1" in
@@ -51,7 +51,8 @@ user_unit=telemetry-alert.service
 modules=$prefix/share/telemetry-logger
 . "$source/systemd/takeover.sh"
 
-# The packages in a directory of their own, so that their names (sampler, writer, query, forward) are in nobody's way.
+# The Python packages get their own directory, so that their names (sampler, writer, query, forward) do not collide with
+# others.
 place_program() {
     rm -rf "$root$modules"
     (cd "$source" && find telemetry sampler writer query forward -type f ! -name '*.pyc') | while read -r file; do
@@ -87,7 +88,7 @@ place_documents() {
     rm -r "$made"
 }
 
-# With the directory of the modules in them, as it is in no path of Python's.
+# The examples get the directory of the modules added, because it is not in Python's path.
 place_examples() {
     for example in "$source"/examples/*.py; do
         placed=$root$prefix/share/doc/telemetry-logger/examples/$(basename "$example")
@@ -128,12 +129,12 @@ need_modules() {
     echo "install.sh: installing $packages" >&2
     # shellcheck disable=SC2086
     apt-get install -y --no-install-recommends $packages >&2 ||
-        fail "apt-get install $packages failed; mend that, then run this again"
+        fail "apt-get install $packages failed; fix that, then run this again"
 }
 
 check_machine() {
     [ "$(id -u)" = 0 ] || fail "run it as root: sudo systemd/install.sh"
-    [ -d /run/systemd/system ] || fail "systemd does not run here"
+    [ -d /run/systemd/system ] || fail "systemd is not running on this machine"
     /usr/bin/python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "/usr/bin/python3 must be 3.11 or later"
     if dpkg-query -W -f '${db:Status-Status}' telemetry-logger 2>/dev/null | grep -qx installed; then
         fail "the Debian package telemetry-logger is installed; remove it first: apt-get remove telemetry-logger"
@@ -154,11 +155,11 @@ install_here() {
     take_over "$user"
     # shellcheck disable=SC2086
     systemctl enable $units
-    for unit in $units; do # one after the other: to upgrade a large database must not keep the sampler waiting
+    for unit in $units; do # one after the other: the upgrade of a large database must not delay the sampler
         systemctl restart "$unit"
     done
     systemctl try-restart "$optional_unit"
-    echo "Both services run. May you read the database? sudo adduser \$USER telemetry, then log in again."
+    echo "Both services are running. To read the database: sudo adduser \$USER telemetry, then log in again."
 }
 
 uninstall_here() {
@@ -182,13 +183,13 @@ uninstall_here() {
     elif [ -n "$purge" ]; then
         rm -rf "$state"
     elif [ -d "$state" ]; then
-        echo "$state stays, with the database"
+        echo "$state is kept, with the database"
     fi
     [ -n "$purge" ] || return 0
     rm -rf /var/lib/telemetry-forward
     rm -f /etc/default/telemetry-logger
     userdel telemetry 2>/dev/null || true
-    groupdel telemetry 2>/dev/null || true # where it has other members
+    groupdel telemetry 2>/dev/null || true # it may have other members
 }
 
 if [ -n "$root" ]; then
@@ -196,7 +197,7 @@ if [ -n "$root" ]; then
     place_documents
     place_examples
     place_user_unit
-    [ "$prefix" = /usr ] || place_units # the package brings its own
+    [ "$prefix" = /usr ] || place_units # the Debian package has its own units
 elif [ "$action" = install ]; then
     install_here
 else

@@ -1,14 +1,14 @@
 # shellcheck shell=sh
-# The original logger's unit and database: taken over in place, and given back. For sh, to be sourced by
-# install.sh and by the package's maintainer scripts. Whose the database was is noted outside of the directory,
-# which is the services' own: root believes that note later.
+# Takes over the original logger's unit and database in place, and gives them back. For sh; sourced by install.sh and
+# by the package's maintainer scripts. The database's former owner is noted outside its directory: root trusts that
+# note later, and the services can write to the directory.
 
 state=/var/lib/telemetry-logger
 old_unit=telemetry-logger.service
 record=$state.taken-over
 
 # take_over USER: stop and disable the original logger, and give its database to USER and group telemetry.
-# Says what it does; does nothing where there is no original logger, or where it was taken over before.
+# Prints what it does. Does nothing if there is no original logger, or if it was taken over before.
 take_over() {
     [ ! -e "$record" ] || return 0
     unit=none
@@ -17,7 +17,7 @@ take_over() {
         echo "telemetry-logger: stopping and disabling the original logger, $old_unit" >&2
         systemctl disable --now "$old_unit" || true
     elif [ ! -e "$state/telemetry.db" ] || [ "$(stat -c %U "$state/telemetry.db")" = "$1" ]; then
-        return 0 # none was here, or the database is ours
+        return 0 # there is no original logger, or the database is ours
     fi
     owner=$(stat -c %U "$state/telemetry.db" 2>/dev/null || true)
     [ -d "$state" ] || install -d -o "$1" -g telemetry -m 0750 "$state"
@@ -42,7 +42,7 @@ take_over() {
     fi
 }
 
-# give_back: the other way round, once the services are stopped.
+# give_back: undo take_over, after the services were stopped.
 give_back() {
     [ -e "$record" ] || return 0
     unit=none
