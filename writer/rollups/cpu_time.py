@@ -1,7 +1,7 @@
-"""Exact CPU time for roll-ups that are older than the column (schema 9), an hour at a time.
+"""Computes exact CPU time for roll-ups that are older than the column (schema 9), an hour at a time.
 
-The migration estimates it. Here it is worked out from raw rows, where they are still there. A row of a
-roll-up whose other sums differ from those of its raw rows keeps its estimate: somebody deleted raw rows.
+The migration only estimated it. Here it is computed from raw rows, if they still exist. A roll-up whose other
+sums differ from those of its raw rows keeps its estimate, because somebody has deleted raw rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from writer.rollups.steps import floor, raw_rows_since, read_marks, rows_of_hour
 from writer.rollups.tables import DAY, HOUR, PROCESS_HOUR
 
 _UNTIL: Final = "cpu_time_until"
-"""The setting that says how far this has come, Unix time, s. It is gone when all is done."""
+"""The setting that holds how far this has come, Unix time, s. It is deleted when all is done."""
 _SAME: Final = ("bucket", "name_id", "appearances", "cpu_sum", "children_sum")
 _UPDATE_HOUR: Final = "UPDATE process_hour SET cpu_us = :cpu_us WHERE " + " AND ".join(
     f"{name} = :{name}" for name in _SAME
@@ -27,7 +27,7 @@ _UPDATE_DAY: Final = (
 
 
 def complete_next(database: sqlite3.Connection) -> bool:
-    """Do the next hour, in a transaction of its own; return False where nothing is left to do."""
+    """Do the next hour in its own transaction; return False if nothing is left to do."""
     row = database.execute("SELECT value FROM setting WHERE name = ?", (_UNTIL,)).fetchone()
     if row is None:
         return False

@@ -1,8 +1,8 @@
 """Energy by program as roll-ups: each hour on battery is learned from, and each day is divided once.
 
-An hour is learned from its raw rows and from what was known as its day began, of nothing else. So it is the
-same whenever it is made, and a row that comes late takes back no more than the hours of a day that is open. A
-day that is closed stays as it is.
+What is learned from an hour depends only on its raw rows and on what was known at the start of its day. So
+the result is the same whenever it is computed, and a late row affects only hours of a day that is still open.
+A closed day is not changed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _FORGET_OLD: Final = f"""{FORGET} AND day < (
     SELECT MIN(day) FROM (
         SELECT day FROM energy_model WHERE day < (SELECT raw_since FROM history)
         ORDER BY day DESC LIMIT {MOST_DAYS}))"""
-"""The days that count for the first one whose raw rows are there stay: all since can be made again."""
+"""Keeps the days that count for the first day with raw rows, so that all later days can be made again."""
 
 
 class ClosedDay(NamedTuple):
@@ -60,23 +60,23 @@ class ClosedDay(NamedTuple):
 
 
 class Advance(NamedTuple):
-    """A step that was read: what to store, and how far energy by program is made then."""
+    """A step that was read: what to store, and how far energy by program is then complete."""
 
     until: int
     lesson: tuple[int, str] | None = None
-    """An hour, and what it taught"""
+    """An hour, and what was learned from it"""
     closed: ClosedDay | None = None
 
 
 def done_until(database: sqlite3.Connection) -> int:
-    """Return how far energy by program is made, Unix time, s."""
+    """Return how far energy by program is complete, Unix time, s."""
     return int(database.execute("SELECT energy_until FROM history").fetchone()[0])
 
 
 def read(database: sqlite3.Connection, until: int) -> Advance | None:
-    """Read the next step towards ``until``, the start of an hour; None where there is nothing left to do.
+    """Read the next step towards ``until``, the start of an hour; None if nothing is left to do.
 
-    A step is a day to be closed, or else an hour to be learned: whichever comes first.
+    A step closes a day or learns from an hour, whichever comes first.
     """
     done, since = database.execute("SELECT energy_until, raw_since FROM history").fetchone()
     (hour,) = database.execute(_NEXT_HOUR, (max(done, since, _FIRST), until)).fetchone()
@@ -91,7 +91,7 @@ def read(database: sqlite3.Connection, until: int) -> Advance | None:
 
 
 def write(database: sqlite3.Connection, step: Advance) -> None:
-    """Write what ``read`` read, in the transaction of the caller."""
+    """Write the step that ``read`` returned, in the caller's transaction."""
     if step.lesson:
         database.execute("INSERT OR REPLACE INTO energy_lesson VALUES (?, ?)", step.lesson)
     if step.closed:
@@ -100,13 +100,12 @@ def write(database: sqlite3.Connection, step: Advance) -> None:
 
 
 def take_back(database: sqlite3.Connection, hours: Iterable[int]) -> None:
-    """Forget what ``hours`` (Unix time, s) have taught: rows of theirs came late.
+    """Forget what was learned from ``hours`` (Unix time, s), because late rows were added to them.
 
-    In the transaction of the caller. Days that are closed stay as they are, and so do those whose raw rows
-    may have been dropped.
+    In the caller's transaction. Closed days, and days whose raw rows may have been dropped, are not changed.
     """
     done, since = database.execute("SELECT energy_until, raw_since FROM history").fetchone()
-    # An hour begins with what the gauge still tells of the one before.
+    # At the start of an hour, the gauge's average still includes the previous hour.
     touched = {at for hour in hours for at in (hour, hour + HOUR) if max(since, _FIRST) <= at < done}
     days = {hour // DAY * DAY for hour in touched}
     is_closed = "SELECT 1 FROM energy_model WHERE day = ?"
@@ -117,10 +116,10 @@ def take_back(database: sqlite3.Connection, hours: Iterable[int]) -> None:
 
 
 def reopen(database: sqlite3.Connection, first: int, end: int) -> None:
-    """Forget the days from ``first`` to ``end`` (Unix time, s), in the transaction of the caller.
+    """Forget the days from ``first`` to ``end`` (Unix time, s), in the caller's transaction.
 
-    For rows that got another time, and for those copied out of a damaged file. Days whose raw rows may have
-    been dropped stay as they are.
+    For rows whose time was changed, and for rows copied from a damaged file. Days whose raw rows may have
+    been dropped are not changed.
     """
     (since,) = database.execute("SELECT raw_since FROM history").fetchone()
     first = max(first // DAY * DAY, since, _FIRST)
@@ -144,13 +143,13 @@ def _learn(database: sqlite3.Connection, hour: int, known: Knowledge) -> Hour:
     for ts, name_id, used in database.execute(_PROGRAMS, (first, hour + HOUR)):
         of_sample = programs.setdefault(ts, {})
         of_sample[name_id] = of_sample.get(name_id, 0) + used
-    # Of the last sample, as the query counts them where it reads the samples itself.
+    # The cores of the last sample, as the reports count them when they read samples.
     (cores,) = database.execute(_CORES, (own[-1].ts if own else None,)).fetchone()
     return learn(readings_of([*lead, *own], programs, cores or 1), len(lead), known)
 
 
 def _known(database: sqlite3.Connection, day: int) -> Knowledge:
-    """Return what was known as a day began."""
+    """Return what was known at the start of a day."""
     rows = database.execute(_LAST_DAYS, (day, MOST_DAYS)).fetchall()
     if not rows:
         return Knowledge()
@@ -199,13 +198,13 @@ def _write_day(database: sqlite3.Connection, it: ClosedDay) -> None:
         stored.quiet_text(filter(None, quiet)),
     )
     database.execute(f"INSERT INTO energy_model VALUES ({', '.join('?' * len(values))})", values)
-    # What later hours taught was learned with what was known before.
+    # Later hours were learned from before this day was closed: they must be learned from again.
     database.execute("DELETE FROM energy_lesson WHERE bucket >= ?", (it.day,))
     database.execute(_FORGET_OLD)
 
 
 def _rows(it: ClosedDay) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Return the rows of the hours of a day, and those of the day."""
+    """Return the rows of a day's hours, and the rows of the day."""
     of_hours: list[tuple[Any, ...]] = []
     total: dict[int, list[int]] = {}
     for bucket, hour, parts in zip(it.buckets, it.hours, it.closed.parts, strict=True):

@@ -1,7 +1,7 @@
-"""What is folded when no raw day is left to drop: old roll-ups into coarser ones, rare names into one.
+"""Folding, when no raw day is left to drop: old roll-ups into coarser ones, rare names into one row.
 
-Sums stay: a day of hours is in its day, an hour of minutes in its hour, and what rare names used is in the
-row ``(other names)`` of their day. Old data goes first, and the running day stays as it is.
+Sums are kept: hours are also in their day, minutes in their hour, and what rare names used is in the row
+``(other names)`` of their day. The oldest data is folded first; the current day is not changed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from writer.rows import number_of_name
 
 OTHER_NAMES: Final = "(other names)"
 _MOST_NAMES: Final = 50
-"""Names of a day that keep a row of their own: those with the most CPU time, or energy"""
+"""Names of a day that keep their own row: those with the most CPU time, or energy"""
 _SPARED: Final = (28, 7, 0)
-"""Days before the running one that are spared, in turn"""
+"""How many days before the current one are spared: at first 28, then fewer"""
 _LEARNED: Final = (
     "SELECT sums.value ->> 1 FROM energy_model, "
     "json_each(iif(json_valid(taught), taught, '[[]]'), '$[0]') AS exponents, "
@@ -29,11 +29,11 @@ _LEARNED: Final = (
 """The columns of the days that still count: each has a sum with ONE"""
 _BATCH: Final = 2000
 _MOST_RAW: Final = 1_000_000
-"""Rows of processes that are searched for names in one go"""
+"""Most rows of processes that are searched for unused names"""
 
 
 def fold(database: sqlite3.Connection) -> bool:
-    """Fold the next day, in a transaction of its own; return False where nothing is left to fold."""
+    """Fold the next day in its own transaction; return False if nothing is left to fold."""
     day = read_marks(database).day
     for days in _SPARED:
         end = day - days * DAY
@@ -50,7 +50,7 @@ def fold(database: sqlite3.Connection) -> bool:
 
 
 def _drop_day(database: sqlite3.Connection, table: str, mark: str, end: int) -> bool:
-    """Drop the oldest day of a table whose sums the coarser one has too."""
+    """Drop the oldest day of a table; the coarser table has its sums too."""
     (first,) = database.execute(f"SELECT MIN(bucket) FROM {table} WHERE bucket < ?", (end,)).fetchone()
     if first is None:
         return False
@@ -85,13 +85,13 @@ def _fold_names(database: sqlite3.Connection, table: RollUp, order: str, end: in
 
 
 def _forget(database: sqlite3.Connection, end: int) -> bool:
-    """Forget what energy by program was learned from, but not what came of it."""
+    """Forget the data from which energy by program was learned, but keep its results."""
     with transaction(database):
         return database.execute(f"{FORGET} AND day < ?", (end,)).rowcount > 0
 
 
 def _delete_unused_names(database: sqlite3.Connection) -> bool:
-    """Delete names that no row has any more."""
+    """Delete names that no row uses any more."""
     if database.execute(f"SELECT 1 FROM process_sample LIMIT 1 OFFSET {_MOST_RAW}").fetchone():
         return False
     unused = database.execute(

@@ -1,4 +1,4 @@
-"""Roll-ups that are made again of raw rows, after some of these got another time or were deleted."""
+"""Makes roll-ups again from raw rows after the time of some rows was changed, or rows were deleted."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from writer.rollups.tables import DAY, HOUR, MINUTE, PROCESS_DAY, SYSTEM_MINUTE,
 
 
 def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:
-    """Make the buckets that hold ``moments`` (Unix time, s) again, in the transaction of the caller.
+    """Make the buckets that contain ``moments`` (Unix time, s) again, in the caller's transaction.
 
-    Buckets of a day whose raw rows may have been dropped, or that was folded, stay as they are.
+    Buckets of a day whose raw rows may have been dropped, or that was folded, are not changed.
     """
     moments = set(moments)
     if moments:
@@ -43,10 +43,10 @@ def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:
 
 
 def rebuild_next(database: sqlite3.Connection, since: int) -> int | None:
-    """Make the first hour from ``since`` on that has raw rows or roll-ups again, in a transaction of its own.
+    """Make the roll-ups of the next hour from ``since`` on again, in a transaction.
 
-    Return where the next one begins, None behind the newest. Hours whose raw rows may have been dropped keep
-    their roll-ups. Raises sqlite3.Error.
+    That is the first hour with raw rows or roll-ups. Return where the next hour begins, None after the last.
+    Hours whose raw rows may have been dropped keep their roll-ups. Raises sqlite3.Error.
     """
     marks = read_marks(database)
     since = max(since, raw_rows_since(database))
@@ -63,9 +63,9 @@ def rebuild_next(database: sqlite3.Connection, since: int) -> int | None:
 
 
 def lower_marks(database: sqlite3.Connection) -> None:
-    """Let the roll-ups end at the newest minute, where they reach past it: rows there got another time.
+    """If the roll-ups reach past the newest minute, because the time of rows was changed, shorten them.
 
-    In a transaction of its own. Raises sqlite3.Error.
+    In its own transaction. Raises sqlite3.Error.
     """
     marks, newest = read_marks(database), newest_minute(database)
     until = [min(mark, floor(newest, size)) for mark, size in zip(marks, _SIZES, strict=False)]
@@ -85,7 +85,7 @@ def lower_marks(database: sqlite3.Connection) -> None:
 
 
 def _raw_since(database: sqlite3.Connection) -> int:
-    """Return the mark that is true of the rows that there are: a wrong clock made too many days old."""
+    """Return the right ``raw_since`` for the existing rows: a wrong clock may have set it too late."""
     (oldest,) = database.execute("SELECT MIN(time) FROM system_sample WHERE time >= 0").fetchone()
     day = floor(oldest or 0, DAY)
     lost = database.execute(

@@ -1,7 +1,7 @@
-"""What is dropped, and when: raw rows by size and age, whole days, oldest first. Roll-ups stay.
+"""Drops raw rows by size and age, in whole days, oldest first. Roll-ups are kept.
 
-Nothing is dropped that is not rolled up. A day counts as dropped (``history.raw_since``) from the transaction
-that takes its first rows. All is done in steps that hold the write lock for some tens of milliseconds.
+Only rows that are rolled up are dropped. A day counts as dropped (``history.raw_since``) from the transaction
+that drops its first rows. Each step holds the write lock for some tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from writer.rollups.steps import floor, rolled_up_day
 from writer.rollups.tables import DAY
 
 LEAST_FREE = 256 << 20
-"""Bytes of the file system that stay free"""
+"""Bytes of the file system that are kept free"""
 LEAST_FREE_PERCENT = 5
-"""Of its size, where that is more"""
+"""Percent of the file system that are kept free, if that is more"""
 _FULL = 0.98
-"""Of the largest size: what a dropped day leaves is filled again, and the file never grows past it."""
+"""Part of the maximum size at which days are dropped. Freed pages are reused, so the file stays below it."""
 _SPARE = 64 << 20
-"""Bytes of free pages, or a quarter of the file where that is more, that are kept to be filled again."""
+"""Bytes of free pages that are kept for reuse; a quarter of the file, if that is more."""
 _ROOM_TO_GO_ON = 16 << 20
-"""Bytes of free pages with which a file that cannot shrink is left alone on a file system that is full."""
+"""Bytes of free pages; if a file that cannot shrink has this many, nothing is dropped on a full disk."""
 _LONGEST = 0.04
-"""s that a step should hold the write lock; the next is half as large where it took longer."""
+"""s that a step should hold the write lock; if it took longer, the next step is half as large."""
 _SPARED_FOR_ROOM = 7 * DAY
-"""s of the newest samples that are not dropped to keep room free for others"""
+"""s of the newest samples that are not dropped just to keep the file system free"""
 _LONG_DOUBT = 30 * DAY
 """s for which a large step of the clock is doubted"""
 _MOST_READ = 5000
-"""Rows that are looked at in a step for some that are old enough."""
+"""Most rows that a step reads to find old ones."""
 
 
 FREE_PAGES = "free pages"
@@ -46,11 +46,11 @@ THE_WAL = "the WAL"
 LOOKING = "rows that stay"
 FOLDED = "old roll-ups"
 HOUSEKEEPING = {FREE_PAGES, THE_WAL, LOOKING, FOLDED}
-"""What a step may be for that drops no row"""
+"""The purposes of steps that drop no raw rows"""
 
 
 class Limits(NamedTuple):
-    """What bounds the database: rows of the table ``setting``."""
+    """The limits of the database: rows of the table ``setting``."""
 
     max_size: int
     """Bytes"""
@@ -59,13 +59,13 @@ class Limits(NamedTuple):
     least_free: int = LEAST_FREE
     least_free_percent: int = LEAST_FREE_PERCENT
     is_default: bool = False
-    """Nobody set ``max_size``: it does not drop what the original logger or an import brought."""
+    """``max_size`` was not set by the user: then rows of the original logger or an import are not dropped."""
 
 
 def note_limits(database: sqlite3.Connection, limits: Limits) -> None:
-    """Keep the limits where reports find them."""
+    """Store the limits for the reports."""
     bounds = limits._asdict()
-    del bounds["is_default"]  # it bounds nothing
+    del bounds["is_default"]  # it is not a limit
     wanted = {name: value for name, value in bounds.items() if value is not None}
     names = f"name IN {tuple(bounds)}"
     found = database.execute(f"SELECT name, value FROM setting WHERE {names}")
@@ -76,31 +76,31 @@ def note_limits(database: sqlite3.Connection, limits: Limits) -> None:
 
 
 class Retention:
-    """Drops what one database has too much of. State is what makes steps cheap; a new object starts over."""
+    """Drops old rows from one database. The state only makes steps cheaper; a new object starts over."""
 
     def __init__(self, limits: Limits, disk: Callable[[], Disk]) -> None:
         self._limits = limits
         self._disk = disk
         self._samples = 100
-        """To drop in a step"""
+        """Samples to drop in a step"""
         self._pages = 200
-        """To give back in a step"""
+        """Pages to give back in a step"""
         self._emptying = 0
         """End of the day that is being dropped for its size"""
         self._why = ""
-        """The limit that is being kept"""
+        """The limit because of which rows are dropped"""
         self.reason = ""
-        """The same with its figures, for people"""
+        """That limit with its figures, for people"""
         self._spares_inherited = True
         self._aged_until = 0
-        """Start of the day whose rows, and later ones, are not old enough"""
+        """Start of the first day whose rows are not old enough"""
         self._swept = 0.0
-        """Up to this time all rows that may be dropped by age are gone."""
+        """Up to this time, all rows that may be dropped by age are dropped."""
         self.is_stuck = False
-        """The database is too large, and there is no day that could go."""
+        """The database is too large, but no day may be dropped."""
 
     def step(self, database: sqlite3.Connection) -> str:
-        """Do one step; return what it was for, empty where there was nothing to do."""
+        """Do one step; return its purpose, empty if there was nothing to do."""
         file = _File.of(database)
         is_low = self._is_low()
         if file.can_shrink and file.spare and self._has_too_much(file, is_low=is_low):
@@ -108,7 +108,7 @@ class Retention:
             return FREE_PAGES
         self.is_stuck = False
         is_full = file.used > self._limits.max_size * _FULL
-        # A file that cannot shrink makes no room; it can only take none.
+        # A file that cannot shrink does not free disk space; it can only stop growing.
         needs_room = is_low and (file.can_shrink or file.spare < _ROOM_TO_GO_ON)
         if self._emptying and self._drop_oldest(database, self._emptying):
             return self._why
@@ -119,7 +119,7 @@ class Retention:
             self._why = "--max-size" if is_full else "the free space of the disk"
             self.reason = self._reason(file, is_full=is_full)
             self._spares_inherited = not is_full or self._limits.is_default
-            # For the room of others only old days go: they might take whatever is given up.
+            # To free space for other programs, only old days are dropped: they might use up any space.
             end = running_day(database) - (0 if is_full else _SPARED_FOR_ROOM)
             if self._drop_misdated(database) or self._drop_oldest(database, end):
                 return self._why
@@ -142,7 +142,7 @@ class Retention:
     def _is_low(self) -> bool:
         try:
             disk = self._disk()
-        except OSError:  # a file system that does not tell is not full
+        except OSError:  # if the free space is unknown, the file system counts as not full
             return False
         return disk.free < self._least_free(disk)
 
@@ -157,7 +157,7 @@ class Retention:
         # execute() steps a pragma without columns once, and that frees one page.
         database.executescript(f"PRAGMA incremental_vacuum({self._pages})")
         self._pages = _adapted(self._pages, time.monotonic() - begun, 2000)
-        if not _File.of(database).spare:  # the file shrinks when the WAL is put into it
+        if not _File.of(database).spare:  # the file shrinks when the WAL is checkpointed
             empty_wal(database)
 
     # --- rows ---
@@ -173,7 +173,7 @@ class Retention:
             (first,) = database.execute(_FIRST_OWN).fetchone()
         rows = database.execute(
             "SELECT ts, time FROM system_sample WHERE time >= ? AND time < ? "
-            "AND ts <> (SELECT MAX(ts) FROM system_sample) "  # where the stream goes on
+            "AND ts <> (SELECT MAX(ts) FROM system_sample) "  # the stream continues after this row
             f"AND ({not self._spares_inherited} OR {_IS_OWN}) ORDER BY time LIMIT ?",
             (END_OF_TIME if first is None else first, end, self._samples),
         ).fetchall()
@@ -184,7 +184,7 @@ class Retention:
         return True
 
     def _drop_misdated(self, database: sqlite3.Connection) -> bool:
-        """Samples that a wrong clock dated go first: no report reads them."""
+        """Drop misdated samples, which go first because no report reads them."""
         rows = database.execute(
             "SELECT ts FROM system_sample WHERE time IS NULL AND clock_time IS NOT NULL LIMIT ?",
             (self._samples,),
@@ -198,7 +198,7 @@ class Retention:
         if newest is None:
             return ""
         end = min(floor(max(newest - retain, 0), DAY), rolled_up_day(database))
-        if end != self._aged_until:  # late rows may have come behind it since
+        if end != self._aged_until:  # late rows may have been added before this time
             self._aged_until, self._swept = end, 0.0
         rows = database.execute(
             "SELECT ts, time, run_id IS NULL OR (SELECT imported FROM run WHERE run.run_id = s.run_id) "
@@ -212,12 +212,12 @@ class Retention:
             day = floor(old[0][1], DAY) + DAY
             self.reason = f"--retain is {retain / DAY:g} days"
             self._drop(database, [ts for ts, at in old if at < day], day)
-        elif rows:  # a clock that stood still for long is passed over
+        elif rows:  # if all times are equal because the clock stood still, step past them
             self._swept = rows[-1][1] if rows[-1][1] > rows[0][1] else math.nextafter(rows[-1][1], math.inf)
         return "--retain" if old else LOOKING if len(rows) == _MOST_READ else ""
 
     def _drop(self, database: sqlite3.Connection, samples: Sequence[int], raw_since: int) -> None:
-        """Drop samples with their rows, and let ``history`` and ``setting`` say so."""
+        """Drop samples with their rows, and note that in ``history`` and ``setting``."""
         keys = [(ts,) for ts in samples]
         begun = time.monotonic()
         with transaction(database):
@@ -239,9 +239,9 @@ def _children(database: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def _orphans(database: sqlite3.Connection, end: int, most: int) -> list[int]:
-    """The oldest ``ts`` that only cores, processes or packs have, older than all samples and than ``end``.
+    """Return the oldest ``ts`` of cores, processes or packs that are older than all samples and ``end``.
 
-    A copy of a damaged database has such rows, of samples that were lost.
+    A copy of a damaged database has such rows if their samples were lost.
     """
     found: set[int] = set()
     for table in _children(database):
@@ -255,7 +255,7 @@ def _orphans(database: sqlite3.Connection, end: int, most: int) -> list[int]:
 
 
 _IS_OWN = "EXISTS (SELECT 1 FROM run WHERE run.run_id = system_sample.run_id AND NOT run.imported)"
-"""Recorded by this writer: neither by the original logger nor brought by an import"""
+"""The row was recorded by this writer, and not by the original logger or an import"""
 _FIRST_OWN = """
 SELECT MIN(time) FROM (
     SELECT (SELECT time FROM system_sample AS s
@@ -285,11 +285,11 @@ def _adapted(size: int, took: float, most: int) -> int:
 
 
 def trusted_time(database: sqlite3.Connection) -> float | None:
-    """Return the time that ages count from: that of the newest row, None where there is none.
+    """Return the time from which ages are counted: that of the newest row, None if there is none.
 
-    A clock that went forward may be wrong, and what is dropped is gone. After a step of more than a day
-    it is the time of the row before the step: for a day, or for 30 days where the clock was set while the
-    sampler ran. (A machine that was off for so long loses nothing by it.)
+    A clock that was set forward may be wrong, and dropped rows cannot be restored. So after a step of more
+    than a day, it is the time of the row before the step: for one day, or for 30 days if the clock was set
+    while the sampler ran. (If the machine was really off for that long, this does no harm.)
     """
     newest = database.execute("SELECT time, run_id FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
     if newest is None or not isinstance(newest[0], float) or not 0 <= newest[0] < END_OF_TIME:
@@ -317,9 +317,9 @@ def trusted_time(database: sqlite3.Connection) -> float | None:
 
 
 def running_day(database: sqlite3.Connection) -> int:
-    """Return the start of the day that no row is dropped of; nothing is where the newest row tells no time.
+    """Return the start of the current day, of which no rows are dropped; 0 if the newest row has no time.
 
-    That of the newest row by its key: a clock that once was a year ahead does not make today an old day.
+    The newest row is the one with the greatest key: so today is not old even if the clock was once ahead.
     """
     newest = database.execute("SELECT time FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
     if newest is None or not isinstance(newest[0], float) or not 0 <= newest[0] < END_OF_TIME:
@@ -328,7 +328,7 @@ def running_day(database: sqlite3.Connection) -> int:
 
 
 def day(mark: float) -> str:
-    """Return the UTC day that begins at ``mark``, as a log line has it."""
+    """Return the UTC day that begins at ``mark``, formatted for a log line."""
     return datetime.fromtimestamp(mark, UTC).strftime("%Y-%m-%d")
 
 

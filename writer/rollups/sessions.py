@@ -1,7 +1,7 @@
-"""Sessions as roll-ups: stored when they have ended, with the state from which the next row goes on.
+"""Sessions as roll-ups: stored when they have ended, with the state from which the next row continues.
 
-The state at the end of each UTC day is kept while its raw rows are. A row that comes late takes the sessions
-back to the day before it; what follows is made again of raw rows, so that it is what it would have been.
+The state at the end of each UTC day is kept as long as the raw rows after it. If a row is late, the sessions
+are reset to the end of the previous day and made again from raw rows, as if the row had not been late.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from telemetry.sessions import Row, Session, Sessions
 from writer.rollups.tables import DAY, HOUR
 
 MOST_SAMPLES: Final = 2000
-"""Samples in a step; more only where a single hour has them"""
+"""Most samples in a step, unless a single hour has more"""
 _ROWS: Final = (
     f"SELECT {', '.join(Row._fields)} FROM session_row WHERE time >= ? AND time < ? ORDER BY time, ts"
 )
@@ -26,24 +26,24 @@ _STORE: Final = f"INSERT INTO session VALUES (?, {', '.join('?' * len(_COLUMNS))
 
 
 class Advance(NamedTuple):
-    """A step that was read: what to store, and the state behind it."""
+    """A step that was read: what to store, and the state after it."""
 
     until: int
-    """Unix time, s: all rows before it are taken"""
+    """Unix time, s: all rows before it were processed"""
     state: str
     sessions: list[Session]
 
 
 def done_until(database: sqlite3.Connection) -> int:
-    """Return how far sessions are made, Unix time, s."""
+    """Return how far sessions are complete, Unix time, s."""
     (until,) = database.execute("SELECT coalesce(MAX(until), 0) FROM session_state").fetchone()
     return int(until)
 
 
 def read(database: sqlite3.Connection, until: int, *, small: bool = False) -> Advance | None:
-    """Read the next step towards ``until``, the start of an hour; None where there is nothing left to do.
+    """Read the next step towards ``until``, the start of an hour; None if nothing is left to do.
 
-    A step ends with a day at the latest. ``small``: None as well where it has much to read.
+    A step does not go past the end of a day. ``small``: return None also if the step has much to read.
     """
     done = done_until(database)
     if done >= until:
@@ -64,7 +64,7 @@ def read(database: sqlite3.Connection, until: int, *, small: bool = False) -> Ad
 
 
 def write(database: sqlite3.Connection, step: Advance) -> None:
-    """Write what ``read`` read, in the transaction of the caller."""
+    """Write the step that ``read`` returned, in the caller's transaction."""
     last = _last(database)
     for number, session in enumerate(step.sessions, last + 1):
         database.execute(_STORE, (number, *session[: len(_COLUMNS)]))
@@ -81,9 +81,9 @@ def write(database: sqlite3.Connection, step: Advance) -> None:
 
 
 def take_back(database: sqlite3.Connection, moment: float) -> None:
-    """Forget what rows of ``moment`` (Unix time, s) and later have made, in the transaction of the caller.
+    """Forget the sessions made from rows at ``moment`` (Unix time, s) and later, in the caller's transaction.
 
-    Sessions of days whose raw rows may have been dropped stay as they are.
+    Sessions of days whose raw rows may have been dropped are not changed.
     """
     if moment < FIRST_RECORDING or moment >= done_until(database):
         return
@@ -116,7 +116,7 @@ def _first(database: sqlite3.Connection, since: float, until: int) -> Any:
 
 
 def _time_of(database: sqlite3.Connection, since: float, until: int, number: int) -> Any:
-    """Return the time of one of the samples of a span, in their order; None where there are not so many."""
+    """Return the time of the sample at index ``number`` of a span; None if it has fewer samples."""
     row = database.execute(
         "SELECT time FROM system_sample WHERE time >= ? AND time < ? ORDER BY time LIMIT 1 OFFSET ?",
         (since, until, number),

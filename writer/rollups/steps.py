@@ -1,4 +1,4 @@
-"""Rolling up: the marks in ``history``, and how they move on, a bounded step at a time."""
+"""Rolling up: the marks in ``history``, and how they advance, a bounded step at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from writer.rollups.tables import (
 )
 
 MOST_SAMPLES = 2000
-"""Samples in a step of minutes; more only where a single minute has them"""
+"""Most samples in a step of minutes, unless a single minute has more"""
 
 _Rows = list[tuple[Any, ...]]
 
@@ -43,7 +43,7 @@ class Marks(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Rows to add to tables of roll-ups, and the marks that are true then; or sessions; or energy."""
+    """Rows to add to tables of roll-ups, and the marks after that; or sessions; or energy."""
 
     rows: list[tuple[RollUp, _Rows]]
     marks: Marks
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 
 
 def read_marks(database: sqlite3.Connection) -> Marks:
-    """Return the marks. Raises sqlite3.DatabaseError, as for damage, where they are lost."""
+    """Return the marks. Raises sqlite3.DatabaseError, as for damage, if they are lost."""
     row = database.execute("SELECT minute_until, hour_until, day_until, raw_since FROM history").fetchone()
     if row is None or not all(isinstance(mark, int) for mark in row):
         error = sqlite3.DatabaseError("the row of the table history is lost")
@@ -64,14 +64,14 @@ def read_marks(database: sqlite3.Connection) -> Marks:
 def rolled_up_day(database: sqlite3.Connection) -> int:
     """Return the start of the first day that is not in all roll-ups, Unix time, s.
 
-    Sessions and energy by program as well.
+    Sessions and energy by program count as roll-ups.
     """
     marks = read_marks(database).day, sessions.done_until(database), energy.done_until(database)
     return floor(min(marks), DAY)
 
 
 def raw_rows_since(database: sqlite3.Connection) -> int:
-    """Return the time, Unix s, from which on raw rows and all roll-ups of them are there to be compared."""
+    """Return the time (Unix time, s) from which raw rows and all their roll-ups exist, to be compared."""
     (since,) = database.execute(
         "SELECT max(raw_since, minute_since, process_hour_since) FROM history"
     ).fetchone()
@@ -79,7 +79,7 @@ def raw_rows_since(database: sqlite3.Connection) -> int:
 
 
 def newest_minute(database: sqlite3.Connection) -> int:
-    """Return the start of the newest row's minute: up to there all buckets are complete."""
+    """Return the start of the newest row's minute: all buckets before it are complete."""
     (newest,) = database.execute(
         "SELECT MAX(time) FROM system_sample WHERE time >= 0 AND time < ?", (END_OF_TIME,)
     ).fetchone()
@@ -87,17 +87,17 @@ def newest_minute(database: sqlite3.Connection) -> int:
 
 
 def floor(time: float, size: int) -> int:
-    """Return the start of the bucket of ``size`` seconds that holds ``time``."""
+    """Return the start of the bucket of ``size`` seconds that contains ``time``."""
     return int(time) // size * size
 
 
-# --- moving on ---
+# --- advancing ---
 
 
 def at_commit(database: sqlite3.Connection) -> None:
-    """Roll up what the newest rows have completed, in the transaction that stores them.
+    """Roll up the buckets that the newest rows have completed, in the transaction that stores them.
 
-    An hour at most, of MOST_SAMPLES samples at most: what is more is left for ``in_background``.
+    At most an hour with at most MOST_SAMPLES samples; more is left to ``in_background``.
     """
     until = newest_minute(database)
     marks = read_marks(database)
@@ -110,11 +110,11 @@ def at_commit(database: sqlite3.Connection) -> None:
 def in_background(
     database: sqlite3.Connection, *, with_sessions: bool = True, with_energy: bool = True
 ) -> bool:
-    """Do one step, in a transaction of its own; return False where there was nothing left to do.
+    """Do one step in its own transaction; return False if nothing was left to do.
 
-    What takes long, reading an hour of rows, is done without the write lock. ``with_sessions`` is False while
-    rows of the past come in: each of them would begin them anew. ``with_energy`` is False where somebody
-    waits: it takes as long as all else.
+    The slow part, reading an hour of rows, is done without the write lock. ``with_sessions`` is False while
+    old rows are imported, because each would reset the sessions. ``with_energy`` is False while a user waits,
+    because it takes as long as all other roll-ups.
     """
     (version,) = database.execute("PRAGMA data_version").fetchone()
     newest = newest_minute(database)
@@ -123,7 +123,7 @@ def in_background(
         return False
     with transaction(database):
         if database.execute("PRAGMA data_version").fetchone() == (version,):
-            write_step(database, step)  # else somebody wrote meanwhile: what was read is not all
+            write_step(database, step)  # otherwise somebody wrote meanwhile, and the step is incomplete
     return True
 
 
@@ -135,11 +135,12 @@ def next_step(
     with_sessions: bool = True,
     with_energy: bool = True,
 ) -> Step | None:
-    """Read the next step towards ``until``, the start of a minute; None where there is nothing left to do.
+    """Read the next step towards ``until``, the start of a minute; None if nothing is left to do.
 
-    A step is a day of days, else an hour of hours, else up to an hour of minutes, else sessions: whichever is
-    behind. A day is made after its sessions, since its raw rows may be dropped then. Energy by program comes
-    last. ``small``: None as well where the step has more than MOST_SAMPLES samples, or is one of energy.
+    A step is the first of these that is due: one day of process_day, one hour of the hour tables, up to an
+    hour of minutes, sessions, energy by program. A day is made after its sessions, because its raw rows may
+    be dropped after that. ``small``: return None also if the step has more than MOST_SAMPLES samples, or is
+    one of energy.
     """
     marks = read_marks(database)
     if (day := floor(min(marks.hour, sessions.done_until(database)), DAY)) > marks.day:
@@ -157,7 +158,7 @@ def next_step(
 
 
 def write_step(database: sqlite3.Connection, step: Step) -> None:
-    """Write what ``next_step`` read, in the transaction of the caller."""
+    """Write the step that ``next_step`` returned, in the caller's transaction."""
     if step.sessions:
         sessions.write(database, step.sessions)
         return
@@ -195,12 +196,12 @@ def _days(database: sqlite3.Connection, marks: Marks, until: int) -> Step:
 
 
 def rows_of_minutes(database: sqlite3.Connection, first: int, end: int) -> _Rows:
-    """Return the rows of system_minute from ``first`` to ``end``, made of raw rows."""
+    """Return the rows of system_minute from ``first`` to ``end``, made from raw rows."""
     return _added_up(database, SYSTEM_MINUTE, SYSTEM_MINUTE.of_rows(), first=first, end=end)
 
 
 def rows_of_hours(database: sqlite3.Connection, first: int, end: int) -> list[tuple[RollUp, _Rows]]:
-    """Return the rows of each table of hours, made of minutes and of the raw rows of cores and processes."""
+    """Return the rows of each hour table, made from minutes and from the raw rows of cores and processes."""
     rows = _added_up(database, SYSTEM_HOUR, SYSTEM_HOUR.of_finer(SYSTEM_MINUTE), first=first, end=end)
     return [
         (SYSTEM_HOUR, rows),
@@ -209,12 +210,12 @@ def rows_of_hours(database: sqlite3.Connection, first: int, end: int) -> list[tu
 
 
 def rows_of_days(database: sqlite3.Connection, first: int, end: int) -> _Rows:
-    """Return the rows of process_day, made of process_hour."""
+    """Return the rows of process_day, made from process_hour."""
     return _added_up(database, PROCESS_DAY, PROCESS_DAY.of_finer(PROCESS_HOUR), first=first, end=end)
 
 
 def _has_more(database: sqlite3.Connection, first: int, end: int) -> tuple[float] | None:
-    """Return the time of the sample that is one more than MOST_SAMPLES."""
+    """Return the time of the first sample after MOST_SAMPLES; None if there are no more."""
     row: tuple[float] | None = database.execute(
         "SELECT time FROM system_sample WHERE time >= ? AND time < ? ORDER BY time LIMIT 1 OFFSET ?",
         (first, end, MOST_SAMPLES),
@@ -223,7 +224,7 @@ def _has_more(database: sqlite3.Connection, first: int, end: int) -> tuple[float
 
 
 def _first_bucket(database: sqlite3.Connection, mark: int, until: int, size: int) -> int:
-    """Return the first bucket from ``mark`` on that has a row, else ``until``: years may lie between."""
+    """Return the first bucket from ``mark`` on that has a row, else ``until``: it may be years later."""
     row = database.execute(
         "SELECT time FROM system_sample WHERE time >= ? AND time < ? ORDER BY time LIMIT 1", (mark, until)
     ).fetchone()
@@ -242,7 +243,7 @@ def _of_processes_and_cores(
 
 def _of_processes(database: sqlite3.Connection, table: RollUp, rows: str, where: dict[str, object]) -> _Rows:
     found = _added_up(database, table, table.of_rows(rows), **where)
-    # Rows without a number have no name, or one that nobody has numbered yet.
+    # Rows without a number have no name, or a name that has no number yet.
     is_nameless = any(row[table.keys.index("name_id")] == NAMELESS for row in found)
     if is_nameless and database.execute(number_names(rows), where).rowcount:
         return _added_up(database, table, table.of_rows(rows), **where)
@@ -264,10 +265,10 @@ _HOURS = (
 def add_late(
     database: sqlite3.Connection, samples: Iterable[int], since: int = 0, *, is_copy: bool = False
 ) -> None:
-    """Add those of ``samples`` (their ts) that lie before a mark, with their cores and processes.
+    """Add those ``samples`` (given by ts) that lie before a mark to the roll-ups, with cores and processes.
 
-    In the transaction that stored them, once. Those before ``since`` are in the roll-ups already.
-    ``is_copy``: they come out of a damaged file, so that the days from theirs on are closed anew.
+    Call this once, in the transaction that stored them. Samples before ``since`` are in the roll-ups already.
+    ``is_copy``: they come from a damaged file, so the days from the earliest one on are closed again.
     """
     marks, late = read_marks(database), json.dumps(list(samples))
     hours = dict(database.execute(_HOURS, (late,)))
@@ -288,14 +289,14 @@ def add_late(
 
 
 def _folded(database: sqlite3.Connection) -> dict[str, int]:
-    """Return from where on the tables hold buckets whose older ones were folded into coarser ones."""
+    """Return the time of the oldest bucket of tables whose older buckets were folded into coarser ones."""
     minute, process_hour = database.execute("SELECT minute_since, process_hour_since FROM history").fetchone()
     return {SYSTEM_MINUTE.name: minute, PROCESS_HOUR.name: process_hour}
 
 
 @contextmanager
 def adding_children(database: sqlite3.Connection, samples: Iterable[int], since: int) -> Iterator[None]:
-    """Add the cores and processes that the block stores for ``samples``, which may be rolled up already."""
+    """Roll up the cores and processes that the block stores; ``samples`` may be rolled up already."""
     marks, late = read_marks(database), json.dumps(list(samples))
     before = _late_children(database, marks, late, since)
     yield

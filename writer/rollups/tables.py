@@ -1,9 +1,9 @@
-"""The tables of roll-ups as data, and the SQL that adds up rows for them.
+"""The roll-up tables as data, and the SQL that adds up rows for them.
 
-What a row adds is in the views ``system_sums``, ``core_sums`` and ``process_sums``; the columns are those of
-the schema. How a column adds up follows from its name (``_how``), so a new one is declared once, in a
-migration. Hours are made of minutes, days of hours, and a late row is added to its buckets. Sums are of whole
-numbers, by TOTAL: exact to 2^53, and without SUM's error on overflow.
+The views ``system_sums``, ``core_sums`` and ``process_sums`` define what a row contributes; the columns are
+those of the schema. How a column is added up follows from its name (``_how``), so a new one is declared once,
+in a migration. Hours are made from minutes and days from hours; a late row is added to its buckets. Sums are
+of whole numbers, with TOTAL: exact up to 2^53, and without SUM's error on overflow.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ LATE = (
     "(SELECT {columns} FROM json_each(:late) AS late CROSS JOIN {view} AS row ON row.ts = late.value "
     "LIMIT -1) WHERE time >= :first AND time < :end"
 )
-"""Of the samples whose ts are listed in ``:late``, those from ``:first`` to ``:end``
+"""The samples whose ts are listed in ``:late``, from ``:first`` to ``:end``
 
-LIMIT -1 is no limit. It keeps the join apart from the adding up: see views.sql."""
+LIMIT -1 does not limit anything, but it separates the join from the aggregation: see views.sql."""
 
 _AGGREGATE = {"sum": "CAST(TOTAL({0}) AS INTEGER)", "min": "MIN({0})", "max": "MAX({0})"}
 _MERGE = {
@@ -35,11 +35,11 @@ _MERGE = {
 
 
 class RollUp(NamedTuple):
-    """A table of roll-ups."""
+    """A roll-up table."""
 
     name: str
     view: str
-    """What it adds up; empty: nothing of which each row adds its own"""
+    """The view that it adds up; empty: it is not a sum of rows"""
     size: int
     """s of a bucket"""
 
@@ -50,12 +50,12 @@ class RollUp(NamedTuple):
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """The other columns, and how each adds up: sum, min or max."""
+        """The other columns, and how each is added up: sum, min or max."""
         return _declared()[self.name].columns
 
     @property
     def upsert(self) -> str:
-        """Add one row to what its bucket holds already."""
+        """The statement that adds one row to its bucket."""
         names = [*self.keys, *self.columns]
         sets = [f"{name} = {_MERGE[how].format(name)}" for name, how in self.columns.items()]
         return (
@@ -64,17 +64,17 @@ class RollUp(NamedTuple):
         )
 
     def of_rows(self, rows: str = IN_SPAN) -> str:
-        """Add up rows of the view, ``IN_SPAN`` or ``LATE``, in buckets of ``:size`` seconds."""
+        """Return the query that adds up the rows (``IN_SPAN``, ``LATE``) in buckets of ``:size`` seconds."""
         columns = ", ".join(["time", *self.keys[1:], *self.columns])
         return self._select(rows.format(view=self.view, columns=columns), "time")
 
     def of_finer(self, finer: RollUp) -> str:
-        """Add up the buckets ``:first`` to ``:end`` of a finer table."""
+        """Return the query that adds up the buckets ``:first`` to ``:end`` of a finer table."""
         return self._select(f"{finer.name} WHERE bucket >= :first AND bucket < :end", "bucket")
 
     def _select(self, source: str, start: str) -> str:
         values = [_AGGREGATE[how].format(name) for name, how in self.columns.items()]
-        # Whole seconds are divided, not floats: a time just short of a bucket's end must not be rounded up.
+        # Divide whole seconds, not floats: a time just before a bucket's end must not be rounded up.
         keys = [f"CAST({start} AS INTEGER) / :size * :size", *self.keys[1:]]
         return f"SELECT {', '.join([*keys, *values])} FROM {source} GROUP BY {', '.join(['1', *keys[1:]])}"
 
@@ -89,14 +89,14 @@ TABLES = (SYSTEM_MINUTE, SYSTEM_HOUR, CORE_HOUR, PROCESS_HOUR, PROCESS_DAY)
 ENERGY_HOUR = RollUp("energy_hour", "", HOUR)
 ENERGY_DAY = RollUp("energy_day", "", DAY)
 OF_ENERGY = (ENERGY_HOUR, ENERGY_DAY)
-"""What is no sum of rows: writer/rollups/energy.py makes them"""
+"""Tables that are not sums of rows: writer/rollups/energy.py fills them"""
 
 NAMELESS = 0
 """``name_id`` of rows without a name"""
 
 
 def number_names(rows: str) -> str:
-    """Number the names that have no number yet: a ``process_sample`` that is a table has them in full."""
+    """Return the statement that numbers new names, if ``process_sample`` is a table with full names."""
     source = rows.format(view=PROCESS_HOUR.view, columns="time, name_id, name, app, user")
     return (
         "INSERT INTO process_name (name, app, user) SELECT DISTINCT name COLLATE BINARY, "
@@ -112,7 +112,7 @@ class _Declared(NamedTuple):
 
 @cache
 def _declared() -> Mapping[str, _Declared]:
-    """Read the tables from the schema, not from a user's database, which may have columns of their own."""
+    """Read the tables from the schema, and not from a user's database, which may have additional columns."""
     with schema.plain_model(schema.LATEST) as model:
         found = {}
         for table in (*TABLES, *OF_ENERGY):
@@ -123,7 +123,7 @@ def _declared() -> Mapping[str, _Declared]:
 
 
 def _how(column: str) -> str:
-    """Return how a column adds up, which docs/database.md promises by its name."""
+    """Return how a column is added up, by its name, as docs/database.md promises."""
     if column.startswith("first_") or column.endswith("_min"):
         return "min"
     return "max" if column.startswith("last_") or "_newest_" in column or column.endswith("_max") else "sum"

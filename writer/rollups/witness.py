@@ -1,6 +1,6 @@
-"""A witness for what no check of the file sees: roll-ups against the raw rows under them, an hour at a time.
+"""Compares roll-ups with their raw rows, an hour at a time, to find damage that no check of the file shows.
 
-They differ where a value was changed on the disk, and where somebody deleted raw rows.
+They differ if a value was changed on the disk, or if somebody deleted raw rows.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from writer.rollups.steps import (
 from writer.rollups.tables import DAY, HOUR, PROCESS_DAY, SYSTEM_MINUTE, RollUp
 
 _HERE = "witnessed_until"
-"""The setting that says how far this round has come, Unix time, s"""
+"""The setting that holds how far this round has come, Unix time, s"""
 
 
 class Difference(NamedTuple):
-    """Roll-ups of one hour, or of one day, that are not what the rows under them come to."""
+    """Roll-ups of one hour, or of one day, that differ from the sums of their rows."""
 
     table: str
     bucket: int
     """Start of the hour or day, Unix time, s"""
     stored: int
-    """Samples (appearances, of processes) that the roll-ups count"""
+    """Samples (for processes: appearances) that the roll-ups count"""
     raw: int
-    """The same of the rows under them"""
+    """Samples that the raw rows give"""
 
     def __str__(self) -> str:
         counts = f"{self.stored} and {self.raw} samples" if self.stored != self.raw else "other sums"
@@ -43,9 +43,9 @@ class Difference(NamedTuple):
 
 
 def look(database: sqlite3.Connection) -> list[Difference]:
-    """Compare the next hour, note what differs in ``rollup_difference``, and return it. Raises sqlite3.Error.
+    """Compare the next hour; note and return the differences (``rollup_difference``). Raises sqlite3.Error.
 
-    Behind the newest hour the round begins again at the oldest raw row.
+    After the newest hour, the next round begins at the oldest raw row.
     """
     find = "SELECT CAST(value AS INTEGER) FROM setting WHERE name = ?"
     row = database.execute(find, (_HERE,)).fetchone()
@@ -61,7 +61,7 @@ def look(database: sqlite3.Connection) -> list[Difference]:
 
 
 def _next_hour(database: sqlite3.Connection, since: int) -> int | None:
-    """Return the first hour from ``since`` on that is rolled up and has rows, or had some."""
+    """Return the first hour from ``since`` on that is rolled up and has, or had, rows."""
     marks = read_marks(database)
     (bucket,) = database.execute(
         "SELECT MIN(bucket) FROM (SELECT MIN(bucket) AS bucket FROM system_hour WHERE bucket >= ?1 "
@@ -93,11 +93,11 @@ def _difference(
     ).fetchall()
     if Counter(stored) == Counter(raw):
         return None
-    counted = len(table.keys)  # the first column behind the keys counts
+    counted = len(table.keys)  # the first column after the keys is a count
     stored_counts, raw_counts = ([row[counted] for row in rows] for rows in (stored, raw))
     return Difference(table.name, first, _sum(stored_counts), _sum(raw_counts))
 
 
 def _sum(counts: list[object]) -> int:
-    """Return the sum; what damage made of another type counts nothing."""
+    """Return the sum; damaged values of another type count as 0."""
     return sum(count for count in counts if isinstance(count, int))

@@ -1,19 +1,19 @@
 -- The tables and the view of version 1. The first columns of system_sample, cpu_core, process_sample and
--- training_view are those of the original logger, in its order and its units: its users' queries run on.
--- What each column means to a reader stands in docs/database.md; a test holds the two together.
+-- training_view are those of the original logger, in its order and its units, so that its users' queries still work.
+-- docs/database.md explains each column to readers; a test checks that it lists the same columns.
 
 CREATE TABLE run (
     run_id   INTEGER PRIMARY KEY,
-    run      TEXT NOT NULL UNIQUE,  -- the sampler's id for it, new at each of its starts
+    run      TEXT NOT NULL UNIQUE,  -- the sampler's id of the run, new at each start
     host     TEXT NOT NULL,
     boot_id  TEXT NOT NULL,         -- /proc/sys/kernel/random/boot_id
-    first_ts INTEGER NOT NULL,      -- ts of the first row that was stored of it
+    first_ts INTEGER NOT NULL,      -- ts of the first stored row of the run
     started  REAL NOT NULL,         -- Unix time at which that row's interval began
     version  INTEGER NOT NULL       -- of the sample contract
 );
 
 CREATE TABLE system_sample (
-    ts          INTEGER PRIMARY KEY,  -- Unix time, s, made unique and rising: a key, not a clock
+    ts          INTEGER PRIMARY KEY,  -- Unix time, s, made unique and increasing: a key, not a clock
     voltage     REAL,                 -- V
     current     REAL,                 -- A, negative = discharging
     power       REAL,                 -- W, negative = discharging
@@ -24,9 +24,9 @@ CREATE TABLE system_sample (
     load5       REAL,
     load15      REAL,
     time        REAL,                 -- Unix time, s: the wall clock as read; windows and ages use it
-    interval    REAL,                 -- s awake that this row covers; NULL: not known
+    interval    REAL,                 -- s awake that this row covers; NULL: unknown
     suspended   REAL,                 -- s asleep inside that span
-    status      TEXT,                 -- the battery driver's word
+    status      TEXT,                 -- the status reported by the battery's driver
     cpu_temp    REAL,                 -- °C
     energy_uj   INTEGER,              -- µJ = power × interval, rounded once, so that sums agree in any order;
                                       -- negative = discharged; NULL: this row covers no energy
@@ -47,10 +47,10 @@ CREATE TABLE process_sample (
     ts       INTEGER NOT NULL,
     pid      INTEGER NOT NULL,
     name     TEXT,
-    cpu      REAL,                    -- % of one core: may pass 100
+    cpu      REAL,                    -- % of one core: may exceed 100
     mem      REAL,                    -- % of RAM
     start    INTEGER,                 -- clock ticks since boot: (pid, start) is a process's identity
-    children REAL,                    -- % of one core burned by children that it reaped and nobody saw
+    children REAL,                    -- % of one core used by children that it reaped and no sweep saw
     PRIMARY KEY (ts, pid)
 ) WITHOUT ROWID;
 

@@ -1,16 +1,16 @@
--- What a sampler of schema 2 may tell beside version 1: where power came from, and what the machine was doing.
+-- What a sampler may report in addition to version 1: where the power came from, and what the machine was doing.
 
-ALTER TABLE system_sample ADD COLUMN method TEXT;          -- how power was got: power_now, voltage*current, slope …
+ALTER TABLE system_sample ADD COLUMN method TEXT;          -- how power was measured: power_now, voltage*current …
 ALTER TABLE system_sample ADD COLUMN cpu_unowned REAL;     -- % of the cores: busy time that no process accounts for
 ALTER TABLE system_sample ADD COLUMN on_ac INTEGER;        -- 1: a supply from outside is online
 ALTER TABLE system_sample ADD COLUMN governor TEXT;        -- cpufreq
 ALTER TABLE system_sample ADD COLUMN brightness REAL;      -- %
 ALTER TABLE system_sample ADD COLUMN radios TEXT;          -- kinds that are on, in alphabetical order; '': all off
-ALTER TABLE system_sample ADD COLUMN throttled TEXT;       -- what holds the CPU back now; '': nothing
-ALTER TABLE system_sample ADD COLUMN source TEXT;          -- a power source that is no battery
+ALTER TABLE system_sample ADD COLUMN throttled TEXT;       -- what throttles the CPU now; '': nothing
+ALTER TABLE system_sample ADD COLUMN source TEXT;          -- a power source that is not a battery
 ALTER TABLE system_sample ADD COLUMN source_power REAL;    -- W
 
-CREATE TABLE battery_pack (            -- of a machine with several packs
+CREATE TABLE battery_pack (            -- only for a machine with several packs
     ts      INTEGER NOT NULL,
     name    TEXT NOT NULL,
     status  TEXT,
@@ -21,8 +21,8 @@ CREATE TABLE battery_pack (            -- of a machine with several packs
     PRIMARY KEY (ts, name)
 ) WITHOUT ROWID;
 
-CREATE TABLE battery_health (          -- a row where something changed
-    time   REAL NOT NULL,              -- Unix time, s, of the first sample that told it
+CREATE TABLE battery_health (          -- a row for each change
+    time   REAL NOT NULL,              -- Unix time, s, of the first sample with these values
     name   TEXT NOT NULL,              -- of the battery
     full   REAL,                       -- what a full charge holds now
     design REAL,                       -- what it held when new

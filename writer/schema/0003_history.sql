@@ -1,10 +1,10 @@
--- Roll-ups. A bucket is named by the Unix time of its start, in UTC, and holds the rows whose `time` lies in it.
--- Sums are of integers, each row rounded once, so that raw rows and roll-ups give the same to the last digit.
+-- Roll-ups. A bucket is named by the Unix time of its start, in UTC, and covers the rows whose `time` lies in it.
+-- Sums are of integers, each row rounded once, so that raw rows and roll-ups give exactly the same.
 
 CREATE TABLE history (                 -- one row: how far the roll-ups reach
-    minute_until INTEGER NOT NULL,     -- system_minute holds all rows with time < minute_until, and no other
-    hour_until   INTEGER NOT NULL,     -- the same of system_hour, core_hour and process_hour
-    day_until    INTEGER NOT NULL,     -- the same of process_day
+    minute_until INTEGER NOT NULL,     -- system_minute covers all rows with time < minute_until, and no others
+    hour_until   INTEGER NOT NULL,     -- the same for system_hour, core_hour and process_hour
+    day_until    INTEGER NOT NULL,     -- the same for process_day
     raw_since    INTEGER NOT NULL      -- rows with time < raw_since may have been dropped
 );
 INSERT INTO history VALUES (0, 0, 0, 0);
@@ -16,14 +16,14 @@ CREATE TABLE system_minute (
     last_time        REAL NOT NULL,     -- the latest time
     interval_us      INTEGER NOT NULL,  -- sum of interval
     covered_us       INTEGER NOT NULL,  -- of rows with energy_uj
-    discharged_uj    INTEGER NOT NULL,  -- of rows with energy_uj < 0, as a positive figure
+    discharged_uj    INTEGER NOT NULL,  -- of rows with energy_uj < 0, as a positive number
     charged_uj       INTEGER NOT NULL,
     drain_us         INTEGER NOT NULL,  -- of rows that are discharging: by energy_uj, else by status
     drain_energy_us  INTEGER NOT NULL,  -- of those with energy_uj
     drain_current_us INTEGER NOT NULL,  -- of those with current
     drain_uc         INTEGER NOT NULL,  -- of those: |current| × interval, µC
     drain_newest_ts  INTEGER,           -- ts of the newest of them
-    battery_samples  INTEGER NOT NULL,  -- rows that tell something of a battery
+    battery_samples  INTEGER NOT NULL,  -- rows with any value of a battery
     cpu_samples      INTEGER NOT NULL,  -- rows with cpu_total
     cpu_sum          INTEGER NOT NULL,  -- of cpu_total, hundredths of a percent
     cpu_max          REAL,
@@ -105,10 +105,10 @@ ALTER TABLE run ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;  -- 1: its first
 
 CREATE TABLE dropped (                 -- runs of which rows were dropped
     run_id   INTEGER PRIMARY KEY REFERENCES run (run_id),
-    last_seq INTEGER NOT NULL          -- the greatest seq of them: no sample up to it is taken again
+    last_seq INTEGER NOT NULL          -- the greatest dropped seq: samples up to it are not stored again
 );
 
-CREATE TABLE setting (                 -- what the writer was started with
+CREATE TABLE setting (                 -- the writer's limits, and notes about its progress
     name  TEXT PRIMARY KEY,
     value
 ) WITHOUT ROWID;

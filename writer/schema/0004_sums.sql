@@ -1,2 +1,2 @@
--- What a row contributes to a sum is stated in the views system_sums, core_sums and process_sums. All views are made
--- anew after the migrations (views*.sql), so this one has no statement: it is the version that brought them.
+-- The views system_sums, core_sums and process_sums define what a row contributes to a sum. All views are made again
+-- after the migrations (views*.sql), so this migration has no statement: it only marks the version that added them.

@@ -1,4 +1,4 @@
--- What is in a battery, beside its percent.
+-- The energy or charge in a battery, in addition to its percentage.
 
 ALTER TABLE system_sample ADD COLUMN battery_level REAL;  -- in the unit of battery_health: Ah or Wh
-ALTER TABLE battery_pack ADD COLUMN level REAL;           -- the same of one pack
+ALTER TABLE battery_pack ADD COLUMN level REAL;           -- the same for one pack

@@ -1,11 +1,11 @@
--- What could not be copied out of a damaged database, so that no report has a hole without a reason.
+-- What could not be copied from a damaged database, so that every hole in a report has an explanation.
 
 CREATE TABLE loss (
-    file       TEXT NOT NULL,          -- the damaged database, as it was set aside
+    file       TEXT NOT NULL,          -- name of the damaged database that was set aside
     table_name TEXT NOT NULL,
-    first      INTEGER NOT NULL,       -- ts, in roll-ups the bucket, from which on rows are missing
-    last       INTEGER NOT NULL,       -- the last such
-    lost       INTEGER,                -- samples, in roll-ups buckets, that have no row at most; NULL: not known
+    first      INTEGER NOT NULL,       -- first ts (in roll-ups: bucket) of the range in which rows are missing
+    last       INTEGER NOT NULL,       -- last ts or bucket of the range
+    lost       INTEGER,                -- at most this many samples (in roll-ups: buckets) are missing; NULL: unknown
     reason     TEXT NOT NULL,
     PRIMARY KEY (file, table_name, first)
 ) WITHOUT ROWID;

@@ -1,8 +1,8 @@
 -- CPU time of processes, by which reports rank them: see docs/database.md, process_hour.
--- Of older roll-ups it is estimated by the mean interval of their samples. Where raw rows are still there, the writer
--- then works it out from these (writer/rollups/cpu_time.py): the setting says how far it has come.
+-- For older roll-ups it is estimated from the mean interval of their samples. If their raw rows still exist, the writer
+-- then computes it from those (writer/rollups/cpu_time.py): the setting holds how far it has come.
 
-ALTER TABLE process_hour ADD COLUMN cpu_us INTEGER NOT NULL DEFAULT 0;  -- µs of CPU, with those of children
+ALTER TABLE process_hour ADD COLUMN cpu_us INTEGER NOT NULL DEFAULT 0;  -- µs of CPU, including children
 ALTER TABLE process_day ADD COLUMN cpu_us INTEGER NOT NULL DEFAULT 0;
 
 UPDATE process_hour

@@ -1,11 +1,11 @@
--- Whose a process is: what it belongs to (a systemd unit, an app, a container), and its user. The number of a name is
--- that of a name with its owners, so that every table of processes, roll-ups too, tells them at no cost a row.
+-- The owners of a process: what it belongs to (a systemd unit, an app, a container), and its user. A name_id stands for
+-- a name with its owners, so that every table of processes, also roll-ups, has them without more space per row.
 
-ALTER TABLE process_sample ADD COLUMN app TEXT;   -- only where it is a table, not a view over process_row
+ALTER TABLE process_sample ADD COLUMN app TEXT;   -- only if process_sample is a table, not a view over process_row
 ALTER TABLE process_sample ADD COLUMN user TEXT;
 
 CREATE TEMP TABLE name_of_process AS SELECT name_id, name FROM process_name;
-DROP TABLE process_name;                          -- its names were unique
+DROP TABLE process_name;                          -- names were unique in it
 CREATE TABLE process_name (
     name_id INTEGER PRIMARY KEY,
     name    TEXT NOT NULL,

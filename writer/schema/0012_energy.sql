@@ -1,12 +1,12 @@
--- Energy by program. telemetry/energy_model/ has the method, docs/database.md what the columns mean. name_id is that of
+-- Energy by program. telemetry/energy_model/ has the method, docs/database.md explains the columns. name_id is that of
 -- process_name, or one of the negative numbers of telemetry/energy_model/columns.py.
 
-CREATE TABLE energy_hour (              -- of days that are closed: never changed by a later row
+CREATE TABLE energy_hour (              -- hours of closed days: later rows do not change them
     bucket  INTEGER NOT NULL,
     name_id INTEGER NOT NULL,
-    uj      INTEGER NOT NULL,           -- taken out of the battery
-    pm_uj   INTEGER NOT NULL,           -- nine in ten true values lie within ±
-    cpu_us  INTEGER NOT NULL,           -- CPU time on battery, with that of children
+    uj      INTEGER NOT NULL,           -- energy from the battery
+    pm_uj   INTEGER NOT NULL,           -- 90 % of true values are within ± this much
+    cpu_us  INTEGER NOT NULL,           -- CPU time on battery, including children
     hours   INTEGER NOT NULL,           -- 1
     PRIMARY KEY (bucket, name_id)
 ) WITHOUT ROWID;
@@ -21,24 +21,24 @@ CREATE TABLE energy_day (               -- the sum of its hours
     PRIMARY KEY (bucket, name_id)
 ) WITHOUT ROWID;
 
-CREATE TABLE energy_lesson (            -- of hours of days that are not closed
+CREATE TABLE energy_lesson (            -- what was learned from hours of open days
     bucket INTEGER PRIMARY KEY,
     lesson TEXT NOT NULL                -- JSON, for the same version of the schema
 );
 
-CREATE TABLE energy_model (             -- what was known as a day was closed
+CREATE TABLE energy_model (             -- what was known when a day was closed
     day        INTEGER PRIMARY KEY,     -- Unix time of its start, UTC
     exponent   REAL,                    -- of the cost of a CPU second over frequency; NULL: not decided
     idle       REAL NOT NULL,           -- W
-    common     REAL,                    -- W a busy core; NULL: nothing was learned
-    blocks     INTEGER NOT NULL,        -- that the rates rest on
-    battery_us INTEGER NOT NULL,        -- of this day
+    common     REAL,                    -- W per busy core; NULL: nothing was learned
+    blocks     INTEGER NOT NULL,        -- blocks from which the rates were learned
+    battery_us INTEGER NOT NULL,        -- time on battery on this day
     delay      INTEGER NOT NULL,        -- samples by which the gauge lags
     averaged   INTEGER NOT NULL,        -- samples that it averages
-    taught     TEXT,                    -- JSON: the sums of this day; NULL: too old to count
-    rates      TEXT,                    -- JSON: the rates that were known; NULL: the same
-    quiet      TEXT                     -- JSON: idle power of its hours; NULL: the same
+    taught     TEXT,                    -- JSON: the sums of this day; NULL: the day is too old to count
+    rates      TEXT,                    -- JSON: the learned rates; NULL: too old
+    quiet      TEXT                     -- JSON: idle power of its hours; NULL: too old
 );
 
-ALTER TABLE history ADD COLUMN energy_until INTEGER NOT NULL DEFAULT 0;       -- hours before are in tables of energy
+ALTER TABLE history ADD COLUMN energy_until INTEGER NOT NULL DEFAULT 0;       -- earlier hours are in the energy tables
 ALTER TABLE history ADD COLUMN energy_hour_since INTEGER NOT NULL DEFAULT 0;  -- energy_hour holds nothing older

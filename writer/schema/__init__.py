@@ -1,4 +1,4 @@
-"""The schema of the database, in SQL: numbered migrations, and the views that are made anew after them."""
+"""The schema of the database, in SQL: numbered migrations, and the views that are made again after them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LATEST = len(MIGRATIONS)
 
 
 def migration(number: int) -> Iterator[str]:
-    """Yield the statements that lead from version ``number`` - 1 to ``number``."""
+    """Yield the statements that upgrade from version ``number`` - 1 to ``number``."""
     return statements(MIGRATIONS[number - 1].read_text(encoding="utf-8"))
 
 
 def fills(had: Mapping[str, Collection[str]]) -> Iterator[str]:
-    """Yield the statements of migrations that fill columns of older rows, for tables that lacked the columns.
+    """Yield the migrations' statements that fill new columns of older rows, for tables without these columns.
 
     ``had``: the columns that each table had.
     """
@@ -43,20 +43,20 @@ VIEWS = {
     "session_row": 10,
     "energy_row": 12,
 }
-"""The views that are made anew, each with the version that brought it"""
+"""The views that are made again, each with the version that added it"""
 
 COMPACT = {"cpu_core": "core_row", "process_sample": "process_row"}
-"""The tables with most rows: views over compacter ones, but where a user tied something to them."""
+"""The tables with the most rows: views over more compact tables, unless a user's object depends on them."""
 
 OUR_TRIGGERS = {f"{view}_{event}" for view in COMPACT for event in ("insert", "delete")}
-"""Those that make such a view take rows as a table does"""
+"""The triggers that let such a view accept rows like a table"""
 
 _ADDS_COLUMN = re.compile(r"(?:\s|--[^\n]*\n)*ALTER TABLE (\w+) ADD COLUMN (\w+)", re.IGNORECASE)
 _UPDATES = re.compile(r"(?:\s|--[^\n]*\n)*UPDATE (\w+)", re.IGNORECASE)
 
 
 def table_of(database: sqlite3.Connection, name: str) -> str:
-    """Return the table that has the rows of ``name``, one of ``COMPACT``: itself, or a compacter one."""
+    """Return the table with the rows of ``name``, one of ``COMPACT``: itself, or the more compact one."""
     find = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?"
     found: tuple[str] | None = database.execute(find, (COMPACT[name],)).fetchone()
     return found[0] if found else name
@@ -70,7 +70,7 @@ def is_view(database: sqlite3.Connection, name: str) -> bool:
 def statements(script: str) -> Iterator[str]:
     """Yield the statements of a script one by one.
 
-    ``executescript`` would commit first: a migration has to be one transaction with what is around it.
+    ``executescript`` would commit first, but a migration must be part of the caller's transaction.
     """
     statement = ""
     for line in script.splitlines(keepends=True):
@@ -81,7 +81,7 @@ def statements(script: str) -> Iterator[str]:
 
 
 def fresh(database: sqlite3.Connection) -> None:
-    """Make the latest schema in an empty database, inside the transaction of the caller."""
+    """Make the latest schema in an empty database, in the caller's transaction."""
     make_tables(database)
     for table in COMPACT:
         make_compact(database, table)
@@ -89,32 +89,32 @@ def fresh(database: sqlite3.Connection) -> None:
 
 
 def make_tables(database: sqlite3.Connection, *, above: int = 0, version: int | None = None) -> None:
-    """Lead the tables from version ``above`` to ``version``, the latest, in the transaction of the caller."""
+    """Upgrade the tables from version ``above`` to ``version`` (the latest), in the caller's transaction."""
     for number in range(above + 1, (LATEST if version is None else version) + 1):
         for statement in migration(number):
             altered = _ADDS_COLUMN.match(statement)
             if altered and is_view(database, altered[1]):
-                continue  # it is made anew, with the column
+                continue  # the view is made again, with the column
             database.execute(statement)
 
 
 def make_compact(database: sqlite3.Connection, table: str) -> None:
-    """Make an empty table of ``COMPACT`` a view over a compacter one."""
+    """Turn an empty table of ``COMPACT`` into a view over a more compact table."""
     _execute(database, f"compact_{table}.sql")
     _execute(database, f"view_{table}.sql")
 
 
 def make_views(database: sqlite3.Connection) -> None:
-    """Make the views and set the version: the last step of each way to the latest schema."""
+    """Make the views and set the version: the last step of every upgrade to the latest schema."""
     _execute(database, "views.sql")
     for name in COMPACT:
         if is_view(database, name):
-            database.execute(f"DROP VIEW {name}")  # and its triggers
+            database.execute(f"DROP VIEW {name}")  # this drops its triggers too
             _execute(database, f"view_{name}.sql")
         _execute(database, f"views_{table_of(database, name)}.sql")
     database.execute(f"PRAGMA user_version = {LATEST}")
     if database.execute("PRAGMA application_id").fetchone() == (0,):
-        # One database is told from another by it, where a file is copied over one that is open.
+        # This id distinguishes databases when a file is copied over an open one.
         database.execute(f"PRAGMA application_id = {int.from_bytes(os.urandom(4), 'big') >> 1 or 1}")
 
 
@@ -127,7 +127,7 @@ def _execute(database: sqlite3.Connection, script: str) -> None:
 
 @contextmanager
 def model() -> Iterator[sqlite3.Connection]:
-    """Give a database in memory that has the latest schema, to compare others with."""
+    """Open an in-memory database with the latest schema, for comparison with others."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         fresh(database)
         yield database
@@ -135,7 +135,7 @@ def model() -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def plain_model(version: int) -> Iterator[sqlite3.Connection]:
-    """Give a database in memory that has the tables of a version, none of them a view."""
+    """Open an in-memory database with the tables of a version, without compact tables and views."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         make_tables(database, version=version)
         yield database

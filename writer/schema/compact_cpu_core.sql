@@ -1,6 +1,6 @@
--- The same rows in two thirds of the room: percentages as whole hundredths, which take 2 bytes and not 8. The name
--- becomes a view of what it was. What no whole number gives back to the last bit is stored as it came.
--- Made while the table is empty. Where a user has an index, a trigger or a column on it, it stays as it is.
+-- The same rows in two thirds of the space: percentages are stored as whole hundredths, which take 2 bytes instead of
+-- 8. A value that a whole number cannot restore exactly is stored unchanged. cpu_core becomes a view with its old
+-- columns. This is done while the table is empty, and not if a user has an index, a trigger or a column on it.
 
 DROP TABLE cpu_core;
 CREATE TABLE core_row (

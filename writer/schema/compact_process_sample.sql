@@ -1,6 +1,5 @@
--- The same rows in two thirds of the room: percentages as whole hundredths (memory: thousandths), each name with its owners
--- once.
--- See compact_cpu_core.sql.
+-- The same rows in two thirds of the space: percentages are stored as whole hundredths (memory: thousandths), and each
+-- name with its owners only once. See compact_cpu_core.sql.
 
 DROP TABLE process_sample;
 CREATE TABLE process_row (

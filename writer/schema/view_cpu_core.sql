@@ -1,4 +1,4 @@
--- cpu_core, where core_row has its rows. Made anew as the other views are.
+-- The view cpu_core, if its rows are in core_row. Like the other views, it is made again at each upgrade.
 
 CREATE VIEW cpu_core AS
 SELECT ts,

@@ -1,4 +1,4 @@
--- process_sample, where process_row has its rows. Made anew as the other views are.
+-- The view process_sample, if its rows are in process_row. Like the other views, it is made again at each upgrade.
 
 CREATE VIEW process_sample AS
 SELECT r.ts,

@@ -1,7 +1,7 @@
--- The views of every database. Made anew at each open that changes the schema, after the numbered migrations.
+-- The views of every database. They are made again after the numbered migrations, whenever the schema is upgraded.
 
--- One row a sample: features and targets for a power model. The direction is that of energy_uj where there
--- is one (an old row of a driver without a sign took it from the percent's trend), else that of current.
+-- One row per sample: features and targets for a power model. The direction is that of energy_uj if there is one
+-- (for an old row of a driver without a sign, the upgrade took it from the percentage's trend), else that of current.
 CREATE VIEW training_view AS
 SELECT ts,
        battery_pct,
@@ -28,17 +28,18 @@ SELECT ts,
        -- and the columns that telemetry.records declares as exported
 FROM system_sample;
 
--- One row a sample: what it contributes to a bucket of system_minute, column for column. Roll-ups and reports read
--- this, so both round a sample in the same way, once.
+-- One row per sample: what it contributes to a bucket of system_minute, column for column. Roll-ups and reports both
+-- read this view, so both round a sample once and in the same way.
 --
--- The inner query holds the bounds: a value that is no number, or past any that a sensor gives, counts as NULL (texts
--- and blobs are greater than any number). No core is busy for more than 100 % of the time, no process for more than
--- all cores of its sample, and none holds more memory than there is.
+-- The inner query applies the bounds: a value that is not a number, or beyond what any sensor reports, counts as NULL
+-- (texts and blobs are greater than any number). No core is busy for more than 100 % of the time, no process for more
+-- than all cores of its sample, and no process holds more memory than there is.
 --
--- Its ORDER BY costs nothing, since the index over time gives that order, and decides how SQLite runs the view. Where rows are added up, SQLite keeps the inner query apart, so that each value is
--- checked once and not for each of its uses, and still takes a range of time down to the index (LIMIT -1 would prevent
--- that). Where a query joins the view and adds nothing up, only the columns that it asks for are worked out. A query that
--- does both would read the view whole: it has to join in a subquery with LIMIT -1, as the roll-ups do with late rows.
+-- Its ORDER BY costs nothing, because the index over time has that order, but it decides how SQLite runs the view. In
+-- an aggregate query, SQLite does not flatten the inner query, so each value is checked once and not at each use; a
+-- range of time is still pushed down to the index (LIMIT -1 would prevent that). If a query joins the view without
+-- aggregation, only the requested columns are computed. A query that does both would read the whole view: it must join
+-- in a subquery with LIMIT -1, as the roll-ups do for late rows.
 CREATE VIEW system_sums AS
 SELECT ts,
        time,
@@ -82,8 +83,8 @@ FROM (
     ORDER BY time
 );
 
--- One row a sample: what the rules for sessions read of it, within the bounds of system_sums. A row of the original
--- logger without energy_uj has a power without a direction.
+-- One row per sample: what the rules for sessions use of it, within the bounds of system_sums. The power of an original
+-- logger's row without energy_uj has no direction, so it is left out.
 CREATE VIEW session_row AS
 SELECT sums.ts,
        sums.time,
@@ -104,7 +105,7 @@ SELECT sums.ts,
        s.seq
 FROM system_sums AS sums CROSS JOIN system_sample AS s ON s.ts = sums.ts;
 
--- One row a sample: what energy by program is learned from, within the bounds of system_sums.
+-- One row per sample: what energy by program is learned from, within the bounds of system_sums.
 CREATE VIEW energy_row AS
 SELECT sums.ts,
        sums.time,

@@ -1,5 +1,5 @@
--- The view over core_row where there is that table: the rows of views_cpu_core.sql. A whole number is in hundredths
--- of a percent, and so has a bound of its own.
+-- The view over core_row, if that table exists: the same rows as views_cpu_core.sql. A whole number is in hundredths of
+-- a percent, so it has a different bound.
 
 CREATE VIEW core_sums AS
 SELECT s.ts,

@@ -1,6 +1,6 @@
--- The view over cpu_core where that is a table.
+-- The view over cpu_core, if that is a table.
 
--- One row a core of a sample: what it contributes to a bucket of core_hour. See system_sums in views.sql.
+-- One row per core of a sample: what it contributes to a bucket of core_hour. See system_sums in views.sql.
 CREATE VIEW core_sums AS
 SELECT s.ts,
        s.time,

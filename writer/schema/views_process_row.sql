@@ -1,5 +1,5 @@
--- The view over process_row where there is that table: the rows of views_process_sample.sql. A whole number is in
--- hundredths of a percent (of memory: thousandths), and so has a bound of its own.
+-- The view over process_row, if that table exists: the same rows as views_process_sample.sql. A whole number is in
+-- hundredths of a percent (memory: thousandths), so it has a different bound.
 
 CREATE VIEW process_sums AS
 SELECT ts,
@@ -21,15 +21,15 @@ SELECT ts,
             ELSE iif(mem BETWEEN 0 AND 100, ROUND(mem * 1000), 0) END                                 AS mem_sum,
        CASE typeof(children) WHEN 'integer' THEN iif(children BETWEEN 0 AND most, children, 0)
             ELSE iif(children BETWEEN 0 AND most / 100, ROUND(children * 100), 0) END                AS children_sum,
-       -- of whole numbers alone, so that both forms of the table give the same to the last digit
+       -- computed only from whole numbers, so that both forms of the table give exactly the same
        (CAST(CASE typeof(cpu) WHEN 'integer' THEN iif(cpu BETWEEN 0 AND most, cpu, 0)
                   ELSE iif(cpu BETWEEN 0 AND most / 100, ROUND(cpu * 100), 0) END
              + CASE typeof(children) WHEN 'integer' THEN iif(children BETWEEN 0 AND most, children, 0)
                     ELSE iif(children BETWEEN 0 AND most / 100, ROUND(children * 100), 0) END AS INTEGER)
         * interval_us + 5000) / 10000                                                                AS cpu_us
 FROM (
-    -- What all cores of the sample give, in hundredths; all 4,096 that a sample can list, where it lists none. They are
-    -- counted only for the few values that may pass one core.
+    -- The limit is what all cores of the sample provide, in hundredths; if the sample lists no cores, 4,096 cores, the
+    -- most that it can list. Cores are counted only for the few values that may exceed one core.
     SELECT s.ts, s.time, p.name_id AS number, p.cpu, p.mem, p.children,
            iif(s.interval BETWEEN 0 AND 1e9, CAST(ROUND(s.interval * 1e6) AS INTEGER), 0) AS interval_us,
            iif(p.cpu > 10000 OR p.children > 10000 OR typeof(p.cpu) = 'real' OR typeof(p.children) = 'real',

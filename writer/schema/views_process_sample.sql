@@ -1,7 +1,7 @@
--- The view over process_sample where that is a table.
+-- The view over process_sample, if that is a table.
 
--- One row a process of a sample: what it contributes to a bucket of process_hour. See system_sums in views.sql. A name
--- that has no number yet has the number 0, as a row without a name has.
+-- One row per process of a sample: what it contributes to a bucket of process_hour. See system_sums in views.sql. A
+-- name without a number gets the number 0, like a row without a name.
 CREATE VIEW process_sums AS
 SELECT ts,
        time,
