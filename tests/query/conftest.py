@@ -30,7 +30,7 @@ class Query(Protocol):
 
 @pytest.fixture(autouse=True)
 def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Times of day mean UTC and tables have any width, whatever machine this is, unless a test cares."""
+    """By default, times are in UTC and tables have any width, whatever the machine."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "UTC")
         patch.delenv("COLUMNS", raising=False)  # xdist sets it
@@ -41,7 +41,7 @@ def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Iterator[Recording]:
-    """An empty database of the writer's, open for rows."""
+    """An empty database with the writer's schema, open for rows."""
     with Recording(tmp_path / "telemetry.db") as recording:
         yield recording
 
@@ -50,7 +50,7 @@ def recording(tmp_path: Path) -> Iterator[Recording]:
 def query(
     recording: Recording, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Query:
-    """The command on ``recording``, with json where no format is named; now is noon."""
+    """The command on ``recording``, with json by default; now is noon."""
     monkeypatch.setenv("TELEMETRY_RUNTIME_DIR", str(tmp_path / "nothing-runs-here"))
 
     def ask(*argv: str, now: float = NOON) -> Ran:

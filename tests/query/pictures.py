@@ -58,7 +58,7 @@ def _utc() -> Iterator[None]:
 
 
 def commands() -> list[str]:
-    """The first command that docs/reports.md shows of each report as a table."""
+    """The first command of each report that docs/reports.md shows as a table."""
     first: dict[str, str] = {}
     for command, _ in shown():
         if "--format" in command:
@@ -96,7 +96,7 @@ def pictures(directory: Path) -> Mapping[str, str]:
 
 
 def standalone(svg: str) -> str:
-    """Return a picture of the page with the style that it has there."""
+    """Return a picture of the page with the style of the page."""
     style = (ROOT / "query" / "page" / "page.css").read_text(encoding="utf-8")
     rules = "\n".join(_STYLE.findall(style))
     paper = element("rect", {"width": "100%", "height": "100%", "style": "fill: var(--paper)"})

@@ -24,7 +24,7 @@ Process = (
 
 @cache
 def empty() -> sqlite3.Connection:
-    """An empty database of the writer's, to copy: making the schema anew takes 20 ms of CPU."""
+    """An empty database with the writer's schema, to copy: making the schema takes 20 ms of CPU."""
     database = sqlite3.connect(":memory:")
     schema.fresh(database)
     database.commit()
@@ -32,7 +32,7 @@ def empty() -> sqlite3.Connection:
 
 
 class Recording:
-    """A database under construction: rows go in as a writer would store them, with gaps in what is given."""
+    """A database under construction: rows as a writer stores them, with defaults."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,7 +52,7 @@ class Recording:
         self.database.close()
 
     def copy(self, other: Recording) -> None:
-        """Become what ``other`` is: for rows that many tests read."""
+        """Become a copy of ``other``: for rows that many tests read."""
         other.database.commit()
         other.database.backup(self.database)
         self.run_id, self.seq, self.ts = other.run_id, other.seq, other.ts
@@ -79,7 +79,7 @@ class Recording:
         cores: Iterable[float | None] = (),
         **columns: Any,
     ) -> None:
-        """Add one sample; power in W gives energy_uj, ``skip`` leaves a hole in seq before it."""
+        """Add one sample; energy_uj follows from power in W, and ``skip`` leaves a hole in seq before it."""
         self.seq += 1 + skip
         self.ts = max(int(time), self.ts + 1)
         row: dict[str, Any] = {
@@ -109,18 +109,18 @@ class Recording:
         )
 
     def samples(self, first: float, count: int, step: float = 5.0, **columns: Any) -> None:
-        """Add ``count`` samples that differ in nothing but their time."""
+        """Add ``count`` samples that differ only in their time."""
         for index in range(count):
             self.sample(first + index * step, interval=step, **columns)
 
     def health(self, time: float, name: str, full: float, design: float, cycles: int | None = None) -> None:
-        """Note what a battery holds, in Ah."""
+        """Record what a battery holds, in Ah."""
         self.database.execute(
             "INSERT INTO battery_health VALUES (?, ?, ?, ?, 'Ah', ?)", (time, name, full, design, cycles)
         )
 
     def session(self, kind: str, start: float, stop: float, **columns: Any) -> None:
-        """Note what a battery did; ``wh`` was drawn, and measured all the time unless columns say else."""
+        """Record a session; ``wh`` was drawn, and measured all the time unless columns say otherwise."""
         (ended,) = self.database.execute("SELECT COUNT(*) FROM session").fetchone()
         row = {"session_id": ended + 1, "kind": kind, "start": start, "stop": stop, "flips": 0}
         row |= {"awake_us": round((stop - start) * 1e6), "covered_us": round((stop - start) * 1e6)}
@@ -262,7 +262,7 @@ def a_day(path: Path) -> None:
 
 
 def half_a_year(path: Path) -> None:
-    """The other database of docs/reports.md: a battery that wears, and one that was in for ten days."""
+    """The other database of docs/reports.md: a battery that wears, and one that was inserted for ten days."""
     day = 86_400.0
     with Recording(path) as recording:
         first = NOON - 165 * day

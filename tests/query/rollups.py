@@ -1,4 +1,4 @@
-"""Roll-ups by their definition in docs/database.md, in plain Python: what the reports of these tests read."""
+"""Roll-ups by their definition in docs/database.md, in plain Python, for the reports in these tests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def roll_up(database: sqlite3.Connection, history: History) -> None:
 
 
 def by_the_writer(database: sqlite3.Connection) -> None:
-    """Do all that the writer does while nothing comes in; energy by program is tested with it."""
+    """Do what the writer does while idle; energy by program is tested with it."""
     while step := steps.next_step(database, steps.newest_minute(database)):
         steps.write_step(database, step)
 
@@ -130,7 +130,7 @@ def _process(rows: list[Row]) -> list[Any]:
 
 
 def _of_cores(row: Row, name: str) -> float | None:
-    """The reading; None where it is more than all cores of its sample give, if it lists any."""
+    """The reading; None: it is more than all cores of its sample provide, if the sample lists any."""
     reading, cores = row[name], row["cores"]
     return None if reading is not None and cores is not None and reading > 100 * cores else reading
 

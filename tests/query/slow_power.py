@@ -38,9 +38,9 @@ def true_error(count: int, tau: float, step: float = STEP) -> float:
 def rates(
     hours: float, tau: float, trials: int, errors: float = 0.0, seed: int = 1, noise: float = 0.0
 ) -> float:
-    """Return how often two windows are told to differ whose means are ``errors`` standard errors apart.
+    """Return how often two windows whose means are ``errors`` standard errors apart are said to differ.
 
-    ``noise``: standard deviation of what each sample has beside, independent of all others.
+    ``noise``: standard deviation of an independent error that is added to each sample.
     """
     generator = random.Random(seed)
     count = round(hours * 3600 / STEP)

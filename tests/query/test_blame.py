@@ -26,7 +26,7 @@ def load(index: int, phase: float) -> float:
 
 
 def known_load(recording: Recording, count: int, lag: int = 0, **columns: Any) -> None:
-    """A machine of 3 W whose programs take 2 and 5 W a core; its gauge tells it ``lag`` samples later."""
+    """A machine of 3 W whose programs take 2 and 5 W a core; its gauge reports it ``lag`` samples later."""
     recording.run()
     for index in range(count):
         a, b = load(index, 0.0), load(index, 2.0)
@@ -72,7 +72,7 @@ def test_the_rows_sum_to_the_energy_of_the_window(rows: list[Any]) -> None:
 
 
 def test_no_row_may_be_more_than_all_or_less_than_nothing(recording: Recording, query: Query) -> None:
-    """The programs never pause and power changes without them, so that nothing tells what they take."""
+    """The programs never pause and power changes without them, so their share cannot be learned."""
     recording.run()
     for index in range(720):
         watts = (4.5, 6.0, 9.0)[index // 6 * 7 % 31 % 3]

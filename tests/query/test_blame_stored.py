@@ -1,4 +1,4 @@
-"""The report blame over what the writer stored: it adds up, and what was told of a closed day stays."""
+"""The report blame over what the writer stored: it adds up, and the figures of a closed day stay."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class Ask:
         return Ran(status, *self._capsys.readouterr())
 
     def parts(self, path: Path, start: float, stop: float, *argv: str) -> Parts:
-        """Return what blame tells, by names."""
+        """Return the rows of blame, by names."""
         ran = self(path, "blame", "--since", moment(start), "--until", moment(stop), "--limit", "99", *argv)
         return Counter({row["name"]: round(3.6e9 * row["wh"]) for row in ran.rows if row["wh"]})
 
     def energy(self, path: Path, start: float, stop: float) -> int:
-        """Return the µJ that energy tells."""
+        """Return the µJ that energy shows."""
         rows = self(path, "energy", "--since", moment(start), "--until", moment(stop)).rows
         return sum(round(3.6e9 * (row["discharged_wh"] + (row["asleep_wh"] or 0.0))) for row in rows)
 
@@ -129,7 +129,7 @@ def test_the_open_day_is_divided_too(whole: Path, ask: Ask) -> None:
 
 
 def test_the_first_hours_are_learned_from_before_they_are_over(path: Path, ask: Ask) -> None:
-    """A minute of the hour before is stored, which would teach next to nothing."""
+    """One minute of the previous hour is stored, which is too little to learn from."""
     full = BEGIN + 9 * HOUR
     store_all(path, [each for each in days(1) if full - 60 <= each.time < full + 2400])
     ran = ask(path, "blame", "--since", moment(full), "--until", moment(full + 2400))
@@ -193,7 +193,7 @@ def test_it_outlasts_the_raw_rows(path: Path, whole: Path, ask: Ask, is_folded: 
 
 
 def test_a_backlog_of_the_writer_is_told(path: Path, whole: Path, ask: Ask) -> None:
-    """After an upgrade it has years to learn from: the newest samples are shared meanwhile."""
+    """After an upgrade it has years to learn from: meanwhile the newest samples are divided."""
     path.write_bytes(whole.read_bytes())
     with changing(path) as database:
         for table in ("energy_hour", "energy_day", "energy_model", "energy_lesson"):

@@ -1,4 +1,4 @@
-"""The command as a user has it: a process of its own."""
+"""The command as a user runs it: in its own process."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def run(directory: Path, *argv: str, **options: Any) -> subprocess.CompletedProc
 def inside(
     directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Ran]:
-    """The command in this process, where a process of its own shows nothing more."""
+    """The command in this process, for tests that need no separate one."""
     monkeypatch.chdir(directory)
     monkeypatch.setenv("TELEMETRY_RUNTIME_DIR", str(directory / "nothing-runs-here"))
 

@@ -1,4 +1,4 @@
-"""The report correlate: a known slope is found again, and little data tells nothing."""
+"""The report correlate: a known slope is found, and little data gives no result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which samples give an alert, without a process: sample in, events out."""
+"""Which samples give an alert, without a process: samples in, events out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIME = 1_800_000_000.0
 
 
 def sample(seq: int, battery: Battery | None = BATTERY, temp: float | None = None) -> Sample:
-    """One of a run with 5 s between two."""
+    """A sample of a run with 5 s between two samples."""
     time = TIME + 5.0 * seq
     cpu = Cpu(None, (), temp=temp)
     return Sample("pi4", "boot", "run", seq, int(time), time, 5.0, 0.0, battery, cpu, (None,) * 3, ())

@@ -1,4 +1,4 @@
-"""Opening: which databases can be read, and what a user is told of the others."""
+"""Opening: which databases can be read, and the errors for the others."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_after_a_writer_was_killed_there(public: Path) -> None:
 
 
 def test_old_data_is_not_shown_where_the_log_cannot_be_read(public: Path) -> None:
-    """With a -wal that needs recovery, immutable=1 would show three samples and not a word."""
+    """With a -wal that needs recovery, immutable=1 would show three samples without any warning."""
     subprocess.run([sys.executable, "-c", KILLED, str(public / "t.db")], check=True)
     (public / "t.db-shm").unlink()
     ran = as_nobody("--db", str(public / "t.db"), "recent", home=public)

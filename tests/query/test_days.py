@@ -1,4 +1,4 @@
-"""Hours, days, weeks and months are the user's: held against raw rows and Python's own time zones."""
+"""Hours, days, weeks and months are the user's: compared with raw rows and Python's own time zones."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[float, float, float]]:
 
 @st.composite
 def recordings(draw: st.DrawFn) -> tuple[str, list[tuple[float, int]]]:
-    """A zone, and samples around the times at which its clocks are set, at the edges of hours and days."""
+    """A zone, and samples around the changes of its clocks, at the edges of hours and days."""
     place = draw(st.sampled_from(ZONES))
     around = draw(st.sampled_from(CHANGES[place]))
     quarter = st.integers(-12 * 96, 12 * 96).map(lambda number: around // 900 * 900 + number * 900)

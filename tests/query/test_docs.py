@@ -36,7 +36,7 @@ BLOCK = re.compile(r"^```console\n(\$ (telemetry-query[^\n]*)\n.*?)^```$", re.MU
 
 
 def examples(directory: Path) -> None:
-    """The databases that the document is about."""
+    """The databases that the document uses."""
     example(directory / "telemetry.db")
     a_day(directory / "day.db")
     half_a_year(directory / "half-a-year.db")
@@ -44,7 +44,7 @@ def examples(directory: Path) -> None:
 
 
 def printed(directory: Path, command: str, width: int = WIDTH) -> str:
-    """Return what a user sees of ``command`` in ``directory``, at NOW, in so many columns."""
+    """Return what ``command`` prints in ``directory``, at NOW, in so many columns."""
     out = io.StringIO()
     environ = {"TELEMETRY_DB": "telemetry.db", "TELEMETRY_RUNTIME_DIR": str(directory), "TZ": "UTC"}
     environ["COLUMNS"] = str(width)
@@ -56,7 +56,7 @@ def printed(directory: Path, command: str, width: int = WIDTH) -> str:
 
 
 def without_size(text: str) -> str:
-    """The size of the file is SQLite's business."""
+    """Remove the size of the file, which depends on SQLite."""
     return re.sub(r"^bytes +\d+$", "bytes", text, flags=re.MULTILINE)
 
 

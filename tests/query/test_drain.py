@@ -126,7 +126,7 @@ def test_a_clock_that_stepped_back_does_not_hide_the_newest(recording: Recording
 
 
 def test_it_reaches_back_until_three_percent_lie_behind(recording: Recording, query: Query) -> None:
-    """A gauge of whole percents, one step in 15 minutes: the window alone sees none or one of them."""
+    """A gauge of whole percents, one step in 15 minutes: the window alone holds one step or none."""
     recording.run()
     for index in range(12 * 60 * 2):
         on_battery(recording, NOON + 5 * index, 80 - index // (12 * 15))
@@ -234,7 +234,7 @@ def test_a_missing_sample_within_a_run_is_bridged_by_the_wall_clock(
 def test_within_a_run_the_wall_clock_may_do_what_it_likes(
     recording: Recording, query: Query, step: float
 ) -> None:
-    """An hour's slope across a step of the clock, told by the intervals alone."""
+    """An hour's slope across a step of the clock: only the intervals count."""
     recording.run()
     for index in range(720):
         on_battery(recording, NOON + 5 * index + (step if index > 600 else 0), 80 - 2 * index / 720)
@@ -293,7 +293,7 @@ def test_a_momentary_percent_changes_nothing(
 
 @pytest.mark.parametrize("step", [-30.0, 20.0])
 def test_a_step_that_lasts_is_left_out_of_the_slope(recording: Recording, query: Query, step: float) -> None:
-    """A gauge that is set anew is no discharge; the hours are counted from what it says now."""
+    """A reset of the gauge is not a discharge; the hours are counted from its new value."""
     recording.run()
     for index in range(720):
         on_battery(recording, NOON + 5 * index, 60 - 12 * index / 720 + (step if index > 400 else 0))
@@ -376,7 +376,7 @@ def test_a_battery_without_a_status_says_so(recording: Recording, query: Query) 
 
 
 def test_plugged_in_a_minute_ago(recording: Recording, query: Query) -> None:
-    """The discharge before is still told, but how long it would have lasted is not."""
+    """The earlier discharge is still shown, but not how long it would have lasted."""
     recording.run()
     falling(recording, NOON, 108, 80, 12)
     recording.samples(NOON + 540, 12, power=9.0, battery_pct=78, status="Charging")
@@ -396,7 +396,7 @@ def test_no_battery_no_row(recording: Recording, query: Query) -> None:
 
 
 def test_a_year_is_not_read(recording: Recording, query: Query) -> None:
-    """Bounded work: counted in steps of SQLite's machine, not in time."""
+    """The work is bounded: it is counted in steps of SQLite's machine, not in time."""
     steps: list[int] = []
 
     def count(rows: int) -> int:

@@ -1,4 +1,4 @@
-"""What drain says of the time ahead, by hand. The pack holds 6 Ah at 4 V: 0.24 Wh a percent."""
+"""The time left that drain shows, worked out by hand. The pack holds 6 Ah at 4 V: 0.24 Wh a percent."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_other_discharges_tell_nothing(
 
 
 def test_the_newest_discharges_count(recording: Recording, query: Query) -> None:
-    """A battery wears: what it held long ago tells nothing of now."""
+    """A battery wears: what it held long ago says nothing about now."""
     with_pack(recording)
     for day in range(150, 0, -1):
         session(recording, "discharge", NOON - day * 86_400, wh_per_percent=0.12 if day <= 60 else 0.24)
@@ -236,7 +236,7 @@ def test_damaged_sessions_cost_themselves(recording: Recording, query: Query, da
 
 
 def test_the_state_of_the_writer_saves_reading(recording: Recording, query: Query) -> None:
-    """What it has taken need not be read: a discharge of hours is known whole by an hour of rows."""
+    """A discharge of hours is known in full from one hour of rows and the writer's state."""
     with_pack(recording)
     for minute in range(300):
         on_battery(recording, NOON + 60 * minute, 12, 90 - minute // 10)
@@ -299,7 +299,7 @@ def test_a_damaged_health_costs_itself(
 
 
 def test_hours_to_full(recording: Recording, query: Query) -> None:
-    """12 W for ten minutes are 2 Wh; a percent takes 0.24 Wh as the driver tells, and 0.4 as was seen."""
+    """12 W for ten minutes are 2 Wh; a percent takes 0.24 Wh by the driver, and 0.4 Wh as learned."""
     with_pack(recording)
     for minute in range(10):
         on_mains(recording, NOON + 60 * minute, 12, 50 + minute // 2)

@@ -102,7 +102,7 @@ def test_days_clipped_to_the_window(recording: Recording, query: Query) -> None:
 
 
 def test_days_off_are_one_row(recording: Recording, query: Query) -> None:
-    """Else a clock that woke in 1970 once would print 20,000 of them."""
+    """Otherwise a clock that once started in 1970 would print 20,000 of them."""
     recording.sample(60.0, power=-6.0)
     recording.samples(NOON, 10, power=-6.0)
     rows = energy(query, "--by", "day")

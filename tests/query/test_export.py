@@ -1,4 +1,4 @@
-"""What ``export`` adds on request, and an object a line."""
+"""The columns that ``export`` adds on request, and jsonl."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables fit the terminal: no line of a report is wider, and standard error says what that leaves out."""
+"""Tables fit the terminal: no line of a report is wider, and standard error names what is left out."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def health(query: Query, *argv: str) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def worn(recording: Recording) -> Recording:
-    """August to November, told three times."""
+    """August to November, with three reports of health."""
     fill(recording, "2026-08-10", "2026-11-21")
     recording.health(at("2026-08-10"), "BAT0", 5.4, 6.0, 100)
     recording.health(at("2026-08-30"), "BAT0", 5.3, 6.0, 110)
@@ -48,7 +48,7 @@ def worn(recording: Recording) -> Recording:
 
 
 def test_each_month_has_the_values_reported_last(worn: Recording, query: Query) -> None:
-    """Nothing was told in September and October: what was told before still holds."""
+    """Nothing was reported in September and October: the earlier values still hold."""
     assert health(query) == [
         ("2026-08-01", "BAT0", 5.3, 110),
         ("2026-09-01", "BAT0", 5.3, 110),
@@ -89,7 +89,7 @@ def test_a_table_has_dates(worn: Recording, query: Query) -> None:
 
 
 def test_months_are_the_users(worn: Recording, query: Query) -> None:
-    """What was told in the evening of the 31st in UTC was told in the next month in Nepal."""
+    """A report in the evening of the 31st in UTC belongs to the next month in Nepal."""
     worn.health(at("2026-10-31T20:00"), "BAT0", 5.2, 6.0, 130)
     with zone("Asia/Kathmandu"):
         found = {(row[0], row[2]) for row in health(query)}
@@ -191,7 +191,7 @@ def test_a_discharge_counts_in_the_month_in_which_it_ended(worn: Recording, quer
 
 
 def test_energy_drawn_asleep_belongs_to_the_discharge_around_it(worn: Recording, query: Query) -> None:
-    """75 % awake, 20 % asleep. Wh per percent are those awake, which were measured."""
+    """75 % awake, 20 % asleep. Wh per percent covers only time awake, which was measured."""
     night, dusk = at("2026-10-02T01:00"), at("2026-10-02T03:00")
     worn.session("sleep", night, dusk, pct_from=60.0, pct_to=40.0, wh=3.5)
     worn.session("sleep", at("2026-10-09"), at("2026-10-10"), pct_from=60.0, pct_to=40.0, wh=9.0)
@@ -268,7 +268,7 @@ def test_a_battery_that_reports_no_capacity_has_discharges_too(recording: Record
 
 
 def test_the_full_charge_of_a_pack_follows_from_level_and_percent(recording: Recording, query: Query) -> None:
-    """Where its percent was highest: there it is rounded least."""
+    """Taken where the percent was highest, because its rounding matters least there."""
     recording.health(at("2026-11-01"), "BAT0+BAT1", 5.0, 6.5, 40)
     moment = at("2026-11-01")
     for hours in range(0, 24 * 20, 6):

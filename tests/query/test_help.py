@@ -1,4 +1,4 @@
-"""``--help`` in groups, with examples that work, and what a slip of the finger is answered."""
+"""``--help`` in groups, with examples that work, and the hints for typing errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reports say of years: where rows were dropped, what it costs, and how an export is read."""
+"""Reports over years: dropped rows, their cost, and how an export is read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
 
 @pytest.fixture
 def half(two_days: Recording, recording: Recording) -> Recording:
-    """Two days of minutes, the first of which lives on in roll-ups alone."""
+    """Two days of minutes, the first of which exists only in roll-ups."""
     two_days.database.commit()
     two_days.database.backup(recording.database)
     return recording
@@ -182,7 +182,7 @@ def test_the_figures_of_dropped_rows_stay(half: Recording, query: Query) -> None
 
 @pytest.mark.parametrize("by", ["name", "app", "user"])
 def test_owners_are_the_same_raw_and_rolled_up(recording: Recording, query: Query, by: str) -> None:
-    """To the last digit, in hours and in days, also of what has no app and no user."""
+    """To the last digit, in hours and in days, including rows without app and user."""
     recording.run()
     for index in range(2 * DAY // 300):
         row = [
@@ -321,7 +321,7 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6, 10])
 @pytest.mark.parametrize("limit", [None, 1, 3, 5, 100])
 def test_pages_are_every_row_once(recording: Recording, query: Query, count: int, limit: int | None) -> None:
-    """Also where the clock stood, and where it stepped back: the order is that of time, then of ts."""
+    """Also if the clock stood still or stepped back: the order is by time, then by ts."""
     for index in range(count):
         recording.sample(NOON + (0, 5, 5, 5, 5, 5, 2, 9, 9, 1)[index])
     argv = () if limit is None else ("--limit", str(limit))
@@ -333,7 +333,7 @@ def test_pages_are_every_row_once(recording: Recording, query: Query, count: int
 @pytest.mark.usefixtures("_small_pages")
 @pytest.mark.parametrize(("limit", "pages"), [(1, [2]), (2, [3]), (3, [3, 1]), (6, [3, 3, 1])])
 def test_no_page_is_read_beyond_the_limit(recording: Recording, limit: int, pages: list[int]) -> None:
-    """But for one row, which tells that there are more."""
+    """Except for one row, which shows that there are more."""
     recording.samples(NOON, 10)
     recording.database.commit()
     recording.database.isolation_level = None
@@ -349,7 +349,7 @@ def test_no_page_is_read_beyond_the_limit(recording: Recording, limit: int, page
 
 @pytest.mark.usefixtures("_small_pages")
 def test_no_transaction_waits_for_a_reader(recording: Recording) -> None:
-    """The writer's log can be emptied while an export is half read."""
+    """The writer's WAL can be emptied while an export is half read."""
     recording.samples(NOON, 10)
     recording.database.commit()
     reader = sqlite3.connect(recording.path, isolation_level=None)

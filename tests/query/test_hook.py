@@ -1,4 +1,4 @@
-"""The command of an alert: real processes, and time that is passed in."""
+"""The command of an alert: real processes, with simulated time."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_command_finds_the_facts_in_its_environment(tmp_path: Path) -> None:
 
 
 def test_no_value_is_ever_code(tmp_path: Path) -> None:
-    """What a driver or another host says is only a value; NUL, which no environment can hold, is escaped."""
+    """Text from a driver or a host is only a value; NUL, which an environment cannot hold, is escaped."""
     evil = f"$(touch {tmp_path}/evil); `touch {tmp_path}/evil`\x00\n'\""
     battery = Battery("BAT0", evil, None, None, None, 14.0)
     with Hook(run_action(f'printf %s "$TELEMETRY_STATUS" >{tmp_path}/out')) as hook:

@@ -1,4 +1,4 @@
-"""The trend of idle power in the report model: a shift is told, and nothing where little is known."""
+"""The trend of idle power in the report model: a shift is reported, but nothing if little is known."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def days_of(recording: Recording, idle: list[float], busy: float = 1.0, count: i
 
 
 def complete(recording: Recording) -> None:
-    """Let the last hour be over, and the writer store what there is."""
+    """End the last hour, and let the writer store everything."""
     recording.sample(recording.ts // 3600 * 3600 + 3600.0)
     by_the_writer(recording.database)
 

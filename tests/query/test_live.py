@@ -91,7 +91,7 @@ def test_time_left_comes_from_the_database(recording: Recording) -> None:
 
 
 def test_the_database_is_asked_once_a_minute(recording: Recording) -> None:
-    """It is gone after the first look, and missed at the next one."""
+    """It is deleted after the first read, and missing at the next one."""
     recording.run()
     for index in range(240):
         recording.sample(

@@ -1,4 +1,4 @@
-"""The report model: a known machine is learned, and hours that it did not learn from are foretold."""
+"""The report model: a known machine is learned, and hours that it did not learn from are predicted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_held_out_hours_are_predicted_better_than_by_other_rules(recording: Reco
 
 
 def test_the_linear_fit_uses_the_columns_of_training_view(recording: Recording, query: Query) -> None:
-    """Power follows the load average alone, which neither the CPU use nor any program shows."""
+    """Power follows only the load average, which neither the CPU use nor any program shows."""
     recording.run()
     for index in range(2880):
         load1 = load(index, 1.0) / 10
@@ -76,7 +76,7 @@ def test_the_limit_is_the_number_of_programs(recording: Recording, query: Query)
 
 
 def with_screen(recording: Recording, brightness: Callable[[int], float | None], count: int = 720) -> None:
-    """A machine of 3 W beside a screen that takes 2 W at full brightness; a pack of 60 Wh at 80 %."""
+    """A machine of 3 W plus a screen that takes 2 W at full brightness; a pack of 60 Wh at 80 %."""
     recording.health(NOON - 1, "BAT0", 5.0, 5.0)
     recording.run()
     for index in range(count):
@@ -117,7 +117,7 @@ def test_another_brightness_is_shown_in_minutes(recording: Recording, query: Que
 
 
 def test_the_current_brightness_applies_to_the_current_power(recording: Recording, query: Query) -> None:
-    """It is bright now and was dim before: what is saved at first is the whole of it."""
+    """The screen is bright now and was dim before: at first, the whole difference is saved."""
     with_screen(recording, lambda index: 100.0 if index >= 600 or index // 60 % 5 == 0 else 20.0)
     left = 60 * query("drain").rows[0]["hours_left"]
     found = values(query, "--what-if", "brightness=20")

@@ -1,4 +1,4 @@
-"""battery and status: what holds now."""
+"""The reports battery and status."""
 
 from __future__ import annotations
 

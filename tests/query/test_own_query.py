@@ -161,7 +161,7 @@ def test_an_endless_query_ends(query: Query) -> None:
 
 
 def test_time_in_which_rows_are_printed_does_not_count(recorded: Recording) -> None:
-    """Each look at the clock is a second later, and taking the rows waits for 50."""
+    """Each reading of the clock is a second later, and taking the rows waits for 50 s."""
     recorded.database.commit()
     clock: Iterator[float] = map(float, count())
     with closing(sqlite3.connect(recorded.path)) as connection:

@@ -1,4 +1,4 @@
-"""``telemetry-query page``: one file with charts and tables, whatever the names in it are."""
+"""``telemetry-query page``: one file with charts and tables, safe for any names."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class Browser:
             self.events.append(self._next())
 
     def value(self, expression: str) -> Any:
-        """Return what an expression is worth in the page."""
+        """Return the value of an expression in the page."""
         asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
         return self.call("Runtime.evaluate", **asked)["result"].get("value")
 

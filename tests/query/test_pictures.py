@@ -1,4 +1,4 @@
-"""What ``make docs-pictures`` made is what is printed and drawn today."""
+"""The files of ``make docs-pictures`` are what is printed and drawn today."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``plot``: pictures in the terminal and as files; no peak is lost, holes are holes, and all fits."""
+"""``plot``: pictures in the terminal and as files; peaks and holes are kept, and everything fits."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_a_vertical_table_of_several_rows() -> None:
     st.sampled_from(["n", "drain_mah_per_min", "a_name_of_columns"]),
 )
 def test_the_plain_table_is_tabulates_simple_one(cells: list[tuple[int, str]], name: str) -> None:
-    """Laid out here, because it is the default and tabulate takes its time."""
+    """It is laid out here because it is the default and tabulate is slow."""
     columns = (Column(name, "", ""), Column(name, "", "", kind="text"))
     rows = [(number, word.strip() or "-") for number, word in cells]
     ours = "".join(rendered(columns, rows, "table"))

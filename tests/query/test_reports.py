@@ -1,4 +1,4 @@
-"""The other reports, and what holds for all of them."""
+"""The other reports, and the rules for all of them."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_top_is_of_one_sample_where_the_clock_stood(recording: Recording, query:
 
 @pytest.mark.parametrize(("at", "expected"), [(9, 5.5), (5, 5.5), (4, 0.0), (10, 10.2), (99, 10.2)])
 def test_top_at_a_moment(recording: Recording, query: Query, at: int, expected: float) -> None:
-    """The sample that was shown with that second is the one of that second."""
+    """A time in whole seconds means the sample that was shown with it."""
     for second in (0.0, 5.5, 10.2):
         recording.sample(NOON + second, processes=[(1, "a", second, 1.0)])
     (row,) = query("top", "--at", str(int(NOON) + at)).rows
@@ -399,7 +399,7 @@ ODD: list[Any] = ["text", "1e5", b"\xff\x00", 2**63 - 1, -(2**63), 1e300, -1e300
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.fast_cases(16)
 def test_any_value_of_sqlite_is_shown(recording: Recording, query: Query, name: str, form: str) -> None:
-    """A column's type is a wish in SQLite: a row of anything costs at most that report, and one line."""
+    """SQLite does not enforce a column's type: a bad row makes at most one report fail, with one line."""
     for odd in ODD:
         recording.sample(
             NOON,

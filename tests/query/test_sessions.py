@@ -1,4 +1,4 @@
-"""sessions: those that are stored and those that are worked out, in one list."""
+"""sessions: the stored and the computed ones, in one list."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOUR = 3600
 
 
 def record(recording: Recording, laptop: Laptop) -> None:
-    """Store what a simulated laptop records."""
+    """Store the samples of a simulated laptop."""
     recording.database.execute(
         "INSERT INTO battery_health VALUES (?, 'BAT0', ?, ?, 'Wh', 1)",
         (laptop.rows[0].time, laptop.known.full, laptop.known.full),

@@ -1,4 +1,4 @@
-"""``telemetry-query snapshot``: a database of one window, in which reports say what they said before."""
+"""``telemetry-query snapshot``: a database of one window, on which reports give the same answers."""
 
 from __future__ import annotations
 

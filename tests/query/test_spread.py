@@ -96,7 +96,7 @@ def test_the_unit_of_weights_does_not_matter(held: list[Block], scale: float) ->
 )
 @pytest.mark.fast_cases(1)
 def test_equal_means_are_seldom_said_to_differ(hours: float, tau: float) -> None:
-    """Power that varies slowly: of samples of 15 s taken as independent, most would be told to differ."""
+    """Power that varies slowly: with independent samples of 15 s, most windows would be said to differ."""
     assert rates(hours, tau, 200) <= 0.1
 
 

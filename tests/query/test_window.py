@@ -136,7 +136,7 @@ OF_HISTORY = {"rolled_up_until", "raw_since", "days_fit"}
 
 @contextmanager
 def database_of(rows: list[tuple[float, dict[str, Any]]]) -> Iterator[sqlite3.Connection]:
-    """A step of the clock is seconds from the sample before, or, where it is large, the time itself."""
+    """A step of the clock: seconds from the sample before or, if it is large, the time itself."""
     with Recording(Path(":memory:")) as recording:
         recording.run()
         time = NOON
@@ -163,7 +163,7 @@ def answer(
     *,
     without: Set[str],
 ) -> str:
-    """What ``--format json`` prints, but for some columns."""
+    """What ``--format json`` prints, without some columns."""
     other = dict.fromkeys(("limit", "now", "database", "bytes", "room", "retain"))
     columns, rows, _ = ask(
         database, report, variant, other | dict(zip(("since", "until"), window, strict=True))
@@ -240,7 +240,7 @@ def test_where_rows_are_gone_it_is_the_answer_for_whole_buckets(
 def _whole(
     report: Report, times: list[float], since: float | None, until: float | None, history: History
 ) -> tuple[float | None, float | None] | None:
-    """The window, moved out to the edges of buckets; None where the row it hangs on may be gone itself."""
+    """The window, moved out to the edges of buckets; None: the row that it depends on may be gone itself."""
     size = 60 if report.sums is SYSTEM else 3_600
     if until is not None and until < history.raw_since:
         until = -(-until // size) * size

@@ -1,4 +1,4 @@
-"""Time zones for tests: the process is in one for a while."""
+"""Time zones for tests: they set the zone of the process temporarily."""
 
 from __future__ import annotations
 
