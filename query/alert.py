@@ -68,7 +68,7 @@ def follow(
     """Print a line for each crossing, and run ``action``, until SIGINT, SIGTERM or SIGHUP.
 
     None as an endpoint means this machine's sampler, wherever it starts; ``keys`` are for those
-    of ``tcp://``. Raises UserError if this user may not read the stream, BrokenPipeError where nobody
+    of ``tcp://``. Raises UserError if this user may not read the stream, BrokenPipeError if nobody
     reads what is printed.
     """
     with StopSignal() as stop, ExitStack() as stack:

@@ -46,7 +46,7 @@ SELECT day FROM held WHERE day IS NOT NULL LIMIT -1 OFFSET 1"""
 def edges_of(
     connection: sqlite3.Connection, by: By | None, window: Window, of: RollUps, history: History
 ) -> tuple[list[int], str | None]:
-    """Return where the buckets inside the window begin, but for the first, and what to say of them.
+    """Return the starts of the buckets inside the window, except the first, and a remark on them.
 
     Where no sample was recorded for days there may be no edge. An edge inside a minute or an hour that lives
     on in roll-ups alone moves to the start of it.
@@ -88,7 +88,7 @@ def _stretches(days: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def edges(by: By, start: int, stop: int) -> Iterator[int]:
-    """Yield where the buckets begin that touch ``start`` <= time < ``stop``, and where the last one ends.
+    """Yield the starts of the buckets that overlap ``start`` <= time < ``stop``, and the end of the last one.
 
     Unix time in s, in rising order; a few more at either end are possible.
     """

@@ -115,7 +115,7 @@ class _Running(NamedTuple):
     rule: Rule
     ends: float
     is_over: bool = False
-    """It was told to end."""
+    """It was asked to end."""
 
 
 class Hook:

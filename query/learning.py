@@ -52,7 +52,7 @@ class Learned(NamedTuple):
 def learned(connection: sqlite3.Connection, stop: float) -> Learned:
     """Return what is known: from the tables of the writer.
 
-    Where these rest on less than 2 h, as in the first hours, it is learned from the newest samples on battery
+    If these cover less than 2 h, as in the first hours, it is learned from the newest samples on battery
     before ``stop``, if they are more: the hour that is not over is then known too.
     """
     rows = connection.execute(_DAYS, (MOST_DAYS - 1,)).fetchall()

@@ -110,10 +110,10 @@ def run(given: Mapping[str, Any], now: float) -> None:
 
 
 def show(endpoints: tuple[str, str], keys: ClientKeys | None, view: View) -> None:
-    """Show samples until SIGINT, SIGTERM or SIGHUP, the key q, or until nobody reads.
+    """Show samples until SIGINT, SIGTERM or SIGHUP, the key q, or until the reader has gone.
 
     ``endpoints``: of the live stream and of the replay; ``keys`` are for those of ``tcp://``. Raises
-    UserError where this user may not read the stream, BrokenPipeError where the reader has gone.
+    UserError if this user may not read the stream, BrokenPipeError if the reader has gone.
     """
     with (
         StopSignal() as stop,
@@ -250,7 +250,7 @@ def _figure(value: float | None, column: Column) -> str:
 
 
 def default_endpoints() -> tuple[str, str]:
-    """Return where the sampler of this machine publishes and replays."""
+    """Return the endpoints at which this machine's sampler publishes and replays."""
     from telemetry import places  # noqa: PLC0415
 
     directory = places.readers_directory()

@@ -44,12 +44,12 @@ class Event(NamedTuple):
     """A change at a moment."""
 
     time: float
-    """Unix s, of the sample that told it first; of a hole, when it began"""
+    """Unix s, of the first sample that shows it; for a hole, when it began"""
     what: str
 
 
 class Moment(NamedTuple):
-    """What is known of a moment."""
+    """What is known about a moment."""
 
     time: float
     """Unix s"""
@@ -91,7 +91,7 @@ def run(given: Mapping[str, Any], now: float) -> None:
 def gather(connection: sqlite3.Connection, parameters: Mapping[str, Any], moment: float) -> Moment:
     """Return what the database holds about ``moment``, Unix s.
 
-    ``parameters`` are those of query.answer.ask but since, until and limit. Raises UserError where nothing is
+    ``parameters`` are those of query.answer.ask without since, until, limit. Raises UserError if nothing is
     known of it.
     """
 

@@ -102,7 +102,7 @@ def add_stream(to: argparse.ArgumentParser) -> None:
 def add_window(to: argparse.ArgumentParser, since: str | None, told: str | None = None) -> None:
     """Add --since, --until and --utc of a command that always has a beginning.
 
-    ``since`` is the default, and ``told`` what --help says of it.
+    ``since`` is the default, and ``told`` is what --help says about it.
     """
     shown = f"start of the window (default: {told or since})"
     to.add_argument("--since", metavar="T", default=since, help=shown)

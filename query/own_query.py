@@ -115,7 +115,7 @@ def answer(
     """Run one SELECT; return its columns, and its rows as they are taken.
 
     SQLite may work for ``timeout`` s in all; the time between two rows, in which they are printed, does not
-    count. Raises UserError, also while rows are taken, and sqlite3.Error where the database is at fault.
+    count. Raises UserError, also while rows are taken, and sqlite3.Error if the database is at fault.
     """
     left = timeout
     begun = clock()

@@ -12,8 +12,8 @@ and views, and may use these parameters, each of them NULL if it is not known:
     :room            bytes that it may have, by the writer's --max-size and by its disk
     :retain          s that the writer keeps samples
 
-and those of its options. A report with a ``window`` always gets a :since: that many seconds before :last
-where the user gave none. It then ends at :last, whatever a clock that stepped back left behind it.
+and those of its options. A report with a ``window`` always gets a :since: that many seconds before :last,
+if the user gave none. It then ends at :last, even if a clock that stepped back left later times.
 
 A report that sums up says of what (``sums``), and its WITH has ``{{include system_pieces: COLUMNS}}``, or the
 pieces of cores or processes: the table ``piece`` has these columns of the window, of roll-ups in its middle

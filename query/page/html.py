@@ -35,7 +35,7 @@ def paragraph(text: str, kind: str = "remark") -> str:
 
 
 def preformatted(lines: Sequence[str], name: str) -> str:
-    """Return lines of a terminal. Where they are too wide, keys scroll them too."""
+    """Return lines of a terminal. If they are too wide, keys scroll them too."""
     inside = "\n".join(map(text_of, lines))
     return f'<pre role="region" aria-label="{text_of(name)}" tabindex="0">{inside}</pre>'
 

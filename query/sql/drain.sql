@@ -20,7 +20,7 @@ pack AS MATERIALIZED (
 -- inside the window, and beyond it until 3 % or 1 h lie behind. It ends at a row that is not discharging, at
 -- a suspend of over 60 s and at a hole. Rows that follow each other in one run have no hole between them,
 -- whatever the wall clock did: the later one's interval and suspend join them. Between others there is none
--- where the wall clock went on by 0 to 600 s. Behind a hole elapsed is NULL; that row is dropped below.
+-- if the wall clock advanced by 0 to 600 s. After a hole elapsed is NULL; that row is dropped below.
 -- A driver may say Discharging for months, so the walk has an end: 28 h of samples every 5 s.
 discharge (ts, time, run_id, seq, awake, asleep, pct, watts, volts, later_pct, later_elapsed, rise, elapsed) AS (
     SELECT ts, time, run_id, seq, interval, coalesce(suspended, 0), battery_pct, power, voltage,

@@ -112,7 +112,7 @@ def test_whatever_the_window_the_rows_sum_to_the_energy(whole: Path, ask: Ask) -
             assert ask.parts(whole, start, stop).total() == ask.energy(whole, start, stop)
 
 
-def test_a_piece_of_an_hour_tells_what_ran_in_it(whole: Path, ask: Ask) -> None:
+def test_a_part_of_an_hour_counts_only_what_ran_in_it(whole: Path, ask: Ask) -> None:
     start = BEGIN + DAY + 9 * HOUR
     pieces = [ask.parts(whole, start + at * 900, start + (at + 1) * 900) for at in range(4)]
     together, hour = sum(pieces, Counter()), ask.parts(whole, start, start + HOUR)
@@ -192,7 +192,7 @@ def test_it_outlasts_the_raw_rows(path: Path, whole: Path, ask: Ask, is_folded: 
         assert parts["browser"] > 0
 
 
-def test_a_backlog_of_the_writer_is_told(path: Path, whole: Path, ask: Ask) -> None:
+def test_a_backlog_of_the_writer_is_reported(path: Path, whole: Path, ask: Ask) -> None:
     """After an upgrade it has years to learn from: meanwhile the newest samples are divided."""
     path.write_bytes(whole.read_bytes())
     with changing(path) as database:

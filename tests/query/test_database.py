@@ -303,14 +303,14 @@ def test_a_read_only_copy(public: Path) -> None:
     assert stored(public / "copy" / "t.db", public) == "0 3"
 
 
-def test_who_may_not_read_is_told_the_group(public: Path) -> None:
+def test_without_permission_for_the_file_the_group_is_named(public: Path) -> None:
     (public / "t.db").chmod(0o640)
     ran = as_nobody("--db", str(public / "t.db"), "recent", home=public)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "no permission; sudo adduser nobody telemetry, then log in again\n" in ran.stderr
 
 
-def test_who_may_not_enter_the_directory_is_told_the_group(public: Path) -> None:
+def test_without_permission_for_the_directory_the_group_is_named(public: Path) -> None:
     (public / "closed").mkdir(mode=0o750)
     ran = as_nobody("--db", str(public / "closed" / "t.db"), "recent", home=public)
     assert (ran.returncode, ran.stdout) == (1, "")

@@ -171,7 +171,7 @@ def test_energy_per_percent_is_learned(recording: Recording, query: Query) -> No
     [("discharge", "BAT1", -86_400), ("discharge", None, -86_400), ("discharge", "BAT0", 86_400)],
     ids=["another pack", "no pack", "later"],
 )
-def test_other_discharges_tell_nothing(
+def test_other_discharges_do_not_count(
     recording: Recording, query: Query, kind: str, pack: str | None, at: float
 ) -> None:
     with_pack(recording)
@@ -258,7 +258,7 @@ def test_the_state_of_the_writer_saves_reading(recording: Recording, query: Quer
 # --- the end of the window -------------------------------------------------------------------------
 
 
-def test_until_tells_what_was_known_then(recording: Recording, query: Query) -> None:
+def test_until_shows_what_was_known_then(recording: Recording, query: Query) -> None:
     with_pack(recording)
     on_battery(recording, NOON, 100, 60)
     then = row(query)

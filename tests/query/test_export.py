@@ -39,7 +39,7 @@ def test_the_options_go_together(recording: Recording, query: Query) -> None:
     assert not {"topn_cpu_sum", "signed_watts", "local_time"} & set(plain)
 
 
-def test_local_time_tells_the_hour_that_comes_twice_apart(
+def test_local_time_distinguishes_the_repeated_hour(
     recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     twice = datetime.fromisoformat("2026-10-25T02:30:00+02:00").timestamp()

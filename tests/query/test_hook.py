@@ -108,7 +108,7 @@ def test_no_value_is_ever_code(tmp_path: Path) -> None:
     ("command", "told"),
     [("exit 3", "exit status 3"), ("kill -9 $$", "signal 9"), ("nonesuch 2>&-", "exit status 127")],
 )
-def test_a_failure_is_told_in_one_line_and_the_next_one_runs(
+def test_a_failure_is_one_line_and_the_next_command_runs(
     command: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     script = f'[ "$TELEMETRY_ALERT" = above ] && {{ echo >{tmp_path}/out; exit 0; }}; {command}'
@@ -120,7 +120,9 @@ def test_a_failure_is_told_in_one_line_and_the_next_one_runs(
     assert capfd.readouterr().err == f"telemetry-query: the command of --run for --below 15 failed: {told}\n"
 
 
-def test_a_program_that_cannot_be_started_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_program_that_cannot_be_started_is_reported(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with Hook(Action("--notify", lambda _: (str(tmp_path / "nonesuch"),))) as hook:
         hook.add(EVENT)
         hook.turn(0.0)

@@ -32,7 +32,7 @@ def lines(sample: Sample, width: int = 90, path: Path = NOWHERE) -> list[str]:
     return View("table", 10, ahead).lines(sample, width)
 
 
-def test_what_every_sampler_tells() -> None:
+def test_fields_of_every_sampler() -> None:
     assert lines(SAMPLE) == [
         "pi4  2026-11-21 12:00:00  sample 7",
         "battery  57.0 %  Discharging  5.70 W out  3.80 V  1.50 A out",
@@ -46,7 +46,7 @@ def test_what_every_sampler_tells() -> None:
     ]
 
 
-def test_what_some_samplers_tell() -> None:
+def test_fields_of_some_samplers() -> None:
     packs = tuple(BatteryPack(f"BAT{n}", None, None, None, None, pct) for n, pct in enumerate([40.0, None]))
     sample = SAMPLE._replace(
         battery=Battery("BAT0", "Charging", None, None, 9.0, 40.0, packs=packs),

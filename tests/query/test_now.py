@@ -104,7 +104,7 @@ def test_a_machine_without_a_battery(recording: Recording, query: Query) -> None
         (None, 601, "10.0 min old"),
     ],
 )
-def test_an_old_sample_is_told(
+def test_an_old_sample_is_reported(
     recording: Recording, query: Query, report: str, interval: float | None, age: float, said: str
 ) -> None:
     on_battery(recording, NOON, interval=interval)
@@ -117,7 +117,7 @@ def test_an_old_sample_is_told(
 
 
 @pytest.mark.parametrize("report", ["battery", "drain", "top", "recent"])
-def test_of_a_window_it_is_told_at_its_end(recording: Recording, query: Query, report: str) -> None:
+def test_the_age_in_a_window_counts_to_its_end(recording: Recording, query: Query, report: str) -> None:
     on_battery(recording, NOON)
     on_battery(recording, NOON + 90_000)
     now = NOON + 90_000
@@ -196,7 +196,7 @@ def test_status(recording: Recording, query: Query) -> None:
     assert (row["samples"], row["oldest"], row["newest"]) == (4, NOON - 60, NOON - 45)
 
 
-def test_status_tells_what_the_machine_does_now(recording: Recording, query: Query) -> None:
+def test_status_shows_what_the_machine_does_now(recording: Recording, query: Query) -> None:
     recording.sample(NOON - 5, on_ac=0, throttled="")
     recording.sample(NOON, on_ac=1, throttled="undervoltage")
     (row,) = query("status").rows

@@ -284,7 +284,7 @@ def test_export_is_the_view_oldest_first(an_example: Path, query: Query) -> None
     assert len(rows) == 840
 
 
-def test_export_is_csv_unless_told(recording: Recording, query: Query) -> None:
+def test_export_is_csv_by_default(recording: Recording, query: Query) -> None:
     assert BY_NAME["export"].format == "csv"
     recording.sample(NOON)
     assert query("export").rows[0]["ts"] == int(NOON)

@@ -261,6 +261,6 @@ def test_yesterday_is_a_day_of_23_hours_after_the_clock_went_forward() -> None:
     assert in_berlin("yesterday", monday + 60) == monday - 23 * 3_600
 
 
-def test_at_a_whole_second_means_all_of_it() -> None:
+def test_a_whole_second_includes_all_of_it() -> None:
     assert through(1_000.0) == 1_001
     assert 1_000.5 < through(1_000.5) < 1_000.500001
