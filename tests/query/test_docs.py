@@ -57,7 +57,7 @@ def printed(directory: Path, command: str, width: int = WIDTH) -> str:
 
 def without_size(text: str) -> str:
     """Remove the size of the file, which depends on SQLite."""
-    return re.sub(r"^bytes +\d+$", "bytes", text, flags=re.MULTILINE)
+    return re.sub(r"^bytes +\d+ kB$", "bytes", text, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
