@@ -168,7 +168,7 @@ def make_key(path: Path) -> int:
 
 
 def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Print one sample, and why there is no battery where there is none."""
+    """Print one sample, and if it has no battery, the reason."""
     with StopSignal() as stop:
         interval = options.interval or 1.0
         sampler, battery = _make_sampler(options, Clock(), interval, _known_signs())
@@ -182,14 +182,14 @@ def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:
 
 
 def _explanation(battery: Background[Battery | None]) -> list[str]:
-    """What was looked at for a battery, and why none of it is one."""
+    """Return what was examined to find a battery, and why none of it is one."""
     if not isinstance(battery.sensor, ExplainedBattery):
         return []
-    return battery.ask(battery.sensor.explain) or ["battery: it does not answer in time"]
+    return battery.ask(battery.sensor.explain) or ["battery: it did not answer in time"]
 
 
 def _known_signs() -> DriverSigns:
-    """What the services know of battery drivers, to read and not to write."""
+    """Return what the services know about battery drivers, read-only."""
     try:
         return DriverSigns(places.signs_file(places.readers_directory()), keep=False)
     except UserError:
@@ -197,13 +197,13 @@ def _known_signs() -> DriverSigns:
 
 
 def _runtime_directory(options: argparse.Namespace, log: logging.Logger) -> Path | None:
-    """Make the runtime directory; None without one, where no socket needs it either."""
+    """Make the runtime directory; None if that fails and no socket needs it."""
     try:
         return places.make_runtime_directory()
     except UserError as error:
         if not (options.publish and options.replay) or options.key:
             raise
-        log.warning("%s: the ring is in memory, and what it holds ends with this process", error)
+        log.warning("%s: keeping the replay ring in memory, so it is lost when this process ends", error)
         return None
 
 
@@ -242,12 +242,12 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
                 if stop.requested:
                     supervisor.stopping()
                     return 0
-                # Before there is a sample: one that cannot be published must not use up a seq.
+                # Check this before taking a sample: one that cannot be published must not use up a seq.
                 presence.keep(publisher.parts)
                 sample, body, changed = message(sampler.sample())
                 for field in changed:
                     if field not in told:
-                        log.warning("%s: readers would refuse the value: it is replaced or left out", field)
+                        log.warning("%s: replaced or left out a value that readers would refuse", field)
                         told.add(field)
                 publisher.publish(sample.topic, sample.seq, body)
                 log.debug("seq %d: %d bytes", sample.seq, len(body))

@@ -30,7 +30,7 @@ PROGRAM = "telemetry-writer"
 DEFAULT_COMMIT_INTERVAL = 60.0
 DEFAULT_MAX_SIZE = 4 << 30
 LEAST_MAX_SIZE = 1 << 20
-"""Bytes; the running day stays whatever is set"""
+"""Bytes; the current day is kept even if it is larger"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,8 +56,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     result = ArgumentParser(
         prog=PROGRAM,
-        description="Store what telemetry-sampler publishes in a SQLite database, made or upgraded "
-        "on the spot. telemetry-query shows it.",
+        description="Store what telemetry-sampler publishes in a SQLite database, which is created or "
+        "upgraded if necessary. telemetry-query shows it.",
         epilog="A database of the original logger is upgraded in place: stop that logger, then start this.",
     )
     add = result.add_argument
@@ -98,8 +98,8 @@ def parser() -> argparse.ArgumentParser:
         type=_commit_interval,
         default=DEFAULT_COMMIT_INTERVAL,
         metavar="SECONDS",
-        help="time between commits, 0 to 3600 (60); 0 commits each sample. A report has the newest sample "
-        "all the same, and a discharging battery at 10 %% or less makes it 0",
+        help="time between commits, 0 to 3600 (60); 0 commits each sample. Reports have the newest sample "
+        "anyway. With a discharging battery at 10 %% or less it is 0",
     )
     add(
         "--max-size",
@@ -108,8 +108,8 @@ def parser() -> argparse.ArgumentParser:
         default=DEFAULT_MAX_SIZE,
         metavar="SIZE",
         help="the database's bytes (4GiB; 500M, 2GiB): at that size, or where the disk has less than 5 %% or "
-        "256 MiB free, the oldest days of raw samples are dropped; their roll-ups stay. What the original "
-        "logger or an import brought goes only where you give this",
+        "256 MiB free, the oldest days of raw samples are dropped; their roll-ups stay. Rows of the original "
+        "logger or of an import are dropped only if you give this option",
     )
     add(
         "--retain",
@@ -120,13 +120,13 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--drop-misdated",
         action="store_true",
-        help="delete the samples that a wrong clock dated, which no report includes, then end",
+        help="delete the samples that were dated by a wrong clock, which no report includes, then end",
     )
     add(
         "--rebuild-rollups",
         action="store_true",
-        help="make the sums by minute, hour and day again of the samples that there are, then end; "
-        "for samples that were deleted by hand",
+        help="make the sums by minute, hour and day again from the stored samples, then end; "
+        "use it after samples were deleted by hand",
     )
     result.set_defaults(is_size_given=False)
     add("--import", dest="source", metavar="FILE|-", help="import samples, one JSON object a line, then end")
@@ -136,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Given(argparse.Action):
-    """Stores the size, and that it was given: the default is gentler than the same size by choice."""
+    """Stores the size, and that the user gave it: the default drops less than the same size given."""
 
     def __call__(
         self, parser: object, namespace: argparse.Namespace, values: Any, option: str | None = None
@@ -157,7 +157,7 @@ def _commit_interval(text: str) -> float:
 def _size(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: 4GiB, 500M, or a number of bytes")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: 4GiB, 500M, or a number of bytes")
     number, prefix, is_binary = match.groups()
     size = float(number) * (1024 if is_binary else 1000) ** " KMGT".index(prefix.upper() or " ")
     if not LEAST_MAX_SIZE <= size < 1 << 62:
@@ -169,7 +169,7 @@ def _age(text: str) -> float:
     match = re.fullmatch(r"(\d+)\s*([dwy])", text.strip(), re.IGNORECASE)
     days = int(match[1]) * {"d": 1, "w": 7, "y": 365}[match[2].lower()] if match else 0
     if not 1 <= days < 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age of at least a day: 90d, 12w, 2y")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age of at least a day: 90d, 12w, 2y")
     return days * 86400.0
 
 
@@ -178,9 +178,9 @@ def _open_store(options: argparse.Namespace, log: logging.Logger) -> Store:
 
 
 def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Import a file and say what became of its lines."""
-    gc.disable()  # samples have no cycles, and looking for some would take a tenth of the time
-    # The source first: a slip in its name must not make a database.
+    """Import a file and report how many lines were imported or skipped."""
+    gc.disable()  # samples have no reference cycles, and looking for some would take a tenth of the time
+    # Open the source first: a wrong name must not create a database.
     with reading(options.source) as lines, _open_store(options, log) as store:
         counts = import_lines(store, lines, log, time.time())
     print(
@@ -192,7 +192,7 @@ def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
 
 
 def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Delete the samples that a wrong clock dated, and say how many."""
+    """Delete the samples that were dated by a wrong clock, and report how many."""
     with _open_store(options, log) as store:
         dropped = mending.drop_misdated(store)
     print(f"{PROGRAM}: deleted {dropped:,} samples that a wrong clock dated", file=sys.stderr)
@@ -200,7 +200,7 @@ def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
 
 
 def rebuild_rollups(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Make the roll-ups again, and say how far that has come; it can be stopped and begun again."""
+    """Make the roll-ups again, and report the progress; it can be stopped and started again."""
     with StopSignal() as stop, _open_store(options, log) as store:
         for hours, until in enumerate(mending.rebuild_rollups(store), 1):
             if hours % 1000 == 0:
@@ -261,7 +261,7 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
                 stop, supervisor
             )
     if refused.count:
-        log.info("%d messages were no samples and were skipped", refused.count)
+        log.info("skipped %d messages that were not samples", refused.count)
     return 0
 
 

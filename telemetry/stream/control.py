@@ -1,9 +1,9 @@
-"""The writer's own socket: "commit what you have, I am about to read", and "what I read is damaged".
+"""The writer's own socket: reports ask it to commit before they read, and tell it of damage that they found.
 
 Request ``{"v":1,"op":"commit"}``; answer ``{"v":1,"ok":true,"dev":…,"ino":…,"newest":[run,seq],
-"received":s,"silent":bool}`` once all that the writer received is committed. ``dev`` and ``ino`` are the
-database's, so that a reader of another file knows that it was not meant. Request ``{"v":1,"op":"check"}``:
-the same answer, and the writer checks all tables in the background.
+"received":s,"silent":bool}`` once everything that the writer received is committed. ``dev`` and ``ino``
+identify the database, so that a reader of another file knows that the answer is not about its file. Request
+``{"v":1,"op":"check"}``: the same answer, and the writer checks all tables in the background.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMMIT, CHECK = "commit", "check"
 
 
 def operation(frame: bytes) -> str | None:
-    """Return what ``frame`` asks for, None where it is not a known request."""
+    """Return the operation that ``frame`` asks for, None if it is not a known request."""
     try:
         fields = json.loads(frame) if len(frame) < 4096 else None
     except (ValueError, RecursionError):
@@ -40,30 +40,30 @@ class Committed(NamedTuple):
     """A writer's answer: all that it received is committed."""
 
     received: float | None
-    """s since it received anything from a sampler; None: nothing since it started, or it does not say"""
+    """s since it received anything from a sampler; None: nothing since it started, or not reported"""
     silent: bool
-    """It should have received something by now"""
+    """The writer should have received something by now"""
 
 
 def request_commit(
     endpoint: str, database: Path, timeout: float = 0.5, keys: ClientKeys | None = None
 ) -> Committed | None:
-    """Ask the writer of ``database`` to commit; None: it did not. See ``request``."""
+    """Ask the writer of ``database`` to commit; return None if it did not. See ``request``."""
     return request(COMMIT, endpoint, database, timeout, keys)
 
 
 def request(
     op: str, endpoint: str, database: Path, timeout: float = 0.5, keys: ClientKeys | None = None
 ) -> Committed | None:
-    """Ask the writer of ``database`` for ``op``; None: it did not agree. Never raises, never waits longer.
+    """Ask the writer of ``database`` for ``op``; return None if it refuses or does not answer in time.
 
-    A plain connect to an ``ipc://`` socket first: where no writer listens it is refused in 0.05 ms, while
-    ZeroMQ would wait.
+    ``timeout``: s. Never raises. It tries a plain connect to an ``ipc://`` socket first: if nobody listens,
+    that fails in 0.05 ms, while ZeroMQ would wait.
     """
     path = ipc_path(endpoint)
     if path is not None and not _listens(path):
         return None
-    # Late, as ZeroMQ takes 40 ms: a query without a writer does not wait for it.
+    # Imported late, because ZeroMQ takes 40 ms to load: a query without a writer need not wait for it.
     import zmq  # noqa: PLC0415
 
     from telemetry.stream import addresses  # noqa: PLC0415

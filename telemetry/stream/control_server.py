@@ -25,14 +25,14 @@ class ControlServer:
     """Poll ``socket``; take ``requests``; commit; ``answer`` each."""
 
     check_wanted = False
-    """Somebody asked for a check since this was last set to false."""
+    """Whether a check was requested since this was last set to False."""
 
     def __init__(
         self, endpoint: str, presence: Presence | None = None, keys: ServerKeys | None = None
     ) -> None:
-        """Bind; raises UserError where the endpoint is taken. ``presence`` is of the runtime directory.
+        """Bind. ``presence`` watches the runtime directory; ``keys`` are for ``tcp://``.
 
-        ``keys`` are for ``tcp://``.
+        Raises UserError if the endpoint is in use.
         """
         self._presence = presence or Presence(None, logging.getLogger(OWNER))
         self._reads = Budget(READS)
@@ -48,22 +48,22 @@ class ControlServer:
 
     @property
     def socket(self) -> zmq.Socket[bytes]:
-        """What to poll."""
+        """The socket to poll."""
         return self._bound.socket
 
     def keep(self) -> None:
-        """Make the socket anew where somebody removed it.
+        """Recreate the socket if somebody removed it.
 
-        Raises TakenOver where another writer has it now.
+        Raises TakenOver if another writer has it now.
         """
         self._presence.keep([self._bound])
 
     def ready_in(self, now: float) -> float:
-        """Return the s until requests are read again; 0, except in a flood of them."""
+        """Return the seconds until requests are read again; 0 except during a flood of requests."""
         return self._reads.ready_in(now)
 
     def requests(self) -> list[list[bytes]]:
-        """Return the routes of those that wait for a commit; anything else is answered with an error."""
+        """Return the routes of requests for a commit; any other message is answered with an error."""
         if self._door is not None:
             self._door.look()
         routes: list[list[bytes]] = []

@@ -1,7 +1,8 @@
-"""Binding and reaching ZeroMQ endpoints without the surprises of ``ipc://``.
+"""Binds and checks ZeroMQ endpoints, and avoids the surprises of ``ipc://``.
 
-``bind`` unlinks whatever lies at the path, a live publisher's socket or a plain file; the socket's mode is
-the umask's doing; a subscriber that may not write to the socket gets no error and no message, for ever.
+ZeroMQ's ``bind`` unlinks whatever is at the path, even a live publisher's socket or a plain file. The
+socket's mode depends on the umask. A subscriber without write permission on the socket gets neither an error
+nor a message, for ever.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ _GROUP_UMASK = 0o007
 """Owner and group may connect, others may not."""
 
 _REQUESTS_KEPT = 16
-"""Messages of each peer that wait to be read; the others stay with the peer."""
+"""Most messages of each peer that wait to be read; more stay with the peer."""
 _LONGEST_REQUEST = 256 << 10
-"""Bytes; who sends more is disconnected, before it is kept in memory."""
+"""Bytes; a peer that sends a longer message is disconnected before the message is kept in memory."""
 
 
 class BoundSocket:
-    """A socket bound to one endpoint, alone: the second process is refused instead of stealing the file."""
+    """A socket bound exclusively to one endpoint: a second process is refused and cannot replace the file."""
 
     def __init__(
         self,
@@ -43,12 +44,12 @@ class BoundSocket:
         high_water: int = 1000,
         door: Door | None = None,
     ) -> None:
-        """Bind. ``owner`` is who else would hold the endpoint, for the error text.
+        """Bind. ``owner`` names the program that may already hold the endpoint, for the error text.
 
         ``high_water``: messages kept for each peer that does not read them. ``door`` has the keys of
-        ``tcp://`` endpoints; without it they must be of this machine alone.
-        Raises TakenOver where another process has the endpoint, UserError where it cannot be bound,
-        UsageError where it is malformed.
+        ``tcp://`` endpoints; without it, only this machine may reach them.
+        Raises TakenOver if another process has the endpoint, UserError if it cannot be bound, UsageError if
+        it is malformed.
         """
         self._owner = owner
         guard = door if is_tcp(endpoint) else None
@@ -59,7 +60,7 @@ class BoundSocket:
         try:
             self._lock = _lock_beside(self._path, owner) if self._path else None
             self.socket.setsockopt(zmq.LINGER, 100)  # ms, for the last sample to a subscriber that keeps up
-            # Before bind: afterwards these would be ignored.
+            # Set these before bind: afterwards they would be ignored.
             self.socket.setsockopt(zmq.SNDHWM, high_water)
             self.socket.setsockopt(zmq.RCVHWM, _REQUESTS_KEPT)
             self.socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_REQUEST)
@@ -69,7 +70,7 @@ class BoundSocket:
                 self._bind()
             if guard is not None and self._path is not None:
                 guard.open(endpoint, self._path)
-        except BaseException:  # an open socket would hold up the end of its context, and of the process
+        except BaseException:  # an open socket would block the end of its context, and of the process
             self.close()
             raise
 
@@ -90,24 +91,24 @@ class BoundSocket:
             return None
 
     def renew(self) -> bool:
-        """Lock and bind anew where somebody removed the files; return whether that was needed.
+        """Lock and bind again if somebody removed the files; return whether that was needed.
 
-        Connected peers keep their connection until then, new ones could not have come.
-        Raises TakenOver where another process has bound the endpoint meanwhile, UserError where it cannot be
-        bound now.
+        Until then, connected peers stay connected, but new ones cannot connect.
+        Raises TakenOver if another process has bound the endpoint meanwhile, UserError if it cannot be bound
+        now.
         """
         if self._path is None or self._lock is None:
             return False
         lock_is_there = is_same_file(self._lock, f"{self._path}.lock")
         if lock_is_there and self._found_inode() == self._inode:
             return False
-        if not lock_is_there:  # the lock first: without it the socket there may be another process's
+        if not lock_is_there:  # take the lock first: the socket may belong to another process
             lock = _lock_beside(self._path, self._owner)
             os.close(self._lock)
             self._lock = lock
             if self._found_inode() == self._inode:
                 return True
-        with suppress(zmq.ZMQError):  # already unbound at an earlier try, whose bind failed
+        with suppress(zmq.ZMQError):  # already unbound by an earlier try, whose bind failed
             self.socket.unbind(addresses.raw_address(self.endpoint))
         with endpoint_errors(f"cannot bind {self.endpoint}"):
             self._bind()
@@ -127,20 +128,20 @@ def _lock_beside(path: Path, owner: str) -> int:
         return open_locked(f"{path}.lock")
     except BlockingIOError:
         raise TakenOver(
-            f"{path} belongs to another {owner} that runs; stop that one, "
-            "or give this one a directory of its own in TELEMETRY_RUNTIME_DIR"
+            f"{path} belongs to another {owner}, which is running; stop that one, "
+            "or set TELEMETRY_RUNTIME_DIR to another directory for this one"
         ) from None
     except OSError as error:
         raise UserError(
-            f"cannot bind in {path.parent}: {error.strerror}; make it, "
-            "or name a directory of your own in TELEMETRY_RUNTIME_DIR"
+            f"cannot bind in {path.parent}: {error.strerror}; create it, "
+            "or set TELEMETRY_RUNTIME_DIR to a directory of your own"
         ) from None
 
 
 def check_reachable(endpoint: str) -> None:
-    """Raise UserError where an ``ipc://`` socket is there and this user may not connect to it.
+    """Raise UserError if an ``ipc://`` socket exists and this user may not connect to it.
 
-    ZeroMQ would retry in silence.
+    ZeroMQ would silently retry.
     """
     path = ipc_path(endpoint)
     if path is None:
@@ -151,7 +152,7 @@ def check_reachable(endpoint: str) -> None:
     except PermissionError:
         is_there, may = True, False
     except OSError:
-        return  # not there yet: the sampler may start later
+        return  # it does not exist yet: the sampler may start later
     if is_there and not may:
         raise UserError(
             f"you may not read the stream at {path}: sudo adduser $USER telemetry, then log in again"
@@ -160,7 +161,7 @@ def check_reachable(endpoint: str) -> None:
 
 @contextmanager
 def endpoint_errors(what: str) -> Iterator[None]:
-    """Turn ZeroMQ's complaint into a UserError; a malformed endpoint is a UsageError."""
+    """Turn ZeroMQ's error into a UserError; a malformed endpoint is a UsageError."""
     try:
         yield
     except zmq.ZMQError as error:

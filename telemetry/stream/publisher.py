@@ -1,4 +1,4 @@
-"""The sampler's end of the stream: PUB for whoever listens now, ROUTER for what they missed."""
+"""The sampler's end of the stream: PUB for live samples, ROUTER for missed ones."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from telemetry.stream.ring import Ring
 _HIGH_WATER = 1000
 """Messages kept for a subscriber that does not read, about 1 MB; it must fetch the rest by replay."""
 _REPLIES_KEPT = 4
-"""Replies kept for a client that asks and does not read: each is a page, 256 KiB."""
+"""Replies kept for a client that asks but does not read: each is a page of 256 KiB."""
 _HIGH_WATER_TCP, _REPLIES_KEPT_TCP = 100, 1
-"""The same for each that comes over the network, of which there may be ``gate.PLACES``"""
+"""The same for each client on the network, of which there may be ``gate.PLACES``"""
 _REQUESTS_IN_A_ROW = 50
-"""After so many the stop signal is looked at."""
+"""After this many requests, the stop signal is checked."""
 EACH = Rate(2 << 20, 16 << 20)
 """Bytes of replies for each peer: the whole ring twice at once, then 2 MiB a second."""
 TOTAL = Rate(8 << 20, 64 << 20)
 """Bytes of replies for all peers"""
 LEAST_COST = 16 << 10
-"""What a reply costs beside its bytes"""
+"""The cost of a reply in addition to its bytes"""
 
 
 class Readable(Protocol):
@@ -49,9 +49,9 @@ class Publisher:
         run: str,
         keys: ServerKeys | None = None,
     ) -> None:
-        """Bind every endpoint. ``keys`` are for those of ``tcp://``.
+        """Bind every endpoint. ``keys`` are for ``tcp://`` endpoints.
 
-        Raises UserError where one cannot be bound.
+        Raises UserError if one cannot be bound.
         """
         self._ring = ring
         self._run = run
@@ -87,7 +87,7 @@ class Publisher:
         )
 
     def publish(self, topic: str, seq: int, body: bytes) -> None:
-        """Keep the sample in the ring, then send it: what was seen can always be asked for again."""
+        """Keep the sample in the ring, then send it, so that every sample that was seen can be replayed."""
         self._ring.append(self._run, seq, body)
         self._look()
         for bound in self._publish:
@@ -95,9 +95,9 @@ class Publisher:
 
     @property
     def parts(self) -> tuple[Renewable, ...]:
-        """What lies in the runtime directory, in the order in which it is to be made anew.
+        """The files in the runtime directory, in the order in which they must be recreated.
 
-        The ring first: who has its lock owns the directory.
+        The ring comes first: the process that holds its lock owns the directory.
         """
         return (self._ring, *self._publish, *self._replay)
 
@@ -111,7 +111,7 @@ class Publisher:
                 for bound in self._replay:
                     poller.register(bound.socket, zmq.POLLIN)
             wait = min(left, closed or left, self._waiting.ready_in(now))
-            # Rounded up: poll() counts whole milliseconds, and 0 would spin through the last one.
+            # Rounded up: poll() takes whole milliseconds, and with 0 this would be a busy loop at the end.
             ready = dict(poller.poll(int(wait * 1000) + 1 if wait > 0 else 0))
             if stop.fileno() in ready:
                 return
@@ -122,7 +122,7 @@ class Publisher:
             self._answer_some(deadline)
 
     def _look(self) -> None:
-        """Before anything is sent: who was taken off the list of clients gets it no more."""
+        """Check the list of clients before anything is sent: a removed client must not receive it."""
         if self._door is not None:
             self._door.look()
 
@@ -136,7 +136,7 @@ class Publisher:
             self._waiting.add(which + peer, request)
 
     def _answer_some(self, deadline: float) -> None:
-        """Answer those whose turn it is; a flood of requests must not delay the next sample."""
+        """Answer the requests whose turn it is; a flood of requests must not delay the next sample."""
         for _ in range(_REQUESTS_IN_A_ROW):
             now = time.monotonic()
             if now >= deadline or (taken := self._waiting.take(now)) is None:

@@ -1,7 +1,7 @@
-"""The listener's end of the stream: every sample once, in order, and the losses said.
+"""The listener's end of the stream: every sample once, in order, with gaps for lost ones.
 
-``for item in subscriber`` yields each ``Sample`` and each ``Gap``; ``receive`` is the same for programs that
-poll for other things as well.
+``for item in subscriber`` yields each ``Sample`` and each ``Gap``; ``receive`` does the same for programs
+that also poll other files.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from telemetry.stream.publisher import Readable
 from telemetry.stream.replay import read_reply, request
 
 _REPLY_TIMEOUT = 2.0
-"""s until a question is asked anew, on a new socket; doubled at each time-out up to 32 s"""
+"""s until a question is repeated on a new socket; doubled at each time-out, up to 32 s"""
 _QUESTIONS = 3
-"""So many unanswered while live samples come: this sampler has no replay, so its holes are lost."""
+"""After this many unanswered questions while live samples come, the sampler counts as having no replay."""
 _SILENT_INTERVALS = 3
 _FIRST_INTERVAL = 5.0
 _LONGEST_INTERVAL = 3600.0
-"""s, what a sampler may be told; one that was stopped for a day covers that day with its next sample."""
+"""The longest --interval, s: after a pause, a sample may cover more, for example a day."""
 _MESSAGES_IN_A_ROW = 500
 _LONGEST_RETRY = 1000
 """ms between tries to connect, reached by doubling from 100"""
 
 
 class Subscriber:
-    """Samples of one sampler, live and replayed. Either may start first, stop, die and come back."""
+    """Samples of one sampler, live and replayed. Either process may start first, stop, die or come back."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Subscriber:
         message or raises InvalidSample. ``keys`` are for endpoints of ``tcp://``: without them a sampler that
         has keys sends nothing.
 
-        Raises UserError where this user may not connect, UsageError for what is not an endpoint.
+        Raises UserError if this user may not connect, UsageError if an endpoint is malformed.
         """
         self._subscribe_endpoint = subscribe
         self._replay_endpoint = replay
@@ -98,7 +98,7 @@ class Subscriber:
 
     @property
     def caught_up(self) -> bool:
-        """Whether all that was published is yielded, as far as it is known: nothing is being asked for."""
+        """Whether everything published so far was yielded, as far as is known: no question is pending."""
         return self._joiner.question is None
 
     @property
@@ -108,16 +108,16 @@ class Subscriber:
 
     @property
     def quiet_for(self) -> float | None:
-        """s since a sample or an answer came from a sampler; None: never since the start."""
+        """s since a sample or an answer came from a sampler; None: nothing since the start."""
         return None if self._contact is None else self._clock() - self._contact
 
     @property
     def interval(self) -> float:
-        """s between two samples, as the newest one says."""
+        """s between two samples, according to the newest one."""
         return self._interval
 
     def restart(self, start: Position | Start) -> None:
-        """Begin anew behind ``start``: what follows it is asked for, and yielded again."""
+        """Start again after ``start``: the samples after it are requested and yielded again."""
         self._joiner = Joiner(start, self._on_invalid, self._decode)
         self._asked = None
         self._ask()
@@ -127,12 +127,12 @@ class Subscriber:
         self._context.destroy(linger=0)
 
     def receive(self, timeout: float, others: Sequence[Readable] = ()) -> list[Sample | Gap]:
-        """Return what is in order now; wait up to ``timeout`` seconds for it.
+        """Return the next samples and gaps in order; wait up to ``timeout`` seconds for them.
 
-        Returns early, perhaps with nothing, when one of ``others`` is readable or the clock asks for work.
-        Raises UserError where the sampler came with sockets that this user may not connect to.
+        Returns early, perhaps with nothing, when one of ``others`` is readable or when a time-out needs work.
+        Raises UserError if the sampler has started with sockets that this user may not connect to.
         """
-        # Before the clock is looked at: who was stopped or busy for a while has his answers here already.
+        # First take what has arrived: if this process was stopped or busy, its answers are here already.
         out = self._take_arrived()
         out += self._keep_asking()
         if out:
@@ -145,8 +145,8 @@ class Subscriber:
 
     def _take_arrived(self) -> list[Sample | Gap]:
         out: list[Sample | Gap] = []
-        # Replies only when no live sample is left: they find those that were published meanwhile, and what
-        # lay here since before a question does not count as a sign that it should have been answered.
+        # Take replies only when no live sample is left. So a reply is joined with all samples published
+        # before it, and samples that arrived before a question do not count as a sign that it is unanswered.
         if self._take_live(out):
             self._take_replies(out)
             self._ask()
@@ -155,7 +155,7 @@ class Subscriber:
     # --- live ---
 
     def _take_live(self, out: list[Sample | Gap]) -> bool:
-        """Take what arrived, at most so much that the caller's other sockets do not starve; return if all."""
+        """Take what has arrived, within a limit for the sake of the caller's other sockets; return if all."""
         for _ in range(_MESSAGES_IN_A_ROW):
             try:
                 frames = self._live.recv_multipart(zmq.DONTWAIT)
@@ -175,7 +175,7 @@ class Subscriber:
     def _note_alive(self, sample: Sample) -> None:
         self._heard = self._contact = self._clock()
         self._interval = min(sample.interval, _LONGEST_INTERVAL)
-        if sample.run != self._live_run:  # a new process: what the old one was asked may have died with it
+        if sample.run != self._live_run:  # a new process: a question to the old one may be lost
             self._live_run = sample.run
             self._live_since_asked = self._unanswered = 0
             if self._asked is not None:
@@ -192,7 +192,7 @@ class Subscriber:
                 return
             reply = read_reply(frames)
             if reply is None or self._asked is None or reply.id != self._question_id:
-                continue  # late, or a stranger's
+                continue  # a late reply, or one to somebody else
             self._asked = None
             self._contact = self._clock()
             out += (joined := self._joiner.reply(reply))
@@ -200,10 +200,10 @@ class Subscriber:
                 self._interval = min(joined[-1].interval, _LONGEST_INTERVAL)
             self._ask()
             if joined:
-                return  # a page at a time: all that a ring holds would be a burden in memory
+                return  # one page at a time: the whole content of a ring would take much memory
 
     def _ask(self) -> None:
-        """Send the joiner's question, unless one is under way."""
+        """Send the joiner's question, unless one is pending."""
         question = self._joiner.question
         if question is not None and self._asked is None:
             self._unanswered = self._live_since_asked = 0
@@ -212,16 +212,16 @@ class Subscriber:
     def _send(self, question: Question) -> None:
         self._question_id += 1
         self._asked, self._asked_at = question, self._clock()
-        with suppress(zmq.Again):  # nobody takes it: asked again after the time-out
+        with suppress(zmq.Again):  # it cannot be sent now: it is repeated after the time-out
             self._replay.send(request(self._question_id, question.run, question.after), zmq.DONTWAIT)
 
     def _keep_asking(self) -> list[Sample | Gap]:
-        """Do what the clock asks for: repeat a lost question, wake up a stream that fell silent."""
+        """Do the work of time-outs: repeat a lost question, reconnect a silent stream."""
         now = self._clock()
         out: list[Sample | Gap] = []
         if now - self._heard >= self._silence():
             self._heard = now
-            self._check_reachable()  # the sampler may have come since
+            self._check_reachable()  # the sampler may have started since
             self._live.close()
             self._live = self._connect(zmq.SUB, self._subscribe_endpoint, "--subscribe")
             if self._joiner.question is None:
@@ -231,8 +231,8 @@ class Subscriber:
             self._unanswered += 1
             self._replay.close()
             self._replay = self._connect(zmq.DEALER, self._replay_endpoint, "--replay")
-            # A sampler answers between two samples: one that published two and did not answer has no replay,
-            # or another one than was named. One that is dead or stopped publishes nothing, and is waited for.
+            # A sampler answers between two samples. If it has published two and not answered, it has no
+            # replay, or at another endpoint. A dead or stopped sampler publishes nothing: wait for it.
             if self._unanswered >= _QUESTIONS and self._live_since_asked >= 2:
                 self._asked = None
                 out = self._joiner.unanswered()

@@ -57,7 +57,7 @@ def test_a_gauge_that_never_answers_costs_only_the_battery(tree: Path) -> None:
     assert sample.battery is None
     assert sample.on_ac is True
     assert sample.processes
-    assert told == "battery: it does not answer in time\n"
+    assert told == "battery: it did not answer in time\n"
 
 
 @pytest.mark.slow

@@ -303,7 +303,9 @@ def test_a_client_that_has_gone_is_no_error(tmp_path: Path) -> None:
 
 def test_a_second_writer_is_refused(tmp_path: Path, database: Path) -> None:
     with writer(tmp_path, identity(database)):
-        with pytest.raises(UserError, match="belongs to another telemetry-writer that runs; stop that one"):
+        with pytest.raises(
+            UserError, match="belongs to another telemetry-writer, which is running; stop that one"
+        ):
             ControlServer(endpoint(tmp_path))
         assert request_commit(endpoint(tmp_path), database, PATIENCE)
     ControlServer(endpoint(tmp_path)).close()

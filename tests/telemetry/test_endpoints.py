@@ -82,7 +82,9 @@ def test_a_second_publisher_is_refused_and_steals_nothing(tmp_path: Path) -> Non
             (f"ipc://{tmp_path}/samples", f"ipc://{tmp_path}/other"),
             (f"ipc://{tmp_path}/other", f"ipc://{tmp_path}/replay"),
         ):
-            with pytest.raises(UserError, match="belongs to another telemetry-sampler that runs; stop"):
+            with pytest.raises(
+                UserError, match="belongs to another telemetry-sampler, which is running; stop"
+            ):
                 Publisher(endpoints[:1], endpoints[1], ring, "b")
         ring.close()
         station.publish(3)
@@ -130,7 +132,7 @@ def test_a_path_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     ring = Ring(None, 4096)
-    with pytest.raises(UserError, match=r"cannot bind in .*/gone: No such file or directory; make it"):
+    with pytest.raises(UserError, match=r"cannot bind in .*/gone: No such file or directory; create it"):
         Publisher([f"ipc://{tmp_path}/gone/samples"], f"ipc://{tmp_path}/replay", ring, "a")
     ring.close()
 

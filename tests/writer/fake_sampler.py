@@ -135,5 +135,5 @@ class Feed:
 
 def skipped(log: list[str]) -> int:
     """Return how many messages the writer says it skipped."""
-    found = [re.search(r": (\d+) messages were no samples", line) for line in log]
+    found = [re.search(r": skipped (\d+) messages that were not samples", line) for line in log]
     return sum(int(match[1]) for match in found if match)
