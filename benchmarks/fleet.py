@@ -1,6 +1,6 @@
 """Many simulated machines that forward into one VictoriaMetrics here: what is lost, and what it costs.
 
-    python -m benchmarks.fleet SECONDS HOSTS [HOSTS ...]
+    python -m benchmarks.fleet --hosts 1 50 200 --minutes 2
 
 One process stores a sample for each machine every five seconds, with the writer's code and into a database of
 its own; a telemetry-forward for each sends it. A line of a Markdown table is printed for each number of
@@ -9,9 +9,11 @@ machines. The start of the forwarders is not counted. It needs victoria-metrics 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
@@ -168,8 +171,33 @@ def measure(hosts: int, seconds: float) -> str:
         )
 
 
-if __name__ == "__main__":
+def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """Return a reader of options: numbers above 0."""
+
+    def read(text: str) -> float:
+        number = kind(text)
+        if not 0 < number < float("inf"):
+            raise ValueError
+        return number
+
+    read.__name__ = "number above 0"
+    return read
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fleet", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--hosts", type=positive(int), nargs="+", required=True, help="numbers of machines")
+    parser.add_argument("--minutes", type=positive(float), default=10.0, help="for each number (default: 10)")
+    options = parser.parse_args()
+    if shutil.which("victoria-metrics") is None:
+        parser.error("there is no victoria-metrics in PATH (Debian's package victoria-metrics)")
     print(HEAD)
     print("|---|---|---|---|---|---|")
-    for number in map(int, sys.argv[2:]):
-        print(measure(number, float(sys.argv[1])), flush=True)
+    for number in options.hosts:
+        print(measure(int(number), 60 * options.minutes), flush=True)
+
+
+if __name__ == "__main__":
+    main()
