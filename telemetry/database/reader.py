@@ -69,7 +69,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         return _begin(path, "?mode=ro")
     except sqlite3.OperationalError as error:
-        # A database in WAL mode that was closed cleanly needs its -shm made anew, and this user may not
+        # A database in WAL mode that was closed cleanly needs a new -shm file, and this user may not
         # write there. Nothing is missing from the file then: it can be read as it lies. With a -wal beside
         # it, that would show old data.
         if (

@@ -48,7 +48,7 @@ def connect(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
 def bind(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
     """Bind to ``ipc://``, or to this machine's loopback: any other address needs keys (``Door``).
 
-    Raises as ``connect`` does, UsageError where somebody else could reach it.
+    Raises the same errors as ``connect``, and UsageError if another machine could reach it without keys.
     """
     _prepare(zmq_socket, endpoint, binds=True)
     resolved = _resolved(endpoint)

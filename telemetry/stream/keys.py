@@ -28,11 +28,11 @@ _LONGEST_FILE: Final = 1 << 20
 _SETTLED: Final = 1.0
 """s after which a change of a file has another time stamp than the change before it"""
 _TOLD: Final = 100
-"""Bad lines of an allow-list that are told, each once"""
+"""Most bad lines of an allow-list that are logged, each once"""
 
 
 class ClientKeys(NamedTuple):
-    """What a client needs: whom it talks to, and who it is. Each is 40 characters of Z85."""
+    """The keys of a client: the server's public key and its own pair. Each is 40 characters of Z85."""
 
     server: bytes
     """Public key of the server: nobody else can answer in its place"""
@@ -47,7 +47,7 @@ class ClientKeys(NamedTuple):
 
 
 class ServerKeys(NamedTuple):
-    """What a server needs: who it is, and who may connect."""
+    """The keys of a server: its own, and those of the clients that may connect."""
 
     private: bytes
     clients: AllowList
@@ -81,7 +81,7 @@ def server_keys(
 def client_keys(server: Path | None, private: Path | None, endpoints: Sequence[str]) -> ClientKeys | None:
     """Read what ``--server-key`` and ``--key`` name; None where neither is given.
 
-    Raises as ``server_keys`` does.
+    Raises the same errors as ``server_keys``.
     """
     if server is None and private is None:
         return None
@@ -141,13 +141,13 @@ def read_public(path: Path) -> bytes:
 
 
 class AllowList:
-    """The public keys in a file, a line ``KEY NAME`` each, read anew when the file changes.
+    """The public keys in a file, one line ``KEY NAME`` each; the file is read again when it changes.
 
-    A file that cannot be read later on allows nobody.
+    If it can no longer be read, nobody is allowed.
     """
 
     def __init__(self, path: Path, log: logging.Logger) -> None:
-        """Read it. Raises UserError where it cannot be read or others may change it."""
+        """Read the file. Raises UserError if it cannot be read, or if others may change it."""
         self.path = path
         self._log = log
         self._told: set[str] = set()
@@ -156,16 +156,16 @@ class AllowList:
         self._keys = self._read()
 
     def __contains__(self, key: bytes) -> bool:
-        """Whether a public key of 32 bytes may come, by what was read last."""
+        """Return whether a public key of 32 bytes is in the list, as it was last read."""
         return key in self._keys
 
     def look(self) -> bool:
-        """Read the file where it has changed; return whether a key is gone."""
+        """Read the file if it has changed; return whether a key was removed."""
         seen = _identity(self.path)
         if seen == self._seen and self._is_settled:
             return False
         is_new, before = seen != self._seen, self._keys
-        # Two changes within the grain of the file system's clock look alike: read until it has passed.
+        # Two changes within the resolution of the time stamp look alike: read again until it has passed.
         self._is_settled = seen is None or not 0 <= time.time() - seen[-1] / 1e9 < _SETTLED
         self._seen = seen
         try:
@@ -203,7 +203,7 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 
 
 def _decoded(word: str) -> bytes | None:
-    """Return the 32 bytes of a key, None where it is not one."""
+    """Return the 32 bytes of a key, None if it is not a key."""
     try:
         key = z85.decode(word.encode("ascii")) if len(word) == 40 else b""
     except (ValueError, LookupError, struct.error):
