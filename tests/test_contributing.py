@@ -29,7 +29,7 @@ RECIPES: Final = dict(
         re.MULTILINE | re.DOTALL,
     )
 )
-PARTS: Final = ("telemetry", "sampler", "writer", "query", "scripts", "tests", "docs", "examples")
+PARTS: Final = ("telemetry", "sampler", "forward", "writer", "query", "scripts", "tests", "docs", "examples")
 FILES: Final = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml")
 
 
