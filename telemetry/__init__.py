@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 FIRST_RECORDING: Final = 1_577_836_800.0
 """Unix time of 2020: no recording of this program is older, so an older date means a wrong clock."""
