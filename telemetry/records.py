@@ -66,8 +66,8 @@ class Battery(NamedTuple):
     method: Annotated[
         str | None,
         Wire(
-            "how power was got: power_now, power_avg, voltage*current, slope, power1_input; of several packs "
-            "all that were used (power_now+slope); null where there is no power",
+            "how power was determined: power_now, power_avg, voltage*current, slope, power1_input; of "
+            "several packs all that were used (power_now+slope); null where there is no power",
             column="method",
         ),
     ] = None
@@ -120,7 +120,9 @@ class Process(NamedTuple):
     ]
     children: Annotated[
         float | None,
-        Wire("CPU use of its children that nobody saw, of one core", "%", 0, column="children", scale=100),
+        Wire(
+            "CPU use of its children that no sample lists, of one core", "%", 0, column="children", scale=100
+        ),
     ] = None
     app: Annotated[
         str | None, Wire("systemd unit, app or container that it belongs to", least=1, column="app")
