@@ -25,6 +25,7 @@ _DAY: Final = 86_400
 _STORED: Final = (
     "SELECT name_id, SUM(uj), SUM(pm_uj), SUM(cpu_us) FROM {} WHERE bucket >= ? AND bucket < ? GROUP BY 1"
 )
+_HELD: Final = "SELECT bucket FROM system_hour WHERE bucket >= ? AND bucket < ? ORDER BY bucket"
 _MEASURED: Final = "SELECT TOTAL(discharged_uj) FROM system_{} WHERE bucket >= ? AND bucket < ?"
 
 
@@ -72,7 +73,8 @@ def parts_of(
     left = MOST_RAW
     for begin, end in ((start, first), (last, stop)):
         raw = max(begin, history.raw_since)
-        for bucket in range(int(begin // HOUR * HOUR), int(min(end, raw)), HOUR):
+        held = connection.execute(_HELD, (begin // HOUR * HOUR, min(end, raw))).fetchall()
+        for (bucket,) in held:  # and not each hour since 1970
             span = max(begin, bucket), min(end, bucket + HOUR)
             _add(rows, _share(connection, *span, history))
         for hour in hours(connection, Span(raw, end, MOST_RAW)) if raw < end else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Set
 from contextlib import closing, contextmanager
@@ -234,7 +235,14 @@ def test_where_rows_are_gone_it_is_the_answer_for_whole_buckets(
                 continue
             variant = variant_of(report, arguments)
             expected = answer(raw, report, variant, window, without=OF_ROWS)
-            assert answer(dropped, report, variant, (since, until), without=OF_ROWS) == expected
+            found = answer(dropped, report, variant, (since, until), without=OF_ROWS)
+            # Before rows go, the writer stores energy by program. These roll-ups have none.
+            assert _total(found) == _total(expected) if report.name == "blame" else found == expected
+
+
+def _total(text: str) -> int:
+    """The µJ of all rows."""
+    return sum(round(3.6e9 * (row["wh"] or 0)) for row in json.loads(text))
 
 
 def _whole(
