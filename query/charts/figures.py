@@ -11,12 +11,13 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from query.charts.pictures import Bar, Columns, Curves, Heat, Panel, Picture, Rows, Span, Timeline
+from query.charts.pictures import Bar, Columns, Curves, Heat, Panel, Pick, Picture, Rows, Span, Timeline
 from query.charts.scale import time_marks
-from query.series import stretches
+from query.series import Point, stretches
 from query.values import shown_time
 from telemetry.command import printable
 from telemetry.errors import UserError
@@ -41,6 +42,8 @@ _BESIDE: Final[Mapping[str, Any]] = {"loc": "upper left", "bbox_to_anchor": (1.0
 """A key beside the axes, where it hides nothing"""
 _FEWEST: Final = 8
 """Least bars that a picture has room for, so that a single one is not as wide as the page"""
+_SPANS: Final = 300
+"""Gaps between spans that a picture is wide enough for"""
 _OF_SPANS: Final = {"charge": ("#56B4E9", "///"), "sleep": ("#009E73", "..."), "hole": ("#BBBBBB", "xxx")}
 _TOLD: Final = {"charge": "charging", "sleep": "asleep", "hole": "not recorded"}
 
@@ -120,34 +123,52 @@ def _over_time(figure: Any, it: Timeline) -> None:
 def _panel(axis: Any, it: Timeline, panel: Panel) -> None:
     for number, line in enumerate(panel.lines):
         color, dashes = _COLORS[number], _DASHES[number % len(_DASHES)]
-        for stretch in stretches(it.points):
-            known = [
-                (point.middle, low, high)
-                for point in stretch
-                if (low := line.low(point)) is not None and (high := line.high(point)) is not None
-            ]
-            if known:
-                axis.fill_between(*zip(*known, strict=True), color=color, alpha=0.3, linewidth=0.5)
-            middle = [(point.middle, value) for point in stretch if (value := line.middle(point)) is not None]
-            if middle:
-                marker = "." if len(middle) == 1 else None
-                axis.plot(
-                    *zip(*middle, strict=True), color=color, linestyle=dashes, linewidth=1.2, marker=marker
-                )
+        band = [row for stretch in stretches(it.points) for row in _rows_of(stretch, (line.low, line.high))]
+        if band:
+            axis.fill_between(*zip(*band, strict=True), color=color, alpha=0.3, linewidth=0.5)
+        middle = [row for stretch in stretches(it.points) for row in _rows_of(stretch, (line.middle,))]
+        if middle:
+            marker = "." if len(middle) == 2 else None
+            axis.plot(*zip(*middle, strict=True), color=color, linestyle=dashes, linewidth=1.2, marker=marker)
     axis.set_title(printable(panel.heading), loc="left", fontsize=9)
     axis.set_ylim(panel.ends)
     axis.grid(visible=True, axis="y", color="#DDDDDD", linewidth=0.6)
 
 
+def _rows_of(stretch: Sequence[Point], picks: Sequence[Pick]) -> Iterator[tuple[float, ...]]:
+    """Yield time and figures of the points of which all are known, and behind them a gap.
+
+    One drawing of a year is as fast as one of a day; with one for each stretch it took seconds.
+    """
+    for point in stretch:
+        values = [value for pick in picks if (value := pick(point)) is not None]
+        if len(values) == len(picks):
+            yield point.middle, *values
+    yield (nan,) * (1 + len(picks))
+
+
 def _mark(axis: Any, spans: Sequence[Span], window: tuple[float, float]) -> list[str]:
-    """Shade charges, sleeps and holes; return the kinds that are there."""
-    for span in spans:
-        if span.kind in _OF_SPANS:
-            color, hatch = _OF_SPANS[span.kind]
-            begin, end = max(span.start, window[0]), min(span.stop, window[1])
-            look = {"facecolor": color, "hatch": hatch, "edgecolor": "#777777", "linewidth": 0, "alpha": 0.25}
-            axis.axvspan(begin, end, **look)
-    return [kind for kind in _OF_SPANS if any(span.kind == kind for span in spans)]
+    """Shade charges, sleeps and holes; return the kinds that there are."""
+    kinds = [kind for kind in _OF_SPANS if any(span.kind == kind for span in spans)]
+    for kind in kinds:
+        color, hatch = _OF_SPANS[kind]
+        found = _joined([span for span in spans if span.kind == kind], (window[1] - window[0]) / _SPANS)
+        look = {"facecolor": color, "hatch": hatch, "edgecolor": "#777777", "linewidth": 0, "alpha": 0.25}
+        # One drawing for all of them: a year has thousands.
+        axis.broken_barh(found, (0, 1), transform=axis.get_xaxis_transform(), **look)
+    return kinds
+
+
+def _joined(spans: Sequence[Span], least: float) -> list[tuple[float, float]]:
+    """Return start and length of the spans, in order; those less than ``least`` s apart are one."""
+    found: list[tuple[float, float]] = []
+    for span in sorted(spans, key=lambda it: it.start):
+        if found and span.start - sum(found[-1]) < least:
+            start = found[-1][0]
+            found[-1] = start, max(span.stop, sum(found[-1])) - start
+        else:
+            found.append((span.start, span.stop - span.start))
+    return found
 
 
 def _key(kinds: Sequence[str]) -> tuple[list[Any], list[str]]:
