@@ -131,16 +131,17 @@ class Gate:
                 continue
             self._accepts.take(1)
             source = _source(str(address[0]))
-            if (
-                len(self._links) >= 2 * PLACES
-                or self._taken[source] >= PLACES_EACH
-                or self._admits.ready_in(source, now) > 0
-                or (inner := self._reached()) is None
-            ):
-                outer.close()
-                continue
-            self._admits.take(source, 1, now)
-            self._admit(_Link(outer, inner, source))
+            with self._lock:  # a cut at this moment ends this connection too
+                if (
+                    len(self._links) >= 2 * PLACES
+                    or self._taken[source] >= PLACES_EACH
+                    or self._admits.ready_in(source, now) > 0
+                    or (inner := self._reached()) is None
+                ):
+                    outer.close()
+                    continue
+                self._admits.take(source, 1, now)
+                self._admit(_Link(outer, inner, source))
 
     def _reached(self) -> socket.socket | None:
         """Return a connection to the ZeroMQ socket; None where it takes none now."""
@@ -157,9 +158,8 @@ class Gate:
     def _admit(self, link: _Link) -> None:
         link.prepare()
         self._taken[link.source] += 1
-        with self._lock:
-            for it in link.sockets:
-                self._links[it.fileno()] = link
+        for it in link.sockets:
+            self._links[it.fileno()] = link
         for it in link.sockets:
             self._epoll.register(it, select.EPOLLIN)
 
