@@ -55,7 +55,7 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
             )
     span = Span(start, stop, MOST_RAW)
     predicted = _predict(connection, span, known, rows) if bound.get("predict") else 0.0
-    programs, beside = _named(connection, rows, by)
+    programs, beside = _named(Names(connection, by), rows)
     if not discharged:
         _add_cpu_time(connection, bound, history, by, programs)
     listed = _listed(programs, beside, bound["limit"])
@@ -140,9 +140,8 @@ def _predict(connection: sqlite3.Connection, span: Span, known: Learned, rows: R
     return seconds
 
 
-def _named(connection: sqlite3.Connection, rows: Rows, by: str) -> tuple[_Named, Rows]:
+def _named(names: Names, rows: Rows) -> tuple[_Named, Rows]:
     """Return the rows of programs by name, app or user, and the rows that are not programs."""
-    names = Names(connection, by)
     programs: _Named = {}
     beside: Rows = {}
     for column, row in rows.items():
@@ -155,9 +154,9 @@ def _named(connection: sqlite3.Connection, rows: Rows, by: str) -> tuple[_Named,
     return programs, beside
 
 
-def named(connection: sqlite3.Connection, rows: Rows) -> list[tuple[str, Row]]:
+def named(names: Names, rows: Rows) -> list[tuple[str, Row]]:
     """Return rows with the names of programs, or with a name in brackets for what is not a program."""
-    return [(name or "-", row) for name, row in _listed(*_named(connection, rows, "name"), None)]
+    return [(name or "-", row) for name, row in _listed(*_named(names, rows), None)]
 
 
 def _add_cpu_time(

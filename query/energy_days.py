@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from query.blame import named
 from query.buckets import edges_of
+from query.energy_names import Names
 from query.energy_parts import completed, parts_of
 from query.learning import learned
 from query.report import sql_text
@@ -24,6 +25,7 @@ def energy_by(
     """
     history = history_of(connection)
     known = learned(connection, window[1])
+    names = Names(connection, "name")
     window = outward(*window, SYSTEM, history)
     whole = Window(*window, None, None, *window, None)
     inner, _ = edges_of(connection, by, whole, SYSTEM, history)
@@ -34,6 +36,6 @@ def energy_by(
         wh: dict[str, float] = {}
         if discharged:
             parts, _ = parts_of(connection, start, stop, history, known)
-            wh = {name: row.uj / 3.6e9 for name, row in named(connection, completed(parts, discharged))}
+            wh = {name: row.uj / 3.6e9 for name, row in named(names, completed(parts, discharged))}
         found.append((start, wh))
     return found
