@@ -7,7 +7,7 @@ from typing import Final
 
 from query.charts.pictures import Columns, Curves, Line, Panel, Picture, Rows, Span, Timeline
 from query.charts.scale import Scale, marks, rounded_out, time_marks
-from query.charts.svg import band, element, label, line, path, picture, rectangle, text_of
+from query.charts.svg import band, element, escaped, label, line, path, picture, rectangle
 from query.series import Point, stretches
 from query.width import cut, display_width
 
@@ -134,7 +134,7 @@ def _curves(it: Curves) -> str:
         places = [(across.place(x), up.place(y)) for x, y in curve.places]
         kind = "newest" if number == len(it.curves) else "older"
         parts.append(
-            element("g", {}, element("title", {}, text_of(curve.name)), path(places, f"line {kind}"))
+            element("g", {}, element("title", {}, escaped(curve.name)), path(places, f"line {kind}"))
         )
     return picture(it.head.key, (WIDTH, _TOP + _PANEL + _BOTTOM), it.head.title, it.head.about, parts)
 

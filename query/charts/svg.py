@@ -8,7 +8,7 @@ from html import escape
 from telemetry.command import printable
 
 
-def text_of(value: str) -> str:
+def escaped(value: str) -> str:
     """Return text for a document: control characters are shown as escapes, marks of SVG as entities."""
     return escape(printable(value), quote=True)
 
@@ -16,7 +16,7 @@ def text_of(value: str) -> str:
 def element(name: str, attributes: Mapping[str, object], *inside: str) -> str:
     """Return an element; numbers of its attributes are rounded."""
     told = "".join(
-        f' {key}="{value:.1f}"' if isinstance(value, float) else f' {key}="{text_of(str(value))}"'
+        f' {key}="{value:.1f}"' if isinstance(value, float) else f' {key}="{escaped(str(value))}"'
         for key, value in attributes.items()
     )
     return f"<{name}{told}>{''.join(inside)}</{name}>" if inside else f"<{name}{told}/>"
@@ -24,7 +24,7 @@ def element(name: str, attributes: Mapping[str, object], *inside: str) -> str:
 
 def label(x: float, y: float, text: str, kind: str = "label", anchor: str = "start") -> str:
     """Return a line of text whose baseline begins, ends or has its middle at a place."""
-    return element("text", {"x": x, "y": y, "class": kind, "text-anchor": anchor}, text_of(text))
+    return element("text", {"x": x, "y": y, "class": kind, "text-anchor": anchor}, escaped(text))
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
@@ -34,7 +34,7 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 def rectangle(x: float, y: float, size: tuple[float, float], kind: str, title: str = "") -> str:
     """Return a rectangle; ``title`` is its tooltip."""
-    inside = [element("title", {}, text_of(title))] if title else []
+    inside = [element("title", {}, escaped(title))] if title else []
     box = {"x": x, "y": y, "width": max(size[0], 0.0), "height": max(size[1], 0.0), "class": kind}
     return element("rect", box, *inside)
 
@@ -58,8 +58,8 @@ def _through(places: Sequence[tuple[float, float]]) -> str:
 def picture(key: str, size: tuple[float, float], title: str, about: str, parts: Iterable[str]) -> str:
     """Return a picture that scales with its place. ``about`` says in words what it shows."""
     width, height = size
-    head = element("title", {"id": f"{key}-title"}, text_of(title))
-    head += element("desc", {"id": f"{key}-about"}, text_of(about))
+    head = element("title", {"id": f"{key}-title"}, escaped(title))
+    head += element("desc", {"id": f"{key}-about"}, escaped(about))
     attributes = {
         "xmlns": "http://www.w3.org/2000/svg",
         "viewBox": f"0 0 {width:g} {height:g}",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from query.answer import Answer
-from query.charts.svg import text_of
+from query.charts.svg import escaped
 from query.columns import Column
 from query.values import cell, shown_time
 from telemetry import __version__
@@ -31,18 +31,18 @@ class Section(NamedTuple):
 
 def paragraph(text: str, kind: str = "remark") -> str:
     """Return a paragraph."""
-    return f'<p class="{kind}">{text_of(text)}</p>'
+    return f'<p class="{kind}">{escaped(text)}</p>'
 
 
 def preformatted(lines: Sequence[str], name: str) -> str:
     """Return lines of a terminal. If they are too wide, keys scroll them too."""
-    inside = "\n".join(map(text_of, lines))
-    return f'<pre role="region" aria-label="{text_of(name)}" tabindex="0">{inside}</pre>'
+    inside = "\n".join(map(escaped, lines))
+    return f'<pre role="region" aria-label="{escaped(name)}" tabindex="0">{inside}</pre>'
 
 
 def figure(chart: str, key: Sequence[tuple[str, str]] = ()) -> str:
     """Return a chart with a key below it: kinds of marks and their meaning. Empty if there is no chart."""
-    swatches = "".join(f'<span class="swatch {kind}"></span>{text_of(text)} ' for kind, text in key)
+    swatches = "".join(f'<span class="swatch {kind}"></span>{escaped(text)} ' for kind, text in key)
     told = f'<figcaption class="key">{swatches}</figcaption>' if key else ""
     return f"<figure>{chart}{told}</figure>" if chart else ""
 
@@ -57,7 +57,7 @@ def table(answer: Answer, rows: Sequence[tuple[Any, ...]], caption: str) -> str:
         rows = rows[-MOST_ROWS:]
     shown = [(at, column) for at, column in enumerate(answer.columns) if column.in_table]
     heads = "".join(
-        f'<th scope="col"{_class(column)}>{text_of(column.header.replace("_", " "))}</th>'
+        f'<th scope="col"{_class(column)}>{escaped(column.header.replace("_", " "))}</th>'
         for _, column in shown
     )
     body = "".join(f"<tr>{_cells(row, shown)}</tr>" for row in rows)
@@ -70,8 +70,8 @@ def table_of_lines(answer: Answer, rows: Sequence[tuple[Any, ...]], caption: str
     if not rows:
         return said
     body = "".join(
-        f'<tr><th scope="row">{text_of(column.header.replace("_", " "))}</th>'
-        f"<td>{text_of(cell(value, column))}</td></tr>"
+        f'<tr><th scope="row">{escaped(column.header.replace("_", " "))}</th>'
+        f"<td>{escaped(cell(value, column))}</td></tr>"
         for value, column in zip(rows[0], answer.columns, strict=True)
         if column.in_table
     )
@@ -79,7 +79,7 @@ def table_of_lines(answer: Answer, rows: Sequence[tuple[Any, ...]], caption: str
 
 
 def _framed(caption: str, inside: str) -> str:
-    name = text_of(caption)
+    name = escaped(caption)
     return (
         f'<div class="table" role="region" aria-label="{name}" tabindex="0"><table><caption>{name}</caption>'
         f"{inside}</table></div>"
@@ -87,7 +87,7 @@ def _framed(caption: str, inside: str) -> str:
 
 
 def _cells(row: Sequence[Any], shown: Sequence[tuple[int, Column]]) -> str:
-    return "".join(f"<td{_class(column)}>{text_of(cell(row[at], column))}</td>" for at, column in shown)
+    return "".join(f"<td{_class(column)}>{escaped(cell(row[at], column))}</td>" for at, column in shown)
 
 
 def _class(column: Column) -> str:
@@ -98,10 +98,10 @@ def document(window: tuple[float, float], sections: Sequence[Section]) -> str:
     """Return the page on a window, Unix s. Its policy allows only its own style."""
     digest = b64encode(sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    span = f"{text_of(shown_time(window[0]))} to {text_of(shown_time(window[1]))}"
-    links = "".join(f'<li><a href="#{it.key}">{text_of(it.heading)}</a></li>' for it in sections)
+    span = f"{escaped(shown_time(window[0]))} to {escaped(shown_time(window[1]))}"
+    links = "".join(f'<li><a href="#{it.key}">{escaped(it.heading)}</a></li>' for it in sections)
     body = "".join(
-        f'<section id="{it.key}"><h2>{text_of(it.heading)}</h2>{it.inside}</section>' for it in sections
+        f'<section id="{it.key}"><h2>{escaped(it.heading)}</h2>{it.inside}</section>' for it in sections
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -111,5 +111,5 @@ def document(window: tuple[float, float], sections: Sequence[Section]) -> str:
         f"<title>Battery report, {span}</title><style>{_STYLE}</style></head>"
         f"<body><header><h1>Battery report</h1><p>{span}</p></header>"
         f'<nav aria-label="Sections"><ul>{links}</ul></nav><main>{body}</main>'
-        f"<footer><p>telemetry-query {text_of(__version__)}</p></footer></body></html>\n"
+        f"<footer><p>telemetry-query {escaped(__version__)}</p></footer></body></html>\n"
     )
