@@ -66,9 +66,8 @@ def ask_writer(op: str, given: Mapping[str, Any], path: Path) -> Committed | Non
     from telemetry.stream.control import request  # noqa: PLC0415
 
     keys = keys_of(given, [given["control"] or ""])
-    with suppress(
-        UserError
-    ):  # The directory belongs to another user: our writer is not there, and reports do not need it.
+    # The directory may belong to another user: our writer is not there, and reports do not need it.
+    with suppress(UserError):
         endpoint = given["control"] or places.control_endpoint(places.readers_directory())
         return request(op, endpoint, path, keys=keys)
     return None

@@ -38,9 +38,9 @@ LIMIT 1"""
 _MISDATED: Final = "SELECT COUNT(*) FROM system_sample WHERE time IS NULL AND clock_time IS NOT NULL"
 
 _INTERVAL: Final = "SELECT interval FROM system_sample WHERE ts = ?"
-_USUAL_INTERVAL: Final = 60.0
+USUAL_INTERVAL: Final = 60.0
 """s between two samples, if the newest has no interval"""
-_OLD: Final = 10
+OLD: Final = 10
 """Intervals after which a sample is too old to describe now"""
 
 
@@ -192,9 +192,9 @@ def _age(connection: sqlite3.Connection, window: Window, now: float | None) -> s
     if window.last is None or now is None:
         return None
     row = connection.execute(_INTERVAL, (window.newest,)).fetchone()
-    interval = row[0] if row and isinstance(row[0], (int, float)) else _USUAL_INTERVAL
+    interval = row[0] if row and isinstance(row[0], (int, float)) else USUAL_INTERVAL
     end = now if window.until is None else min(now, window.until)
-    if end - window.last <= _OLD * interval:
+    if end - window.last <= OLD * interval:
         return None
     how = "old" if end == now else "older than the end of the window"
     return f"the newest sample is {shown_span(end - window.last)} {how}: {shown_time(window.last)}"

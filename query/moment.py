@@ -14,11 +14,11 @@ from math import inf, nextafter
 from typing import Any, Final, NamedTuple
 
 from query import access
-from query.answer import ask
+from query.answer import OLD, USUAL_INTERVAL
+from query.asked import asked
 from query.options import PROGRAM
 from query.output import look
-from query.report import sql_text, variant_of
-from query.reports import BY_NAME
+from query.report import sql_text
 from query.times import InvalidTimeError, parse_time
 from query.values import number_of, plain, shown_span, shown_time, text_of
 from query.window import history_of
@@ -32,10 +32,6 @@ _BEFORE: Final = 3
 """Samples that are shown before it, and after it"""
 _PROGRAMS: Final = 5
 _MOST_EVENTS: Final = 200
-_OLD: Final = 10
-"""Intervals after which a sample is too old to describe a moment"""
-_USUAL_INTERVAL: Final = 60.0
-"""s, if the sample has no interval"""
 
 Row = dict[str, Any]
 
@@ -96,20 +92,17 @@ def gather(connection: sqlite3.Connection, parameters: Mapping[str, Any], moment
     """
 
     def rows(name: str, since: float, until: float, limit: int | None = None) -> list[Row]:
-        report = BY_NAME[name]
-        bound = {**parameters, "since": since, "until": until, "limit": limit}
-        answer = ask(connection, report, variant_of(report, {}), bound)
-        return _by_name([column.name for column in answer.columns], answer.rows)
+        return asked(connection, parameters, name, (since, until), limit).by_name
 
     bound = {"at": moment, "before": 2 * _BEFORE + 1, "after": _BEFORE + 1, "last": END_OF_TIME}
-    around = _asked(connection, "moment", bound)
+    around = _samples(connection, "moment", bound)
     window = (moment - AROUND, moment + AROUND)
     gaps = rows("gaps", *window)
     hole = next((row for row in gaps if row["start"] < moment < row["end"]), None)
     sample = _telling(around, moment)
     if sample is None and hole is None:
         raise UserError(_unknown(connection, around, moment))
-    changes = _asked(connection, "moment_changes", {"start": window[0], "stop": window[1]})
+    changes = _samples(connection, "moment_changes", {"start": window[0], "stop": window[1]})
     events = [*_of_gaps(gaps), *_of_changes(changes)]
     nearest = sorted(events, key=lambda event: abs(event.time - moment))[:_MOST_EVENTS]
     cores: list[float | None] = []
@@ -121,13 +114,10 @@ def gather(connection: sqlite3.Connection, parameters: Mapping[str, Any], moment
     return Moment(moment, sample, hole, _nearest(around, sample, moment), cores, processes, sorted(nearest))
 
 
-def _asked(connection: sqlite3.Connection, sql: str, bound: Mapping[str, Any]) -> list[Row]:
+def _samples(connection: sqlite3.Connection, sql: str, bound: Mapping[str, Any]) -> list[Row]:
     cursor = connection.execute(sql_text(sql), bound)
-    return _by_name([name for name, *_ in cursor.description], cursor)
-
-
-def _by_name(names: Sequence[str], rows: Any) -> list[Row]:
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    names = [name for name, *_ in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def _telling(around: Sequence[Row], moment: float) -> Row | None:
@@ -138,13 +128,9 @@ def _telling(around: Sequence[Row], moment: float) -> Row | None:
                 return row
             break
     before = [row for row in around if row["time"] < moment]
-    if before and moment - before[-1]["time"] <= _OLD * _interval(before[-1]):
+    if before and moment - before[-1]["time"] <= OLD * (number_of(before[-1]["interval"]) or USUAL_INTERVAL):
         return before[-1]
     return None
-
-
-def _interval(row: Row) -> float:
-    return number_of(row["interval"]) or _USUAL_INTERVAL
 
 
 def _nearest(around: Sequence[Row], sample: Row | None, moment: float) -> list[Row]:

@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from query import database
 from query.access import opened, parameters_of
-from query.answer import ask
+from query.answer import OLD, USUAL_INTERVAL
+from query.asked import asked
 from query.output import can_show, look
-from query.report import sql_text, variant_of
-from query.reports import BY_NAME
+from query.report import sql_text
 from query.values import figure, number_of, shown_span, text_of
 from query.width import cut
 from telemetry.command import printable
@@ -31,11 +31,8 @@ SLOTS: Final = 48
 _DAY: Final = 86_400.0
 _HOUR: Final = 3_600.0
 _MOST: Final = 3
-_OLD: Final = 10
-"""Intervals after which a sample is too old to describe now,"""
 _COMMIT: Final = 120.0
-"""and s in which the writer commits what it has: the line does not ask it to"""
-_USUAL_INTERVAL: Final = 60.0
+"""s in which the writer commits what it has: the line does not ask it to"""
 _LEAST_SHARE: Final = 0.1
 """Share of a slot that charging or sleep must take to be marked"""
 _WH: Final = " Wh"
@@ -115,12 +112,8 @@ def gather(
     """
     now: float = parameters["now"]
 
-    def rows(name: str, since: float | None = None, **options: Any) -> list[dict[str, Any]]:
-        report = BY_NAME[name]
-        bound = {**parameters, "since": since, "until": None, "limit": options.pop("limit", None)}
-        answer = ask(connection, report, variant_of(report, options), bound)
-        names = [column.name for column in answer.columns]
-        return [dict(zip(names, row, strict=True)) for row in answer.rows]
+    def rows(name: str, since: float | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+        return asked(connection, parameters, name, (since, None), limit).by_name
 
     newest = next(iter(rows("recent", limit=1)), None)
     if newest is None:
@@ -172,7 +165,7 @@ _LOST: Final = "SELECT coalesce(SUM(last_seq - first_seq + 1), 0) FROM gap WHERE
 def _now(now: float, sample: Mapping[str, Any], beside: tuple[Any, ...]) -> Facts:
     interval, on_ac, temp, throttled = beside
     moment = number_of(sample["time"])
-    old = _OLD * (number_of(interval) or _USUAL_INTERVAL) + _COMMIT
+    old = OLD * (number_of(interval) or USUAL_INTERVAL) + _COMMIT
     return Facts(
         now,
         time=moment,

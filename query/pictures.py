@@ -22,6 +22,7 @@ from query.charts.pictures import (
 from query.core_steps import core_steps
 from query.energy_days import energy_by
 from query.rollups import By
+from query.series import points
 from query.source import Source
 from query.values import number_of, shown_time
 from telemetry.sessions.records import DISCHARGE, HOLE, SLEEP
@@ -167,7 +168,7 @@ def discharges(source: Source) -> Picture | None:
     for start, stop in spans[-_MOST_CURVES:]:
         places = [
             ((point.middle - start) / 3_600, point.pct_min)
-            for point in Source(source.connection, {}, (start, stop + 1)).points
+            for point in points(source.connection, start, stop + 1)
             if point.pct_min is not None
         ]
         if places:

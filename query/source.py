@@ -5,12 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from query.answer import Answer, ask
+from query.asked import Asked, asked
 from query.charts.pictures import Span
-from query.report import variant_of
-from query.reports import BY_NAME
 from query.series import Point, points
 from query.values import shown_time
 from telemetry import END_OF_TIME
@@ -24,19 +22,6 @@ SELECT MIN(oldest), MAX(newest) FROM (
 )"""
 
 
-class Asked(NamedTuple):
-    """The answer of a report."""
-
-    answer: Answer
-    rows: list[tuple[Any, ...]]
-
-    @property
-    def by_name(self) -> list[dict[str, Any]]:
-        """Return the rows by column."""
-        names = [column.name for column in self.answer.columns]
-        return [dict(zip(names, row, strict=True)) for row in self.rows]
-
-
 class Source:
     """A window of a database in a read transaction; answers are cached."""
 
@@ -47,13 +32,15 @@ class Source:
         self.connection = connection
         self.window = window
         self._parameters = parameters
+        self._answers: dict[tuple[Any, ...], Asked] = {}
 
     def ask(self, name: str, limit: int | None = None, **options: Any) -> Asked:
         """Return the answer of a report on the window, with a limit and its options. Raises UserError."""
-        report = BY_NAME[name]
-        bound = {**self._parameters, "since": self.window[0], "until": self.window[1], "limit": limit}
-        answer = ask(self.connection, report, variant_of(report, options), bound)
-        return Asked(answer, list(answer.rows))
+        key = (name, limit, *sorted(options.items()))
+        if key not in self._answers:
+            found = asked(self.connection, self._parameters, name, self.window, limit, **options)
+            self._answers[key] = found
+        return self._answers[key]
 
     @cached_property
     def points(self) -> Sequence[Point]:

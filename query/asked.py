@@ -1,0 +1,42 @@
+"""One report by its name, whole: how screens, pages and pictures read the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from query.answer import Answer, ask
+from query.report import variant_of
+from query.reports import BY_NAME
+
+
+class Asked(NamedTuple):
+    """The answer of a report."""
+
+    answer: Answer
+    rows: list[tuple[Any, ...]]
+
+    @property
+    def by_name(self) -> list[dict[str, Any]]:
+        """Return the rows by column."""
+        names = [column.name for column in self.answer.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+
+def asked(
+    connection: sqlite3.Connection,
+    parameters: Mapping[str, Any],
+    name: str,
+    window: tuple[float | None, float | None] = (None, None),
+    limit: int | None = None,
+    **options: Any,
+) -> Asked:
+    """Return the answer of a report on ``window``, Unix s, None: open, with its options. Raises UserError.
+
+    ``parameters`` are those of query.answer.ask without since, until and limit.
+    """
+    report = BY_NAME[name]
+    bound = {**parameters, "since": window[0], "until": window[1], "limit": limit}
+    answer = ask(connection, report, variant_of(report, options), bound)
+    return Asked(answer, list(answer.rows))
