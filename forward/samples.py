@@ -96,7 +96,7 @@ class Reader:
         self._size = size
 
     def batch(self, connection: sqlite3.Connection, now: float, since_run: int) -> Batch:
-        """Return the next samples of runs from ``since_run`` on that were not sent; none: there are no more.
+        """Return the next unsent samples of the runs from ``since_run`` on; empty if there are no more.
 
         ``now``: Unix time. A sample without a time, or with one that cannot be, stays where it is.
         """
