@@ -73,10 +73,10 @@ def parts_of(
     left = MOST_RAW
     for begin, end in ((start, first), (last, stop)):
         raw = max(begin, history.raw_since)
-        held = connection.execute(_HELD, (begin // HOUR * HOUR, min(end, raw))).fetchall()
+        gone = min(end, raw)
+        held = connection.execute(_HELD, (begin // HOUR * HOUR, gone)).fetchall() if begin < gone else ()
         for (bucket,) in held:  # and not each hour since 1970
-            span = max(begin, bucket), min(end, bucket + HOUR)
-            _add(rows, _share(connection, *span, history))
+            _add(rows, _share(connection, max(begin, bucket), min(gone, bucket + HOUR), history))
         for hour in hours(connection, Span(raw, end, MOST_RAW)) if raw < end else ():
             _add(rows, _of_samples(hour, known))
             left -= len(hour.readings)

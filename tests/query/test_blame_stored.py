@@ -71,6 +71,11 @@ class Ask:
         ran = self(path, "blame", "--since", moment(start), "--until", moment(stop), "--limit", "99", *argv)
         return Counter({row["name"]: round(3.6e9 * row["wh"]) for row in ran.rows if row["wh"]})
 
+    def cpu_us(self, path: Path, start: float, stop: float) -> Parts:
+        """Return the CPU time of each row of blame in µs."""
+        ran = self(path, "blame", "--since", moment(start), "--until", moment(stop), "--limit", "99")
+        return Counter({row["name"]: round(3.6e9 * row["cpu_h"]) for row in ran.rows if row["cpu_h"]})
+
     def energy(self, path: Path, start: float, stop: float) -> int:
         """Return the µJ that energy shows."""
         rows = self(path, "energy", "--since", moment(start), "--until", moment(stop)).rows
@@ -120,6 +125,8 @@ def test_a_part_of_an_hour_counts_only_what_ran_in_it(whole: Path, ask: Ask) -> 
     for name in ("browser", "(idle)"):
         assert together[name] == pytest.approx(hour[name], rel=0.2)
     assert len({piece["browser"] for piece in pieces}) > 1
+    used = [ask.cpu_us(whole, start + at * 900, start + (at + 1) * 900) for at in range(4)]
+    assert sum(used, Counter()) == ask.cpu_us(whole, start, start + HOUR)
 
 
 def test_the_open_day_is_divided_too(whole: Path, ask: Ask) -> None:
