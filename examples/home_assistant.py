@@ -7,10 +7,8 @@ import argparse
 import json
 import logging
 import math
-import os
 import re
 import ssl
-import stat
 import sys
 import time
 import zlib
@@ -27,6 +25,7 @@ from query import overview
 from telemetry import __version__, places
 from telemetry.command import ArgumentParser, run
 from telemetry.errors import UserError
+from telemetry.own_file import own_text
 from telemetry.sample import Sample
 from telemetry.service import RateLimited, StopSignal, start_log
 from telemetry.steady import SteadyPercent
@@ -234,19 +233,7 @@ class Broker:
 
 def password_in(path: Path) -> str:
     """Return the line in ``path``. Raises UserError where others may read it, or it is not one line."""
-    try:
-        # A pipe must not hold it up until somebody writes.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise UserError(f"--password-file {path} is not a file")
-            if found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), 0):
-                raise UserError(f"--password-file {path}: only you may own and read it: chmod 0600 {path}")
-            text = file.read(4096).decode().rstrip("\r\n")
-    except OSError as error:
-        raise UserError(f"--password-file {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        text = ""
+    text = own_text(path, "a password", is_secret=True, most=4096, option="--password-file").rstrip("\r\n")
     if not text or not text.isprintable():
         raise UserError(f"--password-file {path}: it must hold one line, the password")
     return text

@@ -6,9 +6,7 @@ import base64
 import email.utils
 import gzip
 import http.client
-import os
 import ssl
-import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +17,7 @@ from urllib.parse import urlsplit
 from telemetry import __version__
 from telemetry.command import printable
 from telemetry.errors import UsageError, UserError
+from telemetry.own_file import own_text
 
 _MOST_TEXT: Final = 4096
 """Bytes of an answer that are read"""
@@ -26,6 +25,7 @@ _SHOWN_TEXT: Final = 200
 _COMPRESSION: Final = 3
 """Of gzip: 6 gives bodies that are 5 % smaller, for twice the CPU time"""
 _MOST_CREDENTIALS: Final = 4096
+"""Bytes of the file of ``--auth``"""
 
 
 class Unreachable(Exception):
@@ -78,22 +78,8 @@ def authorization(path: Path) -> str:
     The file has one line: ``Token …`` or ``Bearer …``, sent as they stand, or ``Basic USER:PASSWORD``. Raises
     UserError where it cannot be read, others may read it, or it holds something else.
     """
-    try:
-        # A pipe must not hold it up until somebody writes.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise UserError(f"--auth {path} is not a file")
-            if found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), 0):
-                raise UserError(
-                    f"--auth {path}: only the account that runs telemetry-forward may own and read it: "
-                    f"chmod 0600 {path}"
-                )
-            text = file.read(_MOST_CREDENTIALS).decode("ascii").strip()
-    except OSError as error:
-        raise UserError(f"--auth {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        text = ""
+    text = own_text(path, "a file of credentials", is_secret=True, most=_MOST_CREDENTIALS, option="--auth")
+    text = text.strip() if text.isascii() else ""
     scheme, _, rest = text.partition(" ")
     rest = rest.strip()
     if scheme.lower() == "basic" and ":" in rest and rest.isprintable():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 import struct
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from zmq.utils import z85
 
 from telemetry.command import printable
 from telemetry.errors import UsageError, UserError
+from telemetry.own_file import own_text
 
 _PRIVATE: Final = "private-key"
 _LONGEST_FILE: Final = 1 << 20
@@ -124,7 +124,7 @@ def read_private(path: Path) -> bytes:
 
     Raises UserError where it is not one, where others may read it, or where it belongs to somebody else.
     """
-    text = _read(path, 0o077, "a private key that others may read", "chmod 600")
+    text = own_text(path, "a private key", is_secret=True, most=_LONGEST_FILE)
     words = [line.split() for line in text.splitlines() if line.split() and not line.startswith("#")]
     if len(words) != 1 or len(words[0]) != 2 or words[0][0] != _PRIVATE or _decoded(words[0][1]) is None:
         raise UserError(f"{path} is not a private key; telemetry-sampler --make-key FILE makes one")
@@ -133,7 +133,7 @@ def read_private(path: Path) -> bytes:
 
 def read_public(path: Path) -> bytes:
     """Return the public key in ``path``, the only one there. Raises UserError."""
-    text = _read(path, 0o022, "a key that others may change", "chmod go-w")
+    text = own_text(path, "a key", is_secret=False, most=_LONGEST_FILE)
     lines = [line.split() for line in text.splitlines() if line.split() and not line.startswith("#")]
     if len(lines) != 1 or _decoded(lines[0][0]) is None:
         raise UserError(f"{path} is not a public key; telemetry-sampler --make-key FILE makes FILE.pub")
@@ -180,7 +180,7 @@ class AllowList:
 
     def _read(self) -> frozenset[bytes]:
         keys = set()
-        text = _read(self.path, 0o022, "a list of clients that others may change", "chmod go-w")
+        text = own_text(self.path, "a list of clients", is_secret=False, most=_LONGEST_FILE)
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split()
             if not words or words[0].startswith("#"):
@@ -209,24 +209,3 @@ def _decoded(word: str) -> bytes | None:
     except (ValueError, LookupError, struct.error):
         return None
     return key or None
-
-
-def _read(path: Path, refused: int, what: str, mend: str) -> str:
-    """Return a file's text. Raises UserError where it is missing, or has one of the ``refused`` mode bits."""
-    try:
-        # A FIFO would block for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise UserError(f"{path} is not a file")
-            if found.st_uid not in (os.geteuid(), 0):
-                raise UserError(f"{path} belongs to another user: chown it, or name a file of your own")
-            if found.st_mode & refused:
-                raise UserError(f"{path} is {what}: {mend} {path}")
-            content = file.read(_LONGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the name cannot be used"
-        raise UserError(f"cannot read {path}: {reason}") from None
-    if len(content) > _LONGEST_FILE:
-        raise UserError(f"{path} is too long: at most {_LONGEST_FILE >> 20} MiB")
-    return content.decode("utf-8", errors="replace")

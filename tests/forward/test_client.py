@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import socket
 import ssl
 from pathlib import Path
@@ -143,20 +142,16 @@ def test_another_text_is_refused_and_not_shown(tmp_path: Path, text: bytes) -> N
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
-def test_credentials_that_others_may_read_are_refused(tmp_path: Path, mode: int) -> None:
-    with pytest.raises(UserError, match="chmod 0600"):
-        authorization(secret(tmp_path, b"Token abc", mode))
+def test_credentials_that_others_may_read_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^--auth .* that others may read: chmod 600 "):
+        authorization(secret(tmp_path, b"Token abc", 0o640))
 
 
-def test_credentials_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="No such file"):
+def test_credentials_are_read_from_a_short_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^cannot read --auth .*: No such file"):
         authorization(tmp_path / "none")
-    with pytest.raises(UserError, match="Is a directory"):
-        authorization(tmp_path)
-    os.mkfifo(tmp_path / "fifo", 0o600)
-    with pytest.raises(UserError, match="not a file"):
-        authorization(tmp_path / "fifo")
+    with pytest.raises(UserError, match=r"^--auth .* is too long: at most 4096 bytes"):
+        authorization(secret(tmp_path, b"Token " + b"a" * 4096))
 
 
 @pytest.mark.parametrize(

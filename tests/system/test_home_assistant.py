@@ -97,7 +97,7 @@ def test_the_time_left_of_another_machine_is_not_read_from_this_database(
         (["--port", "0"], "argument --port: give 1 to 65535"),
         (["--every", "nan"], "argument --every: give 1 to 3600 seconds"),
         (["--host", "a..b"], "argument --host: this is not a host name"),
-        (["--username", "me", "--password-file", "open"], "only you may own and read it: chmod 0600"),
+        (["--username", "me", "--password-file", "open"], "is a password that others may read: chmod 600"),
         (["--username", "me", "--password-file", "none"], "--password-file none: No such file or directory"),
         (["--password-file", "open"], "--password-file needs --username"),
         (["--ca", "open"], "--ca needs --tls"),

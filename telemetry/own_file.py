@@ -1,0 +1,45 @@
+"""Reads a file that must belong to this account or to root, and that others may not read, or not change."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from telemetry.errors import UserError
+
+_SECRET: Final = (0o077, "read", "chmod 600")
+_PUBLIC: Final = (0o022, "change", "chmod go-w")
+"""The mode bits that are refused, what they allow others to do, and what takes them away"""
+
+
+def own_text(path: Path, what: str, *, is_secret: bool, most: int, option: str = "") -> str:
+    """Return the text of a file; a byte that is not UTF-8 becomes a surrogate (PEP 383), never printable.
+
+    ``what`` and ``option`` are for the errors: what the file is ("a private key"), and the option that names
+    it. ``is_secret``: others may not even read it. ``most``: bytes. Raises UserError where it is missing, too
+    long or not a regular file, where it belongs to another user, or where others may do what they must not.
+    """
+    named = f"{option} {path}".lstrip()
+    refused, verb, mend = _SECRET if is_secret else _PUBLIC
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would block for ever
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise UserError(f"{named} is not a file")
+            if found.st_uid not in (os.geteuid(), 0):
+                raise UserError(f"{named} belongs to another user: chown it, or name a file of your own")
+            if found.st_mode & refused:
+                raise UserError(f"{named} is {what} that others may {verb}: {mend} {path}")
+            with open(descriptor, "rb", closefd=False) as file:
+                content = file.read(most + 1)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the name cannot be used"
+        raise UserError(f"cannot read {named}: {reason}") from None
+    if len(content) > most:
+        raise UserError(f"{named} is too long: at most {most} bytes")
+    return content.decode("utf-8", errors="surrogateescape")
