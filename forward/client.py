@@ -1,4 +1,4 @@
-"""One request to the engine: a body of lines posted over HTTP or HTTPS, and what came back."""
+"""Posts a body of lines to the engine over HTTP or HTTPS, and reads the response."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ from telemetry.errors import UsageError, UserError
 from telemetry.own_file import own_text
 
 _MOST_TEXT: Final = 4096
-"""Bytes of an answer that are read"""
+"""At most this many bytes of a response are read"""
 _SHOWN_TEXT: Final = 200
 _COMPRESSION: Final = 3
-"""Of gzip: 6 gives bodies that are 5 % smaller, for twice the CPU time"""
+"""gzip's level: level 6 makes bodies 5 % smaller, for twice the CPU time"""
 _MOST_CREDENTIALS: Final = 4096
 """Bytes of the file of ``--auth``"""
 
 
 class Unreachable(Exception):
-    """There was no answer; the text says why."""
+    """The server did not answer; the text says why."""
 
 
 class Answer(NamedTuple):
-    """What the server said."""
+    """The server's response."""
 
     status: int
     text: str
-    """The begin of the body, one line, printable"""
+    """The start of the body, one line, printable"""
     retry_after: float | None
-    """s that the server asks to wait"""
+    """s to wait, as the server asks (Retry-After)"""
 
 
 class Target(NamedTuple):
-    """Where to post."""
+    """The URL to post to, in parts."""
 
     is_https: bool
     host: str
     port: int | None
     path: str
-    """With the query"""
+    """Path and query"""
 
 
 def target(url: str) -> Target:
-    """Take ``--url`` apart. Raises UsageError."""
+    """Parse ``--url``. Raises UsageError."""
     try:
         parts = urlsplit(url)
         port = parts.port
-        (parts.hostname or "").encode("idna")  # as the look-up of the name does
+        (parts.hostname or "").encode("idna")  # the look-up of the name would raise the same error
     except ValueError as error:
         raise UsageError(f"--url {printable(url)}: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--url {printable(url)}: give a whole one, as in http://localhost:8428/write")
+        raise UsageError(f"--url {printable(url)}: give a full URL, as in http://localhost:8428/write")
     if "@" in parts.netloc:
         raise UsageError(
-            "--url: credentials do not belong in it, where ps shows them; put them into --auth FILE"
+            "--url must not contain credentials, because ps shows them; put them into --auth FILE"
         )
     if not (url.isascii() and url.isprintable() and " " not in url) or parts.fragment:
-        raise UsageError(f"--url {printable(url)}: only ASCII without spaces and without # may be in it")
+        raise UsageError(f"--url {printable(url)}: it may contain only ASCII, without spaces and without #")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme == "https", parts.hostname, port, path)
 
@@ -75,8 +75,8 @@ def target(url: str) -> Target:
 def authorization(path: Path) -> str:
     """Return the value of the header Authorization that the file holds.
 
-    The file has one line: ``Token …`` or ``Bearer …``, sent as they stand, or ``Basic USER:PASSWORD``. Raises
-    UserError where it cannot be read, others may read it, or it holds something else.
+    The file has one line: ``Token …`` or ``Bearer …``, sent unchanged, or ``Basic USER:PASSWORD``. Raises
+    UserError if it cannot be read, if others may read it, or if it contains anything else.
     """
     text = own_text(path, "a file of credentials", is_secret=True, most=_MOST_CREDENTIALS, option="--auth")
     text = text.strip() if text.isascii() else ""
@@ -86,19 +86,21 @@ def authorization(path: Path) -> str:
         return f"Basic {base64.b64encode(rest.encode()).decode()}"
     if scheme.lower() in ("token", "bearer") and rest.isprintable() and rest and " " not in rest:
         return f"{scheme.capitalize()} {rest}"
-    raise UserError(f'--auth {path}: it must hold one line, "Token …", "Bearer …" or "Basic USER:PASSWORD"')
+    raise UserError(
+        f'--auth {path}: it must contain one line, "Token …", "Bearer …" or "Basic USER:PASSWORD"'
+    )
 
 
 def trust(ca: Path | None) -> ssl.SSLContext:
-    """Return what verifies the server: the system's certificates, or those in ``ca``. Raises UserError."""
+    """Return a TLS context that trusts the system's certificates, or those in ``ca``. Raises UserError."""
     try:
         return ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
-        raise UserError(f"--ca {ca}: no certificates can be read there ({error.strerror or error})") from None
+        raise UserError(f"--ca {ca}: cannot read certificates from it ({error.strerror or error})") from None
 
 
 class Client:
-    """Posts bodies over one connection, which is kept open. No proxy and no redirection is followed."""
+    """Posts bodies over one connection, which stays open. It uses no proxy and follows no redirects."""
 
     def __init__(
         self,
@@ -127,11 +129,11 @@ class Client:
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, body: bytes) -> Answer:
-        """Post lines; return the answer. Raises Unreachable."""
+        """Post lines; return the response. Raises Unreachable."""
         if self._compress:
             body = gzip.compress(body, _COMPRESSION, mtime=0)
         try:
-            if self._connection is not None:  # the server may have closed it since
+            if self._connection is not None:  # the server may have closed it since the last request
                 with suppress(http.client.HTTPException, ConnectionError):
                     return self._exchange(self._connection, body)
                 self.close()
@@ -161,7 +163,7 @@ class Client:
         text = response.read(_MOST_TEXT)
         asked = _retry_after(response.headers.get("Retry-After"), self._clock())
         answer = Answer(response.status, _first_line(text), asked)
-        if not response.isclosed():  # there is more, which nobody reads
+        if not response.isclosed():  # unread bytes are left: the connection cannot be used again
             self.close()
         return answer
 
@@ -172,7 +174,7 @@ def _first_line(text: bytes) -> str:
 
 
 def _retry_after(value: str | None, now: float) -> float | None:
-    """Return the s that a header Retry-After asks for, a number or a date (RFC 9110, 10.2.3)."""
+    """Return the seconds to wait from a Retry-After header, a number or a date (RFC 9110, 10.2.3)."""
     if value is None:
         return None
     value = value.strip()

@@ -1,8 +1,8 @@
-"""What was sent, kept in a small SQLite file of its own.
+"""Remembers what was sent, in a small SQLite file.
 
-A sample is told by its identity, (run, seq), and what was sent of a run is a set of ranges of seq. So a
-sample that comes late, from an import or into a gap, is one that is in no range, whatever its time and its
-key; and one that is in a range is not sent again, whichever copy of the database it is read from.
+A sample is identified by (run, seq). For each run, the cursor keeps the ranges of seq that were sent. A
+sample that arrives late, by an import or into a gap, is in none of these ranges, so it is sent, whatever
+its time and its key. A sample in a range is not sent again, even if another copy of the database has it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BEGIN IMMEDIATE;
 CREATE TABLE note (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE sent (run TEXT, first INTEGER, last INTEGER, PRIMARY KEY (run, first)) WITHOUT ROWID;
 CREATE TABLE name (name TEXT PRIMARY KEY) WITHOUT ROWID;  -- values of tags that are in use
-CREATE TABLE day (                                        -- points that may change, as they were sent
+CREATE TABLE day (                                        -- points that may change, as last sent
     kind TEXT, day INTEGER, generation INTEGER, points BLOB, PRIMARY KEY (kind, day)
 ) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
@@ -39,29 +39,29 @@ class Mark(NamedTuple):
 
     run: str
     first: int
-    """It covers its run from here on: seq, or less where there is nothing between"""
+    """The first seq of its run that it covers: its own, or a lower one if no samples lie in between"""
     seq: int
     ts: int
     time: float
 
 
 class Cursor(Record):
-    """The file, locked by one process."""
+    """The cursor's file, locked by one process."""
 
     def __init__(self, path: Path, url: str) -> None:
-        """Open the file, or make it. ``url``: where to; a cursor is of one destination.
+        """Open the file, or create it. ``url``: the destination; a cursor belongs to one destination.
 
-        Raises CursorError where the file cannot be used, TakenOver where another process uses it.
+        Raises CursorError if the file cannot be used, TakenOver if another process uses it.
         """
         self.path = path
         self.set_aside: Path | None = None
-        """Where a damaged file is now, whose place a new one took"""
+        """The new path of a damaged file that was moved aside; None: it was not damaged"""
         lock = path.with_name(path.name + ".lock")
         try:
             self._lock = open_locked(lock)
         except BlockingIOError:
             raise TakenOver(
-                f"another telemetry-forward uses {path}; give this one a file of its own: --cursor PATH"
+                f"another telemetry-forward uses {path}; give this one a different file: --cursor PATH"
             ) from None
         except OSError as error:
             raise CursorError(f"{lock}: {error.strerror}; give another file: --cursor PATH") from None
@@ -105,11 +105,11 @@ class Cursor(Record):
                 self._set("url", url)
         elif known != url:
             raise CursorError(
-                f"{self.path} is about {known}; for another engine give another file: --cursor PATH"
+                f"{self.path} belongs to {known}; for another engine, give another file: --cursor PATH"
             )
 
     def mark(self, marks: Sequence[Mark], refused: int) -> None:
-        """Note that these samples were sent. Raises CursorError where that cannot be written."""
+        """Record that these samples were sent. Raises CursorError if the file cannot be written."""
         with self._writing():
             for run, first, last in _ranges(marks):
                 self._add(run, first, last)
@@ -130,7 +130,7 @@ class Cursor(Record):
         self._database.execute("INSERT INTO sent VALUES (?, ?, ?)", (run, first, last))
 
     def admit(self, name: str, most: int) -> str:
-        """Return ``name``, or OTHER_NAMES where ``most`` others are in use. What was admitted stays so."""
+        """Return ``name``, or OTHER_NAMES if ``most`` others are in use. An admitted name stays admitted."""
         if name in self._names:
             return name
         if len(self._names) >= most:
@@ -141,7 +141,7 @@ class Cursor(Record):
         return name
 
     def save_days(self, days: Sequence[tuple[str, int, Cells]], refused: int) -> None:
-        """Note the points of days as they are sent now."""
+        """Record the points of days as they are sent now."""
         with self._writing():
             self._database.executemany(
                 "INSERT OR REPLACE INTO day VALUES (?, ?, ?, ?)",
@@ -150,9 +150,9 @@ class Cursor(Record):
             self._set("refused", self.counts.refused + refused)
 
     def notice_database(self, instance: int, newest_ts: int) -> str | None:
-        """Compare the database with the one that was read last; return what is new about it.
+        """Compare the database with the one that was read last; return a text if it was replaced.
 
-        ``instance``: its application_id; ``newest_ts``: ts of its newest sample, which only grows.
+        ``instance``: its application_id; ``newest_ts``: ts of its newest sample, which normally only grows.
         """
         known = self.note("instance")
         if known == instance and newest_ts >= (self.note("tail_ts") or 0):
@@ -165,8 +165,8 @@ class Cursor(Record):
         if known is None:
             return None
         if known != instance:
-            return "another database is in its place"
-        return "the database went back: it does not have the newest samples that were sent"
+            return "the database was replaced by another one"
+        return "an older copy of the database was restored: it lacks the newest samples that were sent"
 
     def _set(self, key: str, value: object) -> None:
         self._database.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
@@ -204,7 +204,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _ranges(marks: Sequence[Mark]) -> Iterator[tuple[str, int, int]]:
-    """Yield run, first and last seq of each stretch without a hole."""
+    """Yield run, first and last seq of each stretch of consecutive samples."""
     begun: tuple[str, int] | None = None
     last = 0
     for mark in marks:
@@ -218,5 +218,5 @@ def _ranges(marks: Sequence[Mark]) -> Iterator[tuple[str, int, int]]:
 
 
 def cells_of(points: Sequence[Point]) -> Cells:
-    """Return the points by what makes two of them the same."""
+    """Return the fields of each point by its key: measurement, tags and time."""
     return {(point.measurement, point.tags, point.ms): dict(point.fields) for point in points}

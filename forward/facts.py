@@ -1,7 +1,8 @@
-"""Points that may change after they were sent: energy by program, sessions and what a battery holds.
+"""Points that may change after they were sent: energy by program, sessions and battery health.
 
-They are compared by days, in UTC, with what was sent of them: what is new or differs is sent, and what is
-gone is sent with zeros, so that sums stay right. The newest days are looked at each time, older ones in turn.
+They are compared with what was sent, one UTC day at a time. Points that are new or differ are sent. Points
+that no longer exist are sent with zeros, so that sums stay right. The newest days are checked each time,
+the older ones in turn.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from telemetry.energy_model.columns import IN_BRACKETS
 
 DAY: Final = 86_400
 _NEWEST: Final = 3
-"""Days that are looked at each time: where samples come late, they mostly are of these."""
+"""The number of newest days that are checked each time: most late samples belong to these."""
 _IN_TURN: Final = 10
-"""Older days that are looked at each time"""
+"""The number of older days that are checked each time"""
 _AT_ONCE: Final = 10
-"""Days of which points are sent together"""
+"""The number of days whose points are sent together"""
 
 Admit = Callable[[str], str]
 
 
 class _Kind(NamedTuple):
     days: str
-    """SQL of the days that have such points"""
+    """SQL: the days that have points of this kind"""
     points: Callable[
         [sqlite3.Connection, int, Choice, Admit], Iterator[tuple[tuple[str, str], float, Fields]]
     ]
-    """Of a day: the tag beside the host, the time in s, and the fields"""
+    """The points of a day: the tag beside the host, the time in s, and the fields"""
 
 
 def _energy(
@@ -113,7 +114,7 @@ def _days_of(table: str, column: str) -> str:
 
 
 KINDS: Final = {
-    # A day's hours are there once it is closed. Those that were folded into the day stay as they were sent.
+    # A day has hours once it is closed. Hours that were folded into their day stay as they were sent.
     "energy_hour": _Kind(
         "SELECT day FROM energy_model WHERE day >= (SELECT energy_hour_since FROM history) "
         f"AND day >= {EARLIEST:.0f}",
@@ -125,7 +126,7 @@ KINDS: Final = {
 
 
 class Changes(NamedTuple):
-    """What is to be sent, and what the cursor is to hold then."""
+    """Lines to send, and the days to record in the cursor afterwards."""
 
     days: list[tuple[str, int, Cells]]
     lines: list[bytes]
@@ -138,11 +139,11 @@ class Facts:
         self._cursor = cursor
         self._choice = choice
         self._due: list[tuple[str, int, bool]] = []
-        """Kind, day, and whether nothing is known of it"""
+        """Kind, day, and whether the day was never sent"""
         self._turns: dict[str, int] = {}
 
     def begin(self, connection: sqlite3.Connection) -> None:
-        """Look up which days are to be looked at now."""
+        """Choose the days to check in this round."""
         self._due = []
         for kind in KINDS:
             there = sorted(day for (day,) in connection.execute(KINDS[kind].days))
@@ -155,7 +156,7 @@ class Facts:
             self._due += [(kind, day, day not in sent) for day in sorted(wanted)]
 
     def next(self, connection: sqlite3.Connection, host: str) -> Changes | None:
-        """Return what the next days have, None after the last."""
+        """Return the changes of the next days, None after the last."""
         if not self._due:
             return None
         now, self._due = self._due[:_AT_ONCE], self._due[_AT_ONCE:]
@@ -166,12 +167,12 @@ class Facts:
             changed = {key: fields for key, fields in found.items() if before.get(key) != fields}
             gone = {key: fields for key, fields in before.items() if key not in found}
             if is_same_database:
-                # The zeros are noted: what comes back is new again, and what stays away is sent once.
+                # The zeros are recorded: a point that comes back is new, and its absence is sent only once.
                 zeros = {key: dict.fromkeys(fields, 0) for key, fields in gone.items()}
                 typed = {key: _like(before[key], fields) for key, fields in zeros.items()}
                 changed |= {key: fields for key, fields in typed.items() if before[key] != fields}
                 kept = found | typed
-            else:  # that the other database has less does not make untrue what was sent before
+            else:  # another database may have fewer points: what was sent before is still true
                 kept = found
             if is_new or kept != before or not is_same_database:
                 changes.days.append((kind, day, kept))
@@ -190,5 +191,5 @@ class Facts:
 
 
 def _like(before: Fields, fields: Any) -> Fields:
-    """Return ``fields`` with the types that they had: 0 and 0.0 are two things to an engine."""
+    """Return ``fields`` with the types that they had before: 0 and 0.0 are different types to an engine."""
     return {name: type(before[name])(value) for name, value in fields.items()}

@@ -15,16 +15,16 @@ from telemetry.command import printable
 from telemetry.errors import UsageError, UserError
 
 MOST_AT_A_TIME: Final = 4
-"""Connections; others are closed at once"""
+"""The most connections at a time; further ones are closed immediately"""
 _TIMEOUT: Final = 5.0
-"""s that a peer may be silent"""
+"""s after which a silent peer is disconnected"""
 
 Render = Callable[[str], tuple[bytes, str]]
-"""From the header Accept to a body and its content type; raises UserError"""
+"""Takes the Accept header; returns a body and its content type. Raises UserError"""
 
 
 def address(text: str) -> tuple[str, int]:
-    """Take ``127.0.0.1:9101`` or ``[::1]:9101`` apart. Raises UsageError."""
+    """Parse ``127.0.0.1:9101`` or ``[::1]:9101``. Raises UsageError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     try:
@@ -42,7 +42,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Listener:
-    """Serves in threads of its own, a few connections at a time."""
+    """Serves in its own threads, a few connections at a time."""
 
     def __init__(self, where: tuple[str, int], render: Render) -> None:
         """Bind the address. Raises UserError."""
@@ -76,7 +76,7 @@ class _Server(http.server.ThreadingHTTPServer):
         super().__init__(where, _Handler)
 
     def server_bind(self) -> None:
-        # http.server asks for the name of the host here, which nobody needs and DNS may hold up.
+        # http.server looks up the host's name here: nobody needs it, and DNS may block.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -94,7 +94,7 @@ class _Server(http.server.ThreadingHTTPServer):
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a peer that went away or spoke something else."""
+        """Ignore peers that disconnected or did not speak HTTP."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -105,7 +105,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] != "/metrics":
-            self._answer(404, b"only /metrics is here\n")
+            self._answer(404, b"only /metrics is served\n")
             return
         try:
             body, kind = self.server.render(self.headers.get("Accept") or "")
@@ -115,7 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, body, kind)
 
     def _answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
-        with suppress(OSError):  # the peer went away
+        with suppress(OSError):  # the peer disconnected
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -123,4 +123,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's name)
-        """A scrape is not worth a line."""
+        """Do not log scrapes."""

@@ -1,4 +1,4 @@
-"""One round after the other: read a batch, deliver it, note that it was sent."""
+"""The loop: read a batch, deliver it, record that it was sent."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from telemetry.database.reader import UnreadableError
 from telemetry.service import RateLimited
 
 SWEEP: Final = 600.0
-"""s between two looks at all runs, for samples that came late"""
+"""s between two checks of all runs for samples that arrived late"""
 LOOK_AT_FACTS: Final = 300.0
 _PROGRESS: Final = 60.0
-"""s between two lines about catching up"""
+"""s between two log lines about catching up"""
 _WORTH_A_LINE: Final = 1000
-"""Samples to catch up from which on there is a line"""
+"""Catching up is logged if at least this many samples are unsent"""
 
 
 class Times(NamedTuple):
-    """Time, as it is passed in."""
+    """Clocks and waiting, passed in so that tests can simulate them."""
 
     clock: Callable[[], float]
     """Unix time, s"""
     monotonic: Callable[[], float]
     """s"""
     wait: Callable[[float], bool]
-    """Waits for so many s; returns whether to stop"""
+    """Waits for the given seconds; returns whether to stop"""
     random: Callable[[], float]
 
 
 class Forwarder:
-    """What is read, delivered and noted."""
+    """Reads samples, delivers them, and records them as sent."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class Forwarder:
         size: int,
         is_patient: bool = True,
     ) -> None:
-        """``read`` opens the database for one read transaction; ``size``: samples of a batch.
+        """``read`` opens the database for one read transaction; ``size``: samples per batch.
 
-        ``is_patient``: wait until the cursor can be written, however long.
+        ``is_patient``: wait until the cursor can be written, however long that takes.
         """
         self._is_patient = is_patient
         self._read = read
@@ -67,13 +67,13 @@ class Forwarder:
         self._facts = Facts(cursor, choice)
         self._sweep_due = self._facts_due = -1.0
         self._next_run: int | None = 0
-        """From which run on to look; None: only at those that may grow"""
+        """The first run to check; None: check only the runs that may grow"""
         self._unreadable = RateLimited(log, 600.0)
         self._full = RateLimited(log, 600.0)
         self._progress = _Progress(log, times.monotonic)
 
     def run(self, interval: float, tell: Callable[[str], None]) -> None:
-        """Forward until the stop signal. ``interval``: s between two looks for samples; ``tell``: status."""
+        """Forward until the stop signal. ``interval``: s between checks for samples; ``tell``: status."""
         while True:
             try:
                 while self.turn():
@@ -85,7 +85,7 @@ class Forwarder:
                 return
 
     def run_once(self) -> None:
-        """Forward what there is now. Raises UserError where that cannot be done."""
+        """Forward everything that is unsent now. Raises UserError if that fails."""
         while self.turn():
             pass
 
@@ -94,9 +94,9 @@ class Forwarder:
         return self._progress.status(self._cursor.counts.samples)
 
     def turn(self) -> bool:
-        """Do the next piece of work; return whether there may be more.
+        """Do the next step; return whether there may be more to do.
 
-        Raises UnreadableError of the database, CursorError, Stopped, and NotTaken of the delivery.
+        Raises UnreadableError (the database), CursorError, Stopped, or NotTaken (the delivery).
         """
         with self._read() as connection:
             batch = self._next_batch(connection)
@@ -120,7 +120,7 @@ class Forwarder:
         newest_run, newest_ts = newest(connection)
         (instance,) = connection.execute("PRAGMA application_id").fetchone()
         if said := self._cursor.notice_database(instance, newest_ts):
-            self._log.warning("%s; samples that were sent are not sent again", said)
+            self._log.warning("%s; samples that were already sent are not sent again", said)
             self._sweep_due = self._facts_due = now
         if now >= self._sweep_due:
             self._sweep_due = now + SWEEP
@@ -142,7 +142,7 @@ class Forwarder:
         return self._facts.next(connection, host)
 
     def _noted(self, write: Callable[[], None]) -> None:
-        """Write the cursor, however long its disk is full: nothing else is sent meanwhile."""
+        """Write the cursor. While its disk is full, wait and send nothing else."""
         attempt = 0
         while True:
             try:
@@ -151,7 +151,7 @@ class Forwarder:
                 if not self._is_patient:
                     raise
                 self._full.warning(
-                    f"{error}; nothing more is sent until what was sent last can be noted",
+                    f"{error}; nothing more is sent until the last batch can be recorded",
                     self._times.monotonic(),
                 )
                 if self._times.wait(delay(attempt, self._times.random())):
@@ -160,11 +160,11 @@ class Forwarder:
 
 
 class _Progress:
-    """How far catching up is."""
+    """The progress of catching up."""
 
     def __init__(self, log: logging.Logger, monotonic: Callable[[], float]) -> None:
         self.waiting = 0
-        """Samples that were not sent, at the last look at all runs"""
+        """Unsent samples, as of the last check of all runs"""
         self._log = log
         self._monotonic = monotonic
         self._since: float | None = None
@@ -173,7 +173,7 @@ class _Progress:
         self._is_told = False
 
     def begin(self, waiting: int) -> None:
-        """Take the number of samples that were not sent."""
+        """Start with this number of unsent samples."""
         self.waiting = waiting
         if waiting >= _WORTH_A_LINE and not self._is_told:
             self._is_told = True

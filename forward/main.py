@@ -53,15 +53,15 @@ def parser() -> argparse.ArgumentParser:
     result = ArgumentParser(
         prog=PROGRAM,
         description="Send samples, energy by program, sessions and battery health from the database to "
-        "VictoriaMetrics, InfluxDB, QuestDB or Telegraf, in Influx line protocol over HTTP. What was sent is "
-        "remembered in a file, so weeks without a network and samples that come late are caught up.",
-        epilog="docs/fleet.md has the addresses of each engine, and what is sent.",
+        "VictoriaMetrics, InfluxDB, QuestDB or Telegraf, in Influx line protocol over HTTP. It remembers in "
+        "a file what it sent, so it catches up after weeks without a network and also sends late samples.",
+        epilog="docs/fleet.md lists the URL for each engine, and what is sent.",
     )
     add = result.add_argument
     add(
         "--url",
         metavar="URL",
-        help="where to post lines to, with path and query: http://localhost:8428/write",
+        help="the URL to post lines to, with path and query: http://localhost:8428/write",
     )
     add(
         "--db",
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--cursor",
         type=Path,
         metavar="PATH",
-        help="the file of what was sent ($STATE_DIRECTORY/cursor.db, else ./telemetry-forward.db)",
+        help="the file that records what was sent ($STATE_DIRECTORY/cursor.db, else ./telemetry-forward.db)",
     )
     add(
         "--auth",
@@ -84,34 +84,38 @@ def parser() -> argparse.ArgumentParser:
         '"Token …", "Bearer …" or "Basic USER:PASSWORD"',
     )
     add("--ca", type=Path, metavar="FILE", help="certificates to trust instead of the system's, PEM")
-    add("--host", metavar="NAME", help="the tag host (the name under which the samples were recorded)")
+    add(
+        "--host",
+        metavar="NAME",
+        help="value of the tag host (the name under which the samples were recorded)",
+    )
     add(
         "--by",
         choices=("name", "app"),
         default="name",
-        help="the tag of processes: their name or their app (name)",
+        help="tag processes by name or by app (name)",
     )
-    add("--top", type=_whole(0, 100), default=5, metavar="N", help="processes of a sample, 0 to 100 (5)")
+    add("--top", type=_whole(0, 100), default=5, metavar="N", help="processes per sample, 0 to 100 (5)")
     add(
         "--most-names",
         type=_whole(1, 100_000),
         default=500,
         metavar="N",
-        help="different names of processes in all, 1 to 100000 (500); further ones are sent as (other names)",
+        help="process names in total, 1 to 100000 (500); further ones are sent as (other names)",
     )
     add(
         "--interval",
         type=_seconds(1.0, 3600.0),
         default=10.0,
         metavar="SECONDS",
-        help="time between two looks for new samples, 1 to 3600 (10)",
+        help="time between checks for new samples, 1 to 3600 (10)",
     )
     add(
         "--batch",
         type=_whole(1, 5000),
         default=500,
         metavar="N",
-        help="samples of a request, 1 to 5000 (500)",
+        help="samples per request, 1 to 5000 (500)",
     )
     add(
         "--timeout",
@@ -120,7 +124,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long each step of a request may take, 1 to 60 (30)",
     )
-    add("--no-gzip", action="store_true", help="do not compress, for an engine that cannot take it")
+    add(
+        "--no-gzip",
+        action="store_true",
+        help="do not compress requests, for an engine that does not support it",
+    )
     add(
         "--listen",
         metavar="ADDRESS:PORT",
@@ -128,9 +136,11 @@ def parser() -> argparse.ArgumentParser:
         "and does not need --url",
     )
     add(
-        "--once", action="store_true", help="send what there is now, then end; status 1 where it is not taken"
+        "--once",
+        action="store_true",
+        help="send everything that is unsent now, then exit; status 1 if the engine does not take it",
     )
-    add("--status", action="store_true", help="print what was sent and how many samples wait, then end")
+    add("--status", action="store_true", help="print what was sent and how many samples wait, then exit")
     add("--verbose", action="store_true", help="log every batch")
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return result
@@ -173,7 +183,7 @@ def _cursor(options: argparse.Namespace) -> Path:
 
 
 def show_status(options: argparse.Namespace) -> int:
-    """Print where to, how much was sent, and how much waits."""
+    """Print the destination, how much was sent, and how much waits."""
     with (
         reading(_database(options), SCHEMA, PROGRAM) as connection,
         open_to_read(_cursor(options)) as record,
@@ -199,7 +209,7 @@ def forward(options: argparse.Namespace, log: logging.Logger) -> int:
         if not options.host:
             raise UsageError("--host is empty")
     if options.url is None and (options.listen is None or options.once):
-        raise UsageError(f"--url is needed: where to post to; see {PROGRAM} --help")
+        raise UsageError(f"--url is required: the URL to post to; see {PROGRAM} --help")
     with StopSignal() as stop, ExitStack() as stack:
         supervisor = stack.enter_context(closing(Supervisor()))
         if options.listen is not None:
@@ -216,7 +226,7 @@ def _listener(options: argparse.Namespace, log: logging.Logger) -> Listener:
     where = address(options.listen)
     metrics.prometheus()
     if not is_loopback(where[0]):
-        log.warning("--listen %s: whoever reaches it reads names of processes", options.listen)
+        log.warning("--listen %s: anyone who can connect can read the names of processes", options.listen)
     path = _database(options)
 
     def render(accept: str) -> tuple[bytes, str]:
@@ -243,7 +253,9 @@ def _send(options: argparse.Namespace, log: logging.Logger, stop: StopSignal, su
     choice = Choice(options.host, options.by, options.top, options.most_names)
     with Cursor(_cursor(options), options.url) as cursor:
         if cursor.set_aside is not None:
-            log.error("the cursor was damaged and is now %s: all is sent again", cursor.set_aside)
+            log.error(
+                "the cursor was damaged and was moved to %s: everything is sent again", cursor.set_aside
+            )
 
         def wait(seconds: float) -> bool:
             end = time.monotonic() + seconds

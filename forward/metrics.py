@@ -1,4 +1,4 @@
-"""The newest sample as metrics, with names and units as prometheus.io/docs/practices/naming has them."""
+"""The newest sample as metrics, with names and units that follow prometheus.io/docs/practices/naming."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from telemetry.errors import UserError
 
 
 class Gauge(NamedTuple):
-    """A column of system_sample as a metric."""
+    """A column of system_sample that is exposed as a metric."""
 
     column: str
     name: str
@@ -36,24 +36,30 @@ GAUGES: Final = (
     Gauge("load1", "telemetry_load1", "load average over 1 minute"),
     Gauge("load5", "telemetry_load5", "load average over 5 minutes"),
     Gauge("load15", "telemetry_load15", "load average over 15 minutes"),
-    Gauge("on_ac", "telemetry_on_ac", "1: a supply from outside is online"),
-    Gauge("brightness", "telemetry_screen_brightness_ratio", "of the screen, 0 to 1", per=100),
-    Gauge("source_power", "telemetry_source_power_watts", "drawn, as a source that is not a battery tells"),
+    Gauge("on_ac", "telemetry_on_ac", "1: an external supply is online"),
+    Gauge("brightness", "telemetry_screen_brightness_ratio", "brightness of the screen, 0 to 1", per=100),
+    Gauge(
+        "source_power", "telemetry_source_power_watts", "drawn, reported by a source that is not a battery"
+    ),
 )
 CORE: Final = ("telemetry_core_usage_ratio", "CPU use of a core, 0 to 1")
 PROCESSES: Final = (
-    ("cpu", "telemetry_process_cpu_ratio", "CPU use of the processes of a name, of one core: may pass 1"),
-    ("mem", "telemetry_process_memory_ratio", "resident memory of the processes of a name, of RAM"),
+    ("cpu", "telemetry_process_cpu_ratio", "CPU use of all processes with this name, in cores: may exceed 1"),
+    (
+        "mem",
+        "telemetry_process_memory_ratio",
+        "resident memory of all processes with this name, as a part of RAM",
+    ),
 )
 COUNTERS: Final = (
     (
         "discharged_uj",
         "telemetry_battery_discharged_joules",
-        "taken out of the battery, in all history",
+        "energy drawn from the battery, over the whole history",
     ),
-    ("charged_uj", "telemetry_battery_charged_joules", "put into the battery, in all history"),
+    ("charged_uj", "telemetry_battery_charged_joules", "energy put into the battery, over the whole history"),
 )
-"""Without the _total that the format adds"""
+"""Names without the suffix _total, which the format adds"""
 
 _BY: Final = {"name": "name", "app": "coalesce(nullif(app, ''), name)"}
 _TOTALS: Final = " UNION ALL ".join(
@@ -63,7 +69,7 @@ _TOTALS: Final = " UNION ALL ".join(
 
 
 class Reading(NamedTuple):
-    """What is exposed, in base units; what is not available is not there."""
+    """What is exposed, in base units; a value that is not available is left out."""
 
     gauges: Mapping[str, float]
     """By name of the metric"""
@@ -74,7 +80,7 @@ class Reading(NamedTuple):
 
 
 def read(connection: sqlite3.Connection, by: str, most: int) -> Reading:
-    """Read the newest sample, with the ``most`` processes of the most CPU, ``by`` name or app."""
+    """Read the newest sample, with the ``most`` processes that used the most CPU, ``by`` name or app."""
     columns = ", ".join(gauge.column for gauge in GAUGES)
     row = connection.execute(f"SELECT ts, {columns} FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
     if row is None:
@@ -108,7 +114,7 @@ def read(connection: sqlite3.Connection, by: str, most: int) -> Reading:
 
 
 def prometheus() -> ModuleType:
-    """Return the package that knows the formats. Raises UserError where it is missing."""
+    """Return the prometheus_client package. Raises UserError if it is missing."""
     try:
         import prometheus_client  # noqa: PLC0415  (an extra)
     except ImportError:
@@ -121,7 +127,7 @@ def prometheus() -> ModuleType:
 
 
 def rendered(reading: Reading, accept: str) -> tuple[bytes, str]:
-    """Return the text and its content type: OpenMetrics where ``accept`` names it, else Prometheus's own."""
+    """Return the text and its content type: OpenMetrics if ``accept`` names it, else Prometheus's format."""
     package = prometheus()
     from prometheus_client.exposition import choose_encoder  # noqa: PLC0415
 

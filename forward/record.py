@@ -1,4 +1,4 @@
-"""The file of what was sent, as it is read: see ``forward.cursor``, which writes it."""
+"""Reads the cursor's file, which records what was sent. ``forward.cursor`` writes it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CursorError(UserError):
 
 
 class Counts(NamedTuple):
-    """What was sent since the cursor was made."""
+    """What was sent since the cursor was created."""
 
     samples: int
     refused: int
@@ -34,7 +34,7 @@ class Counts(NamedTuple):
 
 
 class Record:
-    """What the file says."""
+    """The content of the file."""
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class Record:
         yield start, LAST_SEQ
 
     def days(self, kind: str) -> set[int]:
-        """Return the days of which points of this kind were sent."""
+        """Return the days whose points of this kind were sent."""
         return {day for (day,) in self._rows("SELECT day FROM day WHERE kind = ?", (kind,))}
 
     def day(self, kind: str, day: int) -> tuple[Cells, bool]:
@@ -68,15 +68,15 @@ class Record:
 
     @property
     def generation(self) -> int:
-        """How often another database took the place of the one before, or the same one went back."""
+        """How often the database was replaced by another one or by an older copy of itself."""
         return int(self.note("generation") or 0)
 
     def note(self, key: str) -> Any:
-        """Return the value of a note, None without one."""
+        """Return the value of a note, None if there is no such note."""
         return next((value for (value,) in self._rows("SELECT value FROM note WHERE key = ?", (key,))), None)
 
     def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:
-        """Yield rows. An error is not one of the database that is read at the same time."""
+        """Yield rows. Errors become CursorError, to tell them from errors of the telemetry database."""
         try:
             yield from self._database.execute(query, values)
         except sqlite3.Error as error:
@@ -85,7 +85,7 @@ class Record:
 
 @contextmanager
 def open_to_read(path: Path) -> Iterator[Record]:
-    """Yield what the file says, also while a process writes it. Raises CursorError."""
+    """Yield the content of the file, even while another process writes it. Raises CursorError."""
     try:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         with closing(database):
@@ -93,7 +93,9 @@ def open_to_read(path: Path) -> Iterator[Record]:
     except (sqlite3.Error, CursorError) as error:
         if isinstance(error, CursorError):
             raise
-        raise CursorError(f"{path}: {error}; name the file of what was sent: --cursor PATH") from None
+        raise CursorError(
+            f"{path}: {error}; name the file that records what was sent: --cursor PATH"
+        ) from None
 
 
 def packed(cells: Cells) -> bytes:

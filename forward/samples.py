@@ -1,4 +1,4 @@
-"""From stored samples to points: what is read, in which order, and what a sample becomes."""
+"""Turns stored samples into points: which samples are read, in which order, and the points of each."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from telemetry.fields import fields_of
 from telemetry.records import IN_SYSTEM_SAMPLE, BatteryPack
 
 EARLIEST: Final = 1_577_836_800.0
-"""2020, Unix time: what is dated before is of a clock that was not set, and is not sent."""
+"""2020 in Unix time: a sample dated earlier comes from a clock that was not set, and is not sent."""
 AHEAD: Final = 86_400.0
-"""s ahead of this machine's clock from which on a sample waits: it, or the clock, is wrong."""
+"""A sample more than this many s ahead of this machine's clock waits: one of the two times is wrong."""
 ORIGINAL: Final = "original {}"
-"""The run of rows that the original logger wrote, by the application_id of their database. seq is ts."""
+"""The run id for rows of the original logger, from the application_id of their database. Their seq is ts."""
 
 _TYPES: Final[dict[str, Callable[[Any], int | float]]] = {"number": float, "integer": int, "truth": int}
 
 
 def _numbers(records: Iterable[Any], *, without: frozenset[str]) -> dict[str, Callable[[Any], int | float]]:
-    """Return the columns that hold numbers, with the type of each."""
+    """Return the columns that contain numbers, with the type of each."""
     found: dict[str, Callable[[Any], int | float]] = {}
     for record in records:
         for field in fields_of(record):
@@ -66,39 +66,39 @@ _BY: Final = {"name": "name", "app": "coalesce(nullif(app, ''), name)"}
 
 
 class Choice(NamedTuple):
-    """What is sent, as the options say."""
+    """What is sent, from the options."""
 
     host: str | None
-    """The tag; None: the name that the run has"""
+    """The tag host; None: the run's host name"""
     by: str
     """name or app"""
     top: int
-    """Processes of a sample"""
+    """Processes per sample"""
     most_names: int
 
 
 class Batch(NamedTuple):
-    """Samples in the order in which they are read."""
+    """Samples in reading order."""
 
     marks: list[Mark]
     lines: list[bytes]
     last_run: int
-    """run_id of the last of them"""
+    """run_id of the last sample"""
 
 
 class Reader:
-    """Goes through the runs in their order, and finds what was not sent."""
+    """Goes through the runs in order, and finds unsent samples."""
 
     def __init__(self, cursor: Cursor, choice: Choice, size: int) -> None:
-        """``size``: samples of a batch"""
+        """``size``: samples per batch"""
         self._cursor = cursor
         self._choice = choice
         self._size = size
 
     def batch(self, connection: sqlite3.Connection, now: float, since_run: int) -> Batch:
-        """Return the next unsent samples of the runs from ``since_run`` on; empty if there are no more.
+        """Return the next unsent samples of ``since_run`` and later runs; empty if there are no more.
 
-        ``now``: Unix time. A sample without a time, or with one that cannot be, stays where it is.
+        ``now``: Unix time. A sample without a time, or with an impossible time, is not sent.
         """
         bounds = (EARLIEST, now + AHEAD)
         found: list[tuple[str, Mark, tuple[Any, ...]]] = []
@@ -125,7 +125,7 @@ class Reader:
         bounds: tuple[float, float],
         most: int,
     ) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """Yield rows with the seq from which on each covers the run."""
+        """Yield rows, each with the first seq of the run that it covers."""
         for first, last in self._cursor.holes(run):
             query = _OF_ORIGINAL if run_id is None else _OF_RUN
             until = _last(connection, run_id, last)
@@ -169,7 +169,7 @@ class Reader:
 
 
 def waiting(connection: sqlite3.Connection, record: Record, now: float) -> int:
-    """Return how many samples were not sent, without those that cannot be. ``now``: Unix time."""
+    """Return the number of unsent samples that can be sent. ``now``: Unix time."""
     count = 0
     for run_id, run, _ in _runs(connection, 0, None):
         query = (_OF_ORIGINAL if run_id is None else _OF_RUN).partition("FROM")[2].partition("ORDER")[0]
@@ -180,9 +180,9 @@ def waiting(connection: sqlite3.Connection, record: Record, now: float) -> int:
 
 
 def top(rows: Iterable[tuple[Any, ...]], most: int) -> dict[str, Fields]:
-    """Return the names with the most CPU in one sample, from rows of ts, name, cpu, children and mem.
+    """Return the names that used the most CPU in one sample, from rows of ts, name, cpu, children and mem.
 
-    The processes of a name are added up; what is known of none of them is not there.
+    Processes with the same name are summed. A value that no process of the name has is left out.
     """
     found: dict[str, Fields] = {}
     for _, name, *values in rows:
@@ -208,7 +208,7 @@ def newest(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def host_of(connection: sqlite3.Connection) -> str:
-    """Return the name of the machine whose samples these are: that of its newest run, else of this one."""
+    """Return the host name of the newest run, or this machine's host name if there is no run."""
     found = connection.execute("SELECT host FROM run ORDER BY imported, run_id DESC LIMIT 1").fetchone()
     return str(found[0]) if found else socket.gethostname()
 
@@ -216,7 +216,7 @@ def host_of(connection: sqlite3.Connection) -> str:
 def _runs(
     connection: sqlite3.Connection, since: int, host: str | None
 ) -> Iterator[tuple[int | None, str, str]]:
-    """Yield run_id, name and host of each run; first the original logger, where ``since`` is 0."""
+    """Yield run_id, name and host of each run; if ``since`` is 0, the original logger first."""
     if since == 0:
         (instance,) = connection.execute("PRAGMA application_id").fetchone()
         yield None, ORIGINAL.format(instance), host or host_of(connection)
@@ -227,7 +227,7 @@ def _runs(
 
 
 def _last(connection: sqlite3.Connection, run_id: int | None, last: int) -> int:
-    """Return where to stop: the original logger wrote nothing once a sampler's run had begun."""
+    """Return the ts at which to stop: the original logger wrote nothing after a sampler's first run began."""
     if run_id is not None:
         return last
     (first,) = connection.execute("SELECT MIN(first_ts) FROM run WHERE imported = 0").fetchone()
@@ -258,7 +258,7 @@ def _fields(
 
 
 def _typed(type_: Callable[[Any], int | float], value: Any) -> int | float | None:
-    """Return ``value`` with the type of its field, None for what is not such a number (a damaged value)."""
+    """Return ``value`` with the type of its field, None if it is not such a number (a damaged value)."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return None
     number = type_(value)

@@ -1,4 +1,4 @@
-"""What ``telemetry-query --help`` lists: the reports in groups, each with an example."""
+"""The list in ``telemetry-query --help``: the reports in groups, with an example for each group."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class Group(NamedTuple):
-    """Reports that answer questions of one kind."""
+    """Reports that answer similar questions."""
 
     title: str
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ GROUPS: Final = (
 
 
 def listed(help_of: Mapping[str, str], width: int, column: int) -> str:
-    """Return the reports and their one-line help, which begins at ``column``, group by group."""
+    """Return the reports with their one-line help, group by group; the help starts at ``column``."""
     from textwrap import fill  # noqa: PLC0415  (for --help alone)
 
     grouped = {name for group in GROUPS for name in group.names}

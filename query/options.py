@@ -11,27 +11,27 @@ from telemetry import __version__
 
 PROGRAM: Final = "telemetry-query"
 _LEAST_WIDTH: Final = 20
-"""Columns of a table"""
+"""The least width of a table, in columns"""
 
 
 def add_common(to: argparse.ArgumentParser) -> None:
-    """Options that stand before or after REPORT. SUPPRESS: the second place does not undo the first."""
+    """Add options that may come before or after REPORT. SUPPRESS keeps the values given before REPORT."""
     add_database(to)
     to.add_argument(
         "--control",
         metavar="ENDPOINT",
         default=argparse.SUPPRESS,
-        help="endpoint at which the writer is asked to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
+        help="the writer's endpoint for a request to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
     )
     _add_keys(to)
     add_version(to)
 
 
 def _add_keys(to: argparse.ArgumentParser) -> None:
-    """Add the keys for ``tcp://``, which may stand before REPORT too."""
+    """Add the options for keys of ``tcp://``, which may also come before REPORT."""
     for flag, told in (
         ("--server-key", "the public key of the sampler or writer at a tcp:// endpoint"),
-        ("--key", "your private key for that (telemetry-sampler --make-key FILE makes one)"),
+        ("--key", "your private key for it (telemetry-sampler --make-key FILE makes one)"),
     ):
         to.add_argument(flag, metavar="FILE", type=Path, default=argparse.SUPPRESS, help=told)
 
@@ -48,23 +48,23 @@ def add_database(to: argparse.ArgumentParser) -> None:
         metavar="PATH",
         type=Path,
         default=argparse.SUPPRESS,
-        help="the database (default: $TELEMETRY_DB, else that of the service, else ./telemetry.db)",
+        help="the database (default: $TELEMETRY_DB, else the service's, else ./telemetry.db)",
     )
 
 
 def add_format(to: argparse.ArgumentParser, default: str) -> None:
-    """Add how rows are printed."""
+    """Add the option for the output format."""
     to.add_argument(
         "--format",
         metavar="F",
-        help="table, json, jsonl, csv, parquet, or one of tabulate's: github, html, tsv, ... "
+        help="table, json, jsonl, csv, parquet, or a format of tabulate: github, html, tsv, ... "
         f"(default: {default})",
     )
     add_look(to)
 
 
 def add_look(to: argparse.ArgumentParser) -> None:
-    """Add how wide and how colored tables are."""
+    """Add the options for the width and the colors of tables."""
     to.add_argument(
         "--width",
         metavar="N",
@@ -86,23 +86,23 @@ def _width(text: str) -> int:
 
 
 def limit(text: str) -> int:
-    """Return a number of rows. Raises argparse.ArgumentTypeError."""
+    """Parse a number of rows. Raises argparse.ArgumentTypeError."""
     if re.fullmatch("[0-9]{1,18}", text) and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1")
 
 
 def add_stream(to: argparse.ArgumentParser) -> None:
-    """Add where the sampler publishes and replays."""
+    """Add the options for the endpoints at which the sampler publishes and replays."""
     to.add_argument("--subscribe", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/samples)")
     to.add_argument("--replay", metavar="ENDPOINT", help="(default: ipc://RUNTIME_DIRECTORY/replay)")
     _add_keys(to)
 
 
 def add_window(to: argparse.ArgumentParser, since: str | None, told: str | None = None) -> None:
-    """Add --since, --until and --utc of a command that always has a beginning.
+    """Add --since, --until and --utc to a command whose window always has a start.
 
-    ``since`` is the default, and ``told`` is what --help says about it.
+    ``since`` is the default, and ``told`` is how --help describes it.
     """
     shown = f"start of the window (default: {told or since})"
     to.add_argument("--since", metavar="T", default=since, help=shown)

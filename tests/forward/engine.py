@@ -1,4 +1,4 @@
-"""An engine to send to: a real HTTP server with a parser of its own, that can be unkind."""
+"""An engine for tests: a real HTTP server with its own parser, which can be told to misbehave."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ Key = tuple[str, tuple[tuple[str, str], ...], int]
 
 
 class Refusal(NamedTuple):
-    """What one request is answered with."""
+    """The answer to one request."""
 
     status: int = 500
     headers: tuple[tuple[str, str], ...] = ()
     text: str = ""
     sleep: float = 0.0
     hangs_up: bool = False
-    """It reads the request, and closes the connection"""
+    """Read the request, and close the connection without an answer"""
     takes: bool = False
-    """It stores the points all the same: the answer gets lost"""
+    """Store the points although the answer is an error: only the answer is lost"""
 
 
 class Engine:
-    """Points by their key, as the engine holds them."""
+    """Stores points by their key."""
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.points: dict[Key, dict[str, int | float]] = {}
         self.changed: list[Key] = []
-        """Points that were sent again with another value"""
+        """Points that were sent again with a different value"""
         self.requests = 0
         self.headers: list[dict[str, str]] = []
         self.refusals: list[Refusal] = []
-        """Of the next requests, one each"""
+        """One for each of the next requests"""
         self.refuses_lines = b"\0"
-        """Every body with this in it is answered with 400"""
+        """Every body that contains this gets 400"""
         self.port = port
         self._tls = tls
         self._server: http.server.ThreadingHTTPServer | None = None
@@ -52,7 +52,7 @@ class Engine:
         return f"http{'s' if self._tls else ''}://localhost:{self.port}/write?db=telemetry"
 
     def start(self) -> Self:
-        """Listen, at the same port each time."""
+        """Listen, on the same port each time."""
         engine = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -68,7 +68,9 @@ class Engine:
                 super().setup()
 
             def handle(self) -> None:
-                with suppress(OSError):  # of a client that trusts nobody, or that is cut off
+                with suppress(
+                    OSError
+                ):  # from a client that does not trust the certificate, or that was disconnected
                     if isinstance(self.request, ssl.SSLSocket):
                         self.request.do_handshake()
                     super().handle()
@@ -132,7 +134,7 @@ class Engine:
         handler.wfile.write(text.encode())
 
     def take(self, body: bytes) -> None:
-        """Store the points of a body."""
+        """Parse a body and store its points."""
         assert body.endswith(b"\n")
         for line in body.decode().split("\n")[:-1]:
             key, fields = parse(line)
@@ -151,7 +153,7 @@ class Engine:
 
 
 def parse(line: str) -> tuple[Key, dict[str, int | float]]:
-    """Read a line as InfluxDB does: a backslash before a comma, a space or ``=`` belongs to it, no other."""
+    """Parse a line as InfluxDB does: a backslash escapes only a comma, a space or ``=``."""
     head, fields, ns = _split(line, " ")
     measurement, *tags = _split(head, ",")
     pairs = [_split(tag, "=") for tag in tags]
@@ -181,7 +183,7 @@ def _plain(text: str) -> str:
 
 
 def certificates(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """Return the file of a certificate of localhost, and a server's context with it."""
+    """Return the file of a certificate for localhost, and a server's TLS context that uses it."""
     import subprocess
 
     key, certificate = directory / "key.pem", directory / "certificate.pem"

@@ -1,4 +1,4 @@
-"""A database, a cursor and an engine; time passes when a test says so, and waiting takes none."""
+"""A database, a cursor and an engine with a simulated clock: the test moves it, and waiting is instant."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOW: Final = 1_800_100_000.0
 
 
 class Machine:
-    """What a forwarder runs on."""
+    """Everything that a forwarder needs."""
 
     def __init__(self, directory: Path) -> None:
         self.database = directory / "telemetry.db"
@@ -44,11 +44,11 @@ class Machine:
         self.now += seconds
         self.monotonic += seconds
         self.waits += 1
-        assert self.waits < 1000, "it waits for ever"
+        assert self.waits < 1000, "it would wait for ever"
         return False
 
     def forwarder(self) -> Forwarder:
-        """Return the forwarder, begun anew after ``restart``."""
+        """Return the forwarder; ``restart`` makes a new one."""
         if self._forwarder is None:
             cursor = self._open.enter_context(Cursor(self.cursor, self.engine.url))
             client = Client(target(self.engine.url))
@@ -73,7 +73,7 @@ class Machine:
         return self._forwarder
 
     def send(self, after: float = 10.0) -> int:
-        """Let ``after`` s pass, send all that is found then; return the number of requests."""
+        """Let ``after`` s pass, then send everything that is found; return the number of requests."""
         before = self.engine.requests
         self.now += after
         self.monotonic += after
@@ -81,7 +81,7 @@ class Machine:
         return self.engine.requests - before
 
     def restart(self) -> None:
-        """End the forwarder, as a kill between two requests does: nothing is written at the end."""
+        """End the forwarder as a kill between two requests would: it writes nothing more."""
         self._open.close()
         self._forwarder = None
 

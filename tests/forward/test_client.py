@@ -1,4 +1,4 @@
-"""Requests to a real server: what goes over, what comes back, and what is not trusted."""
+"""Requests to a real server: what is sent, what is returned, and which servers are not trusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BODY = b"m x=1i 1000000\n"
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_a_body_arrives_whole(compress: bool) -> None:
+def test_a_body_arrives_unchanged(compress: bool) -> None:
     with Engine() as engine:
         client = Client(target(engine.url), authorization="Token abc", compress=compress)
         assert [client.post(BODY).status for _ in range(3)] == [204, 204, 204]
@@ -30,7 +30,7 @@ def test_a_body_arrives_whole(compress: bool) -> None:
     assert headers["User-Agent"].startswith("telemetry-forward/")
 
 
-def test_an_answer_is_told_with_its_reason() -> None:
+def test_a_response_is_returned_with_status_and_reason() -> None:
     with Engine() as engine:
         engine.refusals = [
             Refusal(429, (("Retry-After", "120"),), "slow\n down\x1b"),
@@ -47,7 +47,7 @@ def test_an_answer_is_told_with_its_reason() -> None:
         client.close()
 
 
-def test_a_server_that_closed_the_connection_meanwhile_is_asked_again() -> None:
+def test_a_request_is_repeated_if_the_server_closed_the_connection() -> None:
     with Engine() as engine:
         client = Client(target(engine.url))
         assert client.post(BODY).status == 204
@@ -57,7 +57,7 @@ def test_a_server_that_closed_the_connection_meanwhile_is_asked_again() -> None:
         client.close()
 
 
-def test_no_answer_has_a_reason() -> None:
+def test_unreachable_says_why_there_was_no_answer() -> None:
     with Engine() as engine:
         client = Client(target(engine.url), timeout=0.2)
         engine.refusals = [Refusal(sleep=1.0)]
@@ -75,7 +75,7 @@ def test_no_answer_has_a_reason() -> None:
         Client(target("http://no-such-host.invalid/write")).post(BODY)
 
 
-def test_a_server_of_another_protocol_is_no_answer() -> None:
+def test_a_server_that_does_not_speak_http_counts_as_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         import threading
 
@@ -104,10 +104,10 @@ def test_a_certificate_is_verified(tmp_path: Path) -> None:
             Client(target(by_address), tls=trust(certificate)).post(BODY)
         old = trust(certificate)
         assert old.minimum_version >= ssl.TLSVersion.TLSv1_2
-    with pytest.raises(UserError, match="no certificates can be read"):
+    with pytest.raises(UserError, match="cannot read certificates"):
         trust(tmp_path / "none.pem")
     (tmp_path / "empty.pem").write_text("")
-    with pytest.raises(UserError, match="no certificates can be read"):
+    with pytest.raises(UserError, match="cannot read certificates"):
         trust(tmp_path / "empty.pem")
 
 
@@ -127,7 +127,7 @@ def secret(directory: Path, text: bytes, mode: int = 0o600) -> Path:
         (b"Basic pi:pass word\n", "Basic " + base64.b64encode(b"pi:pass word").decode()),
     ],
 )
-def test_credentials_come_from_a_file(tmp_path: Path, text: bytes, header: str) -> None:
+def test_credentials_are_read_from_a_file(tmp_path: Path, text: bytes, header: str) -> None:
     assert authorization(secret(tmp_path, text)) == header
     assert authorization(secret(tmp_path, text, 0o400)) == header
 
@@ -136,8 +136,8 @@ def test_credentials_come_from_a_file(tmp_path: Path, text: bytes, header: str) 
     "text",
     [b"", b"abc", b"Token ", b"Token a b", b"Basic abc", b"Digest abc", b"Token a\nHost: b", b"Token \xff"],
 )
-def test_another_text_is_refused_and_not_shown(tmp_path: Path, text: bytes) -> None:
-    with pytest.raises(UserError, match="it must hold one line") as refused:
+def test_any_other_text_in_the_credentials_file_is_refused_and_not_shown(tmp_path: Path, text: bytes) -> None:
+    with pytest.raises(UserError, match="it must contain one line") as refused:
         authorization(secret(tmp_path, text))
     assert "\n" not in str(refused.value)
 
@@ -166,28 +166,28 @@ def test_credentials_are_read_from_a_short_file(tmp_path: Path) -> None:
         ("http://vm", (False, "vm", None, "/")),
     ],
 )
-def test_an_address_is_taken_apart(url: str, parts: tuple[bool, str, int | None, str]) -> None:
+def test_a_url_is_split_into_its_parts(url: str, parts: tuple[bool, str, int | None, str]) -> None:
     assert target(url) == parts
 
 
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("localhost:8428", "give a whole one"),
-        ("ftp://localhost/", "give a whole one"),
-        ("http:///write", "give a whole one"),
+        ("localhost:8428", "give a full URL"),
+        ("ftp://localhost/", "give a full URL"),
+        ("http:///write", "give a full URL"),
         ("http://localhost:99999/", "[Pp]ort"),
-        ("http://pi:secret@localhost/", "credentials do not belong in it"),
+        ("http://pi:secret@localhost/", "must not contain credentials"),
         ("http://localhost/a b", "only ASCII"),
         ("http://localhost/\n", "only ASCII"),
         ("http://localhost/#x", "only ASCII"),
         ("http://[::1/", "Invalid"),
         ("http://a..b/", "label"),
         (f"http://{'a' * 70}/", "label"),
-        ("", "give a whole one"),
+        ("", "give a full URL"),
     ],
 )
-def test_an_address_that_makes_no_sense_is_refused(url: str, told: str) -> None:
+def test_a_malformed_address_is_refused(url: str, told: str) -> None:
     with pytest.raises(UsageError, match=told) as refused:
         target(url)
     assert "secret" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""The command itself, as a process: kills, signals, exit statuses, and sums as telemetry-query has them."""
+"""The command as a process: kills, signals, exit statuses, and sums that match telemetry-query."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.writer.samples import row_of
 from writer.store import Store
 
 RECENT = int(time.time()) - 3 * 86_400
-"""Samples of the future wait"""
+"""Samples from the future are not sent yet"""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def has(engine: Engine, count: int) -> Callable[[], bool]:
     return lambda: len(engine.of("telemetry_system")) >= count
 
 
-def test_everything_arrives_whoever_is_killed(system: System, engine: Engine) -> None:
+def test_everything_arrives_whichever_process_is_killed(system: System, engine: Engine) -> None:
     chance = random.Random(1)
     record(system, 1, 800)
     options = ("--url", engine.url, "--batch", "20", "--interval", "1")
@@ -76,7 +76,7 @@ def test_everything_arrives_whoever_is_killed(system: System, engine: Engine) ->
     assert sent == pytest.approx(energy["discharged_wh"], rel=1e-9)
 
 
-def test_once_sends_what_there_is_and_status_tells_it(system: System, engine: Engine) -> None:
+def test_once_sends_all_unsent_samples_and_status_reports_them(system: System, engine: Engine) -> None:
     record(system, 1, 120)
     ran = system.run("forward.main", "--url", engine.url, "--once")
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
@@ -92,7 +92,7 @@ def test_once_sends_what_there_is_and_status_tells_it(system: System, engine: En
     ]
 
 
-def test_once_ends_with_1_where_the_engine_refuses(system: System, engine: Engine) -> None:
+def test_once_exits_with_1_if_the_engine_refuses(system: System, engine: Engine) -> None:
     record(system, 1, 5)
     engine.refusals = [Refusal(401, text="unauthorized")] * 10
     ran = system.run("forward.main", "--url", engine.url, "--once")
@@ -103,7 +103,7 @@ def test_once_ends_with_1_where_the_engine_refuses(system: System, engine: Engin
     assert "Traceback" not in ran.stderr
 
 
-def test_it_speaks_tls_with_credentials_from_a_file(system: System, tmp_path: Path) -> None:
+def test_it_uses_tls_and_credentials_from_a_file(system: System, tmp_path: Path) -> None:
     certificate, context = certificates(tmp_path)
     secret = tmp_path / "auth"
     secret.write_text("Basic pi:raspberry\n")
@@ -132,7 +132,7 @@ def test_a_signal_ends_it_also_while_it_waits(system: System, engine: Engine, nu
     assert "Traceback" not in error
 
 
-def test_two_do_not_share_a_cursor(system: System, engine: Engine) -> None:
+def test_two_processes_cannot_share_a_cursor(system: System, engine: Engine) -> None:
     record(system, 1, 5)
     system.start("forward.main", "--url", engine.url)
     wait_until(lambda: engine.requests)
@@ -144,27 +144,31 @@ def test_two_do_not_share_a_cursor(system: System, engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("options", "status", "told"),
     [
-        ([], 2, "--url is needed"),
-        (["--url", "localhost"], 2, "give a whole one"),
+        ([], 2, "--url is required"),
+        (["--url", "localhost"], 2, "give a full URL"),
         (["--url", "http://x/", "--interval", "0"], 2, "from 1 to 3600"),
         (["--url", "http://x/", "--top", "1000"], 2, "from 0 to 100"),
         (["--url", "http://x/", "--top", "²"], 2, "from 0 to 100"),
         (["--url", "http://x/", "--host", ""], 2, "--host is empty"),
         (["--url", "http://x/", "--auth", "/dev/null"], 1, "is not a file"),
-        (["--url", "https://x/", "--ca", "/nonexistent"], 1, "no certificates can be read"),
+        (["--url", "https://x/", "--ca", "/nonexistent"], 1, "cannot read certificates"),
         (["--url", "http://x/", "--cursor", "/nonexistent/cursor"], 1, "--cursor PATH"),
         (["--url", "http://x/", "--once"], 1, "no such database"),
         (["--status"], 1, "no such database"),
     ],
 )
-def test_what_is_wrong_is_one_line(system: System, options: list[str], status: int, told: str) -> None:
+def test_each_wrong_option_gives_a_one_line_error(
+    system: System, options: list[str], status: int, told: str
+) -> None:
     ran = system.run("forward.main", *options)
     assert ran.returncode == status
     assert told in ran.stderr
     assert ran.stderr.count("\n") == 1
 
 
-def test_what_it_writes_is_its_owner_s_alone(system: System, engine: Engine, tmp_path: Path) -> None:
+def test_the_files_that_it_writes_are_readable_only_by_their_owner(
+    system: System, engine: Engine, tmp_path: Path
+) -> None:
     record(system, 1, 5)
     before = set(tmp_path.iterdir())
     assert system.run("forward.main", "--url", engine.url, "--once").returncode == 0

@@ -1,4 +1,4 @@
-"""What was sent, as a set: kept over a kill, a full disk, a damaged file and another database."""
+"""The cursor survives a kill, a full disk, a damaged file and a replaced database."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def marks(run: str, seqs: Sequence[int]) -> list[Mark]:
 
 
 def sent(cursor: Cursor, run: str, up_to: int) -> set[int]:
-    """Return the seqs up to ``up_to`` that are in no hole."""
+    """Return the seqs up to ``up_to`` that are recorded as sent."""
     missing = {seq for first, last in cursor.holes(run) for seq in range(first, min(last, up_to) + 1)}
     return set(range(up_to + 1)) - missing
 
 
 @times(1)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sets(st.integers(0, 40))), max_size=12))
-def test_ranges_hold_what_was_marked_in_any_order(batches: list[tuple[str, set[int]]]) -> None:
+def test_ranges_contain_what_was_marked_in_any_order(batches: list[tuple[str, set[int]]]) -> None:
     import tempfile
 
     truth: dict[str, set[int]] = {"a": set(), "b": set()}
@@ -47,7 +47,7 @@ def test_ranges_hold_what_was_marked_in_any_order(batches: list[tuple[str, set[i
         assert cursor.counts.samples == sum(len(seqs) for _, seqs in batches)
 
 
-def test_it_is_there_after_a_restart(tmp_path: Path) -> None:
+def test_the_cursor_survives_a_restart(tmp_path: Path) -> None:
     with Cursor(tmp_path / "cursor", URL) as cursor:
         cursor.mark(marks("a", [1, 2, 5]), 3)
         assert cursor.admit("firefox", 1) == "firefox"
@@ -63,7 +63,7 @@ def test_it_is_there_after_a_restart(tmp_path: Path) -> None:
         assert [type(value) for value in next(iter(cells.values())).values()] == [int, float]
 
 
-def test_only_its_owner_reads_it_and_one_process_uses_it(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_it_and_only_one_process_can_use_it(tmp_path: Path) -> None:
     import os
 
     mask = os.umask(0o077)
@@ -78,19 +78,19 @@ def test_only_its_owner_reads_it_and_one_process_uses_it(tmp_path: Path) -> None
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     with Cursor(tmp_path / "cursor", URL) as cursor:
         cursor.mark(marks("a", [1]), 0)
-        with open_to_read(tmp_path / "cursor") as record:  # beside the process that writes it
+        with open_to_read(tmp_path / "cursor") as record:  # while another process writes it
             assert record.counts.samples == 1
 
 
-def test_a_cursor_is_of_one_engine(tmp_path: Path) -> None:
+def test_a_cursor_belongs_to_one_engine(tmp_path: Path) -> None:
     with Cursor(tmp_path / "cursor", URL):
         pass
-    with pytest.raises(CursorError, match=r"is about http://localhost:8428/write; .*--cursor PATH"):
+    with pytest.raises(CursorError, match=r"belongs to http://localhost:8428/write; .*--cursor PATH"):
         Cursor(tmp_path / "cursor", "http://elsewhere/write")
 
 
 @pytest.mark.parametrize("damage", ["no database", "a page", "cut off"])
-def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "cursor"
     with Cursor(path, URL) as cursor:
         cursor.mark(marks("a", range(0, 4000, 2)), 0)
@@ -120,10 +120,10 @@ def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
         pass
 
 
-def test_a_full_disk_leaves_what_was_noted_before(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_what_was_recorded_before(tmp_path: Path) -> None:
     with Cursor(tmp_path / "cursor", URL) as cursor:
         cursor.mark(marks("a", [1]), 0)
-        cursor._database.execute("PRAGMA max_page_count = 1")  # as if the disk ended here
+        cursor._database.execute("PRAGMA max_page_count = 1")  # simulates a full disk
         with pytest.raises(CursorError, match="full"):
             cursor.mark(marks("a", range(3, 4000, 2)), 0)
         assert sent(cursor, "a", 9) == {1}
@@ -132,19 +132,19 @@ def test_a_full_disk_leaves_what_was_noted_before(tmp_path: Path) -> None:
         assert sent(cursor, "a", 9) == {1, 3, 5, 7, 9}
 
 
-def test_it_notices_another_database_and_one_that_went_back(tmp_path: Path) -> None:
+def test_it_notices_a_replaced_database_and_a_restored_older_copy(tmp_path: Path) -> None:
     with Cursor(tmp_path / "cursor", URL) as cursor:
         assert cursor.notice_database(17, 0) is None
         cursor.mark(marks("a", [1, 2, 3]), 0)
         newest = 1_795_262_403
         assert cursor.notice_database(17, newest) is None
         assert cursor.notice_database(17, newest + 5) is None
-        went_back = cursor.notice_database(17, newest - 1)
-        assert went_back is not None
-        assert "went back" in went_back
-        assert cursor.notice_database(17, newest - 1) is None  # said once
+        restored = cursor.notice_database(17, newest - 1)
+        assert restored is not None
+        assert "an older copy" in restored
+        assert cursor.notice_database(17, newest - 1) is None  # reported only once
         another = cursor.notice_database(18, newest)
         assert another is not None
-        assert "another database" in another
+        assert "replaced by another" in another
         assert cursor.generation == 2
         assert sent(cursor, "a", 4) == {1, 2, 3}

@@ -1,4 +1,4 @@
-"""The dashboard for Grafana: its queries are answered, and its energy is that of the reports."""
+"""The Grafana dashboard: its queries get answers, and its energy matches the reports."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def filled(query: str, seconds: int) -> str:
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=[panel["title"] for panel in PANELS])
-def test_each_panel_has_a_title_a_unit_and_the_data_source_that_is_chosen(panel: dict[str, Any]) -> None:
+def test_each_panel_has_a_title_a_unit_and_the_chosen_data_source(panel: dict[str, Any]) -> None:
     assert panel["title"]
     assert panel["fieldConfig"]["defaults"]["unit"]
     (target,) = panel["targets"]
     assert panel["datasource"] == target["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
 
 
-def test_it_has_three_rows_and_lets_choose_the_data_source_and_the_machine() -> None:
+def test_it_has_three_rows_and_menus_for_data_source_and_machine() -> None:
     rows = [panel["title"].partition(":")[0] for panel in DASHBOARD["panels"] if panel["type"] == "row"]
     assert rows == ["Fleet overview", "One machine", "Energy by program"]
     assert {it["name"]: it["type"] for it in DASHBOARD["templating"]["list"]} == {
@@ -59,7 +59,7 @@ def test_it_has_three_rows_and_lets_choose_the_data_source_and_the_machine() -> 
     assert len(QUERIES) == len(PANELS), "two panels have the same title"
 
 
-def test_it_asks_only_for_what_is_sent(machine: Machine) -> None:
+def test_it_queries_only_metrics_that_are_sent(machine: Machine) -> None:
     store_all(machine.database, days(2))
     machine.now = BEGIN + 3 * DAY
     machine.send()
@@ -85,7 +85,7 @@ def victoria(tmp_path: Path) -> Iterator[Victoria]:
 
 
 class Answers:
-    """What Grafana would get for the panels, over a window."""
+    """The data that Grafana would get for the panels, over a window."""
 
     def __init__(self, victoria: Victoria, start: int, stop: int) -> None:
         self._victoria = victoria
@@ -93,7 +93,7 @@ class Answers:
         self._stop = stop
 
     def series(self, title: str) -> list[dict[str, Any]]:
-        """Return the series of a panel."""
+        """Return the data series of a panel."""
         (panel,) = (panel for panel in PANELS if panel["title"] == title)
         query = filled(QUERIES[title], self._stop - self._start)
         if panel["targets"][0]["range"]:
@@ -116,7 +116,7 @@ def moment(at: float) -> str:
 
 
 @pytest.mark.slow
-def test_each_panel_is_answered_and_energy_is_that_of_the_reports(system: System, victoria: Victoria) -> None:
+def test_each_panel_gets_data_and_its_energy_matches_the_reports(system: System, victoria: Victoria) -> None:
     """Four days up to yesterday, the first three of them closed."""
     begin = int(time.time()) // DAY * DAY - 4 * DAY
     samples = [it._replace(ts=it.ts + begin - BEGIN, time=it.time + begin - BEGIN) for it in days(4)]

@@ -18,7 +18,7 @@ HOST = ("host", "pi4")
 
 @pytest.fixture
 def day(machine: Machine) -> Recording:
-    """A day that is closed, of two programs with several owners each."""
+    """A closed day with two programs that have several owners each."""
     machine.now = NOON + 2 * DAY
     recording = Recording(machine.database)
     recording.run(started=NOON)
@@ -54,7 +54,7 @@ def energy(machine: Machine, tag: str = "name") -> dict[str, float]:
     }
 
 
-def test_hours_of_energy_by_program_sum_to_what_is_stored(machine: Machine, day: Recording) -> None:
+def test_energy_by_program_and_hour_sums_to_the_stored_energy(machine: Machine, day: Recording) -> None:
     machine.send()
     assert energy(machine) == {"(idle)": 1000, "(unattributed)": 50, "firefox": 500, "vim": 100}
     key = ("telemetry_energy_hour", (HOST, ("name", "firefox")), (MIDNIGHT + 3600) * 1_000_000_000)
@@ -62,13 +62,13 @@ def test_hours_of_energy_by_program_sum_to_what_is_stored(machine: Machine, day:
     assert machine.send(after=300) == 0
 
 
-def test_they_go_by_app_where_processes_do(machine: Machine, day: Recording) -> None:
+def test_energy_is_tagged_by_app_if_processes_are(machine: Machine, day: Recording) -> None:
     machine.choice = machine.choice._replace(by="app")
     machine.send()
     assert energy(machine, "app") == {"(idle)": 1000, "(unattributed)": 50, "web": 400, "firefox": 200}
 
 
-def test_a_day_that_is_closed_anew_is_sent_again_with_zeros_for_what_is_gone(
+def test_a_day_that_is_closed_again_is_resent_with_zeros_for_removed_points(
     machine: Machine, day: Recording
 ) -> None:
     machine.send()
@@ -82,7 +82,7 @@ def test_a_day_that_is_closed_anew_is_sent_again_with_zeros_for_what_is_gone(
     assert energy(machine) == {"(idle)": 900, "(unattributed)": 50, "firefox": 600, "vim": 100}
 
 
-def test_hours_that_were_folded_into_their_day_stay(machine: Machine, day: Recording) -> None:
+def test_hours_that_were_folded_into_their_day_stay_as_sent(machine: Machine, day: Recording) -> None:
     machine.send()
     day.database.execute("DELETE FROM energy_hour")
     day.database.execute("UPDATE history SET energy_hour_since = ?", (MIDNIGHT + DAY,))
@@ -91,7 +91,7 @@ def test_hours_that_were_folded_into_their_day_stay(machine: Machine, day: Recor
     assert sum(energy(machine).values()) == 1650
 
 
-def test_old_days_are_compared_in_turn(machine: Machine, day: Recording) -> None:
+def test_old_days_are_checked_in_turn(machine: Machine, day: Recording) -> None:
     for back in range(1, 40):
         close_day(day, MIDNIGHT - back * DAY, {-1: back})
     machine.send()
@@ -106,7 +106,7 @@ def energy_of_all(machine: Machine) -> list[float]:
     return [fields["uj"] for fields in machine.engine.of("telemetry_energy_hour").values()]
 
 
-def test_sessions_are_sent_and_made_again(machine: Machine, day: Recording) -> None:
+def test_recreated_sessions_are_sent_again(machine: Machine, day: Recording) -> None:
     day.session("discharge", NOON - 7200.5, NOON - 3600, wh=1.5, pct_from=90.0, pct_to=80.0, flips=2)
     day.session("hole", NOON - 3600, NOON, awake_us=None, covered_us=0)
     day.database.commit()
@@ -125,7 +125,9 @@ def test_sessions_are_sent_and_made_again(machine: Machine, day: Recording) -> N
         "flips": 2,
     }
     assert machine.engine.names("telemetry_session") == {"discharge", "hole"}
-    day.database.execute("DELETE FROM session")  # a late row takes them back, and the writer makes them again
+    day.database.execute(
+        "DELETE FROM session"
+    )  # a late row removes the sessions, and the writer recreates them
     day.session("discharge", NOON - 7000, NOON - 3600, wh=1.25)
     day.database.commit()
     machine.send(after=300)
@@ -133,7 +135,7 @@ def test_sessions_are_sent_and_made_again(machine: Machine, day: Recording) -> N
     assert machine.engine.total("telemetry_session", "duration_s") == 3400.0
 
 
-def test_what_a_battery_holds_is_sent_in_its_unit(machine: Machine, day: Recording) -> None:
+def test_battery_health_is_sent_in_its_unit(machine: Machine, day: Recording) -> None:
     day.health(NOON, "BAT0", 3.0, 3.5, 10)
     day.database.execute("INSERT INTO battery_health VALUES (?, 'BAT1', 40.0, NULL, 'Wh', NULL)", (NOON + 1,))
     day.database.commit()
@@ -144,7 +146,7 @@ def test_what_a_battery_holds_is_sent_in_its_unit(machine: Machine, day: Recordi
     assert found == {"BAT0": {"full_ah": 3.0, "design_ah": 3.5, "cycles": 10}, "BAT1": {"full_wh": 40.0}}
 
 
-def test_a_restored_database_that_lacks_them_takes_nothing_back(
+def test_a_restored_database_without_the_points_does_not_zero_them(
     machine: Machine, day: Recording, tmp_path: Path
 ) -> None:
     day.sample(NOON + 60)

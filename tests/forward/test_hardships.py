@@ -1,4 +1,4 @@
-"""An engine that is away or unkind, and a cursor that cannot be written: nothing is lost or changed."""
+"""An unreachable or misbehaving engine, and a cursor that cannot be written: nothing is lost or changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNKIND = [
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_sample_arrives_once_whatever_the_engine_answers(machine: Machine, seed: int) -> None:
+def test_every_sample_is_stored_once_whatever_the_engine_answers(machine: Machine, seed: int) -> None:
     chance = random.Random(seed)
     machine.size = 40
     with machine.store() as store:
@@ -52,7 +52,9 @@ def store_sum(machine: Machine) -> tuple[int]:
         return (int(found[0]),)
 
 
-def test_weeks_without_the_engine_are_caught_up(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+def test_samples_from_weeks_without_the_engine_are_sent_later(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
     with machine.store() as store:
         machine.engine.kill()
         store.append(row_of(1, 2000), 0)
@@ -71,14 +73,14 @@ def test_weeks_without_the_engine_are_caught_up(machine: Machine, caplog: pytest
     assert waits == 200
     assert seqs(machine) == list(range(1, 2001))
     lines = [record.message for record in caplog.records]
-    assert len(lines) < 120  # one in ten minutes
+    assert len(lines) < 120  # one line in ten minutes
     assert lines[0] == "2,000 samples wait to be sent"
-    assert lines[1].endswith("Connection refused; nothing is lost, it is tried again and again")
+    assert lines[1].endswith("Connection refused; nothing is lost, retrying")
     assert any("takes points again" in line for line in lines)
     assert lines[-1] == "caught up: 2,000 samples sent in all"
 
 
-def test_progress_is_told_once_a_minute(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_logged_once_a_minute(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
     with machine.store() as store:
         store.append(row_of(1, 2000), 0)
         for _ in range(5):
@@ -91,7 +93,7 @@ def test_progress_is_told_once_a_minute(machine: Machine, caplog: pytest.LogCapt
     ]
 
 
-def test_a_point_that_the_engine_refuses_costs_itself(
+def test_a_point_that_the_engine_refuses_costs_only_itself(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine.engine.refuses_lines = b"name=firefox"
@@ -103,12 +105,12 @@ def test_a_point_that_the_engine_refuses_costs_itself(
     assert machine.forwarder()._cursor.counts.refused == 50
     (said,) = [it.message for it in caplog.records]
     assert said == (
-        f"{machine.engine.url} refuses a point for good (400 unable to parse points), and it is left out: "
+        f"{machine.engine.url} refuses a point permanently (400 unable to parse points); it is left out: "
         "telemetry_process,host=pi4,name=firefox cpu=5.0,mem=12.0,processes=1i 1800000005250000000"
     )
 
 
-def test_a_full_disk_under_the_cursor_stops_it_until_there_is_room(
+def test_if_the_disk_of_the_cursor_is_full_sending_waits_for_space(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine.size = 1
@@ -125,7 +127,7 @@ def test_a_full_disk_under_the_cursor_stops_it_until_there_is_room(
 
         machine.forwarder()._times = machine.forwarder()._times._replace(wait=wait)
         machine.send()
-        store.append([it for it in row_of(5, 2000) if it.seq % 2], 0)  # each a range of its own
+        store.append([it for it in row_of(5, 2000) if it.seq % 2], 0)  # each is a separate range
         cursor.execute("PRAGMA max_page_count = 1")
         machine.size = 5000
         machine.send()
@@ -137,7 +139,7 @@ def test_a_full_disk_under_the_cursor_stops_it_until_there_is_room(
     assert "cursor.db: database or disk is full; nothing more is sent until" in line
 
 
-def test_a_database_that_is_not_there_yet_is_waited_for(
+def test_it_waits_for_a_database_that_does_not_exist_yet(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     rounds = 0

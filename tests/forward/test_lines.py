@@ -1,4 +1,4 @@
-"""Points in line protocol, read back by a parser that knows nothing of how they were written."""
+"""Points in line protocol, read back by an independent parser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def written(point: Point) -> str:
 
 
 @given(TEXTS, TEXTS)
-def test_a_line_has_one_point_whatever_a_name_holds(host: str, name: str) -> None:
+def test_a_line_has_one_point_whatever_a_name_contains(host: str, name: str) -> None:
     text = written(
         Point("telemetry_process", (("host", host), ("name", name)), {"cpu": 1.5}, 1_795_262_400_123)
     )
@@ -35,7 +35,7 @@ def test_a_line_has_one_point_whatever_a_name_holds(host: str, name: str) -> Non
 
 
 @given(st.text(st.sampled_from("abé日-_.:@/ ,=()[]x"), min_size=1, max_size=LONGEST_TAG))
-def test_an_ordinary_name_comes_back_as_it_is(name: str) -> None:
+def test_an_ordinary_name_is_read_back_unchanged(name: str) -> None:
     (_, tags, _), _ = parse(written(Point("m", (("name", name),), {"x": 1}, 0)))
     assert tags == (("name", name),)
 
@@ -44,7 +44,7 @@ def test_an_ordinary_name_comes_back_as_it_is(name: str) -> None:
     ("name", "read"),
     [
         ("", NAMELESS),
-        ("snap-a\\x2db.mount", "snap-a\\x2db.mount"),  # as systemd escapes
+        ("snap-a\\x2db.mount", "snap-a\\x2db.mount"),  # systemd's escapes
         ("ends in \\", "ends in /"),
         ("a\\ b", "a/ b"),
         ("a\\\\,b", "a//,b"),
@@ -53,7 +53,7 @@ def test_an_ordinary_name_comes_back_as_it_is(name: str) -> None:
         ("n" * 300, "n" * LONGEST_TAG),
     ],
 )
-def test_what_parsers_read_in_different_ways_is_replaced(name: str, read: str) -> None:
+def test_characters_that_parsers_read_differently_are_replaced(name: str, read: str) -> None:
     text = written(Point("m", (("name", name),), {"x": 1}, 0))
     (_, tags, _), _ = parse(text)
     assert tags == (("name", read),)
@@ -61,7 +61,7 @@ def test_what_parsers_read_in_different_ways_is_replaced(name: str, read: str) -
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), NUMBERS))
-def test_numbers_come_back_to_the_last_bit_with_their_type(fields: dict[str, int | float]) -> None:
+def test_numbers_are_read_back_exactly_and_with_their_type(fields: dict[str, int | float]) -> None:
     made = line(Point("m", (), fields, 5))
     finite = {name: value for name, value in fields.items() if math.isfinite(value)}
     if not finite:

@@ -1,4 +1,4 @@
-"""``--listen``: the newest sample for Prometheus, as its parser, promtool and Prometheus itself read it."""
+"""``--listen``: the newest sample, read by Prometheus, by its parser and by promtool."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.system.processes import System, stop, wait_until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 needs_client = pytest.mark.skipif(
-    importlib.util.find_spec("prometheus_client") is None, reason="there is no prometheus-client here"
+    importlib.util.find_spec("prometheus_client") is None, reason="prometheus-client is not installed"
 )
 
 
@@ -63,7 +63,7 @@ def values(text: str) -> dict[str, float]:
 
 
 @needs_client
-def test_the_newest_sample_is_there_in_base_units(system: System) -> None:
+def test_the_newest_sample_is_served_in_base_units(system: System) -> None:
     record(system, 1, 20)
     service = Service(system)
     text = service.get()
@@ -76,7 +76,7 @@ def test_the_newest_sample_is_there_in_base_units(system: System) -> None:
     assert found['telemetry_core_usage_ratio{core="0"}'] == 0.2
     assert found['telemetry_process_cpu_ratio{name="python3"}'] == 0.2
     assert found["telemetry_battery_discharged_joules_total"] == 200.0
-    record(system, 21, 1500)  # some hours are rolled up by now
+    record(system, 21, 1500)  # by now some hours are rolled up
     found = values(service.get())
     assert found["telemetry_sample_time_seconds"] == RECENT + 7500.25
     assert found["telemetry_battery_discharged_joules_total"] == 15_000.0
@@ -84,7 +84,7 @@ def test_the_newest_sample_is_there_in_base_units(system: System) -> None:
 
 
 @needs_client
-def test_its_own_parser_reads_it(system: System) -> None:
+def test_the_parser_of_prometheus_reads_it(system: System) -> None:
     openmetrics = importlib.import_module(
         "prometheus_client.openmetrics.parser"
     ).text_string_to_metric_families
@@ -100,7 +100,7 @@ def test_its_own_parser_reads_it(system: System) -> None:
 
 
 @needs_client
-def test_without_a_database_it_says_so_and_goes_on(system: System) -> None:
+def test_without_a_database_it_answers_503_and_keeps_running(system: System) -> None:
     service = Service(system)
     with pytest.raises(urllib.error.HTTPError) as refused:
         service.get()
@@ -112,7 +112,7 @@ def test_without_a_database_it_says_so_and_goes_on(system: System) -> None:
 
 
 @needs_client
-def test_peers_that_say_nothing_are_bounded_and_end(system: System) -> None:
+def test_silent_peers_are_bounded_and_disconnected(system: System) -> None:
     record(system, 1, 1)
     service = Service(system)
     with ExitStack() as stack:
@@ -131,7 +131,7 @@ def test_peers_that_say_nothing_are_bounded_and_end(system: System) -> None:
 
 
 @needs_client
-def test_an_address_that_is_taken_is_one_line(system: System) -> None:
+def test_an_address_in_use_gives_a_one_line_error(system: System) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = system.run("forward.main", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
     assert ran.returncode == 1
@@ -141,20 +141,20 @@ def test_an_address_that_is_taken_is_one_line(system: System) -> None:
 @pytest.mark.parametrize(
     "text", ["", "9101", ":9101", "localhost:9101", "127.0.0.1:", "127.0.0.1:99999", "::1:x"]
 )
-def test_an_address_that_makes_no_sense_is_refused(text: str) -> None:
+def test_a_malformed_address_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"as in 127\.0\.0\.1:9101"):
         address(text)
 
 
-def test_an_address_may_be_of_ipv6() -> None:
+def test_an_address_may_be_ipv6() -> None:
     assert address("[::1]:9101") == ("::1", 9101)
     assert address("127.0.0.1:9101") == ("127.0.0.1", 9101)
 
 
 @needs_client
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here (Debian: prometheus)")
-def test_promtool_has_nothing_to_say(system: System) -> None:
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+def test_promtool_finds_no_problem(system: System) -> None:
     record(system, 1, 2)
     text = Service(system).get("text/plain")
     ran = subprocess.run(
@@ -165,7 +165,7 @@ def test_promtool_has_nothing_to_say(system: System) -> None:
 
 @needs_client
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no prometheus here")
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
 def test_prometheus_scrapes_it(system: System, tmp_path: Path) -> None:
     record(system, 1, 20)
     service = Service(system)

@@ -1,4 +1,4 @@
-"""VictoriaMetrics and InfluxDB as Debian has them, stopped, killed and started again meanwhile."""
+"""Debian's VictoriaMetrics and InfluxDB, which are stopped, killed and restarted during the test."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 class Server:
-    """An engine in a directory of its own."""
+    """An engine that keeps its data in its own directory."""
 
     def __init__(self, directory: Path, program: str) -> None:
         self.port = free_port()
@@ -131,7 +131,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 
 def server(kind: type[Server], program: str, package: str, directory: Path) -> Iterator[Server]:
     if shutil.which(program) is None:
-        pytest.skip(f"there is no {program} here (Debian's package {package})")
+        pytest.skip(f"{program} is not installed (Debian's package {package})")
     server = kind(directory, program)
     server.start()
     try:
@@ -150,8 +150,8 @@ def influx(tmp_path: Path) -> Iterator[Influx]:
     yield from server(Influx, "influxd", "influxdb", tmp_path)  # type: ignore[misc]
 
 
-def test_sums_in_promql_are_those_of_telemetry_query(system: System, victoria: Victoria) -> None:
-    """It is stopped and started three times. SIGKILL would cost it what it took in its last second."""
+def test_sums_in_promql_match_telemetry_query(system: System, victoria: Victoria) -> None:
+    """The engine is stopped and started three times. SIGKILL would lose its last second of data."""
     forwarder = system.start("forward.main", "--url", victoria.url, "--batch", "20", "--interval", "1")
     arrived = "count_over_time(telemetry_system_power[10d])"
     for share in (0.1, 0.4, 0.7):
@@ -171,17 +171,17 @@ def test_sums_in_promql_are_those_of_telemetry_query(system: System, victoria: V
     assert victoria.value("sum(sum_over_time(telemetry_cpu_core1[10d]))") == 5.0 * SAMPLES
 
 
-def test_points_that_are_sent_twice_are_the_same_points(system: System, victoria: Victoria) -> None:
-    """A lost cursor: everything goes over again."""
+def test_points_that_are_sent_twice_are_stored_once(system: System, victoria: Victoria) -> None:
+    """A lost cursor: everything is sent again."""
     for cursor in ("one", "two"):
         options = ("--url", victoria.url, "--once", "--cursor", str(system.runtime / cursor))
         assert system.run("forward.main", *options).returncode == 0
     assert victoria.value("count_over_time(telemetry_system_power[10d])") == SAMPLES
 
 
-def test_influxdb_has_each_sample_though_it_is_killed(system: System, influx: Influx) -> None:
+def test_influxdb_has_each_sample_although_it_was_killed(system: System, influx: Influx) -> None:
     forwarder = system.start("forward.main", "--url", influx.url, "--batch", "20", "--interval", "1")
-    time.sleep(1)  # it answers 404: there is no such database, and nothing may be lost for that
+    time.sleep(1)  # it answers 404 while the database does not exist, and nothing may be lost because of that
     influx.get("/query", q="CREATE DATABASE telemetry")
     arrived = "SELECT COUNT(power) FROM telemetry_system"
     for share in (0.1, 0.4, 0.7):

@@ -1,4 +1,4 @@
-"""Each stored sample is sent once, as it is stored, in whatever order and file it comes."""
+"""Each stored sample is sent once and unchanged, whatever order and database file it comes in."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def change(machine: Machine, *statements: str) -> None:
         database.commit()
 
 
-def test_a_sample_becomes_points_without_loss(machine: Machine) -> None:
+def test_every_value_of_a_sample_is_in_its_points(machine: Machine) -> None:
     packs = (
         BatteryPack("BAT0", "Discharging", 4.0, -0.25, -1.0, 50.0),
         BatteryPack("BAT1", "Discharging", 4.1, None, None, 60.0),
@@ -68,7 +68,7 @@ def test_a_sample_becomes_points_without_loss(machine: Machine) -> None:
     }
 
 
-def test_a_machine_without_a_battery_has_no_zeros(machine: Machine) -> None:
+def test_without_a_battery_no_zeros_are_sent(machine: Machine) -> None:
     with machine.store() as store:
         store.append([ORDINARY._replace(battery=None, processes=())], 0)
         machine.send()
@@ -76,7 +76,7 @@ def test_a_machine_without_a_battery_has_no_zeros(machine: Machine) -> None:
     assert not fields.keys() & {"power", "battery_pct", "discharged_uj", "charged_uj", "throttled", "on_ac"}
 
 
-def test_a_new_sample_is_sent_alone_and_an_old_one_never_again(machine: Machine) -> None:
+def test_only_new_samples_are_sent(machine: Machine) -> None:
     with machine.store() as store:
         store.append(row_of(1, 250), 0)
         assert machine.send() == 3
@@ -88,7 +88,7 @@ def test_a_new_sample_is_sent_alone_and_an_old_one_never_again(machine: Machine)
     assert seqs(machine) == list(range(1, 253))
 
 
-def test_samples_of_an_import_and_of_a_filled_gap_are_sent_when_they_come(machine: Machine) -> None:
+def test_samples_from_an_import_or_a_filled_gap_are_sent_when_they_arrive(machine: Machine) -> None:
     with machine.store() as store:
         store.append([*row_of(1, 10), Gap("run-a", 11, 20), *row_of(21, 30)], 0)
         machine.send()
@@ -97,11 +97,11 @@ def test_samples_of_an_import_and_of_a_filled_gap_are_sent_when_they_come(machin
         machine.send()
         assert seqs(machine) == [*range(1, 11), *range(15, 31)]
         store.append(shifted(row_of(31, 35, "run-b"), 0), 0)
-        store.import_samples(shifted(row_of(1, 5, "old-run"), -40_000_000))  # of a year before
+        store.import_samples(shifted(row_of(1, 5, "old-run"), -40_000_000))  # from a year earlier
         machine.send()
         assert len(machine.engine.of("telemetry_system")) == 26 + 5 + 5
-        store.import_samples(row_of(11, 12))  # into a run that is over
-        machine.send(after=600)  # by then all runs were looked at
+        store.import_samples(row_of(11, 12))  # into a run that has ended
+        machine.send(after=600)  # by now every run has been checked
     sent = sorted(ns // 1_000_000 for _, _, ns in machine.engine.of("telemetry_system"))
     assert sent == [
         round(time * 1000) for (time,) in stored(machine, "SELECT time FROM system_sample ORDER BY 1")
@@ -109,7 +109,7 @@ def test_samples_of_an_import_and_of_a_filled_gap_are_sent_when_they_come(machin
     assert machine.engine.changed == []
 
 
-def test_a_restored_database_is_noticed_and_nothing_is_sent_with_another_value(
+def test_a_restored_database_is_reported_and_no_sent_value_changes(
     machine: Machine, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     with machine.store() as store:
@@ -127,17 +127,17 @@ def test_a_restored_database_is_noticed_and_nothing_is_sent_with_another_value(
     assert machine.send(after=600) == 0
     (said,) = [it.message for it in caplog.records]
     assert said == (
-        "the database went back: it does not have the newest samples that were sent; "
-        "samples that were sent are not sent again"
+        "an older copy of the database was restored: it lacks the newest samples that were sent; "
+        "samples that were already sent are not sent again"
     )
-    with machine.store() as store:  # the ring had some of them, which get other keys now
+    with machine.store() as store:  # the ring still had some of them; they get other keys now
         store.append([it._replace(ts=it.ts + 3) for it in row_of(150, 250)], 0)
         machine.send()
     assert seqs(machine) == list(range(1, 251))
     assert machine.engine.changed == []
 
 
-def test_another_database_in_its_place_is_sent_but_for_what_is_known(
+def test_after_a_replacement_only_unsent_samples_of_the_new_database_are_sent(
     machine: Machine, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     with machine.store() as store:
@@ -150,20 +150,20 @@ def test_another_database_in_its_place_is_sent_but_for_what_is_known(
         store.import_samples(row_of(1, 10))
         machine.send()
         machine.send(after=600)
-    assert caplog.text.count("another database is in its place") == 1
+    assert caplog.text.count("the database was replaced by another one") == 1
     of_laptop = [key for key in machine.engine.of("telemetry_system") if ("host", "laptop") in key[1]]
     assert len(of_laptop) == 20
     assert len(machine.engine.of("telemetry_system")) == 120
     assert machine.engine.changed == []
 
 
-def test_what_a_wrong_clock_dated_waits(machine: Machine) -> None:
+def test_samples_dated_by_a_wrong_clock_wait(machine: Machine) -> None:
     with machine.store() as store:
         store.append(shifted(row_of(1, 5), -1_800_000_000), 0)
         store.append([*row_of(6, 10), *shifted(row_of(11, 15), 1_000_000_000)], 0)
         machine.send()
         assert seqs(machine) == list(range(6, 11))
-        machine.now += 1_000_000_000  # it was this machine's clock that was behind
+        machine.now += 1_000_000_000  # now this machine's clock, which was behind, is right
         machine.send(after=600)
     assert len(machine.engine.of("telemetry_system")) == 10
 
@@ -198,7 +198,7 @@ def test_rows_of_the_original_logger_are_sent(machine: Machine) -> None:
     assert {dict(tags)["host"] for _, tags, _ in machine.engine.points} == {"pi4"}
 
 
-def test_a_damaged_value_costs_itself(machine: Machine) -> None:
+def test_a_damaged_value_costs_only_itself(machine: Machine) -> None:
     with machine.store() as store:
         store.append(row_of(1, 2), 0)
     change(
@@ -217,7 +217,9 @@ def test_a_damaged_value_costs_itself(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("by", "names"), [("name", {"python3", "firefox", "(no name)"}), ("app", {"web", "python3"})]
 )
-def test_processes_go_by_name_or_app_and_never_by_pid(machine: Machine, by: str, names: set[str]) -> None:
+def test_processes_are_tagged_by_name_or_app_and_never_by_pid(
+    machine: Machine, by: str, names: set[str]
+) -> None:
     machine.choice = machine.choice._replace(by=by)
     processes = (
         Process(1, 1, "firefox", 10.0, 1.0, app="web"),
@@ -234,7 +236,7 @@ def test_processes_go_by_name_or_app_and_never_by_pid(machine: Machine, by: str,
     assert machine.engine.total("telemetry_process", "processes") == 4
 
 
-def test_the_number_of_names_is_bounded_also_over_restarts(machine: Machine) -> None:
+def test_the_number_of_names_is_bounded_across_restarts(machine: Machine) -> None:
     machine.choice = machine.choice._replace(most_names=3, top=2)
     with machine.store() as store:
         for seq in range(1, 11):
