@@ -11,15 +11,15 @@ from telemetry.errors import UserError
 
 _SECRET: Final = (0o077, "read", "chmod 600")
 _PUBLIC: Final = (0o022, "change", "chmod go-w")
-"""The mode bits that are refused, what they allow others to do, and what takes them away"""
+"""The refused mode bits, what they allow others to do, and the command that removes them"""
 
 
 def own_text(path: Path, what: str, *, is_secret: bool, most: int, option: str = "") -> str:
-    """Return the text of a file; a byte that is not UTF-8 becomes a surrogate (PEP 383), never printable.
+    """Return the text of a file; a byte that is not UTF-8 becomes a surrogate (PEP 383), not printable.
 
     ``what`` and ``option`` are for the errors: what the file is ("a private key"), and the option that names
-    it. ``is_secret``: others may not even read it. ``most``: bytes. Raises UserError where it is missing, too
-    long or not a regular file, where it belongs to another user, or where others may do what they must not.
+    it. ``is_secret``: others must not even read it. ``most``: bytes. Raises UserError if the file is missing,
+    too long or not a regular file, if it belongs to another user, or if others have too many rights.
     """
     named = f"{option} {path}".lstrip()
     refused, verb, mend = _SECRET if is_secret else _PUBLIC

@@ -147,7 +147,7 @@ def test_credentials_that_others_may_read_are_refused(tmp_path: Path) -> None:
         authorization(secret(tmp_path, b"Token abc", 0o640))
 
 
-def test_credentials_are_read_from_a_short_file(tmp_path: Path) -> None:
+def test_a_missing_or_long_credentials_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^cannot read --auth .*: No such file"):
         authorization(tmp_path / "none")
     with pytest.raises(UserError, match=r"^--auth .* is too long: at most 4096 bytes"):
