@@ -8,7 +8,7 @@ so they are not postponed (no ``from __future__ import annotations``).
 from typing import Annotated, Final, NamedTuple
 
 from telemetry import END_OF_TIME
-from telemetry.fields import LARGEST, Wire
+from telemetry.fields import LARGEST, Wire, fields_of
 
 SCHEMA: Final = 12
 """Version of the database that has the columns named below: the number of the newest migration."""
@@ -178,3 +178,14 @@ class Sample(NamedTuple):
 
 IN_SYSTEM_SAMPLE: Final = (Sample, Battery, Cpu, PowerSource)
 """The records whose columns are in the table system_sample; other records have their own tables."""
+
+
+def exported() -> list[str]:
+    """Return the columns that are appended to ``training_view``."""
+    return [
+        name
+        for record in IN_SYSTEM_SAMPLE
+        for field in fields_of(record)
+        if field.wire.exported
+        for name in field.columns
+    ]

@@ -8,10 +8,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final, NamedTuple
 
+from telemetry import DAY
 from telemetry.sample import Sample
 
-DAY: Final = 86400.0
-"""s. A clock that was set by less than this does not harm reports."""
 _MOST_STEPS: Final = 1000
 """Clock steps kept per run, so that a clock that is set again and again does not fill the database."""
 
@@ -20,7 +19,7 @@ def step_of(previous: float, time: float, elapsed: float) -> float:
     """Return by how many seconds the clock was set between two samples; 0 for less than a day.
 
     ``previous`` and ``time`` are its readings at the two samples; ``elapsed`` is the time in between, awake
-    and asleep.
+    and asleep. A clock that was set by less than a day does not harm reports.
     """
     step = time - previous - elapsed
     return step if abs(step) > DAY else 0.0

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from telemetry.fields import Field, Kind, fields_of
-from telemetry.records import IN_SYSTEM_SAMPLE
 
 
 def _numbers(values: tuple[float | None, ...]) -> list[object]:
@@ -54,17 +53,6 @@ class Columns:
             else:
                 values += stored(value)
         return values
-
-
-def exported() -> list[str]:
-    """Return the columns that are appended to ``training_view``."""
-    return [
-        name
-        for record in IN_SYSTEM_SAMPLE
-        for field in fields_of(record)
-        if field.wire.exported
-        for name in field.columns
-    ]
 
 
 def listed(*names: str) -> str:

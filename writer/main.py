@@ -23,7 +23,8 @@ from telemetry.sample import InvalidSample
 from telemetry.service import RateLimited, StopSignal, start_log
 from writer import mending
 from writer.importing import import_lines, reading
-from writer.rollups.retention import day
+from writer.limits import Limits
+from writer.rollups.marks import day
 from writer.store import Store
 
 PROGRAM = "telemetry-writer"
@@ -221,7 +222,6 @@ def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
     from telemetry.stream.presence import Presence  # noqa: PLC0415
     from telemetry.stream.subscriber import Subscriber  # noqa: PLC0415
     from writer.recovery.guarded_store import GuardedStore  # noqa: PLC0415
-    from writer.rollups.retention import Limits  # noqa: PLC0415
     from writer.service.loop import Loop  # noqa: PLC0415
     from writer.service.maintenance import Maintenance  # noqa: PLC0415
 

@@ -1,9 +1,9 @@
-"""Inserts the rows of samples into the tables; into compact tables directly, without their view."""
+"""Inserts and deletes the rows of samples; in compact tables directly, without their view."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -26,7 +26,7 @@ from writer.ingest import (
     process_rows,
     system_row,
 )
-from writer.schema import COMPACT, OUR_TRIGGERS
+from writer.schema import COMPACT, OUR_TRIGGERS, table_of
 
 
 def _insert(table: str, columns: str) -> str:
@@ -205,6 +205,18 @@ def number_of_name(
         database.execute("INSERT INTO process_name (name, app, user) VALUES (?, ?, ?)", values)
         row = database.execute(find, values).fetchone()
     return int(row[0])
+
+
+def child_tables(database: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the tables with the rows of a sample's cores, processes and packs."""
+    return (*(table_of(database, name) for name in COMPACT), "battery_pack")
+
+
+def delete_samples(database: sqlite3.Connection, samples: Sequence[int]) -> None:
+    """Delete samples, given by ts, with their cores, processes and packs, in the caller's transaction."""
+    keys = [(ts,) for ts in samples]
+    for table in (*child_tables(database), "system_sample"):
+        database.executemany(f"DELETE FROM {table} WHERE ts = ?", keys)
 
 
 def _whole(percent: float | None, scale: int) -> float | None:

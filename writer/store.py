@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
 from telemetry.errors import UserError
-from telemetry.sample import VERSION, Sample
+from telemetry.sample import Sample
 from telemetry.stream.joiner import Gap, Position
 from writer.clock_watch import ClockWatch
 from writer.file.open_file import OpenFile
@@ -22,20 +22,13 @@ from writer.file.transaction import empty_wal, transaction
 from writer.gaps import fill_gap, has_gaps, note_gap
 from writer.ingest import Item
 from writer.recovery.aside import set_aside
-from writer.rollups import steps
 from writer.rollups.cpu_time import complete_next
+from writer.rollups.late import add_late
+from writer.rollups.marks import read_marks
+from writer.rollups.steps import at_commit, in_background
 from writer.rows import Rows
-
-
-def _newest_ts(database: sqlite3.Connection) -> int:
-    """Return the greatest ``ts`` in use. Rows of cores or processes may have outlived their sample."""
-    (newest,) = database.execute(
-        "SELECT MAX(ts) FROM (SELECT 0 AS ts UNION ALL SELECT MAX(ts) FROM system_sample "
-        "UNION ALL SELECT MAX(ts) FROM cpu_core WHERE ts < ?1 "
-        "UNION ALL SELECT MAX(ts) FROM process_sample WHERE ts < ?1)",
-        (1 << 62,),  # a damaged value that became a text is greater than any number
-    ).fetchone()
-    return int(newest)
+from writer.runs import Runs
+from writer.seconds import FreeSeconds, newest_ts
 
 
 class CannotWrite(Exception):
@@ -46,14 +39,6 @@ class CannotWrite(Exception):
 
 
 T = TypeVar("T")
-
-
-class _Run(NamedTuple):
-    """What an append needs to know about a run."""
-
-    run_id: int
-    last_dropped: int
-    """Greatest seq of the run's rows that were dropped"""
 
 
 class Replacement(NamedTuple):
@@ -115,7 +100,7 @@ class Store:
         database = open_database(self.path, known=known, announce=self._announce)
         try:
             with explained(self.path, known=known):
-                self._newest_ts = _newest_ts(database)
+                self._newest_ts = newest_ts(database)
                 self._file = OpenFile(database, self.path)
         except OSError as error:  # the file was deleted at this moment
             database.close()
@@ -127,9 +112,8 @@ class Store:
         self.identity = self._file.identity
         """(device, inode) of the open file, even if its name now belongs to another; zeros: none is open"""
         self._rows = Rows(database)
-        self._runs: dict[str, _Run] = {}
-        self._taken = range(0)
-        """Seconds known to be in use: an import of existing rows would otherwise look up each again."""
+        self._runs = Runs(database)
+        self._seconds = FreeSeconds(database)
         self.clock = ClockWatch(database)
 
     def replace(self, why: str) -> None:
@@ -219,40 +203,40 @@ class Store:
 
     def _write(self, items: Iterable[Item], noticed: float, *, keep_ts: bool, synchronous: str) -> Stored:
         self._stay_at_the_file()
-        newest_ts, stored, known = self._newest_ts, 0, 0
-        runs: dict[str, _Run] = {}
+        newest, stored, known = self._newest_ts, 0, 0
         database = self._database
         with self._refusals():
             database.execute(f"PRAGMA synchronous = {synchronous}")
             with transaction(database):
                 self._rows.begin()
-                marks = steps.read_marks(database)
+                self._runs.begin()
+                marks = read_marks(database)
                 late: list[int] = []
                 gaps = has_gaps(database)
                 for item in items:
                     if isinstance(item, Gap):
                         gaps = True
-                        self._note_gap(item, noticed, runs)
+                        self._note_gap(item, noticed)
                         continue
-                    ts = self._free_ts(item.ts, newest_ts) if keep_ts else max(item.ts, newest_ts + 1)
-                    run = self._run(item, ts, imported=keep_ts, runs=runs)
+                    ts = self._seconds.first(item.ts, newest) if keep_ts else max(item.ts, newest + 1)
+                    run = self._runs.of_sample(item, ts, imported=keep_ts)
                     if item.seq <= run.last_dropped or not self._rows.add(item, ts, run.run_id):
                         known += 1
                         continue
                     self.clock.follow(item, run.run_id)
                     stored += 1
-                    newest_ts = max(newest_ts, ts)
+                    newest = max(newest, ts)
                     if item.time < marks.minute:
                         late.append(ts)
                     if gaps:
                         fill_gap(database, run.run_id, item.seq)
                 self._rows.flush()
                 if late:
-                    steps.add_late(database, late)
-                steps.at_commit(database)
+                    add_late(database, late)
+                at_commit(database)
         self._file.note()
-        self._newest_ts = newest_ts
-        self._runs = runs or self._runs  # only those of the newest batch: a handful
+        self._newest_ts = newest
+        self._runs.keep()
         return Stored(stored, known)
 
     def apply(self, step: Callable[[sqlite3.Connection], T]) -> T | None:
@@ -285,8 +269,14 @@ class Store:
         ``with_sessions`` False leaves sessions and energy by program for later, ``with_energy`` False only
         the energy.
         """
-        step = partial(steps.in_background, with_sessions=with_sessions, with_energy=with_energy)
+        step = partial(in_background, with_sessions=with_sessions, with_energy=with_energy)
         return bool(self.apply(step) or self.apply(complete_next))
+
+    def _note_gap(self, gap: Gap, noticed: float) -> None:
+        run = self._runs.of_gap(gap, self._newest_ts, noticed)
+        first = max(gap.first, run.last_dropped + 1)  # samples that were stored and dropped are not lost
+        if first <= gap.last:
+            note_gap(self._database, run.run_id, first, gap.last, noticed)
 
     def take_remade_indexes(self) -> list[str]:
         """Return the indexes that were missing and were made again since the last call."""
@@ -304,7 +294,7 @@ class Store:
                 self.replace(str(error))
             elif isinstance(error, sqlite3.IntegrityError):
                 with suppress(sqlite3.DatabaseError):  # the next append will report it
-                    self._newest_ts = _newest_ts(self._database)  # newer samples were copied in
+                    self._newest_ts = newest_ts(self._database)  # newer samples were copied in
             raise CannotWrite(str(error)) from None
         except BaseException:
             self.invalidate()
@@ -312,56 +302,7 @@ class Store:
 
     def invalidate(self) -> None:
         """Drop the caches of stored rows: some may have been rolled back or dropped."""
-        self._taken = range(0)
-        self._runs = {}
+        self._seconds.invalidate()
+        self._runs.invalidate()
         self.clock.invalidate()
         self._rows.invalidate()
-
-    def _run(self, sample: Sample, ts: int, *, imported: bool, runs: dict[str, _Run]) -> _Run:
-        run = runs.get(sample.run) or self._runs.get(sample.run)
-        if run is None:
-            # A run of which only a gap was known gets its details from its first sample.
-            values = (sample.run, sample.host, sample.boot_id, ts, sample.time - sample.interval)
-            run = self._number_run(
-                (*values, VERSION, imported),
-                "UPDATE SET host = excluded.host, boot_id = excluded.boot_id, first_ts = excluded.first_ts, "
-                "started = excluded.started, imported = excluded.imported WHERE host = ''",
-            )
-        runs[sample.run] = run
-        return run
-
-    def _number_run(self, values: tuple[object, ...], on_conflict: str) -> _Run:
-        self._database.execute(
-            "INSERT INTO run (run, host, boot_id, first_ts, started, version, imported) "
-            f"VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO {on_conflict}",
-            values,
-        )
-        find = (
-            "SELECT run_id, coalesce((SELECT last_seq FROM dropped WHERE dropped.run_id = run.run_id), 0) "
-            "FROM run WHERE run = ?"
-        )
-        return _Run(*self._database.execute(find, values[:1]).fetchone())
-
-    def _note_gap(self, gap: Gap, noticed: float, runs: dict[str, _Run]) -> None:
-        run = runs.get(gap.run)
-        if run is None:  # not kept in ``runs``: the run gets its details from its first sample
-            run = self._number_run((gap.run, "", "", self._newest_ts, noticed, VERSION, False), "NOTHING")
-        first = max(gap.first, run.last_dropped + 1)  # samples that were stored and dropped are not lost
-        if first <= gap.last:
-            note_gap(self._database, run.run_id, first, gap.last, noticed)
-
-    def _free_ts(self, ts: int, newest_ts: int) -> int:
-        """Return the first second from ``ts`` on that no row uses."""
-        if ts > newest_ts:
-            return ts
-        first, free = (self._taken.start, self._taken.stop) if ts in self._taken else (ts, ts)
-        for (taken,) in self._database.execute(
-            "SELECT ts FROM system_sample WHERE ts >= ?1 UNION SELECT ts FROM cpu_core WHERE ts >= ?1 "
-            "UNION SELECT ts FROM process_sample WHERE ts >= ?1 ORDER BY ts",
-            (free,),
-        ):
-            if taken != free:
-                break
-            free += 1
-        self._taken = range(first, free)
-        return free

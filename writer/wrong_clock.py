@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from telemetry import FIRST_RECORDING
-from writer.clock_watch import DAY
+from telemetry import DAY, FIRST_RECORDING
 from writer.file.transaction import transaction
 from writer.rollups.rebuild import lower_marks, rebuild
+from writer.rows import delete_samples
 
 _TOO_LONG: Final = 30 * DAY
 """s; for a segment of this length, a step of the clock alone does not prove a wrong date"""
@@ -163,6 +163,5 @@ def drop_misdated(database: sqlite3.Connection) -> int:
         f"SELECT ts FROM system_sample WHERE time IS NULL AND clock_time IS NOT NULL LIMIT {_BATCH}"
     ).fetchall()
     with transaction(database):
-        for table in ("cpu_core", "process_sample", "battery_pack", "system_sample"):
-            database.executemany(f"DELETE FROM {table} WHERE ts = ?", rows)
+        delete_samples(database, [ts for (ts,) in rows])
     return len(rows)

@@ -9,6 +9,7 @@ from typing import Any
 
 from query.window import History
 from writer.rollups import sessions, steps
+from writer.rollups.marks import newest_minute
 
 Row = dict[str, Any]
 
@@ -42,7 +43,7 @@ def roll_up(database: sqlite3.Connection, history: History) -> None:
 
 def by_the_writer(database: sqlite3.Connection) -> None:
     """Do what the writer does while idle; energy by program is tested with it."""
-    while step := steps.next_step(database, steps.newest_minute(database)):
+    while step := steps.next_step(database, newest_minute(database)):
         steps.write_step(database, step)
 
 

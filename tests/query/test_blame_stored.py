@@ -25,8 +25,9 @@ from tests.strategies import at_most
 from tests.writer.reading import changing, value
 from tests.writer.rollups.drained import BEGIN, DAY, days
 from writer.file.disk import Disk
+from writer.limits import Limits
 from writer.rollups.folding import fold
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.retention import Retention
 from writer.store import Store
 
 HOUR = 3600

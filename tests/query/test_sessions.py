@@ -17,6 +17,7 @@ from tests.query.recordings import NOON, Recording
 from tests.strategies import or_none
 from tests.telemetry.fortnight import Laptop, fortnight
 from writer.rollups import sessions as stored
+from writer.rollups.marks import sessions_until
 
 HOUR = 3600
 
@@ -223,7 +224,7 @@ def test_every_microjoule_of_energy_is_in_exactly_one_session(
                 "SELECT (SELECT state FROM session_state ORDER BY until DESC LIMIT 1)"
             ).fetchone()
         )
-        since = stored.done_until(recording.database)
+        since = sessions_until(recording.database)
         names = ", ".join(rules.Row._fields)
         rows = recording.database.execute(
             f"SELECT {names} FROM session_row WHERE time >= ? ORDER BY time, ts", (since,)

@@ -10,7 +10,7 @@ import pytest
 from telemetry.sample import Sample
 from tests.system.processes import System
 from tests.writer.samples import NOW, sample
-from writer.rollups.retention import Limits
+from writer.limits import Limits
 from writer.service.maintenance import Maintenance
 from writer.store import Store
 

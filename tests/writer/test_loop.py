@@ -17,7 +17,7 @@ from tests.writer.fake_sampler import Feed, skipped
 from tests.writer.reading import rows, value
 from tests.writer.samples import BATTERY, row_of, sample
 from writer.ingest import Item
-from writer.rollups.retention import Limits
+from writer.limits import Limits
 from writer.service.loop import Loop
 from writer.service.maintenance import Maintenance
 from writer.store import Store, Stored

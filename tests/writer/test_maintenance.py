@@ -20,7 +20,7 @@ from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
 from writer.file.disk import disk_of
 from writer.ingest import Batch
-from writer.rollups.retention import LEAST_FREE, Limits
+from writer.limits import LEAST_FREE, Limits
 from writer.service.maintenance import Maintenance
 from writer.store import Store
 

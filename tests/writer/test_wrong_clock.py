@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry import DAY
 from telemetry.sample import Sample
 from tests.writer.samples import sample
-from writer.clock_watch import DAY
 from writer.mending import drop_misdated, settle_clock
 from writer.store import Store
 from writer.wrong_clock import Segment, count_misdated, judge

@@ -1,9 +1,10 @@
-"""A database's catalogue: its tables, their columns, indexes, triggers and views."""
+"""A database's catalogue: its tables, their columns, indexes, triggers and views, and their names in SQL."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Container
+from functools import cache
 from typing import NamedTuple
 
 
@@ -49,3 +50,10 @@ def attached(database: sqlite3.Connection, tables: Container[str]) -> list[Objec
 def quoted(name: str) -> str:
     """Return ``name`` quoted for SQL, so that it may hold any character."""
     return '"' + name.replace('"', '""') + '"'
+
+
+@cache
+def insert_of(table: str, names: tuple[str, ...]) -> str:
+    """Return the statement that inserts a row unless it exists."""
+    marks = ", ".join("?" * len(names))
+    return f"INSERT OR IGNORE INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES ({marks})"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from telemetry.errors import UserError
 from telemetry.lock import open_locked
-from writer import schema
+from writer import original_tables, schema
 from writer.file.catalogue import objects, user_version
 from writer.file.disk import disk_of
 from writer.file.result_codes import explained_error, is_damage, result_code
@@ -108,7 +108,7 @@ def _prepare(database: sqlite3.Connection, path: Path, announce: Callable[[str],
             f"{schema.LATEST}; install that version again"
         )
     if is_original or 0 < version < schema.LATEST:
-        known = original.NAMES if is_original else ladder.names_of(version)
+        known = original_tables.NAMES if is_original else ladder.names_of(version)
         if taken := ladder.names_in_the_way(database, known):
             raise UserError(
                 f"{path} has your own {' and '.join(taken)}, and telemetry-writer needs that name: "

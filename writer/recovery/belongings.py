@@ -11,10 +11,9 @@ from contextlib import suppress
 from functools import cache
 
 from writer import schema
-from writer.file.catalogue import columns, objects, quoted
+from writer.file.catalogue import columns, insert_of, objects, quoted
 from writer.file.transaction import transaction
 from writer.recovery.reader import Reader
-from writer.upgrade import ladder
 
 _TABLES = ("system_sample", "cpu_core", "process_sample", "run", "gap")
 
@@ -77,13 +76,6 @@ class Belongings:
 
 
 @cache
-def insert_of(table: str, names: tuple[str, ...]) -> str:
-    """Return the statement that inserts a row unless it exists."""
-    marks = ", ".join("?" * len(names))
-    return f"INSERT OR IGNORE INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES ({marks})"
-
-
-@cache
 def _ours() -> frozenset[str]:
-    with schema.model() as model:
-        return frozenset(it.name for it in objects(model)) | ladder.names_of(schema.LATEST)
+    with schema.plain_model(schema.LATEST) as plain, schema.model() as compact:
+        return frozenset(it.name for it in [*objects(plain), *objects(compact)])

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 
+from telemetry import DAY
 from writer import schema
+from writer.file.catalogue import insert_of
 from writer.file.transaction import transaction
 from writer.recovery import old_sessions
-from writer.recovery.belongings import insert_of
 from writer.recovery.reader import Hole, Reader
 from writer.recovery.shapes import Row
-from writer.rollups.steps import floor, next_step, read_marks, write_step
+from writer.rollups.marks import floor, read_marks
+from writer.rollups.steps import next_step, write_step
 from writer.rollups.tables import (
-    DAY,
     ENERGY_DAY,
     ENERGY_HOUR,
     NAMELESS,

@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from writer import schema
-from writer.file.catalogue import columns
+from writer.file.catalogue import columns, insert_of
 from writer.file.connections import writable
 from writer.file.result_codes import is_damage
 from writer.file.transaction import transaction
 from writer.recovery import losses, old_rollups
 from writer.recovery.aside import delete_all_but_newest, todo_of
-from writer.recovery.belongings import Belongings, insert_of
+from writer.recovery.belongings import Belongings
 from writer.recovery.pages import pages_of
 from writer.recovery.reader import Reader
 from writer.recovery.shapes import Row
-from writer.rollups import steps
+from writer.rollups.late import add_late, adding_children
 from writer.rows import number_of_name
 
 _SAMPLES, _CHILDREN_ROWS = 200, 1000
@@ -148,12 +148,12 @@ class _Copy:
         for batch in self._batches("system_sample", _SAMPLES):
             with transaction(target):
                 copied = [ts for row in batch if (ts := self._copy_sample(row)) is not None]
-                steps.add_late(target, copied, since, is_copy=True)
+                add_late(target, copied, since, is_copy=True)
             samples += len(copied)
             yield samples, rows
         for table in _CHILDREN:
             for batch in map(self._moved, self._batches(table, _CHILDREN_ROWS)):
-                with transaction(target), steps.adding_children(target, {row[0] for row in batch}, since):
+                with transaction(target), adding_children(target, {row[0] for row in batch}, since):
                     rows += self._insert_rows(table, batch)
                 yield samples, rows
         old_rollups.delete_notes(target, self._name)

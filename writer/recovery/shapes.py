@@ -19,7 +19,8 @@ from telemetry.records import Battery, Cpu, PowerSource, Sample
 from writer import schema
 from writer.file.catalogue import Object, columns, objects, quoted
 from writer.recovery.cells import Record
-from writer.upgrade import original
+from writer.recovery.our_tables import ORIGINAL_COLUMNS, ORIGINAL_KEYS, our_tables
+from writer.recovery.witnesses import WITNESSES, Named
 
 _TIMES = (
     "ts",
@@ -53,16 +54,12 @@ _ANY_NUMBER = (-1e15, 1e15)
 _LONGEST_TEXT = 4096
 _LONGEST = dict.fromkeys(("state", "lesson", "taught", "rates", "quiet"), 1 << 20)
 """The limits of texts that may be longer"""
-_ORIGINAL_COLUMNS = {table: original.columns_of(table) - {"battery_pct"} for table in original.TABLES}
-"""The columns that tables of the original logger have at least"""
-_ORIGINAL_KEYS = {"ts", "core", "pid"}
 _MOST_STEPS = 1_000_000
 """Most steps of SQLite's virtual machine to make a table: damaged SQL may do anything."""
 _ALMOST_NOW = 1e8
 """Unix time, 1973. A stray page with an older time is not believed: it may be anything."""
 
 Row = list[Any]
-_Named = Mapping[str, Any]
 _MOST_KNOWN = 10_000
 """Most combinations of types that are remembered per table"""
 
@@ -95,7 +92,7 @@ class Shape(NamedTuple):
     """The definition of each column for ADD COLUMN"""
     is_ours: bool
     may_be_original: bool
-    witness: Callable[[_Named], bool] | None
+    witness: Callable[[Named], bool] | None
     """Returns whether the values of a row are consistent"""
     known: dict[bytes, list[tuple[int, float, float]] | None]
     """By serial types of a record: the ranges to check (column, least, most)"""
@@ -191,7 +188,7 @@ def shapes_in(catalogue: Iterable[Object]) -> dict[str, Shape]:
                     model.execute(it.sql)
                     found[it.name] = _shape(model, it)
                 except (sqlite3.Error, ValueError):
-                    if it.name in _ours() and it.name not in schema.COMPACT:
+                    if it.name in our_tables() and it.name not in schema.COMPACT:
                         found[it.name] = our_shapes()[it.name]
     return found
 
@@ -222,7 +219,7 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
         raise ValueError(f"this does not make a table {table.name}")
     keys = [at for at, row in enumerate(info) if row[5]]
     is_alias = not is_without_rowid and len(keys) == 1 and info[keys[0]][2].upper() == "INTEGER"
-    ours = _ours().get(table.name)
+    ours = our_tables().get(table.name)
     names = [row[1] for row in info]
     if ours and not ours.is_made_of(names, {names[at] for at in keys}):
         raise ValueError(f"this makes a different table {table.name}")
@@ -248,17 +245,17 @@ def _shape(model: sqlite3.Connection, table: Object) -> Shape:
         definitions=columns(model, table.name),
         is_ours=ours is not None,
         may_be_original=table.name == "system_sample",
-        witness=_WITNESSES.get(table.name),
+        witness=WITNESSES.get(table.name),
         known={},
     )
 
 
 def _column(table: str, name: str, kind: str, *, is_needed: bool, is_upgraded: bool, default: Any) -> Column:
-    known = _ours().get(table)
+    known = our_tables().get(table)
     ours, is_ours_needed = known.columns.get(name, ("", False)) if known else ("", False)
     # In the original logger's tables, its columns may have any type, and a user's columns may have our names.
-    is_theirs = name in _ORIGINAL_COLUMNS[table] or not is_upgraded if table in _ORIGINAL_COLUMNS else False
-    if not ours or (kind != ours and is_theirs and name not in _ORIGINAL_KEYS):
+    is_theirs = name in ORIGINAL_COLUMNS[table] or not is_upgraded if table in ORIGINAL_COLUMNS else False
+    if not ours or (kind != ours and is_theirs and name not in ORIGINAL_KEYS):
         return Column((int, float, str, bytes), -math.inf, math.inf, not is_needed, default)
     kind, is_needed = ours, is_needed or is_ours_needed
     if kind == "TEXT":
@@ -286,114 +283,3 @@ CATALOGUE = Shape(
     witness=lambda row: row["type"] in {"table", "index", "view", "trigger"},
     known={},
 )
-
-
-class _Ours(NamedTuple):
-    """What is known about one of our tables from its name alone."""
-
-    columns: dict[str, tuple[str, bool]]
-    """In the latest schema: each column's type, and whether it must have a value"""
-    needed: set[str]
-    """The columns in the schema version that added the table"""
-    key: set[str] | None
-    """None: a table of the original logger, whose key a user may have chosen"""
-
-    def is_made_of(self, columns: Iterable[str], key: set[str]) -> bool:
-        """Return whether a table with these columns and this key can be this table."""
-        return self.needed <= {*columns} and (key <= _ORIGINAL_KEYS if self.key is None else key == self.key)
-
-
-@cache
-def _ours() -> Mapping[str, _Ours]:
-    """Return what is known about each of our tables."""
-    found: dict[str, _Ours] = {}
-    versions = [schema.plain_model(version) for version in range(1, schema.LATEST + 1)]
-    for opened in [*versions, schema.model()]:
-        with opened as model:
-            for it in objects(model):
-                if it.kind == "table":
-                    info = model.execute(f"PRAGMA table_info({it.name})").fetchall()
-                    latest = {
-                        name: (kind or "ANY", bool(needs or key)) for _, name, kind, needs, _, key in info
-                    }
-                    first = found.get(it.name) or _Ours({}, {*latest}, {row[1] for row in info if row[5]})
-                    found[it.name] = first._replace(columns=latest)
-    for table, names in _ORIGINAL_COLUMNS.items():
-        found[table] = found[table]._replace(needed=names, key=None)
-    return found
-
-
-# --- relations between the columns of a row ---
-
-
-def _is_sample(row: _Named) -> bool:
-    """Check that energy is power × interval, rounded once. The upgrade chose the sign of old rows' energy."""
-    energy, power, interval = row.get("energy_uj"), row.get("power"), row.get("interval")
-    if energy is None or power is None or interval is None:
-        return energy is None or row.get("run_id") is None
-    if not all(isinstance(value, int | float) for value in (energy, power, interval)):
-        return True  # from the original logger, whose columns had no numeric type
-    expected = power * interval * 1e6
-    if row.get("run_id") is None:
-        return bool(abs(abs(energy) - abs(expected)) <= 1)
-    return bool(energy == round(expected))
-
-
-def _is_bucket(size: int) -> Callable[[_Named], bool]:
-    def check(row: _Named) -> bool:
-        ordered = all(0 <= row[a] <= row[b] for a, b in _NOT_MORE if a in row and b in row)
-        return ordered and int(row["bucket"]) % size == 0
-
-    return check
-
-
-def _is_system_bucket(size: int) -> Callable[[_Named], bool]:
-    is_bucket = _is_bucket(size)
-
-    def check(row: _Named) -> bool:
-        first, bucket, last = float(row["first_start"]), int(row["bucket"]), float(row["last_time"])
-        ordered = all(
-            least is most is None or (least is not None and most is not None and least <= most)
-            for least, most in ((row[f"{name}_min"], row[f"{name}_max"]) for name in ("power", "pct", "temp"))
-        )
-        return bool(is_bucket(row) and ordered and first <= last and bucket <= last < bucket + size)
-
-    return check
-
-
-def _is_core_bucket(row: _Named) -> bool:
-    """Check that no core is busy for more than 100 % of a sample."""
-    return _is_bucket(3600)(row) and row["usage_sum"] <= 10_000 * row["samples"]
-
-
-def _is_history(row: _Named) -> bool:
-    sizes = {"minute_until": 60, "hour_until": 3600, "day_until": 86400, "raw_since": 86400}
-    return all(row[name] % size == 0 for name, size in sizes.items()) and bool(
-        row["minute_until"] >= row["hour_until"] >= row["day_until"] >= 0
-    )
-
-
-_NOT_MORE = [
-    ("covered_us", "interval_us"),
-    ("drain_us", "interval_us"),
-    ("drain_energy_us", "drain_us"),
-    ("drain_energy_us", "covered_us"),
-    ("drain_current_us", "drain_us"),
-    ("battery_samples", "samples"),
-    ("cpu_samples", "samples"),
-    ("cpu_samples", "appearances"),
-    ("mem_samples", "appearances"),
-]
-"""Pairs of columns of one row: the first must not be greater than the second."""
-_WITNESSES: dict[str, Callable[[_Named], bool]] = {
-    "system_sample": _is_sample,
-    "history": _is_history,
-    "system_minute": _is_system_bucket(60),
-    "system_hour": _is_system_bucket(3600),
-    "core_hour": _is_core_bucket,
-    "process_hour": _is_bucket(3600),
-    "process_day": _is_bucket(86400),
-    "energy_hour": _is_bucket(3600),
-    "energy_day": _is_bucket(86400),
-    "energy_lesson": _is_bucket(3600),
-}

@@ -9,9 +9,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from telemetry import DAY, HOUR
 from writer.file.transaction import transaction
-from writer.rollups.steps import floor, raw_rows_since, read_marks, rows_of_hours
-from writer.rollups.tables import DAY, HOUR, PROCESS_HOUR
+from writer.rollups.adding_up import rows_of_hours
+from writer.rollups.marks import floor, raw_rows_since, read_marks
+from writer.rollups.tables import PROCESS_HOUR
 
 _UNTIL: Final = "cpu_time_until"
 """The setting that holds how far this has come, Unix time, s. It is deleted when all is done."""

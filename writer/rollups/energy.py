@@ -11,14 +11,14 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from telemetry import FIRST_RECORDING
+from telemetry import DAY, FIRST_RECORDING, HOUR
 from telemetry.energy_model import stored
 from telemetry.energy_model.day import Closed, OpenHour, close
 from telemetry.energy_model.features import WARM_UP, lag_of
 from telemetry.energy_model.learner import MOST_DAYS, Hour, Knowledge, learn
 from telemetry.energy_model.readings import Row, readings_of
 from telemetry.energy_model.sums import UNIT, Sums, add
-from writer.rollups.tables import DAY, ENERGY_DAY, ENERGY_HOUR, HOUR
+from writer.rollups.tables import ENERGY_DAY, ENERGY_HOUR
 
 _FIRST: Final = int(FIRST_RECORDING)
 _COLUMNS: Final = ", ".join(Row._fields)
@@ -66,11 +66,6 @@ class Advance(NamedTuple):
     lesson: tuple[int, str] | None = None
     """An hour, and what was learned from it"""
     closed: ClosedDay | None = None
-
-
-def done_until(database: sqlite3.Connection) -> int:
-    """Return how far energy by program is complete, Unix time, s."""
-    return int(database.execute("SELECT energy_until FROM history").fetchone()[0])
 
 
 def read(database: sqlite3.Connection, until: int) -> Advance | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from telemetry import DAY
 from telemetry.energy_model.columns import ONE
 from writer.file.transaction import transaction
 from writer.rollups.energy import FORGET
-from writer.rollups.steps import read_marks
-from writer.rollups.tables import DAY, ENERGY_DAY, PROCESS_DAY, RollUp
+from writer.rollups.marks import read_marks
+from writer.rollups.tables import ENERGY_DAY, PROCESS_DAY, RollUp
 from writer.rows import number_of_name
 
 OTHER_NAMES: Final = "(other names)"

@@ -6,18 +6,12 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from telemetry import DAY, HOUR, MINUTE
 from writer.file.transaction import transaction
 from writer.rollups import energy, sessions
-from writer.rollups.steps import (
-    floor,
-    newest_minute,
-    raw_rows_since,
-    read_marks,
-    rows_of_days,
-    rows_of_hours,
-    rows_of_minutes,
-)
-from writer.rollups.tables import DAY, HOUR, MINUTE, PROCESS_DAY, SYSTEM_MINUTE, TABLES, RollUp
+from writer.rollups.adding_up import rows_of_days, rows_of_hours, rows_of_minutes
+from writer.rollups.marks import floor, newest_minute, raw_rows_since, read_marks
+from writer.rollups.tables import PROCESS_DAY, SYSTEM_MINUTE, TABLES, RollUp
 
 
 def rebuild(database: sqlite3.Connection, moments: Iterable[float]) -> None:

@@ -10,21 +10,16 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple
 
-from telemetry import END_OF_TIME
-from writer import schema
-from writer.file.disk import Disk
+from telemetry import DAY, END_OF_TIME
+from writer.file.disk import Disk, FileSize
 from writer.file.transaction import empty_wal, transaction
+from writer.limits import Limits
 from writer.rollups.folding import fold
-from writer.rollups.steps import floor, rolled_up_day
-from writer.rollups.tables import DAY
+from writer.rollups.marks import floor, rolled_up_day
+from writer.rollups.trusted_time import running_day, trusted_time
+from writer.rows import child_tables, delete_samples
 
-LEAST_FREE = 256 << 20
-"""Bytes of the file system that are kept free"""
-LEAST_FREE_PERCENT = 5
-"""Percent of the file system that are kept free, if that is more"""
 _FULL = 0.98
 """Part of the maximum size at which days are dropped. Freed pages are reused, so the file stays below it."""
 _SPARE = 64 << 20
@@ -35,8 +30,6 @@ _LONGEST = 0.04
 """s that a step should hold the write lock; if it took longer, the next step is half as large."""
 _SPARED_FOR_ROOM = 7 * DAY
 """s of the newest samples that are not dropped just to keep the file system free"""
-_LONG_DOUBT = 30 * DAY
-"""s for which a large step of the clock is doubted"""
 _MOST_READ = 5000
 """Most rows that a step reads to find old ones."""
 
@@ -47,32 +40,6 @@ LOOKING = "rows that stay"
 FOLDED = "old roll-ups"
 HOUSEKEEPING = {FREE_PAGES, THE_WAL, LOOKING, FOLDED}
 """The purposes of steps that drop no raw rows"""
-
-
-class Limits(NamedTuple):
-    """The limits of the database: rows of the table ``setting``."""
-
-    max_size: int
-    """Bytes"""
-    retain: float | None = None
-    """s that raw rows are kept, at least"""
-    least_free: int = LEAST_FREE
-    least_free_percent: int = LEAST_FREE_PERCENT
-    is_default: bool = False
-    """``max_size`` was not set by the user: then rows of the original logger or an import are not dropped."""
-
-
-def note_limits(database: sqlite3.Connection, limits: Limits) -> None:
-    """Store the limits for the reports."""
-    bounds = limits._asdict()
-    del bounds["is_default"]  # it is not a limit
-    wanted = {name: value for name, value in bounds.items() if value is not None}
-    names = f"name IN {tuple(bounds)}"
-    found = database.execute(f"SELECT name, value FROM setting WHERE {names}")
-    if dict(found.fetchall()) != wanted:
-        with transaction(database):
-            database.execute(f"DELETE FROM setting WHERE {names}")
-            database.executemany("INSERT INTO setting VALUES (?, ?)", wanted.items())
 
 
 class Retention:
@@ -101,7 +68,7 @@ class Retention:
 
     def step(self, database: sqlite3.Connection) -> str:
         """Do one step; return its purpose, empty if there was nothing to do."""
-        file = _File.of(database)
+        file = FileSize.of(database)
         is_low = self._is_low()
         if file.can_shrink and file.spare and self._has_too_much(file, is_low=is_low):
             self._give_back(database)
@@ -128,7 +95,7 @@ class Retention:
             self.is_stuck = True
         return "" if self._limits.retain is None else self._drop_aged(database, self._limits.retain)
 
-    def _reason(self, file: _File, *, is_full: bool) -> str:
+    def _reason(self, file: FileSize, *, is_full: bool) -> str:
         if is_full:
             default = ", the default" if self._limits.is_default else ""
             size = _mebibytes(self._limits.max_size)
@@ -149,7 +116,7 @@ class Retention:
     def _least_free(self, disk: Disk) -> int:
         return max(self._limits.least_free, disk.size * self._limits.least_free_percent // 100)
 
-    def _has_too_much(self, file: _File, *, is_low: bool) -> bool:
+    def _has_too_much(self, file: FileSize, *, is_low: bool) -> bool:
         return is_low or file.size > self._limits.max_size or file.spare > max(_SPARE, file.size // 4)
 
     def _give_back(self, database: sqlite3.Connection) -> None:
@@ -157,7 +124,7 @@ class Retention:
         # execute() steps a pragma without columns once, and that frees one page.
         database.executescript(f"PRAGMA incremental_vacuum({self._pages})")
         self._pages = _adapted(self._pages, time.monotonic() - begun, 2000)
-        if not _File.of(database).spare:  # the file shrinks when the WAL is checkpointed
+        if not FileSize.of(database).spare:  # the file shrinks when the WAL is checkpointed
             empty_wal(database)
 
     # --- rows ---
@@ -218,7 +185,6 @@ class Retention:
 
     def _drop(self, database: sqlite3.Connection, samples: Sequence[int], raw_since: int) -> None:
         """Drop samples with their rows, and note that in ``history`` and ``setting``."""
-        keys = [(ts,) for ts in samples]
         begun = time.monotonic()
         with transaction(database):
             database.execute("UPDATE history SET raw_since = max(raw_since, ?)", (raw_since,))
@@ -228,14 +194,9 @@ class Retention:
                 (self.reason,),
             )
             database.execute(_NOTE_SEQS, (str(list(samples)),))
-            for table in (*_children(database), "system_sample"):
-                database.executemany(f"DELETE FROM {table} WHERE ts = ?", keys)
+            delete_samples(database, samples)
             database.execute(_DROP_GAPS)
         self._samples = _adapted(self._samples, time.monotonic() - begun, 500)
-
-
-def _children(database: sqlite3.Connection) -> tuple[str, ...]:
-    return (*(schema.table_of(database, name) for name in schema.COMPACT), "battery_pack")
 
 
 def _orphans(database: sqlite3.Connection, end: int, most: int) -> list[int]:
@@ -244,7 +205,7 @@ def _orphans(database: sqlite3.Connection, end: int, most: int) -> list[int]:
     A copy of a damaged database has such rows if their samples were lost.
     """
     found: set[int] = set()
-    for table in _children(database):
+    for table in child_tables(database):
         rows = database.execute(
             f"SELECT DISTINCT ts FROM {table} WHERE ts < (SELECT MIN(ts) FROM system_sample) AND ts < ? "
             "ORDER BY ts LIMIT ?",
@@ -282,72 +243,3 @@ def _adapted(size: int, took: float, most: int) -> int:
     if took > _LONGEST:
         return max(1, size // 2)
     return min(most, size * 2) if took < _LONGEST / 4 else size
-
-
-def trusted_time(database: sqlite3.Connection) -> float | None:
-    """Return the time from which ages are counted: that of the newest row, None if there is none.
-
-    A clock that was set forward may be wrong, and dropped rows cannot be restored. So after a step of more
-    than a day, it is the time of the row before the step: for one day, or for 30 days if the clock was set
-    while the sampler ran. (If the machine was really off for that long, this does no harm.)
-    """
-    newest = database.execute("SELECT time, run_id FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
-    if newest is None or not isinstance(newest[0], float) or not 0 <= newest[0] < END_OF_TIME:
-        return None
-    now: float = newest[0]
-    set_at = database.execute(
-        "SELECT s.time, b.time FROM clock_step AS c JOIN system_sample AS s USING (run_id, seq) "
-        "JOIN system_sample AS b ON b.run_id = c.run_id AND b.seq = c.seq - 1 "
-        "WHERE c.run_id = ? AND c.step > 0 AND s.time IS NOT NULL AND b.time IS NOT NULL "
-        "ORDER BY c.seq LIMIT 1",
-        (newest[1],),
-    ).fetchone()
-    if set_at and now - set_at[0] < _LONG_DOUBT:
-        return float(set_at[1])
-    first = database.execute(
-        "SELECT ts, time FROM system_sample WHERE time > ? AND time <= ? ORDER BY time LIMIT 1",
-        (now - DAY, now),
-    ).fetchone()
-    before = database.execute(
-        "SELECT time FROM system_sample WHERE ts < ? AND time IS NOT NULL ORDER BY ts DESC LIMIT 1", first[:1]
-    ).fetchone()
-    if before and isinstance(before[0], float) and before[0] < first[1] - DAY:
-        return before[0]
-    return now
-
-
-def running_day(database: sqlite3.Connection) -> int:
-    """Return the start of the current day, of which no rows are dropped; 0 if the newest row has no time.
-
-    The newest row is the one with the greatest key: so today is not old even if the clock was once ahead.
-    """
-    newest = database.execute("SELECT time FROM system_sample ORDER BY ts DESC LIMIT 1").fetchone()
-    if newest is None or not isinstance(newest[0], float) or not 0 <= newest[0] < END_OF_TIME:
-        return 0
-    return min(floor(newest[0], DAY), rolled_up_day(database))
-
-
-def day(mark: float) -> str:
-    """Return the UTC day that begins at ``mark``, formatted for a log line."""
-    return datetime.fromtimestamp(mark, UTC).strftime("%Y-%m-%d")
-
-
-class _File(NamedTuple):
-    """Bytes of the database's file."""
-
-    size: int
-    spare: int
-    """In free pages"""
-    can_shrink: bool
-
-    @property
-    def used(self) -> int:
-        return self.size - self.spare
-
-    @classmethod
-    def of(cls, database: sqlite3.Connection) -> _File:
-        page, count, free, vacuum = (
-            int(database.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("page_size", "page_count", "freelist_count", "auto_vacuum")
-        )
-        return cls(page * count, page * free, vacuum == 2)

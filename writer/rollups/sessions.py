@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Final, NamedTuple
 
-from telemetry import FIRST_RECORDING
+from telemetry import DAY, FIRST_RECORDING, HOUR
 from telemetry.sessions import Row, Session, Sessions
-from writer.rollups.tables import DAY, HOUR
+from writer.rollups.marks import sessions_until
 
 MOST_SAMPLES: Final = 2000
 """Most samples in a step, unless a single hour has more"""
@@ -34,18 +34,12 @@ class Advance(NamedTuple):
     sessions: list[Session]
 
 
-def done_until(database: sqlite3.Connection) -> int:
-    """Return how far sessions are complete, Unix time, s."""
-    (until,) = database.execute("SELECT coalesce(MAX(until), 0) FROM session_state").fetchone()
-    return int(until)
-
-
 def read(database: sqlite3.Connection, until: int, *, small: bool = False) -> Advance | None:
     """Read the next step towards ``until``, the start of an hour; None if nothing is left to do.
 
     A step does not go past the end of a day. ``small``: return None also if the step has much to read.
     """
-    done = done_until(database)
+    done = sessions_until(database)
     if done >= until:
         return None
     first = _first(database, max(done, FIRST_RECORDING), until)
@@ -85,7 +79,7 @@ def take_back(database: sqlite3.Connection, moment: float) -> None:
 
     Sessions of days whose raw rows may have been dropped are not changed.
     """
-    if moment < FIRST_RECORDING or moment >= done_until(database):
+    if moment < FIRST_RECORDING or moment >= sessions_until(database):
         return
     row = database.execute(
         "SELECT until, last_session FROM session_state WHERE until <= ? ORDER BY until DESC LIMIT 1",

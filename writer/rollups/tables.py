@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
+from telemetry import DAY, HOUR, MINUTE
 from writer import schema
-
-MINUTE, HOUR, DAY = 60, 3600, 86400
 
 IN_SPAN = "{view} WHERE time >= :first AND time < :end"
 """Which rows of a view are added up: those from ``:first`` to ``:end``"""

@@ -10,17 +10,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from telemetry import END_OF_TIME
+from telemetry import DAY, END_OF_TIME, HOUR
 from writer.file.transaction import transaction
-from writer.rollups.steps import (
-    floor,
-    raw_rows_since,
-    read_marks,
-    rows_of_days,
-    rows_of_hours,
-    rows_of_minutes,
-)
-from writer.rollups.tables import DAY, HOUR, PROCESS_DAY, SYSTEM_MINUTE, RollUp
+from writer.rollups.adding_up import rows_of_days, rows_of_hours, rows_of_minutes
+from writer.rollups.marks import floor, raw_rows_since, read_marks
+from writer.rollups.tables import PROCESS_DAY, SYSTEM_MINUTE, RollUp
 
 _HERE = "witnessed_until"
 """The setting that holds how far this round has come, Unix time, s"""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from writer.columns import exported
+from telemetry.records import exported
 
 _DIRECTORY = Path(__file__).parent
 MIGRATIONS = sorted(_DIRECTORY.glob("[0-9]*.sql"))

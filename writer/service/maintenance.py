@@ -11,9 +11,10 @@ from pathlib import Path
 
 from telemetry.service import RateLimited
 from writer.file.disk import disk_of
+from writer.limits import Limits, note_limits
 from writer.mending import review_clock
-from writer.rollups import energy, steps
-from writer.rollups.retention import FOLDED, HOUSEKEEPING, Limits, Retention, day, note_limits
+from writer.rollups.marks import day, energy_until, newest_minute, read_marks
+from writer.rollups.retention import FOLDED, HOUSEKEEPING, Retention
 from writer.rollups.witness import look
 from writer.store import Store
 from writer.wrong_clock import count_misdated
@@ -148,7 +149,7 @@ class Maintenance:
         if dropping not in {"", *HOUSEKEEPING}:
             self._dropping = dropping
         elif self._dropping and not dropping:
-            marks = store.apply(steps.read_marks)
+            marks = store.apply(read_marks)
             if marks:
                 since, why = day(marks.raw_since), self._retention.reason
                 self._log.info("dropped raw samples up to %s: %s; their roll-ups stay", since, why)
@@ -183,14 +184,14 @@ class _Progress:
 
     @classmethod
     def begin(cls, database: sqlite3.Connection, clock: Callable[[], float]) -> _Progress:
-        return cls(steps.read_marks(database).minute, steps.newest_minute(database), clock)
+        return cls(read_marks(database).minute, newest_minute(database), clock)
 
     def tell(self, log: logging.Logger, store: Store, *, ended: bool) -> None:
         """Log a line every 10 %, or once a minute."""
         now = self._clock()
         if now < self._told_at + _WORTH_TELLING and not ended:
             return
-        marks = store.apply(steps.read_marks)
+        marks = store.apply(read_marks)
         if marks is None:
             return
         done = min(99, 100 * (marks.minute - self._first) // max(1, self._end - self._first))
@@ -198,7 +199,7 @@ class _Progress:
             if self._has_told:
                 log.info("rolled up, until %s", day(marks.minute))
         elif marks.minute >= self._end and now >= self._told_at + _EVERY:
-            until = store.apply(energy.done_until) or 0
+            until = store.apply(energy_until) or 0
             log.info("energy by program is stored until %s", day(until))
             self._told_at = now
         elif marks.minute < self._end and (done >= self._told + 10 or now >= self._told_at + _EVERY):

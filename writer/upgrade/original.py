@@ -21,16 +21,9 @@ from writer import schema
 from writer.file.catalogue import columns, objects, quoted, user_version
 from writer.file.result_codes import result_code
 from writer.file.transaction import empty_wal
+from writer.original_tables import NAMES, TABLES
 from writer.upgrade.ladder import replacing_views
 
-_ORIGINAL_COLUMNS = {
-    "system_sample": "ts voltage current power battery_pct cpu_total cpu_freq load1 load5 load15",
-    "cpu_core": "ts core usage",
-    "process_sample": "ts pid name cpu mem",
-}
-TABLES = tuple(_ORIGINAL_COLUMNS)
-NAMES = {*TABLES, "training_view"}
-"""All tables and views that the original logger made."""
 _OLD = "telemetry_upgrade_"
 LONGEST_STEP = 60
 """s; a longer step between rows means that the logger was off."""
@@ -91,8 +84,7 @@ def _give_room_back(database: sqlite3.Connection) -> None:
 
 def _in_one_transaction(database: sqlite3.Connection, way: Callable[[sqlite3.Connection], None]) -> None:
     # Indexes and triggers are dropped meanwhile: no trigger fires, and no index refers to a renamed table.
-    known = {table: columns_of(table) for table in TABLES}
-    with replacing_views(database, known, NAMES):
+    with replacing_views(database, TABLES, NAMES):
         _note_trend(database)
         way(database)
 
@@ -109,7 +101,7 @@ def _can_copy(database: sqlite3.Connection) -> bool:
     for it in objects(database):
         if it.kind in {"view", "trigger"} and _ROWID.search(it.sql):
             return False
-        has_more = it.name in TABLES and columns(database, it.name).keys() - columns_of(it.name)
+        has_more = it.name in TABLES and columns(database, it.name).keys() - TABLES[it.name]
         if has_more and _NOT_FOR_ADD_COLUMN.search(it.sql):
             return False
     return True
@@ -126,7 +118,7 @@ def _copy_rows(database: sqlite3.Connection, tied: Container[str]) -> None:
     for table in present:
         old = _OLD + table
         for name, definition in columns(database, old).items():
-            if name not in columns_of(table):
+            if name not in TABLES[table]:
                 database.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {definition}")
         values = {quoted(name): quoted(name) for name in columns(database, old)}
         if table == "system_sample":
@@ -146,7 +138,7 @@ def _tied(database: sqlite3.Connection) -> set[str]:
     return {
         table
         for table in schema.COMPACT
-        if columns(database, table).keys() - columns_of(table)
+        if columns(database, table).keys() - TABLES[table]
         or any(re.search(rf"\b{table}\b", sql, re.IGNORECASE) for sql in own)
     }
 
@@ -233,8 +225,3 @@ def _agreed(came: int | None, went: int | None) -> int | None:
     if came is None or went is None:
         return came or went
     return came if came == went else None
-
-
-def columns_of(table: str) -> set[str]:
-    """Return the columns that a table had in the original logger."""
-    return set(_ORIGINAL_COLUMNS[table].split())

@@ -10,8 +10,9 @@ from tests.writer.reading import Rows, rows, value
 from tests.writer.recovery.damaged import LOG, leaves, overwrite, wait_for_salvage, work_off
 from tests.writer.rollups.drained import BEGIN, DAY, days
 from writer.file.disk import Disk
+from writer.limits import Limits
 from writer.recovery.guarded_store import GuardedStore
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.retention import Retention
 from writer.store import Store
 
 SINCE = BEGIN + 3 * DAY

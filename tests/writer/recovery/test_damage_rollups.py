@@ -14,12 +14,13 @@ from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage,
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
 from writer.file.disk import Disk
+from writer.limits import Limits
 from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.guarded_store import GuardedStore
 from writer.recovery.old_rollups import carry_over, gather, marks_of
 from writer.recovery.pages import pages_of
 from writer.recovery.reader import Reader
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.retention import Retention
 from writer.store import Store
 
 

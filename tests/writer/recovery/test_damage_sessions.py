@@ -12,8 +12,9 @@ from tests.writer.laptop import samples_of
 from tests.writer.reading import changing, rows, value
 from tests.writer.recovery.damaged import LOG, wait_for_salvage, work_off
 from writer.file.disk import Disk
+from writer.limits import Limits
 from writer.recovery.guarded_store import GuardedStore
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.retention import Retention
 from writer.store import Store
 
 DAY = 86400

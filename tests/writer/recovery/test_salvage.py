@@ -22,9 +22,10 @@ from tests.writer.recovery.damaged import LOG, work_off
 from tests.writer.recovery.kinds import KINDS, Damage, Sound
 from tests.writer.samples import NOW, sample
 from writer.file.disk import Disk
+from writer.limits import Limits
 from writer.recovery.aside import set_aside, todo_of
 from writer.recovery.salvage import Salvage
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.retention import Retention
 from writer.store import Store
 
 _OF_PROCESSES = "bucket, coalesce((SELECT name FROM process_name AS n WHERE n.name_id = r.name_id), '')"

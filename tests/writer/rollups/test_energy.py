@@ -29,9 +29,10 @@ from tests.writer.reading import Rows, changing, is_whole, rows, value
 from tests.writer.rollups.drained import BEGIN, DAY, EACH, days
 from writer import schema
 from writer.file.disk import Disk
+from writer.limits import Limits
 from writer.mending import rebuild_rollups
 from writer.rollups.folding import fold
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.retention import Retention
 from writer.store import Store
 
 HOUR = 3600

@@ -11,9 +11,10 @@ from tests.system.processes import System
 from tests.writer.reading import changing, is_whole, rows, value
 from tests.writer.samples import NOW, sample
 from writer.file.disk import Disk
+from writer.limits import Limits
 from writer.mending import rebuild_rollups, settle_clock
 from writer.rollups.folding import OTHER_NAMES, fold
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.retention import Retention
 from writer.rollups.witness import look
 from writer.store import Store
 

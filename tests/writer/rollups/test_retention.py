@@ -14,8 +14,10 @@ from tests.writer.rollups.recomputed import marks, rolled_up
 from tests.writer.samples import NOW, sample
 from tests.writer.upgrade.originals import build, measured
 from writer.file.disk import Disk
+from writer.limits import Limits, note_limits
 from writer.main import parser
-from writer.rollups.retention import Limits, Retention, note_limits, trusted_time
+from writer.rollups.retention import Retention
+from writer.rollups.trusted_time import trusted_time
 from writer.store import Store
 
 DAY = 86400

@@ -19,8 +19,9 @@ from tests.writer.laptop import samples_of
 from tests.writer.reading import changing, reading, rows, value
 from writer import schema
 from writer.file.disk import Disk
+from writer.limits import Limits
 from writer.mending import rebuild_rollups
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.retention import Retention
 from writer.store import Store
 
 DAY = 86400

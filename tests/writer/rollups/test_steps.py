@@ -20,8 +20,10 @@ from tests.writer.samples import NOW, ORDINARY, row_of, sample
 from tests.writer.upgrade.originals import build, measured, upgrade
 from writer.file.disk import Disk
 from writer.file.transaction import transaction
+from writer.limits import Limits
 from writer.rollups import steps
-from writer.rollups.retention import Limits, Retention
+from writer.rollups.late import adding_children
+from writer.rollups.retention import Retention
 from writer.store import Store
 
 YEAR = 365 * 86400
@@ -106,7 +108,7 @@ def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store
     finish(store)
     with changing(store.path) as database:
         samples = [NOW + 5 * seq for seq in range(1, 1000)]
-        with transaction(database), steps.adding_children(database, samples, 0):
+        with transaction(database), adding_children(database, samples, 0):
             database.execute("INSERT INTO cpu_core SELECT ts, 7, 33.25 FROM system_sample WHERE seq < 900")
             database.execute("INSERT INTO cpu_core SELECT ts, 3, 99.5 FROM system_sample")
             database.execute(

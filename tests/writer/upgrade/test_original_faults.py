@@ -29,7 +29,7 @@ from tests.writer.reading import (
 )
 from tests.writer.samples import NOW, sample
 from tests.writer.upgrade.originals import START, Layout, assert_kept, build, contents, measured, upgrade
-from writer import schema
+from writer import original_tables, schema
 from writer.file import opening
 from writer.store import Store
 from writer.upgrade import original
@@ -127,7 +127,7 @@ def kill_at_random(directory: Path, span: Span, kills: int) -> Iterator[int]:
             store.append([sample(1)], NOW)
         assert catalogue(path) == fresh_catalogue()
         with changing(path) as database:
-            for table in original.TABLES:
+            for table in original_tables.TABLES:
                 database.execute(f"DELETE FROM {table} WHERE ts > {NOW}")
         assert checksums(path) == expected
         assert value(path, "SELECT COUNT(*) FROM system_sample WHERE time = ts") == expected[0][0][0]
@@ -193,7 +193,7 @@ def test_without_room_for_a_copy_the_cheap_way_is_taken(make_disk: MakeDisk) -> 
         store.append([sample(1)], NOW)
     assert "WITHOUT ROWID" not in catalogue(path)["table", "process_sample"]
     with changing(path) as database:
-        for table in original.TABLES:
+        for table in original_tables.TABLES:
             database.execute(f"DELETE FROM {table} WHERE ts > {NOW}")
     assert checksums(path) == before
     assert is_whole(path)
