@@ -15,7 +15,7 @@ from query.report import sql_text
 from query.rollups import PROCESS, SYSTEM, RollUps
 from query.spread import LEAST, TOO_LITTLE, Block, Difference, Mean, difference, mean
 from query.values import shown_span, shown_time
-from query.window import Cuts, cut, history_of, outward
+from query.window import Cuts, History, cut, history_of, outward
 
 _BLOCK: Final = 300
 """Size of the blocks that are averaged, s; hours are used for windows longer than 31 days"""
@@ -63,11 +63,13 @@ class _Side(NamedTuple):
     """s of a block of ``programs``"""
     every: int = 1
     """``programs`` holds every n-th block; this is n"""
+    listed: list[_Stretch] | None = None
+    """The stretches of the window of ``programs``, if it is longer than that of ``stretches``"""
 
     def seconds(self) -> dict[int, float]:
         """Return µs awake, for each block in ``programs``."""
         found: dict[int, float] = {}
-        for it in self.stretches:
+        for it in self.stretches if self.listed is None else self.listed:
             block = it.block * self.block // self.program_block
             if block % self.every == 0:
                 found[block] = found.get(block, 0.0) + it.interval_us
@@ -156,39 +158,54 @@ def _of_windows(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tup
     of, block = SYSTEM._replace(coarse=None), _BLOCK
     if is_long or oldest < history.minute_since:
         of, block = SYSTEM, _HOUR
-    stretches, said = [], []
-    for name, span in zip("AB", spans, strict=True):
-        start, stop = outward(*span, of, history)
-        bounds = cut(start, stop, of, history)._asdict() | {"block": block}
-        stretches.append([_Stretch(*row) for row in connection.execute(sql_text("compare_windows"), bounds)])
-        missing = "" if stretches[-1] else " (no sample)"
-        said.append(f"{name} is {shown_time(start)} to {shown_time(stop)}{missing}")
+    windows = [outward(*span, of, history) for span in spans]
+    stretches = [_stretches(connection, window, of, block, history) for window in windows]
+    said = [
+        f"{name} is {_shown(window)}{'' if held else ' (no sample)'}"
+        for name, window, held in zip("AB", windows, stretches, strict=True)
+    ]
     if max(start for start, _ in spans) < min(stop for _, stop in spans):
         said.append("they overlap")
 
-    of, program_block = PROCESS._replace(coarse=None), _HOUR
+    programs, program_block = PROCESS._replace(coarse=None), _HOUR
     if is_long or oldest < history.process_hour_since:
-        of, program_block = PROCESS, _DAY
+        programs, program_block = PROCESS, _DAY
     count = sum(it.samples for side in stretches for it in side)
     is_raw = count <= MOST_LISTED and oldest >= history.raw_since
     if is_raw:
         program_block = block
-    a, b = (
-        _Side(held, _of_window(connection, span, None if is_raw else of, program_block), block, program_block)
-        for held, span in zip(stretches, spans, strict=True)
-    )
-    return a, b, ", ".join(said)
+    sides = []
+    for name, window, held in zip("AB", windows, stretches, strict=True):
+        # Where samples were dropped, processes are known by the hour or day: so must be the time awake.
+        moved = outward(*window, programs, history)
+        listed = None
+        if moved != window:
+            listed = _stretches(connection, moved, of, block, history)
+            said.append(f"programs of {name} are those of {_shown(moved)}")
+        found = _of_window(connection, moved, None if is_raw else programs, program_block)
+        sides.append(_Side(held, found, block, program_block, listed=listed))
+    return sides[0], sides[1], ", ".join(said)
+
+
+def _stretches(
+    connection: sqlite3.Connection, window: tuple[float, float], of: RollUps, block: int, history: History
+) -> list[_Stretch]:
+    bounds = cut(*window, of, history)._asdict() | {"block": block}
+    return [_Stretch(*row) for row in connection.execute(sql_text("compare_windows"), bounds)]
+
+
+def _shown(window: tuple[float, float]) -> str:
+    return f"{shown_time(window[0])} to {shown_time(window[1])}"
 
 
 def _of_window(
-    connection: sqlite3.Connection, span: tuple[float, float], of: RollUps | None, block: int
+    connection: sqlite3.Connection, window: tuple[float, float], of: RollUps | None, block: int
 ) -> _Programs:
     """Return the programs of one window, from roll-ups, or from samples alone."""
-    start, stop = span
+    start, stop = window
     bounds = Cuts(start, start, start, start, start, stop)
     if of:
-        history = history_of(connection)
-        bounds = cut(*outward(*span, of, history), of, history)
+        bounds = cut(start, stop, of, history_of(connection))
     parameters = bounds._asdict() | {"block": block}
     (found, _) = _by_program(connection.execute(sql_text("compare_window_programs"), parameters))
     return found

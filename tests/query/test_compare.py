@@ -14,7 +14,7 @@ from query.spread import LESS, MORE, NO, TOO_LITTLE
 from query.window import History
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
-from tests.query.rollups import roll_up
+from tests.query.rollups import drop, roll_up
 from tests.query.slow_power import ar1, true_error
 
 query_compare = query.compare
@@ -116,6 +116,25 @@ def test_roll_ups_replace_dropped_samples(recording: Recording, query: Query) ->
     after = by_item(query("compare").rows)
     for item in ("power", "CPU", "on battery", "awake", "browser"):
         assert after[item]["a"] == pytest.approx(before[item]["a"], rel=1e-6)
+
+
+@pytest.mark.parametrize("is_folded", [False, True], ids=["dropped", "folded"])
+def test_an_edge_inside_a_dropped_hour_does_not_change_the_use_of_a_core(
+    recording: Recording, query: Query, *, is_folded: bool
+) -> None:
+    """The hours or days of processes that are left are longer than the window: so is their time awake."""
+    two_days(recording)
+    until = int(MIDNIGHT)
+    roll_up(recording.database, History(until, until, until, until, process_hour_since=is_folded * until))
+    if is_folded:
+        recording.database.execute("DELETE FROM process_hour")
+    drop(recording.database, MIDNIGHT)
+    ran = query("compare", "2026-11-20 05:50..2026-11-20 06:10", "2026-11-20 10:20..2026-11-20 12:10")
+    rows = by_item(ran.rows)
+    assert (rows["awake"]["a"], rows["awake"]["b"]) == (pytest.approx(1 / 3), pytest.approx(11 / 6))
+    assert (rows["browser"]["a"], rows["browser"]["b"]) == (pytest.approx(40), pytest.approx(40))
+    shown = "00:00:00 to 2026-11-21 00:00:00" if is_folded else "05:00:00 to 2026-11-20 07:00:00"
+    assert f", programs of A are those of 2026-11-20 {shown}" in ran.err
 
 
 def test_values_of_a_column(recording: Recording, query: Query) -> None:
