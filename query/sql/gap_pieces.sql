@@ -3,13 +3,29 @@
 -- the holes in rows without a run (from the original logger). A clock that was set back leaves no span.
 {{include session_pieces: }},
 begun AS (
-    SELECT run_id, boot_id, started, (SELECT MAX(ts) FROM system_sample AS s WHERE s.ts < run.first_ts) AS before_ts
+    SELECT run_id, boot_id, first_ts, started,
+           (SELECT MAX(ts) FROM system_sample AS s WHERE s.ts < run.first_ts) AS before_ts
     FROM run
     WHERE started > :start
 ),
+-- The sample before each run, and its run. Where it was dropped, roll-ups have its time, and its run is the run before.
+led AS (
+    SELECT begun.boot_id, started, s.time, s.run_id
+    FROM begun JOIN system_sample AS s ON s.ts = before_ts
+    WHERE s.time >= (SELECT raw_since FROM history)
+    UNION ALL
+    SELECT begun.boot_id, begun.started, max(coalesce(s.time, dropped), coalesce(dropped, s.time)),
+           iif(dropped > coalesce(s.time, 0), earlier.run_id, s.run_id)
+    FROM (SELECT *, {{include dropped_before: started}} AS dropped FROM begun) AS begun
+    LEFT JOIN system_sample AS s ON s.ts = before_ts
+    LEFT JOIN run AS earlier
+        ON earlier.run_id = (SELECT run_id FROM run WHERE first_ts < begun.first_ts ORDER BY first_ts DESC LIMIT 1)
+    WHERE before_ts IS NULL OR s.time < (SELECT raw_since FROM history)
+),
 found (start, stop, cause, lost) AS (
-    SELECT s.time, begun.started, iif(b.boot_id IS NULL, 'unknown', iif(b.boot_id = begun.boot_id, 'sampler stopped', 'off')), NULL
-    FROM begun JOIN system_sample AS s ON s.ts = before_ts LEFT JOIN run AS b ON b.run_id = s.run_id
+    SELECT time, led.started, iif(b.boot_id IS NULL, 'unknown', iif(b.boot_id = led.boot_id, 'sampler stopped', 'off')), NULL
+    FROM led LEFT JOIN run AS b USING (run_id)
+    WHERE time IS NOT NULL
 
     UNION ALL
 
@@ -26,7 +42,8 @@ found (start, stop, cause, lost) AS (
 
     UNION ALL
 
-    SELECT coalesce(before.time, run.started), coalesce(after.time - after.interval, gap.noticed), 'lost', last_seq - first_seq + 1
+    SELECT coalesce(before.time, {{include dropped_before: (after.time - after.interval)}}, run.started),
+           coalesce(after.time - after.interval, gap.noticed), 'lost', last_seq - first_seq + 1
     FROM gap
     JOIN run USING (run_id)
     LEFT JOIN system_sample AS before

@@ -6,6 +6,7 @@ import pytest
 
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
+from tests.query.rollups import by_the_writer, drop
 
 
 def recorded(recording: Recording, *times: float) -> None:
@@ -93,6 +94,50 @@ def test_the_cause_of_gaps_in_original_rows_is_unknown(recording: Recording, que
     ((start, stop, cause, _),) = gaps(query)
     assert (start, cause) == (NOON + 145, "unknown")
     assert NOON + 7_190 <= stop <= NOON + 7_200
+
+
+MIDNIGHT = NOON + 43_200
+
+
+@pytest.mark.parametrize("is_folded", [False, True], ids=["dropped", "folded"])
+@pytest.mark.parametrize("has_older", [False, True], ids=["all", "imported"])
+def test_gaps_stay_when_their_samples_are_dropped(
+    recording: Recording, query: Query, *, has_older: bool, is_folded: bool
+) -> None:
+    """Samples of the original logger, which are kept, are not taken for the ones before each run."""
+    if has_older:
+        recorded(recording, *steady(NOON - 30 * 86_400))
+    for start, boot in ((NOON, "one"), (NOON + 4_000, "one"), (MIDNIGHT - 3_000, "two"), (MIDNIGHT, "three")):
+        begin(recording, start, boot)
+        recorded(recording, *steady(start))
+    recorded(recording, *steady(MIDNIGHT + 86_400))
+    by_the_writer(recording.database)
+    before = gaps(query)
+    assert [cause for *_, cause, _ in before][-3:] == ["sampler stopped", "off", "off"]
+    database = recording.database
+    for table in ("process_sample", "cpu_core"):
+        database.execute(f"DELETE FROM {table}")
+    database.execute("DELETE FROM system_sample WHERE time >= ? AND time < ?", (NOON - 86_400, MIDNIGHT))
+    database.execute("UPDATE history SET raw_since = ?", (int(MIDNIGHT),))
+    if is_folded:
+        database.execute("DELETE FROM system_minute WHERE bucket < ?", (MIDNIGHT,))
+        database.execute("UPDATE history SET minute_since = ?", (int(MIDNIGHT),))
+    assert gaps(query) == before
+
+
+def test_lost_samples_after_dropped_ones_begin_with_those(recording: Recording, query: Query) -> None:
+    begin(recording, MIDNIGHT - 86_400, "one")
+    for time in steady(MIDNIGHT - 86_400, 17_250):
+        recording.sample(time, cpu_total=5.0)
+    recording.sample(MIDNIGHT + 100, skip=49, cpu_total=5.0)
+    recording.sample(MIDNIGHT + 86_400, cpu_total=5.0)
+    recording.database.execute("INSERT INTO gap VALUES (1, 17251, 17299, ?)", (MIDNIGHT + 100,))
+    by_the_writer(recording.database)
+    before = gaps(query)
+    assert before[0] == (MIDNIGHT - 155, MIDNIGHT + 95, "lost", 49)
+    drop(recording.database, MIDNIGHT)
+    recording.database.execute("UPDATE history SET raw_since = ?", (int(MIDNIGHT),))
+    assert gaps(query) == before
 
 
 def test_a_clock_that_was_set_back_is_not_a_gap(recording: Recording, query: Query) -> None:
