@@ -15,7 +15,7 @@ from query.report import sql_text
 from query.rollups import PROCESS
 from query.sessions import asleep
 from query.values import shown_time
-from query.window import History, cut, history_of, outward
+from query.window import History, cut, history_of, moved_edges, outward
 from telemetry.energy_model.cells import cell, modelled
 from telemetry.energy_model.columns import IN_BRACKETS, OTHERS
 from telemetry.energy_model.features import Reading, features
@@ -26,7 +26,7 @@ ASLEEP: Final = "(asleep)"
 _WITHOUT_CPU: Final = ("(idle)", "(screen)", "(unattributed)", ASLEEP)
 CANNOT_SEE: Final = "GPU, disk and radios count with what ran meanwhile, or as (unattributed)"
 ON_MAINS: Final = "nothing was discharged in the window, so only CPU hours are known; --predict estimates W"
-
+_TIME: Final = "SELECT time FROM system_sample WHERE ts = ?"
 
 _Named = dict[str | None, Row]
 
@@ -37,7 +37,7 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
     ``bound``: start, stop, limit (programs; None: all), by and predict of the report.
     """
     start, stop = bound["start"], bound["stop"]
-    samples, first, discharged, seconds = connection.execute(sql_text("blame_window"), bound).fetchone()
+    samples, discharged, seconds, *extent = connection.execute(sql_text("blame_window"), bound).fetchone()
     if not samples:
         return {"parts": "[]"}, None
     history, remarks = history_of(connection), []
@@ -53,13 +53,18 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
                 f"telemetry-writer has stored shares {until}: of later samples only the newest {MOST_RAW} "
                 "are shared out, the rest is (unattributed)"
             )
-    span = Span(start, stop, MOST_RAW)
-    predicted = _predict(connection, span, known, rows) if bound.get("predict") else 0.0
+    predicted = 0.0
+    if bound.get("predict"):
+        predicted, since = _predict(connection, Span(start, stop, MOST_RAW), known, rows)
+        if since is not None or start < history.raw_since:
+            since = history.raw_since if since is None else since
+            remarks.append(f"the prediction is of the samples from {shown_time(since)} on")
     programs, beside = _named(Names(connection, by), rows)
     if not discharged:
-        _add_cpu_time(connection, bound, history, by, programs)
+        moved = _add_cpu_time(connection, bound, history, by, programs)
+        remarks += [moved] if moved else []
     listed = _listed(programs, beside, bound["limit"])
-    asleep_uj, missing = _asleep(connection, bound, first if bound["since"] is None else bound["since"])
+    asleep_uj, missing = _asleep(connection, bound, extent)
     if asleep_uj:
         listed.append((ASLEEP, Row(asleep_uj, 0, 0)))
     remarks += [missing] if missing else []
@@ -107,10 +112,16 @@ def _pm_uj(row: Row, discharged: int) -> int:
     return min(row.pm_uj, max(row.uj, discharged - row.uj))
 
 
-def _asleep(connection: sqlite3.Connection, bound: Mapping[str, Any], start: float) -> tuple[int, str | None]:
-    """Return the µJ drawn asleep in the window, as in the report energy, and a remark on what is missing."""
+def _asleep(
+    connection: sqlite3.Connection, bound: Mapping[str, Any], extent: Sequence[float]
+) -> tuple[int, str | None]:
+    """Return the µJ drawn asleep in the window, as in the report energy, and a remark on what is missing.
+
+    ``extent``: of the samples, for an open window. If a clock was set back, they end after the newest one.
+    """
     _, missing = asleep(connection, bound)
-    stop = bound["until"] if bound["until"] is not None else bound["last"]
+    asked = bound["since"], bound["until"]
+    start, stop = (held if edge is None else edge for edge, held in zip(asked, extent, strict=True))
     (drawn,) = connection.execute("SELECT asleep_uj(?, ?)", (start, stop)).fetchone()
     return drawn or 0, missing
 
@@ -124,12 +135,19 @@ def _said(learned: Learned) -> str:
     return said
 
 
-def _predict(connection: sqlite3.Connection, span: Span, known: Learned, rows: Rows) -> float:
-    """Add the model's prediction for the time on mains to the rows; return the s predicted."""
-    seconds = 0.0
+def _predict(
+    connection: sqlite3.Connection, span: Span, known: Learned, rows: Rows
+) -> tuple[float, float | None]:
+    """Add the model's prediction for the time on mains to the rows.
+
+    Return the s predicted, and when the first sample was if older ones were not read: Unix s.
+    """
+    seconds, count, first = 0.0, 0, None
     if known.model is None:
-        return seconds
+        return seconds, None
     for hour in hours(connection, span):
+        count += len(hour.readings)
+        first = hour.keys[0] if first is None else first
         readings: list[Reading] = [it._replace(watts=0.0) for it in hour.readings if it.watts is None]
         columns = busiest(readings)
         weighed = cell(readings, [features(it, known.exponent, columns) for it in readings])
@@ -137,7 +155,9 @@ def _predict(connection: sqlite3.Connection, span: Span, known: Learned, rows: R
         for column, joules in modelled(weighed, known.model, known.idle).items():
             row = rows.get(column, Row(0, 0, 0))
             rows[column] = row._replace(predicted=row.predicted + joules)
-    return seconds
+    if count < span.most:
+        return seconds, None
+    return seconds, connection.execute(_TIME, (first,)).fetchone()[0]
 
 
 def _named(names: Names, rows: Rows) -> tuple[_Named, Rows]:
@@ -161,13 +181,19 @@ def named(names: Names, rows: Rows) -> list[tuple[str, Row]]:
 
 def _add_cpu_time(
     connection: sqlite3.Connection, bound: Mapping[str, Any], history: History, by: str, programs: _Named
-) -> None:
-    """Add the CPU time of the window, as in hotspots, because nothing was discharged."""
-    start, stop = outward(bound["start"], bound["stop"], PROCESS, history)
-    values = {**cut(start, stop, PROCESS, history)._asdict(), "by": by, "limit": None}
+) -> str | None:
+    """Add the CPU time of the window, as in hotspots, because nothing was discharged.
+
+    Return a remark if the window of processes is longer, because samples were dropped.
+    """
+    window = bound["start"], bound["stop"]
+    found = outward(*window, PROCESS, history)
+    values = {**cut(*found, PROCESS, history)._asdict(), "by": by, "limit": None}
     for name, hours_of, *_ in connection.execute(sql_text("hotspots"), values):
-        row = programs.get(name, Row(0, 0, 0))
-        programs[name] = row._replace(cpu_us=row.cpu_us + round(hours_of * 3.6e9))
+        row = programs.get(name or None, Row(0, 0, 0))
+        programs[name or None] = row._replace(cpu_us=row.cpu_us + round(hours_of * 3.6e9))
+    moved = moved_edges(window, found, history)
+    return moved and f"CPU hours: {moved}"
 
 
 def _listed(programs: _Named, beside: Rows, limit: int | None) -> list[tuple[str | None, Row]]:

@@ -32,7 +32,7 @@ def energy_by(
     found = []
     for start, stop in pairwise([window[0], *inner, window[1]]):
         bound = {**cut(start, stop, SYSTEM, history)._asdict(), "edges": "[]"}
-        discharged = connection.execute(sql_text("blame_window"), bound).fetchone()[2]
+        discharged = connection.execute(sql_text("blame_window"), bound).fetchone()[1]
         wh: dict[str, float] = {}
         if discharged:
             parts, _ = parts_of(connection, start, stop, history, known)

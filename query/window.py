@@ -102,7 +102,7 @@ def window_of(
         since = start
 
     if report.sums:
-        remark = _moved(asked, (since, until), history)
+        remark = moved_edges(asked, (since, until), history)
     else:
         remark = _unlisted(report, history, since, last)
     return Window(since, until, newest, last, start, stop, remark)
@@ -125,9 +125,10 @@ def _newest(
 # --- what the user has to know ---------------------------------------------------------------------
 
 
-def _moved(
+def moved_edges(
     asked: tuple[float | None, float | None], given: tuple[float | None, float | None], history: History
 ) -> str | None:
+    """Return a remark if the window ``given`` is not the one that was asked for, Unix s."""
     edges = [
         f"{verb} {shown_time(edge)}"
         for verb, before, edge in zip(("begins at", "ends at"), asked, given, strict=True)

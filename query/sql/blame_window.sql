@@ -1,4 +1,6 @@
--- What the report energy says about the window of blame: samples, when the first one begins, what was discharged, and for how long.
+-- What the report energy says about the window of blame: samples, what was discharged, for how long, and the extent of
+-- the samples.
 WITH
-{{include system_pieces: samples, first_start, discharged_uj, drain_energy_us}}
-SELECT SUM(samples), MIN(first_start), CAST(TOTAL(discharged_uj) AS INTEGER), TOTAL(drain_energy_us) / 1e6 FROM piece;
+{{include system_pieces: samples, first_start, last_time, discharged_uj, drain_energy_us}}
+SELECT SUM(samples), CAST(TOTAL(discharged_uj) AS INTEGER), TOTAL(drain_energy_us) / 1e6, MIN(first_start), MAX(last_time)
+FROM piece;

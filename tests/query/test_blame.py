@@ -15,6 +15,7 @@ from query.report import Variant
 from query.reports import BY_NAME
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording
+from tests.query.rollups import by_the_writer, drop
 from tests.query.test_window import database_of, recorded
 
 LATER = NOON + 5_000
@@ -208,6 +209,50 @@ def test_what_was_drawn_asleep_has_a_row(recording: Recording, query: Query) -> 
     assert rows["(asleep)"]["wh"] == energy["asleep_wh"]
     told = sum(round(3.6e9 * row["wh"]) for row in rows.values())
     assert told == round(3.6e9 * (energy["discharged_wh"] + energy["asleep_wh"]))
+
+
+def test_a_sleep_before_the_clock_was_set_back_has_a_row(recording: Recording, query: Query) -> None:
+    """The newest sample is then not the one with the greatest time, at which the report energy ends."""
+    recording.health(NOON, "BAT0", 5.0, 5.0)
+    row: dict[str, Any] = {"voltage": 12.0, "status": "Discharging", "power": -5.0}
+    recording.run()
+    for index in range(120):
+        recording.sample(NOON + 5 * index, battery_pct=80.0, **row)
+    for index in range(120):
+        asleep = 3_600.0 if index == 0 else 0.0
+        recording.sample(NOON + 4_200 + 5 * index, suspended=asleep, battery_pct=60.0, **row)
+    recording.sample(NOON + 302, battery_pct=60.0, **row)
+    (energy,) = query("energy", now=LATER).rows
+    assert energy["asleep_wh"] > 0
+    assert by_name(query("blame", now=LATER).rows)["(asleep)"]["wh"] == energy["asleep_wh"]
+
+
+def test_cpu_hours_of_a_dropped_hour_name_their_window(recording: Recording, query: Query) -> None:
+    known_load(recording, 1440, power=None, status="Charging")
+    recording.sample(NOON + 86_400)
+    by_the_writer(recording.database)
+    whole = query("blame", "--since", "2026-11-21 12:00", "--until", "2026-11-21 13:00").rows
+    drop(recording.database, NOON + 43_200)
+    recording.database.execute("UPDATE history SET raw_since = ?", (int(NOON) + 43_200,))
+    ran = query("blame", "--since", "2026-11-21 12:20", "--until", "2026-11-21 12:40")
+    assert ran.rows == whole
+    assert (
+        "CPU hours: raw samples before 2026-11-22 00:00:00 were dropped: the window begins at "
+        "2026-11-21 12:00:00 and ends at 2026-11-21 13:00:00" in ran.err
+    )
+
+
+def test_a_prediction_of_the_newest_samples_alone_says_so(
+    recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_load(recording, 1440)
+    for index in range(60):
+        recording.sample(NOON + 10_000 + 5 * index, power=1.0, status="Charging", cpu_total=25.0)
+    words = "blame", "--predict", "--since", str(int(NOON + 10_000))
+    assert "prediction" not in query(*words, now=LATER + 9_000).err
+    monkeypatch.setattr("query.blame.MOST_RAW", 50)
+    ran = query(*words, now=LATER + 9_000)
+    assert "the prediction is of the samples from 2026-11-21 14:47:30 on" in ran.err
 
 
 def test_a_cut_name_shares_a_row_with_the_whole_one(recording: Recording, query: Query) -> None:
