@@ -1,5 +1,5 @@
-# What each target needs is set up by scripts/environment.py, which prints the Python to use. With nothing left to
-# set up that costs a fraction of a second, so every target asks it.
+# scripts/environment.py sets up what a target needs, and prints the Python to use. If everything is set up, it takes
+# a fraction of a second, so every target runs it.
 
 PYTHON = python3
 setup = python=$$($(PYTHON) scripts/environment.py $(1))
@@ -11,19 +11,19 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 ## make run      sampler and writer on this machine, shown live; RUN_SECONDS=30 stops it and prints the reports.
 ##               Also INTERVAL=seconds, SYSFS=folder (for /sys), DB=file (for ./telemetry.db)
 ## make test     the tests; SLOW=1 the slow ones too; DEPS=oldest with the oldest versions allowed;
-##               ARGS="tests/x.py -k name" is for pytest; it runs files side by side, ARGS=-n0 does not
-## make bench    what all this costs here, beside its peers, into docs/benchmarks.md: about five minutes;
-##               QUICK=1 one minute, shown and not written
-## make deb      build and judge the Debian package, into dist/
-## make system-test  as root: install that in fresh Debians and boot them; RELEASES="bookworm trixie"
+##               ARGS="tests/x.py -k name" is passed to pytest; test files run in parallel, with ARGS=-n0 not
+## make bench    measure the cost, and that of similar tools, and write docs/benchmarks.md: about five minutes;
+##               QUICK=1 takes one minute and writes nothing
+## make deb      build the Debian package in dist/ and check it with lintian
+## make system-test  as root: install the package in fresh Debians and boot them; RELEASES="bookworm trixie"
 ## make lint     ruff and mypy
-## make format   let ruff lay out the source
-## make generated  after a change of the fields in telemetry/records.py: write the JSON Schema,
-##               query/declared.py and the outputs in docs/reports.md anew
-## make docs-pictures  the pictures and captures in docs/ anew, from recorded batteries; the screenshots of the
-##               page where there is a chromium
-## make clean    remove what set-up, tests and linters made; databases stay
-## PYTHON=python3.12 (a name or a path) goes with each of them
+## make format   format the source with ruff
+## make generated  write the JSON Schema, query/declared.py and the outputs in docs/reports.md again, after
+##               a change in telemetry/records.py or in a report
+## make docs-pictures  draw the pictures and captures in docs/ again, from recorded batteries; also the
+##               screenshots of the page, if chromium is installed
+## make clean    remove what set-up, tests and linters created; databases stay
+## Each target takes PYTHON=python3.12 (a name or a path)
 help:
 	@sed -n 's/^## //p' Makefile
 
