@@ -16,7 +16,7 @@ from telemetry import __version__
 
 FILES = (
     ("/var/lib/telemetry-logger/telemetry.db", "the database, readable for members of group telemetry"),
-    ("/run/telemetry-logger", "sockets and the replay ring; members of group telemetry may tap the stream"),
+    ("/run/telemetry-logger", "sockets and the replay ring; members of group telemetry may read the stream"),
     ("/var/lib/telemetry-forward/cursor.db", "what telemetry-forward has sent"),
     ("/etc/default/telemetry-logger", "options of the services"),
 )
