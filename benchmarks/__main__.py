@@ -131,7 +131,7 @@ STEPS: Final[Mapping[str, Callable[[Scale, Results], None]]] = {
 
 
 def main() -> int:
-    """Run the steps; return 0 also where a budget is not kept: a figure of a busy machine is no verdict."""
+    """Run the steps; return 0 even if a budget is exceeded: figures of a busy machine are not reliable."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run that writes no document")
     parser.add_argument("--only", choices=STEPS, action="append", help="this step alone; writes no document")

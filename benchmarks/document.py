@@ -39,37 +39,39 @@ Made by `make bench`, which measures on the machine that it runs on and writes t
 _BUDGETS: Final = """\
 ## Budgets
 
-MB are 10^6 bytes. A figure of a busy machine is no verdict: rates are by the clock.
+1 MB is 10^6 bytes. Figures of a busy machine are not reliable: times and rates are by the wall clock.
 """
 
 _COST: Final = """\
 ## CPU of a sample
 
-All at once, each taking a sample a second, over {seconds} s after the start. CPU is that of the process and
-its children, user and system, from the kernel's CPU clocks.{isolated} One process in ten wakes each second,
-the others sleep. `telemetry-writer` commits each twelve samples here, as it does at the defaults (a sample in
-5 s, a commit in 60 s).
+All programs run at the same time and take a sample every second. They are measured over {seconds} s, after
+their start. CPU is the user and system time of a process and its children, by the kernel's CPU
+clocks.{isolated} One process in ten wakes up each second, the others sleep. `telemetry-writer` commits every
+twelve samples, as by default (a sample every 5 s, a commit every 60 s).
 
-ms of CPU a sample, by the number of processes, these programs included:
+ms of CPU for each sample, by the number of processes on the machine, these programs included:
 """
 
 _STARTS: Final = """\
-Apart from that, at {processes} processes: `start` is the CPU until the steady state, `Pss` counts a page that
-several processes share in parts, `file` is by how much the file grows for a sample (the writer's: see below).
+Other costs, at {processes} processes: `start` is the CPU time until the steady state, `Pss` counts a share of
+each page that several processes use, `file` is the growth of the file for each sample (for the writer, see
+below).
 """
 
 _FIGURES: Final = """\
 ## Other figures
 
-Of samples of a machine with a battery, 4 cores and 10 processes in the list. "Written" is what /proc/PID/io
-counts for a real writer, whose pages are made to go to the disk after each commit of twelve samples.
+The samples are of a machine with a battery, 4 cores and 10 listed processes. "Written" is what /proc/PID/io
+counts for a real writer. Its pages are synced to the disk after each commit of twelve samples.
 """
 
 _REPORTS: Final = """\
 ## Reports
 
-ms from start to end of the process (`telemetry-query REPORT`), ms of CPU in it, and the MB of memory
-that it had at most (maximum resident set size): medians of five, files in the page cache. {spans}
+The table has, for each `telemetry-query REPORT`, ms from start to end of the process, in brackets ms of its
+CPU time, and the peak of its memory in MB (maximum resident set size): medians of five, files in the page
+cache. {spans}
 `ALL` is the start of the database.
 """
 
@@ -148,7 +150,7 @@ def sections(results: Results, seconds: int) -> list[str]:
     """Return what there is to show, in order."""
     found = [_BUDGETS, budgets(results.figures)]
     if results.rounds:
-        isolated = " In a PID namespace of their own, so that the number of processes is exact."
+        isolated = " They run in a PID namespace of their own, so that the number of processes is exact."
         isolated = isolated if all(one.isolated for one in results.rounds) else ""
         middle = results.rounds[len(results.rounds) // 2]
         found += [_COST.format(seconds=seconds, isolated=isolated), costs(results.rounds)]

@@ -75,7 +75,7 @@ class Reading(NamedTuple):
     """By name of the metric"""
     cores: Mapping[str, float]
     processes: Mapping[str, Mapping[str, float]]
-    """By name of the metric, then of the process"""
+    """By name of the metric, then by name of the process"""
     counters: Mapping[str, float]
 
 
@@ -116,7 +116,7 @@ def read(connection: sqlite3.Connection, by: str, most: int) -> Reading:
 def prometheus() -> ModuleType:
     """Return the prometheus_client package. Raises UserError if it is missing."""
     try:
-        import prometheus_client  # noqa: PLC0415  (an extra)
+        import prometheus_client  # noqa: PLC0415  (an optional package)
     except ImportError:
         raise UserError(
             "--listen needs prometheus-client: apt install python3-prometheus-client, "

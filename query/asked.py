@@ -1,4 +1,4 @@
-"""One report by its name, whole: how screens, pages and pictures read the database."""
+"""Asks for one report by its name. Screens, pages and pictures read the database this way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Asked(NamedTuple):
 
     @property
     def by_name(self) -> list[dict[str, Any]]:
-        """Return the rows by column."""
+        """Return each row as a dictionary by column name."""
         names = [column.name for column in self.answer.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 
@@ -32,9 +32,10 @@ def asked(
     limit: int | None = None,
     **options: Any,
 ) -> Asked:
-    """Return the answer of a report on ``window``, Unix s, None: open, with its options. Raises UserError.
+    """Return the answer of the report ``name``, with all its rows. Raises UserError.
 
-    ``parameters`` are those of query.answer.ask without since, until and limit.
+    ``parameters``: those of query.answer.ask without since, until and limit. ``window``: since and until in
+    Unix s; None: no bound. ``options``: those of the report.
     """
     report = BY_NAME[name]
     bound = {**parameters, "since": window[0], "until": window[1], "limit": limit}

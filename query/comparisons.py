@@ -49,7 +49,7 @@ COMPARE: Final = Report(
 
 CORRELATE: Final = Report(
     "correlate",
-    "how each program's CPU use goes with the watts",
+    "how each program's CPU use correlates with the power",
     (
         NAME._replace(help="name of the program; (all CPU) is all busy cores together"),
         Column(

@@ -1,4 +1,4 @@
-"""How the CPU use of each program goes with the watts, over blocks of samples on battery.
+"""How the CPU use of each program correlates with the power, over blocks of samples on battery.
 
     slope = Σ (x - x̄)(y - ȳ) / Σ (x - x̄)²,    r = the same sum / √(Σ (x - x̄)² Σ (y - ȳ)²)
     standard error = √(Σ e² / (n - 2) / Σ (x - x̄)² × (1 + c) / (1 - c)),    c = r₁(x) r₁(e)
@@ -43,7 +43,7 @@ ALL: Final = "(all CPU)"
 _LEAST_POWER, _MOST_POWER = 0.1, 4.0
 """A block is left out if its power is outside this range, times the median: the gauge misread"""
 _TIME: Final = "SELECT time FROM system_sample WHERE ts = ?"
-BESIDE: Final = "a correlation is not a cause: what runs together counts for each; see blame"
+BESIDE: Final = "a correlation is not a cause: a slope includes what ran at the same time; see blame"
 
 
 class Line(NamedTuple):

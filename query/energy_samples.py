@@ -1,4 +1,4 @@
-"""Samples of the database as telemetry.energy_model takes them, hour by hour."""
+"""Reads samples hour by hour, in the form that telemetry.energy_model needs."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Span(NamedTuple):
     start: float
     stop: float
     most: int
-    """The newest ones"""
+    """At most this many samples, the newest ones"""
     battery: bool = False
-    """Those on battery alone"""
+    """Only samples on battery"""
 
 
 def hours(connection: sqlite3.Connection, span: Span) -> Iterator[Recorded]:
-    """Yield the samples of a span in the order of their time, hour by hour."""
+    """Yield the samples of a span, hour by hour, oldest first."""
     values = (max(span.start, 0.0), min(span.stop, END_OF_TIME), int(span.battery), span.most)
     rows = [Row(*row) for row in connection.execute(_ROWS, values)][::-1]
     before: Row | None = None

@@ -1,4 +1,4 @@
-"""The action of an alert: a user's command or a notification; one at a time, with a time limit."""
+"""The action of an alert: a user's command or a notification. One runs at a time, with a time limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GRACE: Final = 5.0
 
 
 class Action(NamedTuple):
-    """A command that an option of ``alert`` stands for."""
+    """What an option of ``alert`` runs."""
 
     option: str
     arguments: Callable[[Event], Sequence[str]]
@@ -29,7 +29,7 @@ class Action(NamedTuple):
 
 
 def run_action(command: str) -> Action:
-    """Return the action of ``--run``: sh with the command as it was typed."""
+    """Return the action of ``--run``: /bin/sh runs the command unchanged."""
     return Action("--run", lambda _: ("/bin/sh", "-c", command))
 
 
@@ -115,7 +115,7 @@ class _Running(NamedTuple):
     rule: Rule
     ends: float
     is_over: bool = False
-    """It was asked to end."""
+    """It has received SIGTERM."""
 
 
 class Hook:
@@ -145,14 +145,14 @@ class Hook:
         self._waiting[event.rule] = event
 
     def turn(self, now: float) -> None:
-        """Look after the command that runs, then start the next; ``now`` is monotonic time."""
+        """Check the running command, then start the next one; ``now`` is monotonic time, s."""
         if self._running is not None:
             self._running = self._looked_after(self._running, now)
         while self._running is None and self._waiting:
             self._running = self._started(self._waiting.pop(next(iter(self._waiting))), now)
 
     def close(self) -> None:
-        """End the command that runs."""
+        """End the running command."""
         if self._running is None:
             return
         process, self._running = self._running.process, None
@@ -169,7 +169,7 @@ class Hook:
                 self._action.arguments(event),
                 env={**self._environ, **facts(event)},
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # so that its children end with it, and Ctrl-C does not reach it
+                start_new_session=True,  # signals then reach its children too, and Ctrl-C does not reach it
             )
         except OSError as error:
             self._tell(event.rule, f"cannot start: {error.strerror}")
@@ -187,7 +187,7 @@ class Hook:
         if running.is_over:
             _signal(running.process, signal.SIGKILL)
         else:
-            self._tell(running.rule, f"still running after {TIMEOUT:.0f} s, and ended")
+            self._tell(running.rule, f"still running after {TIMEOUT:.0f} s, and stopped")
             _signal(running.process, signal.SIGTERM)
         return running._replace(ends=now + _GRACE, is_over=True)
 
@@ -196,23 +196,23 @@ class Hook:
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send it to the command and to what it has started."""
+    """Send a signal to the command and to everything it started in its process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
 def described(width: int) -> str:
-    """Return the end of ``alert --help``: when alerts are given, and the environment of the command."""
+    """Return the end of ``alert --help``: the rules for alerts, and the environment of the command."""
     from textwrap import fill  # noqa: PLC0415  (for --help alone)
 
     rule = (
-        f"An alert is given once, and armed again {PERCENT_MARGIN:g} % or {DEGREES_MARGIN:g} °C on the "
-        "other side of its limit. A step of the percent that power does not explain gives no alert unless it "
-        "lasts for 30 s. A sample that arrives late gives no alert."
+        f"An alert is given once. It is armed again when the value is {PERCENT_MARGIN:g} % or "
+        f"{DEGREES_MARGIN:g} °C on the other side of the limit. A step of the percent that power does not "
+        "explain gives no alert unless it lasts for 30 s. A sample that arrives late gives no alert."
     )
     command = (
-        f"One command runs at a time, for {TIMEOUT:.0f} s at most. In its environment, where the empty "
-        'text is "not available":'
+        f"One command runs at a time, for at most {TIMEOUT:.0f} s. Its environment has these variables; an "
+        'empty value means "not available":'
     )
     lines = [f"  {fact.name:<18} {fact.help}" for fact in FACTS]
     return "\n".join([fill(rule, width), fill(command, width), *lines])

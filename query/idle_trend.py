@@ -16,7 +16,7 @@ from telemetry.energy_model import stored
 from telemetry.energy_model.learner import idle_of
 
 DAYS: Final = 14
-"""Days that are considered"""
+"""The newest days, in which a shift is searched for"""
 SHOWN: Final = 7
 LEAST_DAYS: Final = 3
 LEAST_SHIFT: Final = 0.25
@@ -24,19 +24,20 @@ LEAST_SHIFT: Final = 0.25
 _MEDIAN_OF: Final = 7
 """Days before a shift"""
 _LEAST_BLOCKS: Final = 15
-"""Least time on battery of a day, in samples: 15 min at 5 s"""
+"""A day needs at least this many blocks of 12 samples on battery: 15 min at 5 s"""
 _DAY: Final = 86_400
 _HOURS: Final = "SELECT quiet FROM energy_model WHERE day >= ? ORDER BY day"
 _NOTHING: Final = 1e-9
-"""W: less is an error of arithmetic"""
+"""W: a smaller difference is a rounding error"""
 
 
 class Shift(NamedTuple):
-    """Idle power has changed since this day."""
+    """A lasting change of idle power."""
 
     since: date
+    """The first day with the new idle power"""
     watts: float
-    """More than before; negative: less"""
+    """The change in W; negative: idle takes less"""
     before: float
     """W: the median of up to 7 days before it"""
 
@@ -44,9 +45,10 @@ class Shift(NamedTuple):
 def idle_by_day(
     connection: sqlite3.Connection, moment: float | None, found: Learned
 ) -> list[tuple[date, float]]:
-    """Return the idle W of each local day up to ``moment`` (Unix s) that was long enough on battery.
+    """Return the idle W of each local day up to ``moment`` (Unix s) with 15 min or more on battery.
 
-    Empty if there are fewer than 3. The idle power of an hour uses what was known when its day began.
+    The list is empty if there are fewer than 3 such days. The idle power of an hour is computed with
+    what was known when its day began.
     """
     if moment is None or not DAYS * _DAY < moment < END_OF_TIME - 2 * _DAY:
         return []
@@ -69,9 +71,10 @@ def _open(found: Learned) -> Iterator[stored.Quiet]:
 
 
 def shift_of(days: Sequence[tuple[date, float]]) -> Shift | None:
-    """Return the first day since which each one is 0.25 W off the median of up to 7 days before it, one way.
+    """Return the first day since which idle power has shifted; None if there is none.
 
-    At least two days must precede it. None: there is no such day.
+    From that day on, every day is at least 0.25 W above, or every day is at least 0.25 W below, the median of
+    up to 7 days before the first of them. At least two days must come before it.
     """
     for at in range(LEAST_DAYS - 1, len(days)):
         before = median(idle for _, idle in days[max(0, at - _MEDIAN_OF) : at])

@@ -15,9 +15,9 @@ from telemetry.energy_model.learner import MOST_DAYS, Hour, Knowledge, learn
 from telemetry.energy_model.sums import UNIT
 
 MOST: Final = 8_640
-"""Samples on battery to learn from if the writer has stored little yet: 12 h, every 5 s"""
+"""Samples on battery to learn from if the writer has stored little yet: 12 h at 5 s"""
 LITTLE: Final = 2.0
-"""With fewer h on battery, little is known"""
+"""h on battery; with fewer, reports say ``little data``"""
 _DAYS: Final = "SELECT exponent, idle, battery_us, taught FROM energy_model ORDER BY day DESC LIMIT ?"
 _OPEN: Final = """
 SELECT bucket, coalesce((SELECT discharged_uj FROM system_hour AS s WHERE s.bucket = l.bucket), 0), lesson
@@ -25,15 +25,15 @@ FROM energy_lesson AS l ORDER BY bucket"""
 
 
 class Learned(NamedTuple):
-    """The machine as it was learned."""
+    """What was learned about the machine."""
 
     known: Knowledge
     idle: float
     """W"""
     hours: float
-    """On battery that it rests on"""
+    """h on battery that it was learned from"""
     open_hours: Mapping[int, OpenHour]
-    """Hours of the day that is not closed, by their start, Unix time in s"""
+    """The hours of the open day, by the Unix time of their start, s"""
 
     @property
     def exponent(self) -> float:
@@ -50,10 +50,10 @@ class Learned(NamedTuple):
 
 
 def learned(connection: sqlite3.Connection, stop: float) -> Learned:
-    """Return what is known: from the tables of the writer.
+    """Return what the writer has learned and stored.
 
-    If these cover less than 2 h, as in the first hours, it is learned from the newest samples on battery
-    before ``stop``, if they are more: the hour that is not over is then known too.
+    If that covers less than 2 h on battery, the newest samples on battery before ``stop`` (Unix s) are used
+    instead, if they cover more: they include the hour that is not over.
     """
     rows = connection.execute(_DAYS, (MOST_DAYS - 1,)).fetchall()
     days = [taught for *_, text in reversed(rows) if (taught := stored.read_taught(text))]

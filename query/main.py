@@ -29,12 +29,12 @@ def _main(argv: Sequence[str], now: float) -> int:
     if sys.stdout is None:
         raise UserError("standard output is closed")
     try:
-        with suppress(SystemExit):  # argparse's, after --help and --version
+        with suppress(SystemExit):  # argparse raises it after --help and --version
             _run(argv, now)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
-    except OSError as error:  # All other errors are explained where they occur; this one is standard output.
+    except OSError as error:  # Other errors are reported where they occur: this is standard output.
         forget_output()
         raise UserError(f"cannot write: {error.strerror or error}") from None
     return 0
@@ -45,7 +45,7 @@ def _run(argv: Sequence[str], now: float) -> None:
     check_open_files()
     name: str | None = given["report"]
     if given["line"] and name:
-        raise UsageError("--line goes without a report; see telemetry-query --help")
+        raise UsageError("--line cannot be used with a report; see telemetry-query --help")
     with access.in_utc() if given.get("utc") else nullcontext():
         if name in REPORTS:
             _report(given, now)
@@ -59,7 +59,7 @@ def _report(given: Mapping[str, Any], now: float) -> None:
     render.check_format(form)
     window = access.window(given, now)
     asked = function(report.asks)(given, now) if report.asks else {}
-    with access.opened(given, now) as source:  # committed, so that the report has the newest sample
+    with access.opened(given, now) as source:  # after a commit, so that the newest sample is there
         parameters = {**window, **asked, **source.parameters, "limit": given["limit"]}
         choice = Choice(given["columns"], given["sort"], given["reverse"])
         answer = ask(source.connection, report, variant_of(report, given), parameters, choice)

@@ -1,4 +1,4 @@
-"""The learned machine on one screen, and how well it predicts hours that it did not learn from."""
+"""What was learned about the machine, and how well that predicts hours that were not used for learning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Item = tuple[str, float | None, float | None, str]
 def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
     """Return the rows as JSON, and the remarks on them.
 
-    ``bound``: stop, limit, newest, last and what_if (None: not asked) of the report.
+    ``bound``: stop, limit, newest, last and what_if of the report. None: the option was not given.
     """
     known = learned(connection, bound["stop"])
     model = known.model
@@ -68,9 +68,9 @@ class _Used(NamedTuple):
     cpu: float
     """CPU time, s"""
     value: float
-    """The same with frequency"""
+    """CPU time × frequency^exponent, s"""
     awake: float
-    """s of AWAKE that are its share"""
+    """Its share of the column AWAKE, s"""
 
 
 def _used(newest: Sequence[tuple[Recorded, Hour]], exponent: float) -> dict[int, _Used]:
@@ -89,7 +89,7 @@ def _used(newest: Sequence[tuple[Recorded, Hour]], exponent: float) -> dict[int,
 
 
 def _programs(names: Names, model: Model, used: Mapping[int, _Used], limit: int | None) -> list[_Item]:
-    """Return J for a CPU second of each program, at the clock that it ran at; the busiest first."""
+    """Return J for a CPU second of each program at its mean CPU clock, the busiest program first."""
     by_name: dict[str | None, list[int]] = {}
     for program in sorted(used, key=lambda it: (-used[it].cpu, it)):
         if used[program].cpu:

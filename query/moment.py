@@ -29,7 +29,7 @@ from telemetry.errors import UsageError, UserError
 AROUND: Final = 600.0
 """s before and after the moment in which events are listed"""
 _BEFORE: Final = 3
-"""Samples that are shown before it, and after it"""
+"""Samples that are shown on each side of the moment"""
 _PROGRAMS: Final = 5
 _MOST_EVENTS: Final = 200
 
@@ -40,7 +40,7 @@ class Event(NamedTuple):
     """A change at a moment."""
 
     time: float
-    """Unix s, of the first sample that shows it; for a hole, when it began"""
+    """Unix s: the first sample that shows it; for a hole, its start"""
     what: str
 
 
@@ -72,7 +72,7 @@ def run(given: Mapping[str, Any], now: float) -> None:
     if given["format"] == "json":
         print(json.dumps(_data(found), indent=1))
         return
-    from query.moment_lines import lines  # noqa: PLC0415  (it knows what a Moment is)
+    from query.moment_lines import lines  # noqa: PLC0415  (it imports this module)
 
     for line in lines(found, look(given, now)):
         print(line)
@@ -88,7 +88,7 @@ def gather(connection: sqlite3.Connection, parameters: Mapping[str, Any], moment
     """Return what the database holds about ``moment``, Unix s.
 
     ``parameters`` are those of query.answer.ask without since, until, limit. Raises UserError if nothing is
-    known of it.
+    known about it.
     """
 
     def rows(name: str, since: float, until: float, limit: int | None = None) -> list[Row]:
@@ -134,7 +134,7 @@ def _telling(around: Sequence[Row], moment: float) -> Row | None:
 
 
 def _nearest(around: Sequence[Row], sample: Row | None, moment: float) -> list[Row]:
-    """Return the samples to show: so many on each side of the one that covers the moment."""
+    """Return the samples to show: the same number on each side of the moment, and the one that covers it."""
     middle = around.index(sample) if sample else sum(row["time"] < moment for row in around)
     return list(around[max(0, middle - _BEFORE) : middle + _BEFORE + (sample is not None)])
 
@@ -187,7 +187,7 @@ def _of_changes(changes: Sequence[Row]) -> Iterator[Event]:
 
 
 def _data(moment: Moment) -> Row:
-    """Return the moment as data: rows by the names of their columns."""
+    """Return the moment for JSON; a row is an object with the names of its columns."""
     found = {**moment._asdict(), "events": [event._asdict() for event in moment.events]}
     cleaned: Row = _clean(found)
     return cleaned

@@ -1,4 +1,4 @@
-"""``telemetry-query`` alone: one screen on the battery and the machine, and one line of it for a status bar.
+"""``telemetry-query`` without a report: one screen, or with ``--line`` one line for a status bar.
 
 ``gather`` asks the reports and ``lines`` lays out what they found. What is not known is left out or ``-``.
 """
@@ -32,7 +32,7 @@ _DAY: Final = 86_400.0
 _HOUR: Final = 3_600.0
 _MOST: Final = 3
 _COMMIT: Final = 120.0
-"""s in which the writer commits what it has: the line does not ask it to"""
+"""s that a stored sample may be late, because ``--line`` does not ask the writer to commit"""
 _LEAST_SHARE: Final = 0.1
 """Share of a slot that charging or sleep must take to be marked"""
 _WH: Final = " Wh"
@@ -47,7 +47,7 @@ class Facts(NamedTuple):
     now: float
     """Unix s"""
     time: float | None = None
-    """of the newest sample, Unix s; None: there is none"""
+    """Of the newest sample, Unix s; None: there is none"""
     is_old: bool = False
     """The newest sample is too old to describe now."""
     pct: float | None = None
@@ -59,16 +59,16 @@ class Facts(NamedTuple):
     to_full: float | None = None
     """h"""
     percents: Sequence[float | None] = ()
-    """percents of the last day, one a slot"""
+    """Percents of the last day, one for each slot"""
     marks: str = ""
-    """+ charging, z asleep, one a slot"""
+    """+ charging, z asleep; one character for each slot"""
     awake_wh: float | None = None
-    """drawn since midnight"""
+    """Drawn since midnight"""
     asleep_wh: float | None = None
     programs: Sequence[tuple[str, float]] = ()
     """Name, and Wh or h of CPU time in the last day"""
     has_energy: bool = False
-    """They are Wh"""
+    """Whether the values of ``programs`` are Wh"""
     cpu: float | None = None
     """%"""
     temp: float | None = None
@@ -76,11 +76,11 @@ class Facts(NamedTuple):
     throttled: str | None = None
     """What holds the CPU back; empty: nothing"""
     lost: int = 0
-    """samples lost since midnight"""
+    """Samples lost since midnight"""
     holes: int = 0
-    """times since midnight at which nothing was recorded"""
+    """Spans since midnight in which nothing was recorded"""
     hole_s: float = 0.0
-    """s of these"""
+    """Length of these spans since midnight, s"""
     writer: bool | None = None
     """True: the writer answered; False: it receives no samples; None: no answer"""
 
@@ -88,7 +88,7 @@ class Facts(NamedTuple):
 def run(given: Mapping[str, Any], now: float) -> None:
     """Print the overview, or its line. Raises UserError."""
     brief: bool = given["line"]
-    # A status bar asks often: each commit wears an SD card, so that the writer is asked only on request.
+    # A status bar runs --line often, and each commit wears the SD card: it asks for one only with --control.
     with opened(given, now, commit=bool(given["control"]) or not brief) as source:
         writer = None if source.committed is None else not source.committed.silent
         facts = gather(source.connection, source.parameters, writer, brief=brief)
@@ -131,7 +131,7 @@ def gather(
     energy = next(iter(rows("energy", since=midnight)), {})
     sessions = [_Span(it["kind"], it["start"], it["end"]) for it in rows("sessions", since=now - _DAY)]
     holes = [it for it in sessions if it.kind == HOLE and it.end > midnight]
-    # From a whole hour on: the roll-up of that hour is read and not its samples, of each process one.
+    # The window begins at a whole hour: then the roll-up of that hour is read, and not its many process rows.
     day = (now - _DAY) // _HOUR * _HOUR
     programs = _programs(rows("blame", since=day, limit=_MOST), "wh")
     has_energy = bool(programs)
@@ -181,7 +181,7 @@ def _now(now: float, sample: Mapping[str, Any], beside: tuple[Any, ...]) -> Fact
 
 
 class _Span(NamedTuple):
-    """A session"""
+    """A session."""
 
     kind: str
     start: float
@@ -226,7 +226,7 @@ def read(path: Path, now: float, writer: bool | None = None, *, brief: bool = Fa
 
 
 def line(facts: Facts) -> str:
-    """Return the battery in one short line, for a status bar: ``82% 6.5W 6.2h(5.4-7.1)``, ASCII alone."""
+    """Return one short line for a status bar, in ASCII: ``82% 6.5W 6.2h(5.4-7.1)``."""
     left, low, high = facts.hours
     parts = [figure(facts.pct, "%", 0), figure(facts.watts if not facts.is_old else None, "W")]
     if left is not None:

@@ -1,4 +1,4 @@
-"""What a picture shows, as data: SVG, matplotlib and the terminal draw the same records."""
+"""Pictures as data: SVG, matplotlib and the terminal draw the same records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from query.series import Point
 
 
 class Span(NamedTuple):
-    """A session: Unix s."""
+    """The time of a session, Unix s."""
 
     kind: str
     """charge, sleep, hole ..."""
@@ -18,13 +18,13 @@ class Span(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A bar of parts, each of a kind, from 0 upwards or to the right."""
+    """A bar that starts at 0 and is made of parts, each with its kind."""
 
     name: str
     parts: Sequence[tuple[str, float]]
     """Kind and value"""
     pm: float | None = None
-    """Plus or minus of the whole"""
+    """Plus or minus, for the sum of the parts"""
 
     @property
     def total(self) -> float:
@@ -36,7 +36,7 @@ Pick = Callable[[Point], float | None]
 
 
 class Line(NamedTuple):
-    """What a panel draws: a line, and the band in which it lies."""
+    """A line of a panel, and the band around it."""
 
     kind: str
     middle: Pick
@@ -53,17 +53,17 @@ class Head(NamedTuple):
     about: str
     """A description for readers who cannot see it"""
     note: str = ""
-    """What a reader must know about its figures"""
+    """A remark on its figures"""
 
 
 class Panel(NamedTuple):
-    """Lines over one axis of figures."""
+    """Lines that share a vertical axis."""
 
     heading: str
-    """With its unit"""
+    """What the axis shows, with its unit"""
     lines: Sequence[Line]
     ends: tuple[float, float] | None = None
-    """Ends of the axis; None: the extremes of its figures and 0"""
+    """Ends of the axis; None: the lowest and highest value, and 0"""
 
     def range(self, found: Sequence[Point]) -> tuple[float, float]:
         """Return the range that the axis must contain."""
@@ -73,7 +73,7 @@ class Panel(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """Panels one above the other over one axis of local time."""
+    """Panels one above the other, with a common axis of local time."""
 
     head: Head
     window: tuple[float, float]
@@ -81,11 +81,11 @@ class Timeline(NamedTuple):
     points: Sequence[Point]
     panels: Sequence[Panel]
     spans: Sequence[Span] = ()
-    """Marked below the last panel; holes through all of them"""
+    """Marked below the last panel; holes are marked in all panels"""
 
 
 class Columns(NamedTuple):
-    """Bars side by side, such as one a day, each of parts one above the other."""
+    """Vertical bars, such as one for each day; their parts are stacked."""
 
     head: Head
     unit: str
@@ -93,7 +93,7 @@ class Columns(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Bars one below the other, with their names before them and their values behind."""
+    """Horizontal bars, with their names on the left and their values on the right."""
 
     head: Head
     unit: str
@@ -101,7 +101,7 @@ class Rows(NamedTuple):
 
 
 class Heat(NamedTuple):
-    """Rows of cells over local time, the darker the greater."""
+    """Rows of cells over local time; a darker cell has a greater value."""
 
     head: Head
     unit: str
@@ -114,14 +114,14 @@ class Heat(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """A line through points; the last points are the newest."""
+    """A line through points, oldest first."""
 
     name: str
     places: Sequence[tuple[float, float]]
 
 
 class Curves(NamedTuple):
-    """Lines laid over each other, the newest last."""
+    """Lines in one coordinate system, the newest last."""
 
     head: Head
     across: str

@@ -1,7 +1,7 @@
-"""The one place that opens the database: read-only, for one read transaction.
+"""The only place that opens the database to read it: read-only, for one read transaction.
 
-Every way in which that fails, and every error of SQLite while it is read, leaves here as UnreadableError,
-whose text names the file and the next step.
+Any failure to open it, and any SQLite error while it is read, is raised as UnreadableError. Its text names
+the file and the next step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 from telemetry.errors import UserError
 
 _BUSY_SECONDS: Final = 2.0
-"""WAL readers wait for nobody but a writer that recovers, checkpoints at its end or upgrades."""
+"""A reader of a WAL database waits only while a writer recovers the WAL, closes the file or upgrades it."""
 
 _PLAIN: Final = frozenset(b"/-._~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
@@ -28,7 +28,7 @@ class UnreadableError(UserError):
 
 
 class DamagedError(UnreadableError):
-    """The file is damaged: telemetry-writer saves what can be read of it."""
+    """The file is damaged: telemetry-writer copies what can be read of it."""
 
     def __init__(self, path: Path, error: sqlite3.Error) -> None:
         self.found = f"{path}: damaged ({error})"
@@ -38,10 +38,10 @@ class DamagedError(UnreadableError):
 
 @contextmanager
 def reading(path: Path, schema: int, program: str) -> Iterator[sqlite3.Connection]:
-    """Yield a connection inside one read transaction, so that all that is read of it agrees.
+    """Yield a connection inside one read transaction, so that everything is read from one snapshot.
 
-    ``schema``: the PRAGMA user_version whose tables ``program`` knows. Raises UnreadableError, also for
-    errors of SQLite inside the ``with`` block.
+    ``schema``: the PRAGMA user_version that ``program`` can read. Raises UnreadableError, also for SQLite
+    errors inside the ``with`` block.
     """
     _check_file(path)
     try:
@@ -58,7 +58,7 @@ def reading(path: Path, schema: int, program: str) -> Iterator[sqlite3.Connectio
 
 
 def write_ahead_log(path: Path) -> Path:
-    """Return the file beside the database that holds what is not in it yet."""
+    """Return the path of the WAL, which holds the commits that are not in the database file yet."""
     return path.with_name(path.name + "-wal")
 
 
@@ -69,9 +69,9 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         return _begin(path, "?mode=ro")
     except sqlite3.OperationalError as error:
-        # A database in WAL mode that was closed cleanly needs a new -shm file, and this user may not
-        # write there. Nothing is missing from the file then: it can be read as it lies. With a -wal beside
-        # it, that would show old data.
+        # SQLite needs a -shm file to read a WAL database, and this user may not create it. If there is no
+        # -wal file, the database was closed cleanly and is complete, so it can be read as immutable. With a
+        # -wal file, that would show old data.
         if (
             _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
             and not write_ahead_log(path).exists()
@@ -99,7 +99,7 @@ def _begin(path: Path, query: str) -> sqlite3.Connection:
 
 
 def _text(stored: bytes) -> str:
-    """Whatever bytes lie in a text: sqlite3's own way raises OperationalError for what is not UTF-8."""
+    """Decode a text; sqlite3 itself raises OperationalError for bytes that are not UTF-8."""
     return stored.decode("utf-8", "replace")
 
 
@@ -155,7 +155,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path, known: int, progra
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 for an error of the module's own."""
+    """Return SQLite's primary result code; 0 for an error that the sqlite3 module itself raises."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -167,7 +167,7 @@ def _explained(error: sqlite3.Error, path: Path) -> str:
         return f"{path}: locked by another program; try again"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return (
-            f"{path}: {error}: with its -wal beside it, its directory must be writable once; "
+            f"{path}: {error}: to read it with its -wal file, its directory must be writable once; "
             f"start telemetry-writer --db {path}, or copy both files to a directory of your own"
         )
     return f"{path}: {error}; check it: sqlite3 {path} 'PRAGMA integrity_check'"

@@ -170,7 +170,7 @@ def test_a_path_of_any_bytes_can_be_printed(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        (["--line", "drain"], "--line goes without a report; see telemetry-query --help"),
+        (["--line", "drain"], "--line cannot be used with a report; see telemetry-query --help"),
         (["nonsense"], "nonsense"),
         (["recent", "--nonsense"], "--nonsense"),
         (["recent", "--lim", "3"], "--lim"),

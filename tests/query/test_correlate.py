@@ -56,7 +56,8 @@ def test_a_known_slope_is_found_again(recording: Recording, query: Query, lag: i
     assert 0.15 < rows["cheap"]["r"] < 0.6
     assert abs(rows["free"]["r"]) < 0.2
     assert ran.err == (
-        "telemetry-query: a correlation is not a cause: what runs together counts for each; see blame\n"
+        "telemetry-query: a correlation is not a cause: a slope includes what ran at the same time; "
+        "see blame\n"
     )
 
 

@@ -176,7 +176,7 @@ def test_a_command_that_hangs_is_ended_with_its_children_and_the_next_one_runs(
         until(hook, lambda: has_ended(int(pid.read_text())))
     assert (tmp_path / "out").exists()
     assert capfd.readouterr().err == (
-        "telemetry-query: the command of --run for --below 15 failed: still running after 60 s, and ended\n"
+        "telemetry-query: the command of --run for --below 15 failed: still running after 60 s, and stopped\n"
     )
 
 
