@@ -31,7 +31,7 @@ _LOOK_AFTER_COMMAND: Final = 0.2
 _KNOWN_BEFORE: Final = 150.0
 """s of samples before the newest one that are requested at the start: the rules look back this far"""
 _LATE_IN_A_ROW: Final = 3
-"""So many samples that arrive live but look late mean that a clock is wrong."""
+"""If this many live samples in a row look late, a clock is wrong."""
 
 
 def notification() -> Action:

@@ -83,7 +83,7 @@ def ask(
     if report.sums:
         edges, moved = edges_of(connection, variant.by, window, report.sums, history)
         bound |= cut(window.start, window.stop, report.sums, history)._asdict()
-        bound["edges"] = str(edges)  # JSON as well
+        bound["edges"] = str(edges)  # the text of a list of integers is JSON
 
     found, ahead = _found(connection, report, bound)
     bound |= found
@@ -139,9 +139,10 @@ def _names(cursor: sqlite3.Cursor) -> list[str]:
 def _in_pages(
     connection: sqlite3.Connection, sql: str, bound: dict[str, Any]
 ) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-    """Return the names of the columns, and the rows. A reader, such as a pager, may take any time.
+    """Return the names of the columns, and the rows.
 
-    So each page is read whole, in a transaction of its own: one that lasts keeps the writer's log growing.
+    Each page is read completely, in its own transaction: a reader such as a pager may wait for hours, and a
+    transaction that stays open makes the writer's WAL grow.
     """
 
     def read(after_time: float, after_ts: int, size: int) -> sqlite3.Cursor:

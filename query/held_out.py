@@ -16,12 +16,12 @@ from telemetry.energy_model.learner import Lesson
 from telemetry.energy_model.sums import UNIT, Sums, add, moments
 
 _HELD_OUT: Final = 4
-"""The newest 1 in so many hours are held out"""
+"""One in this many hours is held out: the newest ones"""
 _LEAST_HOURS: Final = 4
 _LARGEST: Final = 1e6
-"""No reading of training_view is more than this."""
+"""A value of training_view beyond this is damaged, and counts as missing"""
 _RIDGE: Final = 1e-6
-"""Share of the samples, added to each square, so that collinear columns share their weight."""
+"""This share of the samples is added to the diagonal, so that collinear columns share their weight."""
 
 Hours = Sequence[tuple[Recorded, Lesson]]
 _Row = tuple[float, ...]
@@ -96,8 +96,8 @@ def by_line(
 ) -> list[float]:
     """Return the J of each newer hour by least squares over the samples of the older ones.
 
-    ``columns``: the values of each sample by its ts. Each is taken against its mean, in standard deviations;
-    one that is missing is at the mean.
+    ``columns``: the values of each sample by its ts. They are standardised (mean 0, standard deviation 1); a
+    missing value counts as the mean.
     """
 
     def rows(hour: Recorded) -> Iterator[tuple[float, float, tuple[float | None, ...]]]:
@@ -126,7 +126,7 @@ def by_line(
 
 
 def _scale(values: Sequence[float | None]) -> tuple[float, float]:
-    """Return the mean and the standard deviation of what is known."""
+    """Return the mean and the standard deviation of the values that are known."""
     known = [value for value in values if value is not None]
     if not known:
         return 0.0, 0.0

@@ -14,7 +14,7 @@ DEGREES_MARGIN: Final = 3.0
 DRAIN_WATTS: Final = 0.5
 """W out of the battery: 1 % an hour of a 50 Wh pack. Less is noise of the gauge, or the pack's own use."""
 DRAIN_SECONDS: Final = 120.0
-"""s awake that a drain must last, and its end too: drivers report the former power for a while"""
+"""s awake that a drain, or its absence, must last: drivers report an outdated power for a while"""
 
 
 class Kind(NamedTuple):
@@ -30,9 +30,9 @@ class Kind(NamedTuple):
     metavar: str = ""
     is_critical: bool = False
     samples: int = 1
-    """So many in a row must agree."""
+    """How many samples in a row must agree"""
     seconds: float = 0.0
-    """s awake that they must span"""
+    """s awake that these samples must span"""
 
 
 KINDS: Final = (
