@@ -19,7 +19,7 @@ from sampler.clock import DEFAULT_INTERVAL, Clock, next_deadline
 from sampler.driver_sign import DriverSigns
 from sampler.sensors import Sampler, Sensor, Settings, make_sensors, read_boot_id
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, check_open_files, run, say, take_all_open_files
+from telemetry.command import ArgumentParser, check_open_files, run, say, seconds, take_all_open_files, whole
 from telemetry.errors import UserError
 from telemetry.fit import message
 from telemetry.notify import Supervisor
@@ -60,13 +60,13 @@ def parser() -> argparse.ArgumentParser:
     add = result.add_argument
     add(
         "--interval",
-        type=_interval,
+        type=seconds(1, 3600),
         metavar="SECONDS",
         help="time between samples, 1 to 3600 (5; with --once 1)",
     )
     add(
         "--top-procs",
-        type=_process_count,
+        type=whole(0, 1000),
         default=10,
         metavar="N",
         help="processes in a sample, 0 to 1000 (10)",
@@ -121,22 +121,6 @@ def parser() -> argparse.ArgumentParser:
     add("--verbose", action="store_true", help="log every sample")
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return result
-
-
-def _interval(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 1.0 <= seconds <= 3600.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 1 to 3600")
-    return seconds
-
-
-def _process_count(text: str) -> int:
-    if not (text.isdecimal() and int(text) <= 1000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a count from 0 to 1000")
-    return int(text)
 
 
 def _make_sampler(

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import forward.main
+import forward.options
 import query.arguments
 import sampler.main
 import writer.main
@@ -43,7 +43,7 @@ def commands() -> tuple[Command, ...]:
             (sampler.main.parser(), "publish samples of battery, CPU and processes"),
             (writer.main.parser(), "store the samples of telemetry-sampler in SQLite"),
             (query.arguments.parser(), "reports over battery, CPU and process history"),
-            (forward.main.parser(), "send the history to a time-series engine"),
+            (forward.options.parser(), "send the history to a time-series engine"),
         )
     )
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import forward.facts
-import forward.main
 import forward.metrics
+import forward.options
 import forward.samples
 import query.arguments
 import sampler.main
@@ -52,7 +52,7 @@ def test_the_page_on_commands_has_every_option_and_no_other(
 
 def test_the_page_on_fleets_has_every_option_and_no_other() -> None:
     rows = "\n".join(line for line in FLEET.splitlines() if line.startswith("| `--"))
-    assert set(re.findall(r"`(--[a-z-]+)", rows)) == set(options(forward.main.parser()))
+    assert set(re.findall(r"`(--[a-z-]+)", rows)) == set(options(forward.options.parser()))
 
 
 def test_the_page_on_fleets_has_every_field_that_is_sent() -> None:

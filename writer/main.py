@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, check_open_files, run, take_all_open_files
+from telemetry.command import ArgumentParser, check_open_files, run, seconds, take_all_open_files
 from telemetry.errors import UsageError
 from telemetry.notify import Supervisor
 from telemetry.sample import InvalidSample
@@ -96,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--commit-interval",
-        type=_commit_interval,
+        type=seconds(0, 3600),
         default=DEFAULT_COMMIT_INTERVAL,
         metavar="SECONDS",
         help="time between commits, 0 to 3600 (60); 0 commits each sample. Reports have the newest sample "
@@ -143,16 +143,6 @@ class _Given(argparse.Action):
         self, parser: object, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
         namespace.max_size, namespace.is_size_given = values, True
-
-
-def _commit_interval(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0.0 <= seconds <= 3600.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
-    return seconds
 
 
 def _size(text: str) -> int:

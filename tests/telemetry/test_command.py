@@ -9,13 +9,14 @@ import pty
 import subprocess
 import sys
 import termios
+from contextlib import suppress
 from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.command import ArgumentParser, folded, run
+from telemetry.command import ArgumentParser, folded, run, seconds, whole
 from telemetry.errors import UsageError, UserError
 
 
@@ -169,3 +170,30 @@ def test_a_remark_wraps_on_a_terminal_and_nowhere_else() -> None:
         assert os.read(ours, 1_000).count(b"\n") == lines
         os.close(ours)
         os.close(theirs)
+
+
+# --- types of arguments ---
+
+
+@given(st.integers(0, 1000), st.integers(0, 1000), st.integers(-10, 2000))
+def test_a_number_is_taken_within_its_bounds_alone(one: int, other: int, value: int) -> None:
+    least, most = sorted((one, other))
+    for parse, error in (
+        (whole(least, most), f"'{value}' is not a whole number from {least} to {most}"),
+        (seconds(least, most), f"'{value}' is not a number of seconds from {least} to {most}"),
+    ):
+        if least <= value <= most:
+            assert parse(str(value)) == value
+        else:
+            with pytest.raises(argparse.ArgumentTypeError) as told:
+                parse(str(value))
+            assert str(told.value) == error
+
+
+@given(st.text(max_size=12) | st.sampled_from(["nan", "inf", "-inf", "1e400", "9" * 5000, "٣", "1_0"]))
+def test_another_text_is_refused(text: str) -> None:
+    if not (text.isascii() and text.isdecimal()):
+        with pytest.raises(argparse.ArgumentTypeError, match=" is not a whole number from 0 to "):
+            whole(0, 10**9)(text)
+    with suppress(argparse.ArgumentTypeError):
+        assert 0 <= seconds(0, 1000)(text) <= 1000
