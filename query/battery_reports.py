@@ -1,16 +1,87 @@
-"""The reports on what a battery delivered and took, as data: health, energy and sessions."""
+"""The reports on a battery, as data: now and ahead, its wear, what it delivered and took."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from query.columns import COVERED, CYCLES, DESIGN, FULL, HEALTH_PCT, TOLD, UNIT, UNIX, WATTS, Column
-from query.report import Option, Report, Variant
+from query.columns import (
+    BATTERY_PCT,
+    COVERED,
+    CYCLES,
+    DESIGN,
+    FULL,
+    HEALTH_PCT,
+    STATUS,
+    TIME,
+    TOLD,
+    UNIT,
+    UNIX,
+    WATTS,
+    Column,
+)
+from query.report import TEN_MINUTES, Option, Report, Variant
 from query.rollups import SYSTEM
 
 NO_BATTERY: Final = "no battery seen"
 SESSION_KINDS: Final = ("discharge", "charge", "rest", "sleep", "hole")
 """Same as in telemetry.sessions, which only few reports import"""
+
+BATTERY: Final = Report(
+    "battery",
+    "the battery now: its charge, its health, its packs",
+    (
+        Column("name", "", "name of the battery or of one of its packs", kind="text"),
+        STATUS,
+        BATTERY_PCT,
+        WATTS,
+        Column("voltage", "V", "of the battery", 2),
+        *(FULL, DESIGN, UNIT._replace(help="unit of full, design and level: Ah or Wh")),
+        *(HEALTH_PCT, CYCLES, TOLD),
+        Column("level", "", "what is in the battery now, in the unit of that column", 2),
+        TIME,
+    ),
+    nothing=NO_BATTERY,
+    takes_at=True,
+    tells_age=True,
+    vertical=True,
+)
+
+DRAIN: Final = Report(
+    "drain",
+    "how fast the battery drains, and how long it lasts",
+    (
+        Column("avg_drain_mah_per_min", "mAh/min", "mean current while discharging", 2),
+        Column("avg_watts", "W", "mean power while discharging", 2),
+        Column(
+            "pct_per_hour",
+            "%/h",
+            "slope of the charge, negative: falling; a gauge steps by whole percents, so this reaches "
+            "back beyond the window, up to 3 % or 1 h of the same discharge",
+            2,
+        ),
+        *(
+            Column(name, "h", text, kind="duration")
+            for name, text in (
+                ("hours_left", "time until the machine goes off, if the newest sample is discharging"),
+                (
+                    "hours_left_low",
+                    "four times in five, the battery lasts between this long and hours_left_high",
+                ),
+                ("hours_left_high", "the upper end of that range"),
+                ("hours_to_full", "time until 100 %, if the newest sample is charging"),
+            )
+        ),
+        COVERED._replace(help="time awake and discharging within the window"),
+        TIME._replace(help="wall clock when the newest sample was taken"),
+    ),
+    window=TEN_MINUTES,
+    nothing=NO_BATTERY,
+    sums=SYSTEM,
+    note="drain_note",
+    finds="query.time_left:ahead",
+    tells_age=True,
+    vertical=True,
+)
 
 HEALTH: Final = Report(
     "health",

@@ -6,9 +6,8 @@ from typing import Final
 
 from query.columns import CHILDREN, CPU, MEM, NAME, PID, TIME, TS, WATTS, Column
 from query.pair import BY_WINDOW, NUMBERS, TEXTS, WINDOWS
+from query.process_reports import NO_PROCESS
 from query.report import Option, Report, Variant
-
-NO_PROCESS: Final = "no process recorded (does telemetry-sampler run with --top-procs 0?)"
 
 COMPARE: Final = Report(
     "compare",

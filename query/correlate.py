@@ -17,9 +17,9 @@ from math import sqrt
 from statistics import fmean, median
 from typing import Any, Final, NamedTuple
 
-from query.comparisons import NO_PROCESS
 from query.energy_names import Names
 from query.energy_samples import Span, hours
+from query.process_reports import NO_PROCESS
 from query.spread import WIDTH, alike
 from query.values import shown_time
 from telemetry.energy_model.features import (

@@ -6,6 +6,7 @@ from argparse import ArgumentTypeError
 from typing import Final
 
 from query.columns import NAME, Column
+from query.process_reports import by_owner
 from query.report import Option, Report, Variant, number
 from query.rollups import SYSTEM
 
@@ -41,11 +42,7 @@ BLAME: Final = Report(
     finds="query.blame:parts",
     limits_itself=True,
     options=(
-        Option(
-            "--by",
-            "one row for each program (name), for each app, unit or container (app), or for each user",
-            choices={by: Variant("blame", {"by": by}) for by in ("name", "app", "user")},
-        ),
+        by_owner("blame"),
         Option(
             "--predict",
             "add what each would have drawn from the battery during the time on mains",

@@ -15,6 +15,9 @@ from query.rollups import By, RollUps
 _SQL: Final = Path(__file__).parent / "sql"
 _INCLUDE: Final = re.compile(r"\{\{include (\w+):\s+([^{}]*)\}\}")
 
+TEN_MINUTES: Final = 600.0
+"""s; the window of reports on now"""
+
 
 class Variant(NamedTuple):
     """How an option changes a report."""
