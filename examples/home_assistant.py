@@ -21,9 +21,9 @@ try:
 except ImportError:
     mqtt = None  # main() explains it
 
-from query import overview
+from query.ahead import Ahead
 from telemetry import __version__, places
-from telemetry.command import ArgumentParser, run
+from telemetry.command import ArgumentParser, run, seconds, whole
 from telemetry.errors import UserError
 from telemetry.own_file import own_text
 from telemetry.sample import Sample
@@ -33,8 +33,6 @@ from telemetry.stream.keys import client_keys, is_tcp
 from telemetry.stream.subscriber import Subscriber
 
 PROGRAM = "home_assistant"
-ASK_EVERY = 60.0
-"""s between two looks into the database for the time left"""
 SILENT_INTERVALS = 3
 """After so many intervals without a sample the device is offline."""
 LONGEST_NAME = 64
@@ -127,29 +125,6 @@ class Percent:
             self.value = percent
 
 
-class TimeLeft:
-    """The hours left, read from the database once a minute, and when the battery begins something else."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._next = -math.inf
-        self._status: str | None = None
-        self._found = overview.Facts(0.0)
-
-    def hours(self, sample: Sample) -> float | None:
-        """Return them; None: not known, no database of that machine, or it cannot be read."""
-        status = sample.battery.status if sample.battery else None
-        if self._path is None or status is None:
-            return None
-        if time.monotonic() >= self._next or status != self._status:
-            self._next, self._status = time.monotonic() + ASK_EVERY, status
-            try:
-                self._found = overview.read(self._path, time.time(), brief=True)
-            except UserError:
-                self._found = overview.Facts(0.0)
-        return self._found.hours[0] if self._found.status == status else None
-
-
 # --- MQTT ---
 
 
@@ -239,20 +214,6 @@ def password_in(path: Path) -> str:
     return text
 
 
-def seconds(text: str) -> float:
-    value = float(text)
-    if not 1 <= value <= 3600:
-        raise argparse.ArgumentTypeError("give 1 to 3600 seconds")
-    return value
-
-
-def port(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 65535:
-        raise argparse.ArgumentTypeError("give 1 to 65535")
-    return value
-
-
 def host_name(text: str) -> str:
     with suppress(UnicodeError):
         if text and text.isprintable() and text.encode("idna"):  # as the look-up of the name does
@@ -265,12 +226,14 @@ def arguments() -> argparse.Namespace:
     directory = places.runtime_directory()
     parser = ArgumentParser(prog=PROGRAM, description=__doc__)
     parser.add_argument("--host", type=host_name, default="localhost", help="the MQTT broker (localhost)")
-    parser.add_argument("--port", type=port, help="1883, with TLS 8883")
+    parser.add_argument("--port", type=whole(1, 65535), help="1883, with TLS 8883")
     parser.add_argument("--username", metavar="NAME")
     parser.add_argument("--password-file", metavar="FILE", type=Path, help="one line; mode 0600")
     parser.add_argument("--tls", action="store_true", help="encrypt, and verify the broker's certificate")
     parser.add_argument("--ca", metavar="FILE", type=Path, help="certificates to trust, with --tls")
-    parser.add_argument("--every", metavar="SECONDS", type=seconds, default=30.0, help="between states (30)")
+    parser.add_argument(
+        "--every", metavar="SECONDS", type=seconds(1, 3600), default=30.0, help="between states (30)"
+    )
     parser.add_argument(
         "--db", metavar="PATH", type=Path, help="database from which the time left is computed"
     )
@@ -296,7 +259,7 @@ def arguments() -> argparse.Namespace:
 
 def show(given: argparse.Namespace, subscriber: Subscriber, stop: StopSignal, log: logging.Logger) -> None:
     """Publish until a signal comes."""
-    percent, time_left = Percent(), TimeLeft(given.db)
+    percent, ahead = Percent(), Ahead(given.db) if given.db else None
     broker: Broker | None = None
     newest: Sample | None = None
     is_due, next_state, was_online = False, -math.inf, None
@@ -319,7 +282,8 @@ def show(given: argparse.Namespace, subscriber: Subscriber, stop: StopSignal, lo
             quiet = subscriber.quiet_for
             online = quiet is not None and quiet <= SILENT_INTERVALS * max(subscriber.interval, 1.0)
             if is_due and time.monotonic() >= next_state:
-                broker.publish(state(newest, percent.value, time_left.hours(newest)))
+                found = ahead.facts(newest.battery) if ahead else None
+                broker.publish(state(newest, percent.value, found.hours[0] if found else None))
                 is_due, next_state = False, time.monotonic() + given.every
             if online != was_online:
                 broker.available(online=online)

@@ -15,9 +15,9 @@ from forward.cursor import Cursor, cells_of
 from forward.lines import NAMELESS, Fields, Point, line, milliseconds
 from forward.record import Cells
 from forward.samples import EARLIEST, Choice
+from telemetry import DAY
 from telemetry.energy_model.columns import IN_BRACKETS
 
-DAY: Final = 86_400
 _NEWEST: Final = 3
 """The number of newest days that are checked each time: most late samples belong to these."""
 _IN_TURN: Final = 10

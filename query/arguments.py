@@ -13,7 +13,6 @@ from query.commands import COMMANDS
 from query.options import PROGRAM, add_common, add_format, limit
 from query.report import Report, function
 from query.reports import REPORTS
-from query.times import FORMS
 from telemetry.command import ArgumentParser
 
 _WIDTH: Final = 88
@@ -131,6 +130,8 @@ def _described(report: Report | None) -> str:
     """Return the columns of ``report`` with their units, wrapped, and the forms of a time."""
     from textwrap import fill  # noqa: PLC0415  (for --help alone)
 
+    from query.help import times_described  # noqa: PLC0415
+
     def lines(columns: tuple[Column, ...]) -> Iterator[str]:
         for column in columns:
             text = column.help if column.in_table else f"{column.help} (json and csv only)"
@@ -148,10 +149,3 @@ def _described(report: Report | None) -> str:
         if any(column.kind in ("time", "minute", "date") for column in report.columns):
             parts.append("Unix s: local date and time in tables, the number itself in json and csv.")
     return "\n".join([*parts, times_described(_WIDTH)])
-
-
-def times_described(width: int) -> str:
-    """Return the forms of a time, as the end of a --help."""
-    from textwrap import fill  # noqa: PLC0415  (for --help alone)
-
-    return fill(f"A time T is {FORMS}, in the local time zone (--utc: in UTC).", width)

@@ -17,11 +17,9 @@ from query.rollups import By, RollUps
 from query.times import clock_change, moments, utc_offset
 from query.values import shown_time
 from query.window import History, Window, inward
-from telemetry import END_OF_TIME
+from telemetry import DAY, END_OF_TIME, HOUR
 
-_HOUR: Final = 3_600
-_DAY: Final = 86_400
-_LAST: Final = int(END_OF_TIME) - 400 * _DAY
+_LAST: Final = int(END_OF_TIME) - 400 * DAY
 """All later times are in one bucket: Python's calendar ends soon after, and a month must end before that."""
 
 # Days in UTC that hold a sample: a look-up for each, and not a look at each sample.
@@ -54,11 +52,11 @@ def edges_of(
     if by is None:
         return [], None
     stop = min(window.stop, _LAST)
-    held = connection.execute(_HELD, {"first": int(window.start) // _HOUR * _HOUR, "stop": stop})
+    held = connection.execute(_HELD, {"first": int(window.start) // HOUR * HOUR, "stop": stop})
     found = {edge for span in _stretches([day for (day,) in held]) for edge in edges(by, *span)}
     inner = [edge for edge in found if window.start < edge < window.stop]
     # A whole hour of UTC is an edge of all roll-ups of the system: most edges are one.
-    given = {int(inward(edge, of, history)) if edge % _HOUR else edge for edge in inner}
+    given = {int(inward(edge, of, history)) if edge % HOUR else edge for edge in inner}
     moved = None if given == set(inner) else _moved(by, history)
     return sorted(edge for edge in given if edge > window.start), moved
 
@@ -80,7 +78,7 @@ def _stretches(days: Sequence[int]) -> Iterator[tuple[int, int]]:
     first = 0
     for index, (day, following) in enumerate(pairwise([*days, -1]), 1):
         if following != day + 1:
-            yield days[first] * _DAY, (day + 1) * _DAY
+            yield days[first] * DAY, (day + 1) * DAY
             first = index
 
 
@@ -116,19 +114,19 @@ def _next(by: By, local: date) -> date:
 
 
 def _hours(start: int, stop: int) -> Iterator[int]:
-    eras = _eras(start - _HOUR, stop + _HOUR)
+    eras = _eras(start - HOUR, stop + HOUR)
     for number, (begin, end, offset) in enumerate(eras):
-        first = -(-(begin + offset) // _HOUR) * _HOUR - offset
+        first = -(-(begin + offset) // HOUR) * HOUR - offset
         if number and first != begin:
             yield begin
-        yield from range(first, end, _HOUR)
+        yield from range(first, end, HOUR)
 
 
 def _eras(start: int, stop: int) -> Iterator[tuple[int, int, int]]:
     """Spans of one offset from UTC, and that offset, s. Clocks that were set twice in a day are not seen."""
     begin, at, offset = start, start, utc_offset(start)
     while at < stop:
-        later = min(at + _DAY, stop)
+        later = min(at + DAY, stop)
         if utc_offset(later) == offset:
             at = later
             continue

@@ -139,8 +139,8 @@ COMMANDS: Final = (
         "what happened at one moment: samples around it, cores, programs, events",
         "Show the samples around a moment, what ran then, and what changed before and after it.",
         _add_at,
-        "query.moment:run",
-        epilog="query.arguments:times_described",
+        "query.at:run",
+        epilog="query.help:times_described",
     ),
     Command(
         "live",

@@ -16,12 +16,11 @@ from query.rollups import PROCESS, SYSTEM, RollUps
 from query.spread import LEAST, TOO_LITTLE, Block, Difference, Mean, difference, mean
 from query.values import shown_span, shown_time
 from query.window import Cuts, History, cut, history_of, outward
+from telemetry import DAY, HOUR
 
 _BLOCK: Final = 300
 """Size of the blocks that are averaged, s; hours are used for windows longer than 31 days"""
-_HOUR: Final = 3_600
-_DAY: Final = 86_400
-_SHORT: Final = 31 * _DAY
+_SHORT: Final = 31 * DAY
 """For a window longer than this many s, programs are read by day"""
 MOST: Final = 120_960
 """Samples that are read for values of a column: a week of them, every 5 s"""
@@ -157,7 +156,7 @@ def _of_windows(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tup
     is_long = max(stop - start for start, stop in spans) > _SHORT
     of, block = SYSTEM._replace(coarse=None), _BLOCK
     if is_long or oldest < history.minute_since:
-        of, block = SYSTEM, _HOUR
+        of, block = SYSTEM, HOUR
     windows = [outward(*span, of, history) for span in spans]
     stretches = [_stretches(connection, window, of, block, history) for window in windows]
     said = [
@@ -167,9 +166,9 @@ def _of_windows(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tup
     if max(start for start, _ in spans) < min(stop for _, stop in spans):
         said.append("they overlap")
 
-    programs, program_block = PROCESS._replace(coarse=None), _HOUR
+    programs, program_block = PROCESS._replace(coarse=None), HOUR
     if is_long or oldest < history.process_hour_since:
-        programs, program_block = PROCESS, _DAY
+        programs, program_block = PROCESS, DAY
     count = sum(it.samples for side in stretches for it in side)
     is_raw = count <= MOST_LISTED and oldest >= history.raw_since
     if is_raw:

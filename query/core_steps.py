@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 from query.report import sql_text
 from query.values import number_of
 from query.window import history_of
+from telemetry import HOUR
 
 STEPS: Final = 240
 _SIZES: Final = (15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)
 """s of a step"""
-_HOUR: Final = 3_600
 _LONGEST_RAW: Final = 86_400.0
 """Longest window that is read from single rows, s; a longer one is read from hours"""
 
@@ -37,7 +37,7 @@ def core_steps(connection: sqlite3.Connection, start: float, stop: float) -> Cor
     history = history_of(connection)
     until = 0.0
     if stop - start > _LONGEST_RAW or start < history.raw_since:
-        size = max(size, _HOUR)
+        size = max(size, HOUR)
         until = float(history.hour_until)
     first = int(start // size) * size
     count = int(-(-(stop - first) // size))

@@ -9,10 +9,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from query.energy_samples import HOUR, Recorded, Span, hours
+from query.energy_samples import Recorded, Span, hours
 from query.learning import Learned
 from query.window import History
-from telemetry import END_OF_TIME
+from telemetry import DAY, END_OF_TIME, HOUR
 from telemetry.energy_model.cells import cell, divide, largest_remainders
 from telemetry.energy_model.columns import UNATTRIBUTED
 from telemetry.energy_model.day import divided
@@ -21,7 +21,6 @@ from telemetry.energy_model.learner import busiest, cpu_time
 
 MOST_RAW: Final = 17_280
 """Samples that are divided on request: at most a day of them, every 5 s; usually an hour or two."""
-_DAY: Final = 86_400
 _STORED: Final = (
     "SELECT name_id, SUM(uj), SUM(pm_uj), SUM(cpu_us) FROM {} WHERE bucket >= ? AND bucket < ? GROUP BY 1"
 )
@@ -87,7 +86,7 @@ def _of_stored_hours(
     connection: sqlite3.Connection, first: float, last: float, history: History
 ) -> Iterator[tuple[int, Row]]:
     """Yield the parts of the whole hours of closed days; whole days as one part."""
-    day, end = -(-first // _DAY) * _DAY, last // _DAY * _DAY
+    day, end = -(-first // DAY) * DAY, last // DAY * DAY
     spans = [("energy_day", day, end), ("energy_hour", end, last)] if day <= end else []
     for table, begin, until in [("energy_hour", first, day if spans else last), *spans]:
         since = history.energy_hour_since if table == "energy_hour" else 0
@@ -104,7 +103,7 @@ def _share(
 
     Their power is assumed to be constant.
     """
-    size, table = (HOUR, "energy_hour") if start >= history.energy_hour_since else (_DAY, "energy_day")
+    size, table = (HOUR, "energy_hour") if start >= history.energy_hour_since else (DAY, "energy_day")
     bucket = start // size * size
     (whole,) = connection.execute(_MEASURED.format("hour"), (bucket, bucket + size)).fetchone()
     finest = "minute" if start % HOUR or stop % HOUR else "hour"

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from telemetry import END_OF_TIME
+from telemetry import END_OF_TIME, HOUR
 from telemetry.energy_model.features import Reading
 from telemetry.energy_model.readings import Row, readings_of
 
-HOUR: Final = 3600
 _ROWS: Final = (
     f"SELECT {', '.join(Row._fields)} FROM energy_row WHERE time >= ? AND time < ? AND discharged_uj >= ? "
     "ORDER BY time DESC, ts DESC LIMIT ?"

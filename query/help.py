@@ -1,9 +1,15 @@
-"""The list in ``telemetry-query --help``: the reports in groups, with an example for each group."""
+"""Parts of ``--help``: the reports in groups, with an example for each group, and the forms of a time.
+
+Only --help loads this module, because textwrap takes long to load.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Final, NamedTuple
+
+from query.times import FORMS
 
 
 class Group(NamedTuple):
@@ -45,8 +51,6 @@ GROUPS: Final = (
 
 def listed(help_of: Mapping[str, str], width: int, column: int) -> str:
     """Return the reports with their one-line help, group by group; the help starts at ``column``."""
-    from textwrap import fill  # noqa: PLC0415  (for --help alone)
-
     grouped = {name for group in GROUPS for name in group.names}
     rest = Group("more", tuple(name for name in help_of if name not in grouped), "")
     lines: list[str] = []
@@ -62,3 +66,8 @@ def listed(help_of: Mapping[str, str], width: int, column: int) -> str:
             lines.append(f"      $ {group.example}")
         lines.append("")
     return "\n".join(lines)
+
+
+def times_described(width: int) -> str:
+    """Return the forms of a time, as the end of a --help."""
+    return fill(f"A time T is {FORMS}, in the local time zone (--utc: in UTC).", width)

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from query.buckets import edges
 from query.learning import Learned
-from telemetry import END_OF_TIME
+from telemetry import DAY, END_OF_TIME
 from telemetry.energy_model import stored
 from telemetry.energy_model.learner import idle_of
 
@@ -25,7 +25,6 @@ _MEDIAN_OF: Final = 7
 """Days before a shift"""
 _LEAST_BLOCKS: Final = 15
 """A day needs at least this many blocks of 12 samples on battery: 15 min at 5 s"""
-_DAY: Final = 86_400
 _HOURS: Final = "SELECT quiet FROM energy_model WHERE day >= ? ORDER BY day"
 _NOTHING: Final = 1e-9
 """W: a smaller difference is a rounding error"""
@@ -50,11 +49,11 @@ def idle_by_day(
     The list is empty if there are fewer than 3 such days. The idle power of an hour is computed with
     what was known when its day began.
     """
-    if moment is None or not DAYS * _DAY < moment < END_OF_TIME - 2 * _DAY:
+    if moment is None or not DAYS * DAY < moment < END_OF_TIME - 2 * DAY:
         return []
-    since = int(moment) - (DAYS - 1) * _DAY
+    since = int(moment) - (DAYS - 1) * DAY
     quiet = [*_open(found)]
-    for (text,) in connection.execute(_HOURS, (since // _DAY * _DAY,)):
+    for (text,) in connection.execute(_HOURS, (since // DAY * DAY,)):
         quiet += stored.read_quiet(text)
     days = []
     for start, stop in pairwise(edges("day", since, int(moment) + 1)):

@@ -9,12 +9,11 @@ import select
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from query import overview
 from query.access import default_database, keys_of
+from query.ahead import Ahead
 from query.columns import (
     BATTERY_PCT,
     CHILDREN,
@@ -34,7 +33,6 @@ from query.screen import Screen
 from query.values import cell, shown_time
 from query.width import cut, display_width
 from telemetry.command import printable, say
-from telemetry.errors import UserError
 from telemetry.sample import Battery, Sample, decode
 from telemetry.service import StopSignal
 from telemetry.stream.joiner import Gap, Start
@@ -46,8 +44,6 @@ _SAY_THAT_IT_WAITS = 3.0
 """s without a sample after which standard error says so, if there is no screen"""
 _LOOK_AT_OUTPUT = 1.0
 """s within which a closed reader or a resized terminal is noticed, without waiting for a sample"""
-_ASK_EVERY = 60.0
-"""s between two looks into the database"""
 
 
 class _Published(Sample):
@@ -60,31 +56,6 @@ def _published(body: bytes) -> _Published:
     sample = _Published(*decode(body))
     sample.body = body
     return sample
-
-
-class Ahead:
-    """The time left, read from the database repeatedly; available if this user may read the database."""
-
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
-        self._clock = clock
-        self._next = 0.0
-        self._status: str | None = None
-        self._found = overview.Facts(0.0)
-
-    def lines(self, battery: Battery | None) -> Iterator[str]:
-        """Yield the line on the time left, if it is known for the battery's current direction."""
-        if battery is None:
-            return
-        now = self._clock()
-        if now >= self._next or now < self._next - _ASK_EVERY or battery.status != self._status:
-            self._next, self._status = now + _ASK_EVERY, battery.status
-            try:
-                self._found = overview.read(self._path, now, brief=True)
-            except UserError:
-                self._found = overview.Facts(now)
-        if self._found.status == battery.status:
-            yield from overview.time_ahead(self._found)
 
 
 class View(NamedTuple):

@@ -1,30 +1,23 @@
-"""``telemetry-query at``: what happened at one moment, on one screen.
+"""What happened at one moment: ``gather`` asks the database; query/moment_lines.py lays out what it found.
 
-``gather`` asks the database; query/moment_lines.py lays out what it found. A sample covers the time since the
-one before it. So the sample of a moment is the first one after it, if its interval reaches back that far.
+A sample covers the time since the one before it. So the sample of a moment is the first one after it, if its
+interval reaches back that far.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf, nextafter
 from typing import Any, Final, NamedTuple
 
-from query import access
 from query.answer import OLD, USUAL_INTERVAL
 from query.asked import asked
-from query.options import PROGRAM
-from query.output import look
 from query.report import sql_text
-from query.times import InvalidTimeError, parse_time
-from query.values import number_of, plain, shown_span, shown_time, text_of
+from query.values import number_of, shown_span, shown_time, text_of
 from query.window import history_of
 from telemetry import END_OF_TIME
-from telemetry.command import say
-from telemetry.errors import UsageError, UserError
+from telemetry.errors import UserError
 
 AROUND: Final = 600.0
 """s before and after the moment in which events are listed"""
@@ -59,29 +52,6 @@ class Moment(NamedTuple):
     processes: Sequence[Row]
     """Rows of the report top"""
     events: Sequence[Event]
-
-
-def run(given: Mapping[str, Any], now: float) -> None:
-    """Print what happened at the time that was asked for. Raises UserError."""
-    try:
-        meant = parse_time(given["time"], now)
-    except InvalidTimeError as error:
-        raise UsageError(f"at: {error}") from None
-    with access.opened(given, now) as source:
-        found = gather(source.connection, source.parameters, meant[0])
-    if given["format"] == "json":
-        print(json.dumps(_data(found), indent=1))
-        return
-    from query.moment_lines import lines  # noqa: PLC0415  (it imports this module)
-
-    for line in lines(found, look(given, now)):
-        print(line)
-    sys.stdout.flush()
-    for remark in access.silence(source.committed):
-        say(PROGRAM, remark)
-
-
-# --- gathering -------------------------------------------------------------------------------------
 
 
 def gather(connection: sqlite3.Connection, parameters: Mapping[str, Any], moment: float) -> Moment:
@@ -184,18 +154,3 @@ def _of_changes(changes: Sequence[Row]) -> Iterator[Event]:
         if (radios := text_of(row["radios"])) is not None:
             told.append(f"radios on: {radios or 'none'}")
         yield Event(row["time"], ", ".join(told))
-
-
-def _data(moment: Moment) -> Row:
-    """Return the moment for JSON; a row is an object with the names of its columns."""
-    found = {**moment._asdict(), "events": [event._asdict() for event in moment.events]}
-    cleaned: Row = _clean(found)
-    return cleaned
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _clean(inside) for key, inside in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(inside) for inside in value]
-    return number_of(value) if isinstance(value, float) else plain(value)

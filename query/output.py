@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -13,6 +14,7 @@ from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any, Final
 
 from query.render import Look
+from telemetry import DAY
 from telemetry.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _USUAL_WIDTH: Final = 80
 """Columns of a terminal that does not report its size, such as a serial line"""
+_PART: Final = re.compile(r"\.[a-z0-9_]{8}\.part$")
+"""How names of mkstemp end"""
 _PIECE: Final = 1 << 20
 """Characters that are collected before standard output is made to wait for: a report of less than that has
 left the database before a pager or a slow line is fed, and so never holds up the writer's checkpoint."""
@@ -58,13 +62,14 @@ def replacing(out: Path) -> Iterator[Path]:
     """Yield a new, empty file that replaces ``out`` at the end: a reader sees either the old or the new one.
 
     A symbolic link is followed. The new file has another name each time, so that two that are written at
-    the same time do not meet. Raises UserError.
+    the same time do not meet; one that was left by a killed process is removed after a day. Raises UserError.
     """
     target = Path(os.path.realpath(out))
     part: Path | None = None
     try:
         if target.exists() and not target.is_file():
             raise UserError(f"{out} is not a regular file; give another one with --out")
+        _remove_old_parts(target)
         handle, name = mkstemp(".part", f".{target.name}.", target.parent)
         part = Path(name)
         os.fchmod(handle, 0o666 & ~_umask())
@@ -77,6 +82,14 @@ def replacing(out: Path) -> Iterator[Path]:
         if part is not None:
             with suppress(OSError):
                 part.unlink()
+
+
+def _remove_old_parts(target: Path) -> None:
+    for it in target.parent.iterdir():
+        if it.name.startswith(f".{target.name}.") and _PART.search(it.name):
+            with suppress(OSError):
+                if it.lstat().st_mtime < time.time() - DAY:
+                    it.unlink()
 
 
 def _umask() -> int:

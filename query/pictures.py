@@ -25,11 +25,11 @@ from query.rollups import By
 from query.series import points
 from query.source import Source
 from query.values import number_of, shown_time
+from telemetry import DAY
 from telemetry.sessions.records import DISCHARGE, HOLE, SLEEP
 
 SHORTEST_NIGHT: Final = 3_600.0
 """Shortest sleep that is drawn, s"""
-_DAY: Final = 86_400.0
 _MOST_BARS: Final = 62
 """Most days that are shown side by side; a longer time is shown by weeks, then months"""
 _MOST_PROGRAMS: Final = 6
@@ -182,7 +182,7 @@ def discharges(source: Source) -> Picture | None:
 
 
 def _by(window: tuple[float, float]) -> By:
-    days = (window[1] - window[0]) / _DAY
+    days = (window[1] - window[0]) / DAY
     return "day" if days <= _MOST_BARS else "week" if days <= 7 * _MOST_BARS else "month"
 
 

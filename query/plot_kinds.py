@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-_DAY: Final = 86_400.0
+from telemetry import DAY
 
 
 class Kind(NamedTuple):
@@ -24,7 +24,7 @@ class Kind(NamedTuple):
     @property
     def window(self) -> float:
         """Return the same as ``days`` in s."""
-        return self.days * _DAY
+        return self.days * DAY
 
 
 KINDS: Final = (
@@ -42,7 +42,7 @@ KINDS: Final = (
 
 def described(width: int) -> str:
     """Return what each picture shows, as the end of ``plot --help``."""
-    from query.arguments import times_described  # noqa: PLC0415  (for --help alone)
+    from query.help import times_described  # noqa: PLC0415  (for --help alone)
 
     told = [f"  {kind.name:<11} {kind.help}; the last {_span(kind.days)}" for kind in KINDS]
     return "\n".join(["pictures, and the window where --since is not given:", *told, times_described(width)])

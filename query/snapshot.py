@@ -9,18 +9,18 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from query import access
 from query.declared import SCHEMA
+from query.output import replacing
 from query.values import shown_time
-from telemetry import END_OF_TIME
+from telemetry import DAY, END_OF_TIME
 from telemetry.energy_model.learner import MOST_DAYS
 from telemetry.errors import UserError
 
-DAY: Final = 86_400
 _BATCH: Final = 5_000
 """Rows that are held at a time"""
 
@@ -161,17 +161,8 @@ def write(
     """
     if out.exists() or out.is_symlink():
         raise UserError(f"{out} exists already; remove it, or give another file with --out")
-    part = out.with_name(f".{out.name}.part")
-    with _said_of(out), suppress(FileNotFoundError):
-        part.unlink()  # of a snapshot that was interrupted
-    try:
-        with _said_of(out):
-            copied = _filled(connection, part, _days(connection, window), Anonymous() if anonymous else None)
-            part.rename(out)
-    finally:
-        with suppress(OSError):
-            part.unlink()
-    return copied
+    with replacing(out) as part, _said_of(out):
+        return _filled(connection, part, _days(connection, window), Anonymous() if anonymous else None)
 
 
 def said(out: Path, copied: Copied) -> str:
@@ -279,12 +270,10 @@ class _SourceError(Exception):
 
 @contextmanager
 def _said_of(out: Path) -> Iterator[None]:
-    """Report errors of the new file as such."""
+    """Report SQLite's errors in the new file as such."""
     try:
         yield
     except _SourceError as error:
         raise error.error from None
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     except sqlite3.Error as error:
         raise UserError(f"{out}: cannot be written: {error}") from None

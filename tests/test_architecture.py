@@ -100,3 +100,26 @@ def test_no_module_is_a_drawer() -> None:
 def test_no_file_is_too_long() -> None:
     long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for _, path in rooms()}
     assert not {path: lines for path, lines in long.items() if lines > 400}
+
+
+def modules_of(path: Path, known: set[str]) -> set[str]:
+    """Return those of the ``known`` modules that the file imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inside = {f"{node.module}.{name.name}" for name in node.names}
+            found |= inside & known or {node.module or ""}
+    return found & known
+
+
+def test_no_circle_of_imports() -> None:
+    """A module that needs one that needs it cannot be read, tested or moved alone."""
+    paths = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for _, path in rooms()}
+    paths = {name.removesuffix(".__init__"): path for name, path in paths.items()}
+    imported = {name: modules_of(path, set(paths)) for name, path in paths.items()}
+    assert len(imported) > 200
+    while free := {name for name, others in imported.items() if not others & imported.keys()}:
+        imported = {name: others for name, others in imported.items() if name not in free}
+    assert not imported, "these modules import each other"

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from query import access, overview, pictures
+from query import access, pictures
 from query.charts.draw import drawn
 from query.output import replacing
+from query.overview_facts import gather
+from query.overview_lines import lines
 from query.page.html import Section, document, figure, paragraph, preformatted, table, table_of_lines
 from query.source import Source, held
 from telemetry.sessions.records import SLEEP
@@ -49,8 +51,8 @@ def made(
     ``parameters`` are those of query.answer.ask. Raises UserError.
     """
     source = Source(connection, parameters, held(connection, since, until, "page"))
-    facts = overview.gather(connection, parameters, None, brief=False)
-    now = Section("now", "Now", preformatted(list(overview.lines(facts)), "Overview"))
+    facts = gather(connection, parameters, None, brief=False)
+    now = Section("now", "Now", preformatted(list(lines(facts)), "Overview"))
     return document(source.window, [now, *(section(source) for section in _SECTIONS)])
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from query.live import Ahead, View
+from query.ahead import Ahead
+from query.live import View
 from telemetry.sample import Battery, BatteryPack, Cpu, PowerSource, Process, Sample
 from tests.query.recordings import NOON, Recording
 

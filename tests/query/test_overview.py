@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from query.main import main
 from query.output import can_show
-from query.overview import MOST_LINES, SLOTS, WIDTH, Facts, line, lines
+from query.overview_facts import SLOTS, Facts
+from query.overview_lines import MOST_LINES, WIDTH, line, lines
 from query.width import display_width
 from tests.query.conftest import Query
 from tests.query.recordings import NOON, Recording, example

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from base64 import b64encode
@@ -196,6 +197,25 @@ def test_a_link_is_followed_and_none_is_written_through(recording: Recording, tm
     assert (tmp_path / "page.html").is_symlink()
     assert (tmp_path / "real.html").read_text().startswith("<!DOCTYPE html>")
     assert (tmp_path / "other.txt").read_text() == "other"
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(recording: Recording, tmp_path: Path) -> None:
+    recording.run()
+    recording.sample(NOON)
+    recording.database.commit()
+    names = [
+        ".page.html.abcd_123.part",
+        ".page.html.12345678.part",
+        ".page.html.part",
+        ".other.html.abcd1234.part",
+    ]
+    for name in names:
+        (tmp_path / name).write_text("")
+        age = 3_600 if name == names[1] else 2 * 86_400
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    argv = ["--db", str(recording.path), "page", "--out", str(tmp_path / "page.html")]
+    assert main(argv, lambda: NOON) == 0
+    assert {path.name for path in tmp_path.glob(".*")} == {*names[1:]}
 
 
 def test_a_name_that_is_too_long_is_one_line(

@@ -86,16 +86,14 @@ def test_the_time_left_of_another_machine_is_not_read_from_this_database(
     monkeypatch.setattr(sys, "argv", ["home_assistant"])
     assert example.arguments().db == tmp_path / "here.db"
     monkeypatch.setattr(sys, "argv", ["home_assistant", "--subscribe", "tcp://192.0.2.1:5556"])
-    given = example.arguments()
-    assert given.db is None
-    assert example.TimeLeft(given.db).hours(sample("run", 1)) is None
+    assert example.arguments().db is None
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--port", "0"], "argument --port: give 1 to 65535"),
-        (["--every", "nan"], "argument --every: give 1 to 3600 seconds"),
+        (["--port", "0"], "argument --port: '0' is not a whole number from 1 to 65535"),
+        (["--every", "nan"], "argument --every: 'nan' is not a number of seconds from 1 to 3600"),
         (["--host", "a..b"], "argument --host: this is not a host name"),
         (["--username", "me", "--password-file", "open"], "is a password that others may read: chmod 600"),
         (["--username", "me", "--password-file", "none"], "--password-file none: No such file or directory"),
