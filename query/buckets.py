@@ -1,8 +1,8 @@
 """Hours, days, weeks and months as the user's clocks show them: where each of them begins.
 
 Local time is that of the process (``TZ``), from the C library. A day begins at the first moment of its date,
-as ``--since 2026-11-24`` does, and has 23 or 25 hours where clocks were set. A week begins on Monday (ISO
-8601). An hour begins where clocks show a whole hour, and where they were set.
+as ``--since 2026-11-24`` does, and has 23 or 25 hours when clocks change. A week begins on Monday (ISO 8601).
+An hour begins when clocks show a whole hour, and when they change.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from query.window import History, Window, inward
 from telemetry import DAY, END_OF_TIME, HOUR
 
 _LAST: Final = int(END_OF_TIME) - 400 * DAY
-"""All later times are in one bucket: Python's calendar ends soon after, and a month must end before that."""
+"""All later times are in one bucket: a month must end before Python's calendar does."""
 
-# Days in UTC that hold a sample: a look-up for each, and not a look at each sample.
+# The UTC days that hold a sample. The query looks up the next day in an index, and does not read each sample.
 _HELD: Final = """
 WITH RECURSIVE held (day) AS (
     SELECT :first / 86400 - 1
@@ -46,8 +46,8 @@ def edges_of(
 ) -> tuple[list[int], str | None]:
     """Return the starts of the buckets inside the window, except the first, and a remark on them.
 
-    Where no sample was recorded for days there may be no edge. An edge inside a minute or an hour that lives
-    on in roll-ups alone moves to the start of it.
+    There may be no edges in days without samples. If an edge lies inside a minute or an hour of which only
+    the roll-up is left, it is moved to the start of that minute or hour.
     """
     if by is None:
         return [], None
@@ -55,7 +55,7 @@ def edges_of(
     held = connection.execute(_HELD, {"first": int(window.start) // HOUR * HOUR, "stop": stop})
     found = {edge for span in _stretches([day for (day,) in held]) for edge in edges(by, *span)}
     inner = [edge for edge in found if window.start < edge < window.stop]
-    # A whole hour of UTC is an edge of all roll-ups of the system: most edges are one.
+    # A whole UTC hour, as most edges are, is the start of a bucket at every level of the roll-ups.
     given = {int(inward(edge, of, history)) if edge % HOUR else edge for edge in inner}
     moved = None if given == set(inner) else _moved(by, history)
     return sorted(edge for edge in given if edge > window.start), moved
@@ -74,7 +74,7 @@ def _moved(by: By, history: History) -> str:
 
 
 def _stretches(days: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Spans of days without one between them that holds nothing, Unix time in s."""
+    """Yield the spans of consecutive days, Unix time in s."""
     first = 0
     for index, (day, following) in enumerate(pairwise([*days, -1]), 1):
         if following != day + 1:
@@ -123,7 +123,7 @@ def _hours(start: int, stop: int) -> Iterator[int]:
 
 
 def _eras(start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Spans of one offset from UTC, and that offset, s. Clocks that were set twice in a day are not seen."""
+    """Yield spans with one offset from UTC, and that offset, s. Two changes within a day are not noticed."""
     begin, at, offset = start, start, utc_offset(start)
     while at < stop:
         later = min(at + DAY, stop)

@@ -25,8 +25,8 @@ _SHORT: Final = 31 * DAY
 MOST: Final = 120_960
 """Samples that are read for values of a column: a week of them, every 5 s"""
 MOST_LISTED: Final = 17_280
-"""Programs are read from about so many samples. If there are more, windows use roll-ups, and for
-values each second or third block is read."""
+"""Programs are read from about this many samples. If there are more, roll-ups are read for windows, and every
+second, third, … block for values."""
 _MOST_VALUES: Final = 8
 """Values of a column that a remark lists"""
 

@@ -25,12 +25,12 @@ _USUAL_WIDTH: Final = 80
 _PART: Final = re.compile(r"\.[a-z0-9_]{8}\.part$")
 """How names of mkstemp end"""
 _PIECE: Final = 1 << 20
-"""Characters that are collected before standard output is made to wait for: a report of less than that has
-left the database before a pager or a slow line is fed, and so never holds up the writer's checkpoint."""
+"""Characters that are collected before they are written. So a shorter report closes the database before it is
+written to a pager or a slow line, and never delays the writer's checkpoint."""
 
 
 def look(given: Mapping[str, Any], now: float) -> Look:
-    """What tables are shown on: as wide as --width, else $COLUMNS, else the terminal; elsewhere any width."""
+    """Return how tables are shown: in the columns of --width, $COLUMNS or the terminal, else of any width."""
     if isinstance(sys.stdout, TextIOWrapper):  # a character that the locale's encoding lacks is not an error
         sys.stdout.reconfigure(errors="backslashreplace")
     told = os.environ.get("COLUMNS", "")

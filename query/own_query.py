@@ -148,7 +148,7 @@ def answer(
 class Spool:
     """Text that is kept until the database is closed: in memory, or in a temporary file if it is long.
 
-    A pager may take hours to read it, and a read transaction that lasts keeps the writer's log growing.
+    A pager may take hours to read it, and a read transaction that stays open makes the writer's WAL grow.
     """
 
     def __init__(self, file: SpooledTemporaryFile[str]) -> None:

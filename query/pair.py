@@ -38,8 +38,8 @@ def asked(given: Mapping[str, Any], now: float) -> dict[str, float | str]:
     if by == BY_WINDOW:
         if given["since"] is not None or given["until"] is not None:
             raise UsageError(
-                "compare: --since and --until go with values of a column (--by governor A B); "
-                "of windows give two: telemetry-query compare yesterday today"
+                "compare: --since and --until are only for values of a column (--by governor A B); "
+                "to compare two windows, name them: telemetry-query compare yesterday today"
             )
         words = words if words != (None, None) else DEFAULTS
     if None in words:

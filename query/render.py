@@ -93,7 +93,7 @@ def rendered(
 
 
 def _json(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
-    """An object for each row. Pure ASCII: no locale can harm it, and it can harm no terminal."""
+    """Yield an object for each row. It is pure ASCII, so it works in every locale and on every terminal."""
     import json  # noqa: PLC0415
 
     names = [column.name for column in columns]
@@ -104,7 +104,7 @@ def _json(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _json_list(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
-    """A list, one object a line."""
+    """Yield a list with one object a line."""
     before = "[\n"
     for text in _json(columns, rows):
         yield before + text
@@ -123,7 +123,7 @@ def _csv(columns: Sequence[Column], rows: Iterable[Row], terminal: bool) -> Iter
     """RFC 4180 with the line ends of Unix."""
     import csv  # noqa: PLC0415
 
-    # The module quotes a \r in a field only where \r ends lines: so it does, and is taken off again.
+    # csv quotes a \r in a field only if lines end in \r\n: that \r is removed below.
     row_text: Any = csv.writer(_Echo(), lineterminator="\r\n").writerow
 
     def line(values: Sequence[Any]) -> str:
@@ -241,7 +241,7 @@ def _tabulated(strips: Sequence[Strip], form: str, vertical: bool) -> str:
         right = [False] * len(names)
     import tabulate  # noqa: PLC0415
 
-    tabulate.MIN_PADDING = 0  # else each header asks for two columns more than it has letters
+    tabulate.MIN_PADDING = 0  # else each header takes two columns more than it has letters
     # It uses wcwidth if that is installed, and otherwise counts one column for each character.
     vars(tabulate).update(wcwidth=_Measure, WIDE_CHARS_MODE=True)
     # disable_numparse: else a process named 1e5 is shown as 100000. colalign: else it decides by the content.
@@ -256,7 +256,7 @@ def _tabulated(strips: Sequence[Strip], form: str, vertical: bool) -> str:
 
 
 class _Measure:
-    """What tabulate uses of the module wcwidth."""
+    """Replaces the module wcwidth, of which tabulate uses these two functions."""
 
     wcswidth = staticmethod(display_width)
     wcwidth = staticmethod(display_width)

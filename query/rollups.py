@@ -14,9 +14,9 @@ class Level(NamedTuple):
     size: int
     """s"""
     until: str
-    """Field of ``History`` that says up to when they exist."""
+    """Field of ``History``: the time up to which they exist"""
     since: str = "raw_since"
-    """Field that says since when they exist, if that is later than for raw rows"""
+    """Field of ``History``: the time from which they exist; ``raw_since``: they were never folded"""
 
 
 class RollUps(NamedTuple):
@@ -25,7 +25,7 @@ class RollUps(NamedTuple):
     name: str
     fine: Level
     coarse: Level | None = None
-    """Used where the fine ones are gone"""
+    """Used if the fine ones were folded"""
 
 
 _MINUTES: Final = Level(60, "minute_until", "minute_since")

@@ -1,4 +1,4 @@
-"""The figures over time that pictures draw, in as many steps as can be seen."""
+"""The figures over time that pictures draw, in about as many steps as a picture has pixels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOLE: Final = 60.0
 
 
 class Point(NamedTuple):
-    """One step of time; None: not known in it."""
+    """One step of time; None: not known."""
 
     first: float
     """Unix s at which its earliest sample began"""

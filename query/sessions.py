@@ -32,7 +32,8 @@ _SLEEPS: Final = "SELECT start, stop, drawn_uj FROM session WHERE kind = 'sleep'
 def open_sessions(
     connection: sqlite3.Connection, _: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], str | None]:
-    """Find ``:open_sessions``: JSON, each in the order of the columns of ``session`` behind its key."""
+    """Return the parameter ``:open_sessions``: JSON, each a list in the order of the columns of ``session``,
+    without its key."""
     found, remark = _not_stored(connection)
     return {"open_sessions": json.dumps(found)}, remark
 
@@ -40,8 +41,8 @@ def open_sessions(
 def asleep(connection: sqlite3.Connection, _: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
     """Add the SQL function ``asleep_uj(start, stop)``: what was drawn asleep between two times, Unix s.
 
-    Whole µJ: a sleep is shared between spans by their time in such a way that these add up to it. NULL where
-    nothing is known of any sleep between them.
+    The energy of a sleep is divided by time, in whole µJ that add up to it. NULL: there are sleeps between
+    the two times, but the energy of none of them is known.
     """
     sleeps = [_Sleep(*row) for row in connection.execute(_SLEEPS)]
     found, remark = _not_stored(connection)
@@ -56,7 +57,7 @@ def _not_stored(connection: sqlite3.Connection) -> tuple[list[Session], str | No
     since = max(until, FIRST_RECORDING)
     remark = None
     if row := connection.execute(_OLDEST_READ, (since, END_OF_TIME, _MOST_ROWS)).fetchone():
-        # After an upgrade of years of samples the writer needs some minutes for them.
+        # After an upgrade, the writer needs some minutes for years of samples.
         since, until, done = row[0], 0, until
         state = None
         between = f"between {shown_time(done)} and" if done else "before"
@@ -74,7 +75,7 @@ class _Sleep(NamedTuple):
 
 
 class _Asleep:
-    """Energy that sleeps have drawn up to a time. A year of hours asks for it 8,760 times."""
+    """The energy drawn in sleeps between two times. It must be fast: a year by hours needs it 8,760 times."""
 
     def __init__(self, sleeps: Sequence[_Sleep]) -> None:
         self._unknown = [it for it in sleeps if it.drawn_uj is None]
@@ -82,10 +83,10 @@ class _Asleep:
         self._starts = [start for start, *_ in self._known]
         by_stop = sorted((stop, drawn) for _, stop, drawn in self._known)
         self._stops = [stop for stop, _ in by_stop]
-        # What was charged asleep was not drawn.
+        # a sleep in which the battery was charged counts as 0
         self._ended_uj = [0, *accumulate(max(0, drawn) for _, drawn in by_stop)]
         self._newest = (-1.0, 0)
-        """The last time asked for, and the energy up to it: the next span begins there."""
+        """The end of the newest span, and the energy up to it: the next span usually begins there"""
 
     def between(self, start: float, stop: float) -> int | None:
         """Return µJ; None: there are sleeps, but the energy of none of them is known."""
@@ -99,7 +100,7 @@ class _Asleep:
     def _until(self, moment: float) -> int:
         started, ended = bisect_left(self._starts, moment), bisect_right(self._stops, moment)
         total, going_on = self._ended_uj[ended], started - ended
-        while going_on > 0:  # hardly ever more than one, but clocks are set back
+        while going_on > 0:  # usually one at most; more only if a clock was set back
             started -= 1
             start, stop, drawn = self._known[started]
             if stop > moment:

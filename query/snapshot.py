@@ -60,7 +60,7 @@ TABLES: Final = {
     "energy_hour": _OF_BUCKETS,
     "energy_day": _OF_BUCKETS,
     "energy_lesson": _OF_BUCKETS,
-    # Those before it as well, which the window was learned with.
+    # also the days before the window, from which its rates were learned
     "energy_model": (
         "SELECT * FROM {0} WHERE day < :stop AND day >= coalesce((SELECT MIN(day) FROM "
         f"(SELECT day FROM {{0}} WHERE day < :start ORDER BY day DESC LIMIT {MOST_DAYS})), :start)"
@@ -70,7 +70,7 @@ TABLES: Final = {
     "session_percent": (
         f"SELECT * FROM {{0}} WHERE session_id IN (SELECT session_id FROM session WHERE {_OF_SESSIONS})"
     ),
-    # Reports continue from the newest of them, for sessions that have not ended yet.
+    # also the newest state before the window: reports continue from it for sessions that have not ended
     "session_state": (
         "SELECT * FROM {0} WHERE until <= :stop "
         "AND until >= (SELECT coalesce(MAX(until), 0) FROM session_state WHERE until <= :start)"

@@ -1,17 +1,17 @@
 """Means of slowly varying quantities, and whether two of them differ by more than their spread.
 
-Samples of 5 s are correlated, so their mean is less certain than their number suggests. Means over
-blocks of minutes are taken instead, and what is left of their likeness is taken into account:
+Consecutive samples are correlated, so their mean is less certain than their number suggests. So samples are
+averaged over blocks of minutes, and the remaining correlation of the blocks is estimated:
 
     m = Σ w x / Σ w,    n = (Σ w)² / Σ w²,    v = Σ w (x - m)² / Σ w
     r = lag-1 autocorrelation of the blocks, corrected for its bias by (1 + 3 r) / n (Marriott and Pope 1954)
-    r = (1 - e^-θ)² / 2 (θ - 1 + e^-θ)     gives θ: a block over the time in which the correlation falls by e
-    n' = n (θ - 1 + e^-θ) / θ       blocks as good as independent
+    r = (1 - e^-θ)² / 2 (θ - 1 + e^-θ)     gives θ: block length ÷ time in which the correlation falls by e
+    n' = n (θ - 1 + e^-θ) / θ       the number of independent blocks with the same information
     standard error = √(v n / (n - 1) / n')
 
-Both formulas with θ are integrals of e^(-t/τ) over blocks: what varies slowly is taken for an AR(1) process.
-Two means differ if they are more than twice the standard error of their difference apart, the root of the
-sum of both squares (Welch).
+Both formulas with θ are integrals of e^(-t/τ) over blocks: a slowly varying quantity is modelled as an AR(1)
+process. Two means differ if their difference is more than twice its standard error, which is the root of the
+sum of the squares of both standard errors (Welch).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from typing import Final, NamedTuple
 LEAST: Final = 4.0
 """With fewer independent blocks, nothing is concluded"""
 WIDTH: Final = 2.0
-"""Standard errors"""
+"""Half width of the spread, in standard errors"""
 _MOST_ALIKE: Final = 0.95
 _SHORTEST, _LONGEST, _HALVINGS = 0.01, 1e4, 40
-"""A block over the time in which the correlation falls by e; how often that range is halved"""
+"""The range of θ, and the number of bisections that find θ in it"""
 _EQUAL: Final = 1e-9
 """Share of a value that may be a rounding error"""
 

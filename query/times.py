@@ -1,8 +1,9 @@
 """Turns what a user types into Unix time.
 
 Pure: ``now`` is given, no clock is read. Dates and times of day are in the process's own time zone, unless
-they end in an offset from UTC. A time that clocks showed twice means the first of the two if it has a date,
-else the last one before now; one that they skipped means the moment at which they went forward.
+they end in an offset from UTC. A time that occurred twice, because clocks were set back, means the first of
+the two if it has a date, else the last one before now. A time that was skipped means the moment at which
+clocks were set forward.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class InvalidTimeError(ValueError):
 def parse_time(text: str, now: float) -> tuple[float, ...]:
     """Return the Unix times, s, that ``text`` can mean, the likeliest first. Raises InvalidTimeError.
 
-    There are two where clocks went back and showed the time twice.
+    There are two if the time occurred twice because clocks were set back.
     """
     found = _parse(text.strip(), now)
     if not found:
@@ -43,13 +44,13 @@ def parse_time(text: str, now: float) -> tuple[float, ...]:
 
 
 def between(since: tuple[float, ...], until: tuple[float, ...]) -> tuple[float, float] | None:
-    """Return one of ``since`` and a later one of ``until``; None: there is no such pair."""
+    """Return the first pair of a ``since`` and a later ``until``; None: there is no such pair."""
     fitting = ((start, stop) for stop in until for start in since if start < stop)
     return next(fitting, None)
 
 
 def through(moment: float) -> float:
-    """Return the end of a window that includes ``moment``, and all of its second if it is a whole one.
+    """Return the end of a window that includes ``moment``, and its whole second if it is a whole number.
 
     Times are shown in whole seconds: a user who types one means the sample that was shown with it.
     """
@@ -61,7 +62,7 @@ _OFFSET: Final = r"(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 
 
 def _parse(text: str, now: float) -> list[float]:
-    """The moments that it can mean; empty: none."""
+    """Return the moments that ``text`` can mean; empty: none."""
     if text == "now":
         return [now]
     if text in ("today", "yesterday"):
@@ -107,7 +108,7 @@ def _dated(fields: list[int], zone: timezone | None) -> list[float]:
 
 
 def _last_date(fields: list[int], zone: timezone | None, now: float) -> list[float]:
-    """Month, day, hour, minute, second: the moments in the last year, not after ``now``, that had them."""
+    """Return the moments of a date without a year, in the last year that has them before ``now``."""
     this_year = datetime.fromtimestamp(now, zone).year
     for year in range(this_year, max(1969, this_year - 9), -1):  # February 29 may be eight years ago
         with suppress(ValueError):
@@ -118,7 +119,7 @@ def _last_date(fields: list[int], zone: timezone | None, now: float) -> list[flo
 
 
 def _last_time_of_day(fields: list[int], zone: timezone | None, now: float) -> list[float]:
-    """The newest moments, not after ``now``, at which clocks showed that time, the last one first."""
+    """Return the moments of a time of day, on the last day that has it before ``now``, the last one first."""
     hour, minute, second = fields
     shown = datetime.fromtimestamp(now, zone).replace(hour=hour, minute=minute, second=second, microsecond=0)
     for days in (0, 1):

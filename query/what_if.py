@@ -33,8 +33,8 @@ def rows(
     ``bound``: newest and last of the report, and what_if, the brightness in percent. ``recorded``: the newest
     hours on battery.
 
-    From now on the screen takes what it takes at that brightness. Without the change its power goes from that
-    of the last ten minutes to its mean, as all power does (telemetry.time_left), and is part of both.
+    The screen is assumed to keep that brightness from now on. Without the change, all power goes from the
+    mean of the last ten minutes to its usual mean (telemetry.time_left); both include the screen's power.
     """
     wanted: float = bound["what_if"]
     readings = [it for hour in recorded for it in hour.readings if it.brightness is not None]
@@ -77,7 +77,7 @@ def _mean(readings: Sequence[Reading]) -> _Screen:
 
 
 def _newest(readings: Sequence[Reading]) -> _Screen:
-    """Return the mean over the rows from which time_left takes the current power."""
+    """Return the mean over the newest rows, the same from which time_left takes the current power."""
     covered = 0.0
     for count, reading in enumerate(reversed(readings), 1):
         covered += reading.seconds
@@ -89,7 +89,7 @@ def _newest(readings: Sequence[Reading]) -> _Screen:
 def screen_watts(model: Model, before: _Screen, after: _Screen) -> tuple[float, float]:
     """Return how many W more the screen takes, and its plus or minus.
 
-    Its power for being on counts as idle if it was never seen off.
+    If the screen was never seen off, the power that it takes for being on counts as idle.
     """
     steps = [(SCREEN, after[0] - before[0]), (SCREEN_ON, after[1] - before[1])]
     steps = [(column, step) for column, step in steps if model.is_learned(column)]
@@ -99,7 +99,7 @@ def screen_watts(model: Model, before: _Screen, after: _Screen) -> tuple[float, 
 
 
 def _minutes(now: tuple[Discharge, Past], change_now: float, change: float) -> float | None:
-    """Return how long the battery lasts with so many W more, now and on average."""
+    """Return the minutes left if the current and the mean power are this many W higher."""
     discharge, past = now
     found = time_left(
         discharge._replace(

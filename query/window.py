@@ -1,7 +1,7 @@
 """The window of a report: which time it reads, and where roll-ups replace raw rows.
 
-Raw rows are read at the ragged ends of a window and roll-ups between. The writer's table ``history`` says how
-far each level of roll-ups reaches; newer rows are read raw.
+Raw rows are read at both ends of a window, and roll-ups for the whole buckets in between. The writer's table
+``history`` says how far each level of roll-ups reaches; newer rows are read raw.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from query.rollups import Level, RollUps
 from query.values import shown_time
 from telemetry import END_OF_TIME
 
-# Without an end the newest sample is that of the greatest ts, whatever the clock did; before a given time it
-# is found by the index over time, and not by a walk back from today. No calendar goes past the year 9999.
-# +time prevents the use of the index, which without an end would be read whole and sorted.
+# Without an end of the window, the newest sample is the one with the greatest ts, whatever the clock did:
+# +time prevents SQLite from reading the whole index over time. Before a given time, that index finds the
+# newest sample directly. No calendar goes past the year 9999.
 _NEWEST: Final = f"""
 SELECT ts, time FROM system_sample WHERE +time >= 0 AND +time < {END_OF_TIME} ORDER BY ts DESC LIMIT 1"""
 _NEWEST_BEFORE: Final = """
@@ -32,12 +32,13 @@ SELECT MAX(last_time) FROM (
 )"""
 
 JITTER: Final = 0.5
-"""s. A sample's interval ends at its time, so one that ended where a window of the newest samples begins is
-not of it: ten minutes are 120 samples of 5 s. Clocks jitter by milliseconds, and no interval is under 1 s."""
+"""s. A sample's interval ends at its time. So a window of the newest samples begins this much later, to leave
+out the sample that ended at its start: ten minutes are then 120 samples of 5 s, and not 121. Clocks jitter by
+milliseconds, and no interval is under 1 s."""
 
 
 class History(NamedTuple):
-    """The one row of the table of that name, Unix time in s. All zeros: nothing is rolled up yet."""
+    """The only row of the table ``history``, Unix time in s. All zeros: nothing is rolled up yet."""
 
     minute_until: int = 0
     hour_until: int = 0
@@ -51,20 +52,20 @@ class History(NamedTuple):
     energy_until: int = 0
     """Energy by program is stored for the hours before this"""
     energy_hour_since: int = 0
-    """Its hours before this were folded into days"""
+    """Hours of energy by program before this were folded into days"""
 
 
 class Window(NamedTuple):
     """The window of a report, Unix time in s."""
 
     since: float | None
-    """Its start, as it is shown; None: open"""
+    """The start that is shown; None: open"""
     until: float | None
-    """Its end, as it is shown; None: open"""
+    """The end that is shown; None: open"""
     newest: int | None
     """ts of the newest sample before ``until``; None: its row is gone"""
     last: float | None
-    """Its time"""
+    """The time of that sample"""
     start: float
     """What is read: ``start`` <= time < ``stop``"""
     stop: float
@@ -138,7 +139,7 @@ def moved_edges(
 
 
 def _unlisted(report: Report, history: History, since: float | None, last: float | None) -> str | None:
-    """For a report that lists samples: how far back it would have had to read."""
+    """Return a remark if a report lists samples and some of its window were dropped."""
     if report.outlasts_samples:
         return None
     if report.takes_at or (since is None and not report.in_pages):
@@ -155,10 +156,11 @@ def _dropped(history: History) -> str:
 
 
 class Cuts(NamedTuple):
-    """A window and its cuts, in rising order; between each two of them lies one span, which may be empty.
+    """A window and the times at which it is cut, in order. Each span includes its start, but not its end.
 
     Raw rows are read from ``start`` to ``fine_start`` and from ``fine_stop`` to ``stop``, fine roll-ups from
-    there to the coarse ones, and those between. Each span holds its start and not its end.
+    ``fine_start`` to ``coarse_start`` and from ``coarse_stop`` to ``fine_stop``, and coarse roll-ups from
+    ``coarse_start`` to ``coarse_stop``. A span may be empty.
     """
 
     start: float
@@ -187,14 +189,14 @@ def _grain(edge: float, of: RollUps, history: History) -> int:
 
 
 def cut(start: float, stop: float, of: RollUps, history: History) -> Cuts:
-    """Return the cuts of the window ``start`` <= time < ``stop``; ``outward`` comes first."""
+    """Return the cuts of the window ``start`` <= time < ``stop``, which ``outward`` has returned."""
     fine = _whole_buckets(start, stop, of.fine, history)
     coarse = _whole_buckets(*fine, of.coarse, history) if of.coarse else (fine[0], fine[0])
     return Cuts(start, fine[0], coarse[0], coarse[1], fine[1], max(start, stop))
 
 
 def _whole_buckets(start: float, stop: float, level: Level, history: History) -> tuple[float, float]:
-    """The rolled-up buckets that lie wholly in a window; an empty span at its start if there are none."""
+    """Return the span of the rolled-up buckets in a window; an empty span at its start if there are none."""
     first = _ceiling(start, level.size)
     last = _floor(min(stop, getattr(history, level.until)), level.size)
     return (first, last) if first < last else (start, start)

@@ -1,8 +1,8 @@
 """Pictures as SVG, PNG or PDF files, drawn by matplotlib, which is optional: only this module imports it.
 
 Colors are those of Okabe and Ito (2008), distinct for the color-blind. Lines differ in their dashes and
-bars in their hatches too, and shades are of cividis, whose lightness only rises: all is readable in black and
-white.
+bars in their hatches too. Shades are from cividis, whose lightness only increases. So all pictures are
+readable in black and white.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _COLORS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E0
 _HATCHES: Final = ("", "///", "...", "xxx", "\\\\\\", "ooo", "++", "")
 _DASHES: Final = ("-", "--", "-.", ":")
 _BESIDE: Final[Mapping[str, Any]] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "fontsize": 7}
-"""A key beside the axes, where it hides nothing"""
+"""The key is beside the axes, where it hides nothing"""
 _FEWEST: Final = 8
-"""Least bars that a picture has room for, so that a single one is not as wide as the page"""
+"""A picture has room for at least this many bars, so that a single one is not as wide as the page"""
 _SPANS: Final = 300
 """Gaps between spans that a picture is wide enough for"""
 _OF_SPANS: Final = {"charge": ("#56B4E9", "///"), "sleep": ("#009E73", "..."), "hole": ("#BBBBBB", "xxx")}
@@ -136,7 +136,7 @@ def _panel(axis: Any, it: Timeline, panel: Panel) -> None:
 
 
 def _rows_of(stretch: Sequence[Point], picks: Sequence[Pick]) -> Iterator[tuple[float, ...]]:
-    """Yield time and figures of the points of which all are known, and behind them a gap.
+    """Yield time and figures of the points whose figures are all known; each stretch ends with a gap.
 
     One drawing of a year is as fast as one of a day; with one for each stretch it took seconds.
     """

@@ -56,7 +56,7 @@ def _through(places: Sequence[tuple[float, float]]) -> str:
 
 
 def picture(key: str, size: tuple[float, float], title: str, about: str, parts: Iterable[str]) -> str:
-    """Return a picture that scales with its place. ``about`` says in words what it shows."""
+    """Return a picture that scales to the width of the page. ``about`` describes it in words."""
     width, height = size
     head = element("title", {"id": f"{key}-title"}, escaped(title))
     head += element("desc", {"id": f"{key}-about"}, escaped(about))

@@ -218,7 +218,7 @@ def test_limit_is_the_number_of_programs(recording: Recording, query: Query) -> 
             ["--by", "brightness", "dark", "60-"],
             "'dark' is not a value of brightness; give a number, or a range",
         ),
-        (["--since", "7d"], "compare: --since and --until go with values of a column"),
+        (["--since", "7d"], "compare: --since and --until are only for values of a column"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_a_database_is_opened(

@@ -101,8 +101,11 @@ def test_an_invalid_value_is_refused(text: str) -> None:
         ({"by": "on_ac", "a": "1", "b": "1"}, "1 and 1 overlap"),
         ({"by": "brightness", "a": "0-40", "b": "30-60"}, "0-40 and 30-60 overlap"),
         ({"by": "brightness", "a": "60-", "b": "0-70"}, "60- and 0-70 overlap"),
-        ({"since": "7d"}, "compare: --since and --until go with values of a column"),
-        ({"a": "1h", "b": "2h", "until": "now"}, "compare: --since and --until go with values of a column"),
+        ({"since": "7d"}, "compare: --since and --until are only for values of a column"),
+        (
+            {"a": "1h", "b": "2h", "until": "now"},
+            "compare: --since and --until are only for values of a column",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(given: dict[str, str], text: str) -> None:
