@@ -12,7 +12,7 @@ told AS MATERIALIZED (
     FROM battery_health
     WHERE time <= :last
 ),
--- Discharges whose power was measured all the time, with what is known about the sleeps within them.
+-- Ended discharges whose power was measured all the time, with what is known about the sleeps within them.
 discharge AS MATERIALIZED (
     SELECT ROW_NUMBER() OVER (ORDER BY start, stop) AS session_id, start, stop, pct_from, pct_to,
            iif(pct_fallen >= 5, pct_fallen, NULL)       AS pct_fallen,
@@ -23,7 +23,7 @@ discharge AS MATERIALIZED (
                WHERE asleep.kind = 'sleep' AND asleep.start >= d.start AND asleep.stop <= d.stop
            ), NULL) / 3.6e9                             AS run_wh
     FROM every_session AS d
-    WHERE kind = 'discharge' AND stop >= :start AND stop < :stop AND drawn_uj > 0 AND covered_us >= 0.95 * awake_us
+    WHERE kind = 'discharge' AND NOT is_current AND stop >= :start AND stop < :stop AND drawn_uj > 0 AND covered_us >= 0.95 * awake_us
 ),
 sampled (ts, time) AS (
     SELECT ts, time FROM system_sample

@@ -218,6 +218,24 @@ def test_a_discharge_without_measured_power_gives_no_wh_per_percent(
     assert [row["wh_per_pct"] for row in query("health").rows] == [None] * 4
 
 
+def test_the_current_discharge_is_not_included_until_it_has_ended(recording: Recording, query: Query) -> None:
+    recording.run()
+    recording.health(NOON, "BAT0", 5.0, 6.0)
+    row: dict[str, Any] = {"interval": 60.0, "voltage": 3.8}
+    for minute in range(96):
+        recording.sample(
+            NOON + 60 * minute, power=-10.0, battery_pct=100.0 - minute, status="Discharging", **row
+        )
+    (of_month,) = query("health").rows
+    assert (of_month["full_runs"], of_month["run_wh"], of_month["wh_per_pct"]) == (0, None, None)
+    assert query("health", "--by", "charge").rows == []
+    for minute in range(96, 106):
+        recording.sample(NOON + 60 * minute, power=10.0, battery_pct=5.0, status="Charging", **row)
+    (of_month,) = query("health").rows
+    assert (of_month["full_runs"], of_month["run_wh"]) == (1, pytest.approx(16.0))
+    assert [it["pct_to"] for it in query("health", "--by", "charge").rows] == [5.0]
+
+
 def test_a_discharge_belongs_to_the_inserted_pack(recording: Recording, query: Query) -> None:
     fill(recording, "2026-11-01", "2026-11-21")
     for day, name in (("2026-11-01", "A"), ("2026-11-08", "B"), ("2026-11-15", "A")):
