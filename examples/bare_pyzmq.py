@@ -1,4 +1,4 @@
-"""The live stream with nothing but pyzmq. It misses what is published while it is not listening."""
+"""Reads the live stream with pyzmq alone. It misses samples that are published while it is not connected."""
 
 import json
 import sys

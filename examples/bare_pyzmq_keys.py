@@ -1,4 +1,4 @@
-"""The live stream of another machine with nothing but pyzmq, encrypted, for the clients that it knows."""
+"""Reads the encrypted live stream of another machine with pyzmq alone. The sampler must list your key."""
 
 import argparse
 import json
@@ -8,8 +8,8 @@ import zmq
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("endpoint", help="where the sampler publishes: tcp://192.0.2.7:5555")
-parser.add_argument("--server-key", required=True, type=Path, help="the sampler's public key, a file")
-parser.add_argument("--key", required=True, type=Path, help="your private key, a file")
+parser.add_argument("--server-key", required=True, type=Path, help="file of the sampler's public key")
+parser.add_argument("--key", required=True, type=Path, help="file of your private key")
 given = parser.parse_args()
 
 private = given.key.read_bytes().split()[1]  # private-key KEY

@@ -1,4 +1,4 @@
-"""Battery, power, time left, CPU, temperature and mains as entities of Home Assistant, by MQTT discovery.
+"""Shows battery, power, time left, CPU, temperature and mains in Home Assistant, by MQTT discovery.
 
 It needs paho-mqtt 1.6 or newer (apt install python3-paho-mqtt, or pip install paho-mqtt).
 """
@@ -34,18 +34,18 @@ from telemetry.stream.subscriber import Subscriber
 
 PROGRAM = "home_assistant"
 SILENT_INTERVALS = 3
-"""After so many intervals without a sample the device is offline."""
+"""After this many intervals without a sample, the device is offline."""
 LONGEST_NAME = 64
 
 
 class Entity(NamedTuple):
-    """What Home Assistant shows of one key of the state."""
+    """How Home Assistant shows one key of the state."""
 
     key: str
     name: str
     device_class: str | None = None
     unit: str | None = None
-    """None: on or off"""
+    """None: the entity is on or off"""
 
 
 ENTITIES = (
@@ -62,7 +62,7 @@ ENTITIES = (
 
 
 def node_of(host: str) -> str:
-    """Return ``host`` with only the characters that a topic of discovery may have; two hosts stay apart."""
+    """Return ``host`` with only the characters allowed in a discovery topic. Hosts stay distinct."""
     node = re.sub(r"[^A-Za-z0-9_-]", "_", host[:LONGEST_NAME])
     return node if node == host else f"{node}_{zlib.crc32(host.encode()):08x}"
 
@@ -70,7 +70,7 @@ def node_of(host: str) -> str:
 def configuration(entity: Entity, host: str) -> tuple[str, dict[str, Any]]:
     """Return topic and message that make ``entity`` appear (https://www.home-assistant.io/integrations/mqtt/).
 
-    It is available while this program is connected, samples come, and the value is not null.
+    The entity is available while this program is connected, samples arrive, and the value is not null.
     """
     node = node_of(host)
     value = f"value_json.{entity.key}"
@@ -96,7 +96,7 @@ def configuration(entity: Entity, host: str) -> tuple[str, dict[str, Any]]:
 
 
 def state(sample: Sample, percent: float | None, hours: float | None) -> dict[str, Any]:
-    """Return the values of all entities. Null: not available. The power is negative while discharging."""
+    """Return the values of all entities. Null: not available. Power is negative while discharging."""
     battery = sample.battery
     return {
         "battery": percent,
@@ -113,7 +113,7 @@ def rounded(value: float | None) -> float | None:
 
 
 class Percent:
-    """The battery's percentage. A gauge may say 0 % for a moment: the one before stays meanwhile."""
+    """The battery's percentage. A gauge may report 0 % for a moment: meanwhile the last value is kept."""
 
     def __init__(self) -> None:
         self.value: float | None = None
@@ -129,7 +129,7 @@ class Percent:
 
 
 class Broker:
-    """A connection that is made again for as long as it takes; its thread only notes what happens."""
+    """A connection that reconnects until it succeeds. Its thread only records events."""
 
     def __init__(self, given: argparse.Namespace, log: logging.Logger, host: str) -> None:
         node = node_of(host)
@@ -139,8 +139,8 @@ class Broker:
         self._log = log
         self._trouble = RateLimited(log)
         self.is_new = False
-        """Whether it was connected since somebody looked"""
-        # From 2.0 on paho asks for the version of its callbacks; 1.6 has only the first.
+        """Whether it has connected since the entities were last announced"""
+        # paho 2.0 and later require a callback version; 1.6 has only version 1.
         options: dict[str, Any] = {"client_id": f"telemetry-{node}"}
         if hasattr(mqtt, "CallbackAPIVersion"):
             options["callback_api_version"] = mqtt.CallbackAPIVersion.VERSION2
@@ -162,7 +162,7 @@ class Broker:
         return bool(self._client.is_connected())
 
     def introduce(self) -> None:
-        """Publish what makes the entities appear. The broker keeps it for later starts of Home Assistant."""
+        """Publish the discovery messages. The broker retains them for later starts of Home Assistant."""
         for entity in ENTITIES:
             topic, message = configuration(entity, self._host)
             self._client.publish(topic, json.dumps(message), qos=1, retain=True)
@@ -175,17 +175,17 @@ class Broker:
         self._client.publish(f"{self._topic}/available", word, qos=1, retain=True)
 
     def close(self) -> None:
-        """Say that this device is offline, and disconnect. Without a connection the last will has said so."""
+        """Publish that this device is offline, and disconnect."""
         if not self.is_connected:
             return
         told = self._client.publish(f"{self._topic}/available", "offline", qos=1, retain=True)
-        with suppress(RuntimeError, ValueError):  # the connection was lost meanwhile
+        with suppress(RuntimeError, ValueError):  # the connection has been lost
             told.wait_for_publish(2.0)
         self._client.on_disconnect = None
         self._client.disconnect()
         self._client.loop_stop()
 
-    # paho 2 passes more arguments, and reasons in place of numbers.
+    # paho 2 passes more arguments, and reason objects instead of numbers.
 
     def _connected(self, client: object, data: object, flags: object, code: Any, *more: object) -> None:
         if code == 0:
@@ -207,36 +207,34 @@ class Broker:
 
 
 def password_in(path: Path) -> str:
-    """Return the line in ``path``. Raises UserError where others may read it, or it is not one line."""
+    """Return the line in ``path``. Raises UserError if others may read the file, or it is not one line."""
     text = own_text(path, "a password", is_secret=True, most=4096, option="--password-file").rstrip("\r\n")
     if not text or not text.isprintable():
-        raise UserError(f"--password-file {path}: it must hold one line, the password")
+        raise UserError(f"--password-file {path}: it must contain one line, the password")
     return text
 
 
 def host_name(text: str) -> str:
     with suppress(UnicodeError):
-        if text and text.isprintable() and text.encode("idna"):  # as the look-up of the name does
+        if text and text.isprintable() and text.encode("idna"):  # so does the look-up of the name
             return text
     raise argparse.ArgumentTypeError("this is not a host name")
 
 
 def arguments() -> argparse.Namespace:
-    """Return what was asked for, with the password and the TLS context. Raises UserError."""
+    """Return the options, with the password and the TLS context. Raises UserError."""
     directory = places.runtime_directory()
     parser = ArgumentParser(prog=PROGRAM, description=__doc__)
     parser.add_argument("--host", type=host_name, default="localhost", help="the MQTT broker (localhost)")
     parser.add_argument("--port", type=whole(1, 65535), help="1883, with TLS 8883")
     parser.add_argument("--username", metavar="NAME")
-    parser.add_argument("--password-file", metavar="FILE", type=Path, help="one line; mode 0600")
+    parser.add_argument("--password-file", metavar="FILE", type=Path, help="a file with one line; mode 0600")
     parser.add_argument("--tls", action="store_true", help="encrypt, and verify the broker's certificate")
     parser.add_argument("--ca", metavar="FILE", type=Path, help="certificates to trust, with --tls")
     parser.add_argument(
-        "--every", metavar="SECONDS", type=seconds(1, 3600), default=30.0, help="between states (30)"
+        "--every", metavar="SECONDS", type=seconds(1, 3600), default=30.0, help="time between two states (30)"
     )
-    parser.add_argument(
-        "--db", metavar="PATH", type=Path, help="database from which the time left is computed"
-    )
+    parser.add_argument("--db", metavar="PATH", type=Path, help="the database, for the time left")
     parser.add_argument("--subscribe", metavar="ENDPOINT", default=places.publish_endpoint(directory))
     parser.add_argument("--replay", metavar="ENDPOINT", default=places.replay_endpoint(directory))
     parser.add_argument("--server-key", metavar="FILE", type=Path, help="public key of a sampler at tcp://")
@@ -251,8 +249,10 @@ def arguments() -> argparse.Namespace:
     try:
         given.tls = ssl.create_default_context(cafile=given.ca) if given.tls else None
     except OSError as error:
-        raise UserError(f"--ca {given.ca}: no certificates can be read there ({error.strerror})") from None
-    if given.db is None and not is_tcp(given.subscribe):  # the database here is not another machine's
+        raise UserError(f"--ca {given.ca}: cannot read certificates from it ({error.strerror})") from None
+    if given.db is None and not is_tcp(
+        given.subscribe
+    ):  # the local database does not belong to another machine
         given.db = places.default_database()
     return given
 
@@ -266,12 +266,12 @@ def show(given: argparse.Namespace, subscriber: Subscriber, stop: StopSignal, lo
     try:
         while not stop.requested:
             for item in subscriber.receive(1.0, [stop]):
-                if isinstance(item, Sample):  # the others are gaps: the state is of now
+                if isinstance(item, Sample):  # gaps do not matter here: only the newest sample is shown
                     newest, is_due = item, True
                     percent.take(item)
             if newest is None:
                 continue
-            # The device keeps the host name of its first sample. The last will needs it.
+            # The device uses the host name of the first sample, which the last will needs.
             broker = broker or Broker(given, log, newest.host)
             if not broker.is_connected:
                 continue

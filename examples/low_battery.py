@@ -23,7 +23,7 @@ steady = SteadyPercent()
 endpoints = given.subscribe, given.replay
 with Subscriber(*endpoints, keys=client_keys(given.server_key, given.key, endpoints)) as subscriber:
     for item in subscriber:
-        # A gauge may report 0 % for a moment: that alone gives no warning.
+        # A gauge may report 0 % for a moment: a single 0 % gives no warning.
         if not isinstance(item, Sample) or not steady.take(item):
             continue
         battery = item.battery

@@ -76,48 +76,47 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         metavar="auto|none|NAME",
         help="the battery to read (auto): a name in /sys/class/power_supply, or of a power monitor in "
-        "/sys/class/hwmon (ina219, ina226, hwmon3); or, beside the battery, a source that tells what the "
-        "machine draws: ina3221, pmic (Raspberry Pi 5), rapl (as root). May be given once for each",
+        "/sys/class/hwmon (ina219, ina226, hwmon3); or, in addition, a source that reports the power "
+        "of the machine: ina3221, pmic (Raspberry Pi 5), rapl (as root). May be given once for each",
     )
     add(
         "--reverse-current",
         action="store_true",
-        help="the power monitor counts a discharge as positive, as some HATs do",
+        help="the power monitor reports a discharge as positive, as on some HATs",
     )
     add(
         "--publish",
         action="append",
         metavar="ENDPOINT",
-        help="where the live stream is published; may be "
-        "given more than once (ipc://RUNTIME_DIRECTORY/samples)",
+        help="endpoint of the live stream; may be given more than once (ipc://RUNTIME_DIRECTORY/samples)",
     )
     add(
         "--replay",
         action="append",
         metavar="ENDPOINT",
-        help="where missed samples are served; may be given more than once (ipc://RUNTIME_DIRECTORY/replay)",
+        help="endpoint for missed samples; may be given more than once (ipc://RUNTIME_DIRECTORY/replay)",
     )
     add(
         "--key",
         type=Path,
         metavar="FILE",
-        help="the private key of this sampler, for tcp:// endpoints that other machines reach",
+        help="the private key of this sampler, for tcp:// endpoints that other machines can reach",
     )
     add(
         "--clients",
         type=Path,
         metavar="FILE",
-        help="the public keys of those that may connect by tcp://, one a line; read again when it changes",
+        help="the public keys of the clients that may use tcp://, one per line; reread when it changes",
     )
     add(
         "--make-key",
         type=Path,
         metavar="FILE",
-        help="make a key, the private one in FILE, the public one in FILE.pub and on standard output; end",
+        help="write a new key pair to FILE (private) and FILE.pub (public), print the public key, and exit",
     )
     add("--sysfs", type=Path, default=Path("/sys"), metavar="DIRECTORY", help="root of sysfs (/sys)")
     add("--procfs", type=Path, default=Path("/proc"), metavar="DIRECTORY", help="root of procfs (/proc)")
-    add("--once", action="store_true", help="measure one interval, print the sample as JSON, and end")
+    add("--once", action="store_true", help="measure one interval, print the sample as JSON, and exit")
     add("--verbose", action="store_true", help="log every sample")
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return result
@@ -143,16 +142,19 @@ def _make_sampler(
 
 
 def make_key(path: Path) -> int:
-    """Make a pair of keys, and print the public one as a line for an allow-list."""
+    """Make a key pair, and print the public key as a line for an allow-list."""
     from telemetry.stream.keys import make_keys  # noqa: PLC0415
 
     print(make_keys(path))
-    say(PROGRAM, f"{path} is the private key: keep it here; {path}.pub is the public one: give it away")
+    say(
+        PROGRAM,
+        f"{path} is the private key: keep it secret; {path}.pub is the public key: copy it to your peers",
+    )
     return 0
 
 
 def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Print one sample, and if it has no battery, the reason."""
+    """Print one sample; if it has no battery, print the reason too."""
     with StopSignal() as stop:
         interval = options.interval or 1.0
         sampler, battery = _make_sampler(options, Clock(), interval, _known_signs())
@@ -166,14 +168,14 @@ def sample_once(options: argparse.Namespace, log: logging.Logger) -> int:
 
 
 def _explanation(battery: Background[Battery | None]) -> list[str]:
-    """Return what was examined to find a battery, and why none of it is one."""
+    """Return what was examined to find a battery, and why each was rejected."""
     if not isinstance(battery.sensor, ExplainedBattery):
         return []
-    return battery.ask(battery.sensor.explain) or ["battery: it did not answer in time"]
+    return battery.ask(battery.sensor.explain) or ["battery: it did not respond in time"]
 
 
 def _known_signs() -> DriverSigns:
-    """Return what the services know about battery drivers, read-only."""
+    """Return the services' stored knowledge about battery drivers, read-only."""
     try:
         return DriverSigns(places.signs_file(places.readers_directory()), keep=False)
     except UserError:
@@ -211,7 +213,7 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
         publish = options.publish or [places.publish_endpoint(directory)]
         replay = options.replay or [places.replay_endpoint(directory)]
         keys = server_keys(options.key, options.clients, [*publish, *replay], directory, log)
-        presence = Presence(own, log, make=places.make_runtime_directory, what=", with what the ring held")
+        presence = Presence(own, log, make=places.make_runtime_directory, what=", with the ring's samples")
         with closing(Publisher(publish, replay, ring, sampler.run, keys)) as publisher:
             log.info("run %s: a sample every %g s", sampler.run, interval)
             supervisor.ready(f"a sample every {interval:g} s")
@@ -226,7 +228,7 @@ def sample_forever(options: argparse.Namespace, log: logging.Logger) -> int:
                 if stop.requested:
                     supervisor.stopping()
                     return 0
-                # Check this before taking a sample: one that cannot be published must not use up a seq.
+                # Check this before taking a sample: a sample that cannot be published must not use up a seq.
                 presence.keep(publisher.parts)
                 sample, body, changed = message(sampler.sample())
                 for field in changed:

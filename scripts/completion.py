@@ -2,8 +2,8 @@
 
     python3 scripts/completion.py DIRECTORY
 
-makes in it bash/COMMAND, zsh/_COMMAND and fish/COMMAND.fish. What a value may be is told by the option's
-choices, or else by its metavar: see ``VALUES``.
+creates bash/COMMAND, zsh/_COMMAND and fish/COMMAND.fish in it. The values of an option come from its choices,
+or else from its metavar: see ``VALUES``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Value(NamedTuple):
     is_file: bool = False
     is_directory: bool = False
     listed: str = ""
-    """A directory whose entries are values too."""
+    """A directory whose entries are also values."""
 
 
 VALUES = {
@@ -42,7 +42,7 @@ VALUES = {
 
 
 def value_of(option: Option) -> Value:
-    """Return what may follow ``option``; for a number or an endpoint, no values are known."""
+    """Return the values that may follow ``option``; a number or an endpoint has none."""
     return Value(option.choices) if option.choices else VALUES.get(option.metavar or "", Value())
 
 

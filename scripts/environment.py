@@ -33,7 +33,9 @@ if sys.version_info < (3, 11):  # noqa: UP036 - the message is for old versions
 import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
-INTERPRETER = os.path.realpath(sys.executable)  # never the one in a virtual environment that is to be remade
+INTERPRETER = os.path.realpath(
+    sys.executable
+)  # never the Python of a virtual environment that may be recreated
 DEBIAN_NAMES = {"psutil": "python3-psutil", "pyzmq": "python3-zmq", "tabulate": "python3-tabulate"}
 DEB_TOOLS = ["dpkg-dev", "debhelper", "dh-python", "lintian", *DEBIAN_NAMES.values()]
 BOOT_TOOLS = ["mmdebstrap", "systemd-container", "debian-archive-keyring"]
@@ -60,7 +62,7 @@ def call(*command: str) -> tuple[bool, str]:
 
 
 def telling(said: str) -> str:
-    """Return the lines of a failed program's output that say why, to be printed above our own."""
+    """Return the lines of a failed program's output that give the reason, to be printed above our message."""
     lines = said.splitlines()
     errors = [line for line in lines if re.search(r"\b(error|E): ", line, re.IGNORECASE)]
     return "".join(f"    {line.strip()[:200]}\n" for line in (errors or lines)[-6:])
@@ -127,7 +129,7 @@ def pip_install(place: Path, needs: list[str], pins: list[str]) -> None:
     """Install into the virtual environment at `place`. If pip finds no build that fits, use Debian's."""
     say(f"installing {len(needs)} packages and what they need into {place.name}, once")
     pip = [str(place / "bin/python"), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # A small board cannot build these: an older release with a wheel is better than the newest without.
+    # A small board cannot build these: an older release with a wheel is better than the newest without one.
     pip += ["--prefer-binary", *needs, *pins]
     done, said = call(*pip)
     if not done and "connection broken" in said:
@@ -143,7 +145,7 @@ def pip_install(place: Path, needs: list[str], pins: list[str]) -> None:
         done, said = call(*pip)
     if not done:
         raise SetupError(
-            f"pip failed:\n{telling(said)}setup: pip could not install all that pyproject.toml names: fix "
+            f"pip failed:\n{telling(said)}setup: pip could not install all packages in pyproject.toml: fix "
             "that and run make again"
         )
 
@@ -151,7 +153,7 @@ def pip_install(place: Path, needs: list[str], pins: list[str]) -> None:
 def set_up(place: Path, parts: list[list[str]], pins: list[str]) -> Path:
     """Return the Python of a virtual environment at `place` with these requirements. Its stamp, written last,
     names the Python and the requirements that it was made for. Requirements may be added to an environment;
-    any other change makes it again."""
+    any other change recreates it."""
     identity = [sys.version.split()[0], os.uname().machine, INTERPRETER, str(ROOT)]
     wanted = [" ".join(part) for part in (identity, *parts, pins) if part]
     python, stamp = place / "bin/python", place / "setup-stamp"
@@ -208,7 +210,7 @@ def main(level: str) -> str | Path:
             found = sys.version.split()[0]
             raise SetupError(
                 f"the oldest pyzmq is built for Python up to 3.11, and this is {found}: "
-                "where there is one, make test DEPS=oldest PYTHON=python3.11"
+                "if you have Python 3.11, make test DEPS=oldest PYTHON=python3.11"
             )
         return set_up(ROOT / ".venv-oldest", [run, dev], requirements("oldest.txt"))
     if level in ("deb", "boot"):
@@ -235,4 +237,4 @@ if __name__ == "__main__":
     except (SetupError, OSError) as error:
         sys.exit(f"setup: {error}")
     except KeyboardInterrupt as cause:
-        sys.exit(f"setup: interrupted{cause}; the next make starts it again")
+        sys.exit(f"setup: interrupted{cause}; the next make restarts it")

@@ -1,8 +1,8 @@
 """Write the files that are generated from the declarations in ``telemetry.records``.
 
-``telemetry/sample-v1.schema.json`` is the JSON Schema. ``query/declared.py`` has what reports say of a field,
-so that telemetry-query starts without the classes of the records. ``python -m scripts.generated``, or
-``make generated``, writes both.
+``telemetry/sample-v1.schema.json`` is the JSON Schema. ``query/declared.py`` has the texts that reports show
+for each field, so that telemetry-query need not import the classes of the records.
+``python -m scripts.generated``, or ``make generated``, writes both.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _shape(shape: Shape, field: Field) -> dict[str, Any]:
 def declared() -> str:
     """Return the source of ``query/declared.py``."""
     lines = [
-        '"""What telemetry.records declares of stored fields. Written by ``make generated``: do not edit."""',
+        '"""Stored fields, as declared in telemetry.records. Written by ``make generated``: do not edit."""',
         "",
         "# fmt: off",
         "# ruff: noqa: E501",
@@ -106,7 +106,7 @@ def declared() -> str:
 
 
 def files() -> dict[Path, str]:
-    """Return what each file should be."""
+    """Return the expected content of each file."""
     return {
         SCHEMA_FILE: json.dumps(schema(), indent=1, ensure_ascii=False) + "\n",
         ROOT / "query" / "declared.py": declared(),

@@ -61,7 +61,7 @@ def _body(command: Command) -> Iterator[str]:
 
 
 def _columns(epilog: str) -> Iterator[str]:
-    """Return the columns of a report as in --help, with its layout; times are explained once, above."""
+    """Return the columns of a report, laid out as in --help; the page explains times only once."""
     lines = epilog.partition("A time T is")[0].rstrip().splitlines()
     if lines:
         yield from (".PP", ".nf", *(_plain(line) for line in lines), ".fi")
@@ -87,7 +87,7 @@ def _foot(command: Command) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Return text for troff: special characters escaped, no line that looks like a request, ASCII only."""
+    """Return text for troff: ASCII, with special characters escaped and no line that looks like a request."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     escaped = re.sub(r"[^\x00-\x7f]", lambda sign: f"\\[u{ord(sign[0]):04X}]", escaped)
     return re.sub(r"^([.'])", r"\\&\1", escaped, flags=re.MULTILINE)

@@ -2,7 +2,7 @@
 
     python3 scripts/package.py [VERSION]
 
-VERSION is for the test of upgrades: it makes the same package with another version, and does not run lintian.
+VERSION is for the upgrade test: it builds the same package with another version, and skips lintian.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def judge(package: Path) -> None:
     root = ["--allow-root"] if os.geteuid() == 0 else []
     command = ["lintian", *root, "--fail-on", "error,warning", "--tag-display-limit", "0", str(package)]
     if subprocess.run(command, check=False).returncode:
-        sys.exit("make deb: lintian complains")
+        sys.exit("make deb: lintian reports problems")
 
 
 if __name__ == "__main__":

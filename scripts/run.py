@@ -39,7 +39,7 @@ def main() -> int:
     database = os.environ.get("DB") or "telemetry.db"
     sysfs = os.environ.get("SYSFS") or "/sys"
     with ExitStack() as stack:
-        # A separate directory, so that a telemetry service on this machine is not disturbed.
+        # A separate directory, so as not to disturb a telemetry service on this machine.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="telemetry-")))
         environ = {**os.environ, "TELEMETRY_RUNTIME_DIR": str(directory), "PYTHONPATH": str(ROOT)}
         stop = stack.enter_context(StopSignal())
@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def typed(arguments: Sequence[str]) -> str:
-    """Return the command as the user can type it in the shell from which ``make run`` was started.
+    """Return the command as the user can type it in the shell that ran ``make run``.
 
     The product is not installed, so there is no telemetry-query command; Python finds it in the checkout.
     """

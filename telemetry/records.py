@@ -2,7 +2,7 @@
 
 ``None`` is "not available"; 0 is a reading. A field with a default is optional on the wire. See
 ``telemetry.fields`` for the meaning of a declaration. The annotations are read when the module is imported,
-so they are not postponed (no ``from __future__ import annotations``).
+so this module must not postpone them (no ``from __future__ import annotations``).
 """
 
 from typing import Annotated, Final, NamedTuple
@@ -15,7 +15,7 @@ SCHEMA: Final = 12
 
 TOPIC_PREFIX: Final = "sample/"
 
-_RAW: Final = Wire("attributes as the driver gave them, in a reading of which something was refused")
+_RAW: Final = Wire("attributes as the driver reported them, if a value of the reading was rejected")
 _VOLTAGE: Final = Wire("voltage of the battery", "V", -LARGEST, LARGEST, column="voltage")
 _CURRENT: Final = Wire("negative: discharging", "A", -LARGEST, LARGEST, column="current")
 _POWER: Final = Wire("negative: discharging", "W", -LARGEST, LARGEST, column="power")
@@ -24,7 +24,7 @@ _STATUS: Final = Wire(
 )
 _PCT: Final = Wire("charge of the battery", "%", 0, 100, column="pct")
 _LEVEL: Final = Wire(
-    "what is in the battery now, in the unit of health (Ah or Wh)", "", 0, LARGEST, column="level"
+    "remaining charge or energy, in the unit of health (Ah or Wh)", "", 0, LARGEST, column="level"
 )
 
 
@@ -67,7 +67,7 @@ class Battery(NamedTuple):
         str | None,
         Wire(
             "how power was determined: power_now, power_avg, voltage*current, slope, power1_input; of "
-            "several packs all that were used (power_now+slope); null where there is no power",
+            "several packs all that were used (power_now+slope); null if there is no power",
             column="method",
         ),
     ] = None
@@ -86,7 +86,7 @@ class PowerSource(NamedTuple):
     ]
     voltage: Annotated[float | None, Wire("voltage of the source", "V", -LARGEST, LARGEST)] = None
     current: Annotated[float | None, Wire("current of the source", "A", -LARGEST, LARGEST)] = None
-    estimate: Annotated[bool, Wire("it leaves a part of the machine out")] = False
+    estimate: Annotated[bool, Wire("it does not measure the whole machine")] = False
 
 
 class Cpu(NamedTuple):
@@ -106,9 +106,7 @@ class Process(NamedTuple):
     """One of the processes that used the most CPU."""
 
     pid: Annotated[int, Wire("process id", column="pid")]
-    start: Annotated[
-        int, Wire("clock ticks since boot: (pid, start) is a process's identity", column="start")
-    ]
+    start: Annotated[int, Wire("clock ticks since boot: (pid, start) identifies a process", column="start")]
     name: Annotated[str, Wire("process name", column="name")]
     cpu: Annotated[
         float,
@@ -146,16 +144,20 @@ class Sample(NamedTuple):
         float,
         Wire("time awake that the sample covers", "s", 1e-6, LARGEST, column="interval"),
     ]
-    suspended: Annotated[float, Wire("time asleep inside that span", "s", 0, END_OF_TIME, column="suspended")]
+    suspended: Annotated[
+        float, Wire("time asleep within the sample's span", "s", 0, END_OF_TIME, column="suspended")
+    ]
     battery: Annotated[Battery | None, Wire("null: no battery")]
     cpu: Annotated[Cpu, Wire("CPU use")]
     load: Annotated[
         tuple[float | None, float | None, float | None],
         Wire("load average over 1, 5 and 15 minutes", "", 0, column="load1 load5 load15"),
     ]
-    processes: Annotated[tuple[Process, ...], Wire("those that used the most CPU", unique="pid")]
-    source: Annotated[PowerSource | None, Wire("what tells the machine's power and is not a battery")] = None
-    on_ac: Annotated[bool | None, Wire("whether a supply from outside is online", column="on_ac")] = None
+    processes: Annotated[tuple[Process, ...], Wire("the processes that used the most CPU", unique="pid")]
+    source: Annotated[
+        PowerSource | None, Wire("sources that report the machine's power and are not batteries")
+    ] = None
+    on_ac: Annotated[bool | None, Wire("whether an external supply is online", column="on_ac")] = None
     governor: Annotated[str | None, Wire("frequency governor of the kernel", column="governor")] = None
     brightness: Annotated[float | None, Wire("of the screen", "%", 0, 100, column="brightness")] = None
     radios: Annotated[
@@ -165,7 +167,7 @@ class Sample(NamedTuple):
     throttled: Annotated[
         tuple[str, ...] | None,
         Wire(
-            "what holds the CPU back now: undervoltage, frequency-capped, throttled, soft-temperature-limit",
+            "what limits the CPU now: undervoltage, frequency-capped, throttled, soft-temperature-limit",
             column="throttled",
         ),
     ] = None

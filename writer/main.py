@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     check_open_files()
-    os.umask(os.umask(0o077) | 0o027)  # what it writes may be read by its group, and by nobody else
+    os.umask(os.umask(0o077) | 0o027)  # files are readable by owner and group only
     command = store_stream
     if options.source is not None:
         command = import_samples
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     result = ArgumentParser(
         prog=PROGRAM,
-        description="Store what telemetry-sampler publishes in a SQLite database, which is created or "
+        description="Store the samples of telemetry-sampler in a SQLite database, which is created or "
         "upgraded if necessary. telemetry-query shows it.",
         epilog="A database of the original logger is upgraded in place: stop that logger, then start this.",
     )
@@ -69,16 +69,20 @@ def parser() -> argparse.ArgumentParser:
         help="the database ($TELEMETRY_DB, else "
         "/var/lib/telemetry-logger/telemetry.db where that directory exists, else ./telemetry.db)",
     )
-    add("--subscribe", metavar="ENDPOINT", help="the live stream (ipc://RUNTIME_DIRECTORY/samples)")
+    add(
+        "--subscribe",
+        metavar="ENDPOINT",
+        help="endpoint of the live stream (ipc://RUNTIME_DIRECTORY/samples)",
+    )
     add(
         "--replay",
         metavar="ENDPOINT",
-        help="where missed samples are asked for (ipc://RUNTIME_DIRECTORY/replay)",
+        help="endpoint that serves missed samples (ipc://RUNTIME_DIRECTORY/replay)",
     )
     add(
         "--control",
         metavar="ENDPOINT",
-        help="where telemetry-query asks for a commit (ipc://RUNTIME_DIRECTORY/writer)",
+        help="endpoint at which telemetry-query requests a commit (ipc://RUNTIME_DIRECTORY/writer)",
     )
     add(
         "--server-key",
@@ -91,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         "--clients",
         type=Path,
         metavar="FILE",
-        help="the public keys of those that may connect to --control tcp://, one a line; read again when it "
+        help="the public keys of the clients that may use --control tcp://, one per line; reread when it "
         "changes",
     )
     add(
@@ -99,8 +103,8 @@ def parser() -> argparse.ArgumentParser:
         type=seconds(0, 3600),
         default=DEFAULT_COMMIT_INTERVAL,
         metavar="SECONDS",
-        help="time between commits, 0 to 3600 (60); 0 commits each sample. Reports have the newest sample "
-        "anyway. With a discharging battery at 10 %% or less it is 0",
+        help="time between commits, 0 to 3600 (60); 0 commits each sample. Reports show the newest sample "
+        "in any case. While the battery discharges at 10 %% or less, it is 0",
     )
     add(
         "--max-size",
@@ -108,36 +112,41 @@ def parser() -> argparse.ArgumentParser:
         action=_Given,
         default=DEFAULT_MAX_SIZE,
         metavar="SIZE",
-        help="the database's bytes (4GiB; 500M, 2GiB): at that size, or where the disk has less than 5 %% or "
-        "256 MiB free, the oldest days of raw samples are dropped; their roll-ups stay. Rows of the original "
-        "logger or of an import are dropped only if you give this option",
+        help="the largest size of the database (4GiB; 500M, 2GiB): at this size, or if less than "
+        "5 %% or 256 MiB of the disk is free, the oldest days of raw samples are dropped; their roll-ups "
+        "stay. Rows of the original logger or of an import are dropped only if you give this option",
     )
     add(
         "--retain",
         type=_age,
         metavar="AGE",
-        help="drop raw samples that are older than this (90d, 12w, 2y; off); imported ones and roll-ups stay",
+        help="drop raw samples older than this (90d, 12w, 2y; off); imported samples and roll-ups stay",
     )
     add(
         "--drop-misdated",
         action="store_true",
-        help="delete the samples that were dated by a wrong clock, which no report includes, then end",
+        help="delete samples that were dated by a wrong clock (no report includes them), then exit",
     )
     add(
         "--rebuild-rollups",
         action="store_true",
-        help="make the sums by minute, hour and day again from the stored samples, then end; "
-        "use it after samples were deleted by hand",
+        help="recompute the sums by minute, hour and day from the stored samples, then exit; "
+        "use it after you deleted samples by hand",
     )
     result.set_defaults(is_size_given=False)
-    add("--import", dest="source", metavar="FILE|-", help="import samples, one JSON object a line, then end")
+    add(
+        "--import",
+        dest="source",
+        metavar="FILE|-",
+        help="import samples, one JSON object per line, then exit",
+    )
     add("--verbose", action="store_true", help="log every commit")
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return result
 
 
 class _Given(argparse.Action):
-    """Stores the size, and that the user gave it: the default drops less than the same size given."""
+    """Stores the size and that the user gave it: a size that was given also drops imported rows."""
 
     def __call__(
         self, parser: object, namespace: argparse.Namespace, values: Any, option: str | None = None
@@ -152,7 +161,7 @@ def _size(text: str) -> int:
     number, prefix, is_binary = match.groups()
     size = float(number) * (1024 if is_binary else 1000) ** " KMGT".index(prefix.upper() or " ")
     if not LEAST_MAX_SIZE <= size < 1 << 62:
-        raise argparse.ArgumentTypeError(f"{text!r} is less than {LEAST_MAX_SIZE >> 20} MiB, or absurd")
+        raise argparse.ArgumentTypeError(f"{text!r} is less than {LEAST_MAX_SIZE >> 20} MiB, or too large")
     return int(size)
 
 
@@ -170,12 +179,12 @@ def _open_store(options: argparse.Namespace, log: logging.Logger) -> Store:
 
 def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
     """Import a file and report how many lines were imported or skipped."""
-    gc.disable()  # samples have no reference cycles, and looking for some would take a tenth of the time
+    gc.disable()  # samples have no reference cycles, and searching for them would take a tenth of the time
     # Open the source first: a wrong name must not create a database.
     with reading(options.source) as lines, _open_store(options, log) as store:
         counts = import_lines(store, lines, log, time.time())
     print(
-        f"{PROGRAM}: imported {counts.imported:,}; skipped: {counts.known:,} already there, "
+        f"{PROGRAM}: imported {counts.imported:,}; skipped: {counts.known:,} already stored, "
         f"{counts.invalid:,} invalid, {counts.ahead:,} more than a day ahead of the clock",
         file=sys.stderr,
     )
@@ -183,7 +192,7 @@ def import_samples(options: argparse.Namespace, log: logging.Logger) -> int:
 
 
 def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Delete the samples that were dated by a wrong clock, and report how many."""
+    """Delete samples that were dated by a wrong clock, and report how many."""
     with _open_store(options, log) as store:
         dropped = mending.drop_misdated(store)
     print(f"{PROGRAM}: deleted {dropped:,} samples that a wrong clock dated", file=sys.stderr)
@@ -191,7 +200,7 @@ def drop_misdated(options: argparse.Namespace, log: logging.Logger) -> int:
 
 
 def rebuild_rollups(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Make the roll-ups again, and report the progress; it can be stopped and started again."""
+    """Recompute the roll-ups, and report progress. It can be stopped and restarted."""
     with StopSignal() as stop, _open_store(options, log) as store:
         for hours, until in enumerate(mending.rebuild_rollups(store), 1):
             if hours % 1000 == 0:
@@ -204,7 +213,7 @@ def rebuild_rollups(options: argparse.Namespace, log: logging.Logger) -> int:
 
 
 def store_stream(options: argparse.Namespace, log: logging.Logger) -> int:
-    """Store the stream until SIGTERM, SIGINT or SIGHUP; what was received is committed before the end."""
+    """Store the stream until SIGTERM, SIGINT or SIGHUP; commit all received samples before the end."""
     # Late, so that --import does not load ZeroMQ.
     from telemetry.stream.control_server import ControlServer  # noqa: PLC0415
     from telemetry.stream.joiner import Start  # noqa: PLC0415

@@ -33,7 +33,7 @@ class DamagedError(UnreadableError):
     def __init__(self, path: Path, error: sqlite3.Error) -> None:
         self.found = f"{path}: damaged ({error})"
         """What is wrong, without the next step"""
-        super().__init__(f"{self.found}; start telemetry-writer --db {path}: it saves what can be read")
+        super().__init__(f"{self.found}; start telemetry-writer --db {path}: it recovers what can be read")
 
 
 @contextmanager

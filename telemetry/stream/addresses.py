@@ -1,4 +1,4 @@
-"""Endpoints: which ones a socket can use, and which options it needs for them.
+"""Checks endpoints: whether a socket can use them, and which socket options they need.
 
 ZeroMQ takes a port of 99999 modulo 65536, waits for ever for an IPv6 address unless its ``IPV6`` option is
 set, and fails for an IPv6 address without brackets in a way that depends on that option. This module checks
@@ -22,7 +22,7 @@ LOOKS_LIKE: Final = "an endpoint looks like ipc:///path or tcp://127.0.0.1:5555 
 
 
 class _Raw(str):
-    """A text that pyzmq encodes in the file system's encoding. pyzmq accepts bytes only since version 25."""
+    """A str that pyzmq encodes in the file system's encoding. pyzmq accepts bytes only since version 25."""
 
     __slots__ = ()
 
@@ -63,9 +63,9 @@ def bind(zmq_socket: zmq.Socket[bytes], endpoint: str) -> None:
 
 
 def is_loopback(endpoint: str) -> bool:
-    """Return whether only this machine reaches what is bound to ``endpoint``, a ``tcp://`` with an address.
+    """Return whether only this machine can reach ``endpoint``, a ``tcp://`` with an address.
 
-    A name is not an address: what it means may change until it is looked up again.
+    A host name is not accepted: it may resolve to another address the next time.
     """
     match = _TCP.fullmatch(endpoint.removeprefix("tcp://")) if endpoint.startswith("tcp://") else None
     if match is None:
@@ -79,9 +79,9 @@ def is_loopback(endpoint: str) -> bool:
 
 
 def listening(endpoint: str) -> socket.socket:
-    """Return a TCP socket that is bound to ``endpoint``, which means here what it means to ``bind``.
+    """Return a TCP socket that is bound to ``endpoint``, which is interpreted as in ``bind``.
 
-    Raises UsageError where ``endpoint`` is malformed, UserError where it cannot be bound.
+    Raises UsageError if ``endpoint`` is malformed, UserError if it cannot be bound.
     """
     is_ipv6 = needs_ipv6(endpoint, binds=True)
     match = _TCP.fullmatch(_resolved(endpoint).removeprefix("tcp://"))

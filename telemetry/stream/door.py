@@ -1,7 +1,8 @@
-"""Who may connect by ``tcp://``: CURVE, and an allow-list that is asked at each handshake (ZAP, RFC 27).
+"""Controls who may connect by ``tcp://``: CURVE, and an allow-list checked at each handshake (ZAP, RFC 27).
 
-A thread answers libzmq's questions, so that no handshake waits for a sample. ZAP is asked only when a
-connection begins. So when a key leaves the list all connections are cut, and those that may come back.
+A thread answers libzmq's ZAP requests, so that no handshake waits for a sample. libzmq sends a ZAP request
+only when a connection begins. So when a key is removed from the list, all connections are closed, and the
+clients that are still allowed reconnect.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from telemetry.stream.keys import ServerKeys
 
 _DOMAIN: Final = b"telemetry"
 _HANDSHAKE: Final = 5000
-"""ms until a connection that has not proved its key is closed"""
+"""ms after which a connection without a completed handshake is closed"""
 _LOOK_AGAIN: Final = 1000
-"""ms between two looks at the allow-list while nobody connects"""
+"""ms between two checks of the allow-list while nobody connects"""
 
 
 class Door:
@@ -42,12 +43,12 @@ class Door:
         self._thread.start()
 
     def inner(self, endpoint: str) -> Path:
-        """Return where in the runtime directory the ZeroMQ socket of a ``tcp://`` endpoint is to listen."""
+        """Return the ``ipc://`` endpoint in the runtime directory that serves a ``tcp://`` endpoint."""
         address = endpoint.removeprefix("tcp://").replace("*", "any").replace("/", "")
         return self._keys.directory / f"tcp-{address}"
 
     def protect(self, zmq_socket: zmq.Socket[bytes]) -> None:
-        """Make it a CURVE server, before it is bound. Without an answer of ours it refuses everybody."""
+        """Make the socket a CURVE server before it is bound. Without a ZAP answer it refuses every client."""
         zmq_socket.setsockopt(zmq.CURVE_SERVER, 1)
         zmq_socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.private)
         zmq_socket.setsockopt(zmq.ZAP_DOMAIN, _DOMAIN)
@@ -55,9 +56,10 @@ class Door:
         zmq_socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE)
 
     def open(self, endpoint: str, inner: Path) -> int:
-        """Let clients come at ``endpoint``; return the port.
+        """Accept clients at ``endpoint``; return the port.
 
-        Raises as ``addresses.listening``, UserError where clients could take the last file of this process.
+        Raises the errors of ``addresses.listening``, and UserError if clients could use up the file
+        descriptors of this process.
         """
         check_open_files(LEAST_OPEN_FILES + FILES * (len(self._gates) + 1))
         gate = Gate(addresses.listening(endpoint), inner)
@@ -65,9 +67,9 @@ class Door:
         return gate.port
 
     def look(self) -> None:
-        """Look at the allow-list before anything is sent: who is no longer on it gets nothing more.
+        """Check the allow-list before anything is sent: a client that was removed gets nothing more.
 
-        Raises RuntimeError where a thread has ended by a bug: a service that nobody reaches must not go on.
+        Raises RuntimeError if a thread has died of a bug: an unreachable service must not keep running.
         """
         self._look()
         if not (self._thread.is_alive() and all(gate.is_alive() for gate in self._gates)):
@@ -80,7 +82,7 @@ class Door:
                     gate.cut()
 
     def close(self) -> None:
-        """Close the ports. Close the ZeroMQ sockets before, and their context after."""
+        """Close the ports. Call it after the ZeroMQ sockets are closed, and before their context is."""
         for gate in self._gates:
             gate.close()
         self._waker.send(b"x")
@@ -99,7 +101,7 @@ class Door:
                     self._answer(self._zap.recv_multipart())
 
     def _answer(self, request: list[bytes]) -> None:
-        """Answer a question of libzmq: version, id, domain, address, identity, mechanism, key."""
+        """Answer a ZAP request: version, id, domain, address, identity, mechanism, key."""
         version, number, domain, _, _, mechanism, *credentials = request
         with self._lock:
             may = (

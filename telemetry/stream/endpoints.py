@@ -26,7 +26,7 @@ _GROUP_UMASK = 0o007
 """Owner and group may connect, others may not."""
 
 _REQUESTS_KEPT = 16
-"""Most messages of each peer that wait to be read; more stay with the peer."""
+"""At most this many messages of each peer wait to be read; further ones stay with the peer."""
 _LONGEST_REQUEST = 256 << 10
 """Bytes; a peer that sends a longer message is disconnected before the message is kept in memory."""
 
@@ -59,7 +59,9 @@ class BoundSocket:
         self.socket = context.socket(kind)
         try:
             self._lock = _lock_beside(self._path, owner) if self._path else None
-            self.socket.setsockopt(zmq.LINGER, 100)  # ms, for the last sample to a subscriber that keeps up
+            self.socket.setsockopt(
+                zmq.LINGER, 100
+            )  # ms: time to deliver the last sample to subscribers that keep up
             # Set these before bind: afterwards they would be ignored.
             self.socket.setsockopt(zmq.SNDHWM, high_water)
             self.socket.setsockopt(zmq.RCVHWM, _REQUESTS_KEPT)
@@ -70,13 +72,15 @@ class BoundSocket:
                 self._bind()
             if guard is not None and self._path is not None:
                 guard.open(endpoint, self._path)
-        except BaseException:  # an open socket would block the end of its context, and of the process
+        except BaseException:  # an open socket would block the end of its context and of the process
             self.close()
             raise
 
     def _bind(self) -> None:
         if self._path and self._path.exists() and not self._path.is_socket():
-            raise UserError(f"{self._path} is in the way: it is not a socket; move it, or bind elsewhere")
+            raise UserError(
+                f"{self._path} is in the way: it is not a socket; move it, or use another endpoint"
+            )
         before = os.umask(_GROUP_UMASK)
         try:
             addresses.bind(self.socket, self.endpoint)

@@ -1,11 +1,11 @@
-"""A gate before a ZeroMQ socket: it takes TCP connections within bounds, and passes their bytes on.
+"""A gate in front of a ZeroMQ socket: it accepts a bounded number of TCP connections and relays their bytes.
 
-libzmq accepts whoever comes until the process has no file left, 18 KiB each (measured with 4.3.5): one peer
-can take all memory of a service, or all its files, and for want of a file libzmq ends the process. So the
-TCP port is ours, and the ZeroMQ socket behind it listens at ``ipc://`` in the runtime directory. What comes
-over the bounds is closed at once.
+libzmq accepts every connection, 18 KiB each (measured with 4.3.5), until the process has no file descriptor
+left, and then aborts the process. So one peer could use up a service's memory or its file descriptors.
+Therefore the gate owns the TCP port, and the ZeroMQ socket behind it listens at ``ipc://`` in the runtime
+directory. Connections beyond the bounds are closed immediately.
 
-A gate has a thread of its own: it costs the sampler's loop no time.
+A gate has its own thread, so it costs the sampler's loop no time.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from typing import Final
 from telemetry.stream.budget import Budget, PeerBudgets, Rate
 
 PLACES: Final = 64
-"""Connections at a time"""
+"""The most connections at a time"""
 PLACES_EACH: Final = 16
-"""Of them from one address; of IPv6, one network of 64 bits"""
+"""The most connections from one address (for IPv6: from one /64 network)"""
 FILES: Final = 3 * PLACES + 16
-"""Files that a gate and the ZeroMQ socket behind it may take"""
+"""File descriptors that a gate and the ZeroMQ socket behind it may use"""
 ADMITTED: Final = Rate(20.0, 100)
-"""Connections that are let in, of all addresses: each costs a handshake"""
+"""The rate of accepted connections from all addresses: each costs a handshake"""
 ADMITTED_EACH: Final = Rate(2.0, 40)
-"""Connections of one address"""
+"""The rate of accepted connections from one address"""
 ACCEPTED: Final = Rate(500.0, 500, pause=0.02)
-"""Connections that are looked at; the others wait in the kernel's backlog, or are turned away there"""
+"""The rate of connections taken from the kernel's backlog; others wait there, or the kernel refuses them"""
 _BACKLOG: Final = 128
 _IN_A_ROW: Final = 50
 _PIECE: Final = 16 << 10
-"""Bytes under way in each direction of a connection"""
+"""The most bytes buffered in each direction of a connection"""
 _FAREWELL: Final = 0.2
-"""s in which the last sample still goes out"""
+"""s at the end for sending the last sample"""
 _DEAD_AFTER: Final = 60
-"""s without an answer of a peer's TCP after which its connection is closed"""
+"""A connection is closed after this many s without a TCP acknowledgement from the peer"""
 
 
 class Gate:
-    """Passes what comes at ``listener`` on to the Unix socket ``inner``."""
+    """Relays connections at ``listener`` to the Unix socket ``inner``."""
 
     def __init__(self, listener: socket.socket, inner: Path) -> None:
-        """``listener`` is bound, and the gate's from now on."""
+        """``listener`` is bound; the gate owns it from now on."""
         self._listener = listener
         self._inner = inner
         self._lock = threading.Lock()
         self._links: dict[int, _Link] = {}
-        """By the file number of either of its sockets"""
+        """Links by the file descriptor of either socket"""
         self._taken: Counter[bytes] = Counter()
-        """Connections of each address"""
+        """The number of connections from each address"""
         self._accepts = Budget(ACCEPTED)
         self._admits = PeerBudgets(ADMITTED_EACH, ADMITTED)
         self._wakes, self._waker = socket.socketpair()
@@ -75,13 +75,13 @@ class Gate:
         return self._thread.is_alive()
 
     def cut(self) -> None:
-        """End all connections: when this returns, nothing more goes to any of them."""
+        """Close all connections: after this returns, nothing more is sent to any of them."""
         with self._lock:
             for link in self._links.values():
                 link.cut()
 
     def close(self) -> None:
-        """Take no more connections; pass on what is under way, until ZeroMQ has closed its end (0.2 s)."""
+        """Accept no more connections; relay bytes until ZeroMQ has closed its end (at most 0.2 s)."""
         self._is_closing = True
         self._waker.send(b"x")
         self._thread.join()
@@ -110,9 +110,13 @@ class Gate:
             if ready.pop(self._wakes.fileno(), 0):
                 self._wakes.recv(16)
             for file, events in ready.items():
-                if (link := self._links.get(file)) is not None:  # unless its other end was closed just now
+                if (
+                    link := self._links.get(file)
+                ) is not None:  # None if the link was closed by an event of its other socket
                     self._turn(link, file, events)
-            if is_called:  # last: a new connection may get the number of one that was closed just now
+            if (
+                is_called
+            ):  # last, because a new connection may reuse the file descriptor of one that was just closed
                 self._accept()
         for link in list(self._links.values()):
             self._end(link)
@@ -126,12 +130,12 @@ class Gate:
                 outer, address = self._listener.accept()
             except BlockingIOError:
                 return
-            except OSError:  # the peer has gone, or there is no file for it
+            except OSError:  # the peer has disconnected, or no file descriptor is left
                 self._accepts.take(1)
                 continue
             self._accepts.take(1)
             source = _source(str(address[0]))
-            with self._lock:  # a cut at this moment ends this connection too
+            with self._lock:  # a cut at this moment must close this connection too
                 if (
                     len(self._links) >= 2 * PLACES
                     or self._taken[source] >= PLACES_EACH
@@ -144,7 +148,7 @@ class Gate:
                 self._admit(_Link(outer, inner, source))
 
     def _reached(self) -> socket.socket | None:
-        """Return a connection to the ZeroMQ socket; None where it takes none now."""
+        """Return a connection to the ZeroMQ socket; None if it accepts none now."""
         inner: socket.socket | None = None
         try:
             inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -168,7 +172,7 @@ class Gate:
             self._end(link)
             return
         if events & (select.EPOLLHUP | select.EPOLLERR):
-            # Closed at that end, while bytes from there wait for the other one: it would wake us on and on.
+            # This end is closed, but bytes from it wait for the other end: epoll would report it endlessly.
             self._epoll.unregister(file)
             link.gone.add(file)
         for it in link.sockets:
@@ -188,19 +192,19 @@ class Gate:
 
 
 class _Link:
-    """A client's connection, that to the ZeroMQ socket, and the bytes under way between them."""
+    """A client's connection, its connection to the ZeroMQ socket, and the bytes buffered in between."""
 
     def __init__(self, outer: socket.socket, inner: socket.socket, source: bytes) -> None:
         self.sockets = (outer, inner)
         self.source = source
         self.gone: set[int] = set()
         self._waiting = {outer: b"", inner: b""}
-        """Bytes that are to be sent to each"""
+        """Bytes to be sent to each socket"""
 
     def prepare(self) -> None:
         outer = self.sockets[0]
         outer.setblocking(False)
-        with suppress(OSError):  # it is closed already
+        with suppress(OSError):  # the peer has closed it already
             outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             outer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _DEAD_AFTER // 2)
@@ -208,23 +212,23 @@ class _Link:
             outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER * 1000)
 
     def cut(self) -> None:
-        with suppress(OSError):  # the peer did that already
+        with suppress(OSError):  # the peer has closed it already
             self.sockets[0].shutdown(socket.SHUT_RDWR)
 
     def turn(self) -> bool:
-        """Pass on what can be, in both directions; return whether the connection goes on."""
+        """Relay as much as possible in both directions; return whether the connection stays open."""
         outer, inner = self.sockets
         return self._pass_on(outer, inner) and self._pass_on(inner, outer)
 
     def wanted(self, it: socket.socket) -> int:
-        """Return the events that ``it`` waits for: room for what is to be sent, or more to read."""
+        """Return the events that ``it`` waits for: space for buffered bytes, or more bytes to read."""
         outer, inner = self.sockets
         other = inner if it is outer else outer
         return (select.EPOLLOUT if self._waiting[it] else 0) | (0 if self._waiting[other] else select.EPOLLIN)
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> bool:
         try:
-            for _ in range(4):  # the other connections have their turn, too
+            for _ in range(4):  # bounded, so that other connections get their turn
                 if waiting := self._waiting[target]:
                     self._waiting[target] = waiting[target.send(waiting) :]
                 if self._waiting[target]:
@@ -240,7 +244,7 @@ class _Link:
 
 
 def _source(address: str) -> bytes:
-    """Return what stands for one peer: an IPv4 address, or the 64 bits of an IPv6 network."""
+    """Return the bytes that identify a peer: an IPv4 address, or the first 64 bits of an IPv6 address."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         return found.ipv4_mapped.packed if found.ipv4_mapped else found.packed[:8]

@@ -137,7 +137,7 @@ class Joiner:
         return out
 
     def unanswered(self) -> list[Sample | Gap]:
-        """The ring does not answer: go on with the live samples, and yield gaps for missing ones."""
+        """Give up on a ring that does not answer: yield the live samples, and gaps for missing ones."""
         self._note_news()
         self.question = None
         if self._position is None and self._waiting:
@@ -232,7 +232,7 @@ class Joiner:
         return out
 
     def _come_late(self, sample: Sample) -> list[Sample | Gap]:
-        """Yield a late live sample of a finished run, which the ring did not hold: better late than lost."""
+        """Yield a late live sample of a finished run that the ring did not hold: better late than lost."""
         first = self._passed.get(sample.run, 0) + 1
         self._passed[sample.run] = sample.seq
         gaps: list[Sample | Gap] = [Gap(sample.run, first, sample.seq - 1)] if first < sample.seq else []

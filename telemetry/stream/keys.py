@@ -26,20 +26,20 @@ _PRIVATE: Final = "private-key"
 _LONGEST_FILE: Final = 1 << 20
 """Bytes, room for 15,000 keys"""
 _SETTLED: Final = 1.0
-"""s after which a change of a file has another time stamp than the change before it"""
+"""s: two changes of a file that are further apart have different time stamps"""
 _TOLD: Final = 100
-"""Most bad lines of an allow-list that are logged, each once"""
+"""At most this many bad lines of an allow-list are logged, each once"""
 
 
 class ClientKeys(NamedTuple):
     """The keys of a client: the server's public key and its own pair. Each is 40 characters of Z85."""
 
     server: bytes
-    """Public key of the server: nobody else can answer in its place"""
+    """The server's public key: no other server can impersonate it"""
     private: bytes
 
     def protect(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
-        """Use the keys for ``socket``, which is to connect to ``endpoint``: for ``tcp://`` alone."""
+        """Set the keys on ``socket`` before it connects to ``endpoint``; does nothing unless it is ``tcp://``."""
         if is_tcp(endpoint):
             socket.setsockopt(zmq.CURVE_SERVERKEY, self.server)
             socket.setsockopt(zmq.CURVE_PUBLICKEY, zmq.curve_public(self.private))
@@ -57,17 +57,17 @@ class ServerKeys(NamedTuple):
 
 
 def is_tcp(endpoint: str) -> bool:
-    """Return whether keys protect ``endpoint``; an ``ipc://`` socket has a mode and an owner."""
+    """Return whether keys protect ``endpoint``; an ``ipc://`` socket is protected by its mode and owner."""
     return endpoint.startswith("tcp://")
 
 
 def server_keys(
     private: Path | None, clients: Path | None, endpoints: Sequence[str], directory: Path, log: logging.Logger
 ) -> ServerKeys | None:
-    """Read what ``--key`` and ``--clients`` name; None where neither is given.
+    """Read the files of ``--key`` and ``--clients``; None if neither is given.
 
-    Raises UsageError where one of them is missing or none of ``endpoints`` is ``tcp://``, UserError where a
-    file is not what it should be.
+    Raises UsageError if one of them is missing or none of ``endpoints`` is ``tcp://``, UserError if a file is
+    not valid.
     """
     if private is None and clients is None:
         return None
@@ -79,7 +79,7 @@ def server_keys(
 
 
 def client_keys(server: Path | None, private: Path | None, endpoints: Sequence[str]) -> ClientKeys | None:
-    """Read what ``--server-key`` and ``--key`` name; None where neither is given.
+    """Read the files of ``--server-key`` and ``--key``; None if neither is given.
 
     Raises the same errors as ``server_keys``.
     """
@@ -93,9 +93,9 @@ def client_keys(server: Path | None, private: Path | None, endpoints: Sequence[s
 
 
 def make_keys(path: Path) -> str:
-    """Write a new private key to ``path`` (0600), its public key to ``path``.pub; return the line in that.
+    """Write a new private key to ``path`` (0600), its public key to ``path``.pub; return the public line.
 
-    Raises UserError where a file is there already or cannot be made.
+    Raises UserError if a file exists already or cannot be created.
     """
     public, private = zmq.curve_keypair()
     name = "".join(printable(path.stem).split())
@@ -110,10 +110,10 @@ def make_keys(path: Path) -> str:
                 os.fchmod(descriptor, mode)
                 output.write(f"{text}\n")
     except (OSError, ValueError) as error:
-        for file in made:  # half a pair is of no use
+        for file in made:  # half a pair is useless
             file.unlink(missing_ok=True)
         if isinstance(error, FileExistsError):
-            raise UserError(f"{error.filename} is there already; name another file, or remove it") from None
+            raise UserError(f"{error.filename} exists already; name another file, or remove it") from None
         reason = error.strerror if isinstance(error, OSError) else "the name cannot be used"
         raise UserError(f"cannot make a key in {path}: {reason}") from None
     return line
@@ -122,7 +122,7 @@ def make_keys(path: Path) -> str:
 def read_private(path: Path) -> bytes:
     """Return the private key in ``path``.
 
-    Raises UserError where it is not one, where others may read it, or where it belongs to somebody else.
+    Raises UserError if it is not a private key, if others may read it, or if another user owns it.
     """
     text = own_text(path, "a private key", is_secret=True, most=_LONGEST_FILE)
     words = [line.split() for line in text.splitlines() if line.split() and not line.startswith("#")]
@@ -132,7 +132,7 @@ def read_private(path: Path) -> bytes:
 
 
 def read_public(path: Path) -> bytes:
-    """Return the public key in ``path``, the only one there. Raises UserError."""
+    """Return the only public key in ``path``. Raises UserError."""
     text = own_text(path, "a key", is_secret=False, most=_LONGEST_FILE)
     lines = [line.split() for line in text.splitlines() if line.split() and not line.startswith("#")]
     if len(lines) != 1 or _decoded(lines[0][0]) is None:
@@ -156,7 +156,7 @@ class AllowList:
         self._keys = self._read()
 
     def __contains__(self, key: bytes) -> bool:
-        """Return whether a public key of 32 bytes is in the list, as it was last read."""
+        """Return whether a public key of 32 bytes is in the list as last read."""
         return key in self._keys
 
     def look(self) -> bool:
@@ -173,7 +173,7 @@ class AllowList:
         except UserError as error:
             self._keys = frozenset()
             if is_new or before:
-                self._log.error("%s; no client may connect until that is mended", error)
+                self._log.error("%s; no client may connect until this is fixed", error)
         if self._keys != before:
             self._log.info("%s: keys that may connect: %d", self.path, len(self._keys))
         return not before <= self._keys

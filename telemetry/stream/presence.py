@@ -1,4 +1,4 @@
-"""Recreates files that others remove from a runtime directory: a logout without lingering, a /tmp cleaner."""
+"""Recreates files that a logout without lingering or a /tmp cleaner removed from the runtime directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 from telemetry.errors import TakenOver, UserError
 
 LOOK_AGAIN = 10.0
-"""Most s between two checks of the directory"""
+"""s: the longest time between two checks of the directory"""
 
 
 class Renewable(Protocol):
@@ -24,7 +24,7 @@ class Renewable(Protocol):
 
 
 class Presence:
-    """Recreates what was removed, and logs that in one line. What cannot be created is tried again."""
+    """Recreates removed files, and logs that in one line. If a file cannot be created, it retries later."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Presence:
         make: Callable[[], object] = lambda: None,
         what: str = "",
     ) -> None:
-        """``make`` creates ``directory`` (None: there is none); it raises UserError if it cannot.
+        """``make`` creates ``directory`` (None: there is none), or raises UserError.
 
         ``what`` is added to the log line about what was recreated.
         """
@@ -53,7 +53,7 @@ class Presence:
         place = self._directory or "the place of a socket"
         try:
             if is_new := self._identity() != self._known:
-                self._make()  # even if somebody else has created it: this checks the owner
+                self._make()  # called even if the directory exists: it checks the owner
             renewed = [part.renew() for part in parts]
         except TakenOver:
             raise

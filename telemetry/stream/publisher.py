@@ -19,9 +19,9 @@ from telemetry.stream.ring import Ring
 _HIGH_WATER = 1000
 """Messages kept for a subscriber that does not read, about 1 MB; it must fetch the rest by replay."""
 _REPLIES_KEPT = 4
-"""Replies kept for a client that asks but does not read: each is a page of 256 KiB."""
+"""Replies kept for a client that does not read them: each is a page of 256 KiB."""
 _HIGH_WATER_TCP, _REPLIES_KEPT_TCP = 100, 1
-"""The same for each client on the network, of which there may be ``gate.PLACES``"""
+"""The same for each client on the network; there may be ``gate.PLACES`` of them"""
 _REQUESTS_IN_A_ROW = 50
 """After this many requests, the stop signal is checked."""
 EACH = Rate(2 << 20, 16 << 20)
@@ -87,7 +87,7 @@ class Publisher:
         )
 
     def publish(self, topic: str, seq: int, body: bytes) -> None:
-        """Keep the sample in the ring, then send it, so that every sample that was seen can be replayed."""
+        """Put the sample into the ring, then send it, so that every sample that was sent can be replayed."""
         self._ring.append(self._run, seq, body)
         self._look()
         for bound in self._publish:
@@ -146,7 +146,7 @@ class Publisher:
             self._budgets.take(peer, sum(map(len, frames), LEAST_COST), now)
             try:
                 self._replay[peer[0]].socket.send_multipart([peer[1:], *route, *frames], zmq.DONTWAIT)
-            except zmq.ZMQError as error:  # a client that does not read its replies, or has gone
+            except zmq.ZMQError as error:  # the client does not read its replies, or has disconnected
                 if error.errno not in {zmq.EAGAIN, zmq.EHOSTUNREACH}:
                     raise
 

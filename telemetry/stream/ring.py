@@ -23,7 +23,7 @@ from telemetry.errors import TakenOver, UserError
 from telemetry.lock import is_same_file, open_locked
 
 DEFAULT_CAPACITY = 8 << 20
-"""6 h at 5 s are 4,320 samples. With 10 processes and 8 cores, a sample takes 1.3 KB: 5.6 MB in all."""
+"""6 h at 5 s are 4,320 samples. With 10 processes and 8 cores, a sample takes 1.3 KB: 5.6 MB in total."""
 
 # 0xFF and 0xFE do not occur in UTF-8, so a body never contains the magic.
 _MAGIC = b"\xffRG\xfe"
@@ -46,14 +46,14 @@ class _Record(NamedTuple):
     run: str
     seq: int
     size: int
-    """Bytes in the file, alignment included."""
+    """Its bytes in the file, alignment included."""
 
 
 class Ring:
     """The last samples that were published, oldest first. ``append`` and the look-ups never block."""
 
     def __init__(self, path: Path | None, capacity: int = DEFAULT_CAPACITY) -> None:
-        """Open the ring at ``path`` with what an earlier process left in it; without a path, one in memory.
+        """Open the ring at ``path`` with the samples that an earlier process left; without a path, in memory.
 
         Raises TakenOver if another process has it open, UserError if there is no space for ``capacity``.
         """
@@ -94,7 +94,7 @@ class Ring:
     def append(self, run: str, seq: int, body: bytes) -> None:
         """Keep one sample; the oldest samples make room. ``seq`` must follow the previous one of its run.
 
-        If a body is larger than the ring, the ring becomes empty: its samples must be consecutive.
+        A body larger than the ring empties the ring, because its samples must be consecutive.
         """
         if self._runs and self._runs[-1].run == run:
             if seq != self._runs[-1].last + 1:
@@ -179,7 +179,7 @@ class Ring:
     def _recover(self) -> None:
         content = os.pread(self._file, self.capacity, 0)
         found: dict[int, int] = {}
-        """The offset of each record, by its number"""
+        """Offsets of records by number"""
         offset = content.find(_MAGIC)
         while offset >= 0:
             record = _parse(content, offset)

@@ -1,4 +1,4 @@
-"""The listener's end of the stream: every sample once, in order, with gaps for lost ones.
+"""The subscriber's end of the stream: every sample once, in order, with gaps for lost ones.
 
 ``for item in subscriber`` yields each ``Sample`` and each ``Gap``; ``receive`` does the same for programs
 that also poll other files.
@@ -29,7 +29,7 @@ _QUESTIONS = 3
 _SILENT_INTERVALS = 3
 _FIRST_INTERVAL = 5.0
 _LONGEST_INTERVAL = 3600.0
-"""The longest --interval, s: after a pause, a sample may cover more, for example a day."""
+"""The longest --interval, s. After a pause a sample may cover more, for example a day: it counts as this."""
 _MESSAGES_IN_A_ROW = 500
 _LONGEST_RETRY = 1000
 """ms between tries to connect, reached by doubling from 100"""
@@ -50,7 +50,7 @@ class Subscriber:
         clock: Callable[[], float] = time.monotonic,
         keys: ClientKeys | None = None,
     ) -> None:
-        """Connect; the sampler need not be there yet.
+        """Connect; the sampler need not be running yet.
 
         ``on_invalid`` is called for each message that is not a sample. ``decode`` makes a sample of a
         message or raises InvalidSample. ``keys`` are for endpoints of ``tcp://``: without them a sampler that
@@ -103,12 +103,12 @@ class Subscriber:
 
     @property
     def where(self) -> str:
-        """The endpoints, for people."""
+        """The endpoints, for messages to people."""
         return f"{self._subscribe_endpoint} and {self._replay_endpoint}"
 
     @property
     def quiet_for(self) -> float | None:
-        """s since a sample or an answer came from a sampler; None: nothing since the start."""
+        """s since a sample or a reply arrived; None: nothing arrived since the start."""
         return None if self._contact is None else self._clock() - self._contact
 
     @property
@@ -155,7 +155,7 @@ class Subscriber:
     # --- live ---
 
     def _take_live(self, out: list[Sample | Gap]) -> bool:
-        """Take what has arrived, within a limit for the sake of the caller's other sockets; return if all."""
+        """Take a limited number of samples, so that other sockets get their turn; return if none is left."""
         for _ in range(_MESSAGES_IN_A_ROW):
             try:
                 frames = self._live.recv_multipart(zmq.DONTWAIT)
@@ -192,7 +192,7 @@ class Subscriber:
                 return
             reply = read_reply(frames)
             if reply is None or self._asked is None or reply.id != self._question_id:
-                continue  # a late reply, or one to somebody else
+                continue  # a late reply, or a reply to another question
             self._asked = None
             self._contact = self._clock()
             out += (joined := self._joiner.reply(reply))
@@ -212,7 +212,7 @@ class Subscriber:
     def _send(self, question: Question) -> None:
         self._question_id += 1
         self._asked, self._asked_at = question, self._clock()
-        with suppress(zmq.Again):  # it cannot be sent now: it is repeated after the time-out
+        with suppress(zmq.Again):  # it cannot be sent now, and is repeated after the time-out
             self._replay.send(request(self._question_id, question.run, question.after), zmq.DONTWAIT)
 
     def _keep_asking(self) -> list[Sample | Gap]:
@@ -231,8 +231,8 @@ class Subscriber:
             self._unanswered += 1
             self._replay.close()
             self._replay = self._connect(zmq.DEALER, self._replay_endpoint, "--replay")
-            # A sampler answers between two samples. If it has published two and not answered, it has no
-            # replay, or at another endpoint. A dead or stopped sampler publishes nothing: wait for it.
+            # A sampler answers between two samples. If it has published two samples and not answered, it
+            # has no replay, or serves it elsewhere. A dead or stopped sampler publishes nothing: wait for it.
             if self._unanswered >= _QUESTIONS and self._live_since_asked >= 2:
                 self._asked = None
                 out = self._joiner.unanswered()

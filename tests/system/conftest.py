@@ -10,14 +10,14 @@ from tests.system.processes import System, stop, wait_until
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    """A runtime directory and a database, nothing running."""
+    """A runtime directory and a database path; no process runs."""
     with System(tmp_path) as system:
         yield system
 
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A database that the two real processes made, both stopped again."""
+    """A database made by the two real processes, which have stopped."""
     with System(tmp_path_factory.mktemp("recorded")) as system:
         sampler, writer = system.sampler(), system.writer()
         wait_until(lambda: system.stored() >= 4)

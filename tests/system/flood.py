@@ -23,9 +23,9 @@ from telemetry.stream.keys import ClientKeys, read_public
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32)
 HELLO = b"\x04\xc8" + b"\x05HELLO\x01\x00" + bytes(192)
-"""As long as it has to be, with nonsense in it"""
+"""The right length, but random content"""
 HUGE = b"\x02" + (1 << 62).to_bytes(8, "big")
-"""A frame of 4 EiB begins"""
+"""The start of a frame of 4 EiB"""
 _HELD = 2000
 
 
@@ -50,7 +50,7 @@ class Flood:
         self._repeat("connects", lambda one: one.close())
 
     def holds(self) -> None:
-        """Begin a handshake, and wait for what comes of it."""
+        """Begin a handshake, and keep the connection open."""
         held: deque[socket.socket] = deque()
 
         def hold(one: socket.socket) -> None:
@@ -64,7 +64,7 @@ class Flood:
             one.close()
 
     def garbage(self) -> None:
-        """Send what is no handshake, or one of nonsense."""
+        """Send random bytes, alone or after the start of a handshake."""
 
         def send(one: socket.socket) -> None:
             first = self._random.choice([b"", GREETING, GREETING + HELLO, GREETING + HUGE])
@@ -74,7 +74,7 @@ class Flood:
         self._repeat("garbage", send)
 
     def handshakes(self) -> None:
-        """Real ones: with keys that are not on the list, and with none."""
+        """Do real handshakes: with keys that are not on the list, and without keys."""
         with zmq.Context[zmq.Socket[bytes]]() as context:
             while time.monotonic() < self._end:
                 ones = [context.socket(kind) for kind in (zmq.SUB, zmq.DEALER, zmq.SUB, zmq.REQ)]

@@ -1,4 +1,4 @@
-"""A real MQTT broker, mosquitto as Debian has it, and a client in place of Home Assistant."""
+"""A real MQTT broker, Debian's mosquitto, and a client that acts as Home Assistant."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.system.processes import wait_until
 mqtt = pytest.importorskip("paho.mqtt.client")
 
 MOSQUITTO = ("mosquitto", "libcjson1", "libdlt2", "libwrap0")
-"""Debian's packages of the broker, with the libraries that a minimal system lacks"""
+"""Debian's packages of the broker and of libraries that a minimal system lacks"""
 
 
 def fetched(directory: Path, *packages: str) -> Path | None:
-    """Return a directory with the files of Debian's ``packages``, without installing them; None: no way."""
+    """Unpack Debian's ``packages`` without installing them; return the directory, None if that fails."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         return None
     directory.chmod(0o755)
@@ -36,7 +36,7 @@ def fetched(directory: Path, *packages: str) -> Path | None:
 
 
 class Broker:
-    """mosquitto, with one user and TLS where these are asked for."""
+    """mosquitto, optionally with one user and with TLS."""
 
     def __init__(self, directory: Path, program: str, environ: dict[str, str], *settings: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -73,11 +73,11 @@ class Broker:
 
 
 class HomeAssistant:
-    """A client that subscribes to what Home Assistant subscribes to, and keeps all that it gets."""
+    """A client with the subscriptions of Home Assistant, which keeps every message."""
 
     def __init__(self, port: int, prepare: Callable[[Any], None] = lambda client: None) -> None:
         self.messages: list[tuple[str, str, bool]] = []
-        """Topic, payload, whether the broker had kept it"""
+        """Topic, payload, whether the message was retained"""
         options: dict[str, Any] = {}
         if hasattr(mqtt, "CallbackAPIVersion"):
             options["callback_api_version"] = mqtt.CallbackAPIVersion.VERSION2

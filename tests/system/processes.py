@@ -1,4 +1,4 @@
-"""The real processes, each test with a runtime directory and a database of its own."""
+"""The real processes; each test has its own runtime directory and database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data"
 BATTERY = DATA / "power_supply" / "dell-2s-discharging" / "sys"
 PATIENCE = 30.0
-"""s until a test gives up on a process; none takes a second here, but machines are shared."""
+"""s until a test gives up on a process. Each takes less than a second here, but machines are shared."""
 
 
 class System:
@@ -43,7 +43,7 @@ class System:
         self._started: list[subprocess.Popen[str]] = []
 
     def start(self, module: str, *options: str) -> subprocess.Popen[str]:
-        """Start ``module`` (sampler.main, writer.main); what it prints to standard error goes to a pipe."""
+        """Start ``module`` (sampler.main, writer.main), with standard error in a pipe."""
         process = subprocess.Popen(
             [sys.executable, "-m", module, *options],
             env=self.environ,
@@ -62,7 +62,7 @@ class System:
         return self.start("writer.main", *options)
 
     def run(self, module: str, *options: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run ``module`` to its end."""
+        """Run ``module`` until it exits."""
         return subprocess.run(
             [sys.executable, "-m", module, *options],
             env=self.environ,
@@ -81,9 +81,9 @@ class System:
         return rows
 
     def stored(self) -> int:
-        """Return the number of samples after a commit; 0 where no database can be read yet.
+        """Return the number of samples after a commit; 0 if no database can be read yet.
 
-        What a report does, without a process for each look.
+        This is what a report does, without a new process for each check.
         """
         request_commit(f"ipc://{self.runtime}/writer", self.database)
         with suppress(UserError), reading(self.database) as database:
@@ -94,7 +94,7 @@ class System:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Kill what still runs."""
+        """Kill the processes that still run."""
         for process in self._started:
             if process.poll() is None:
                 process.kill()
@@ -102,10 +102,10 @@ class System:
 
 
 def wait_until(true: Callable[[], object], patience: float = PATIENCE, every: float = 0.05) -> None:
-    """Wait for a condition of another process, looked at each ``every`` s; fail when it does not come."""
+    """Check a condition of another process each ``every`` s until it holds; fail after a time-out."""
     end = time.monotonic() + patience
     while not true():
-        assert time.monotonic() < end, "the condition did not come"
+        assert time.monotonic() < end, "the condition never held"
         time.sleep(every)
 
 

@@ -1,4 +1,4 @@
-"""An outside subscriber that records what was published, and the comparison with what was stored."""
+"""A separate subscriber that records the published samples, and compares them with the stored ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Identity = tuple[str, int]
 
 
 class Recorder:
-    """Follows the stream in a thread of its own, as any program could."""
+    """Follows the stream in its own thread, as any program could."""
 
     def __init__(self, system: System) -> None:
         self._endpoints = (f"ipc://{system.runtime}/samples", f"ipc://{system.runtime}/replay")
@@ -49,12 +49,12 @@ class Recorder:
 
     @property
     def samples(self) -> dict[Identity, Sample]:
-        """What was published so far."""
+        """The samples published so far."""
         return dict(self._samples)
 
 
 def stored(database: Path) -> list[Identity]:
-    """Return the identities that are in the database, in the order of their keys."""
+    """Return (run, seq) of the stored samples, in the order of ts."""
     connection = sqlite3.connect(database)
     try:
         return connection.execute(
@@ -65,7 +65,7 @@ def stored(database: Path) -> list[Identity]:
 
 
 def rows_differ(database: Path, samples: dict[Identity, Sample]) -> list[Identity]:
-    """Return the samples whose stored rows are not those of the message."""
+    """Return the samples whose stored rows differ from the message."""
     connection = sqlite3.connect(database)
     try:
         return [identity for identity, sample in samples.items() if not _is_stored(connection, sample)]

@@ -1,4 +1,4 @@
-"""telemetry-query alert as a process, on a sampler whose battery changes and on a stream of its own."""
+"""telemetry-query alert as a process, with a sampler whose battery changes and with a simulated stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.telemetry.streams import Station
 
 
 class Alert:
-    """The process, which appends the percent to a file at each alert."""
+    """The process, which appends rule and percent to a file at each alert."""
 
     def __init__(self, system: System, directory: Path, *options: str) -> None:
         self.file = directory / "alerts"
@@ -27,11 +27,11 @@ class Alert:
         self.process = system.start("query.main", "alert", *options, "--run", command)
 
     def given(self) -> list[str]:
-        """Return a line for each alert so far."""
+        """Return one line for each alert so far."""
         return self.file.read_text().splitlines() if self.file.exists() else []
 
     def stop(self) -> list[str]:
-        """Return what it printed, without the times."""
+        """Stop it; return what it printed, without the times."""
         self.process.terminate()
         output, error = self.process.communicate(timeout=30)
         assert (self.process.returncode, error) == (0, "")
@@ -40,7 +40,7 @@ class Alert:
 
 @pytest.fixture
 def sysfs(tmp_path: Path) -> Path:
-    """A battery of 29 % that can be changed."""
+    """A battery at 29 %, whose percent the test can change."""
     root = tmp_path / "sys"
     shutil.copytree(BATTERY, root)
     for path in (root, *root.rglob("*")):
@@ -49,13 +49,13 @@ def sysfs(tmp_path: Path) -> Path:
 
 
 def set_percent(sysfs: Path, percent: int) -> None:
-    """As a gauge does: the next reader sees the old one or the new one."""
+    """Set the percent atomically, as a gauge does: a reader sees the old value or the new one."""
     pack = sysfs / "class/power_supply/BAT0"
     (pack / "new").write_text(f"{percent}\n")
     (pack / "new").rename(pack / "capacity")
 
 
-def test_a_percent_that_crosses_gives_one_alert_also_over_restarts_of_the_sampler(
+def test_a_crossing_gives_one_alert_even_if_the_sampler_restarts(
     system: System, sysfs: Path, tmp_path: Path
 ) -> None:
     alert = Alert(system, tmp_path, "--below", "28", "--below", "26", "--below", "24")
@@ -71,14 +71,14 @@ def test_a_percent_that_crosses_gives_one_alert_also_over_restarts_of_the_sample
 
 
 class Stream:
-    """A sampler's end whose samples say what the test wants, a second after one another, up to now."""
+    """A sampler's end that publishes the given percents, one sample a second, up to now."""
 
     def __init__(self, directory: Path, run: str = "run") -> None:
         self.station = Station(directory, run)
         self.seq = 0
 
     def publish(self, *percents: float, age: float = 0.0) -> None:
-        """The last of them is ``age`` seconds old."""
+        """Publish samples, the last of which is ``age`` seconds old."""
         begin = time.time() - age - len(percents)
         for number, percent in enumerate(percents, start=1):
             self.seq += 1
@@ -88,7 +88,7 @@ class Stream:
             self.station.publisher.publish(it.topic, it.seq, encode(it))
 
     def until(self, condition: Callable[[], object]) -> None:
-        """Answer requests until ``condition``."""
+        """Answer requests until ``condition`` holds."""
 
         def holds() -> object:
             self.station.serve(0.01)
@@ -103,12 +103,12 @@ def stream(system: System) -> Stream:
 
 
 @pytest.mark.slow
-def test_what_the_ring_holds_is_no_news(system: System, stream: Stream, tmp_path: Path) -> None:
-    """Both limits were crossed an hour ago. A new sample gives an alert for the one that it is beyond."""
+def test_old_samples_in_the_ring_give_no_alert(system: System, stream: Stream, tmp_path: Path) -> None:
+    """Both limits were crossed an hour ago. A new sample gives an alert only for the limit it is below."""
     with stream.station:
         stream.publish(*[16.0] * 40, *[15.0] * 5, *[16.0] * 5, age=3600.0)
         alert = Alert(system, tmp_path, "--below", "15", "--below", "19")
-        has_asked = time.monotonic() + 3.0  # what would give an alert by now is there
+        has_asked = time.monotonic() + 3.0  # any alert would have been given by now
         stream.until(lambda: time.monotonic() > has_asked)
         assert alert.given() == []
         stream.publish(16.0)
@@ -118,7 +118,7 @@ def test_what_the_ring_holds_is_no_news(system: System, stream: Stream, tmp_path
 
 
 @pytest.mark.slow
-def test_a_nought_gives_none(system: System, stream: Stream, tmp_path: Path) -> None:
+def test_a_momentary_zero_gives_no_alert(system: System, stream: Stream, tmp_path: Path) -> None:
     with stream.station:
         stream.publish(*[66.0] * 40)
         alert = Alert(system, tmp_path, "--below", "15", "--below", "65")
@@ -132,7 +132,7 @@ def test_a_nought_gives_none(system: System, stream: Stream, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_it_waits_where_no_sampler_runs_yet_and_says_so_once(system: System, tmp_path: Path) -> None:
+def test_without_a_sampler_it_waits_and_says_so_once(system: System, tmp_path: Path) -> None:
     alert = Alert(system, tmp_path, "--below", "30")
     assert alert.process.stderr is not None
     waits = f"telemetry-query: waiting for the sampler at ipc://{system.runtime}/samples and "
@@ -144,8 +144,8 @@ def test_it_waits_where_no_sampler_runs_yet_and_says_so_once(system: System, tmp
 
 
 @pytest.mark.slow
-def test_a_hanging_command_does_not_end_with_the_alert_alone(system: System, tmp_path: Path) -> None:
-    """The alert ends at once, and takes its command along."""
+def test_stopping_the_alert_ends_a_hanging_command_too(system: System, tmp_path: Path) -> None:
+    """The alert exits at once, and ends its command too."""
     begun = tmp_path / "begun"
     system.sampler()
     process = system.start("query.main", "alert", "--below", "30", "--run", f"echo >{begun}; exec sleep 600")
@@ -165,7 +165,7 @@ def test_notify_without_notify_send(system: System, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_notify_calls_notify_send(system: System, tmp_path: Path) -> None:
-    """One that notes how it was called stands for the desktop's."""
+    """A script that records its arguments replaces the desktop's notify-send."""
     program = tmp_path / "notify-send"
     program.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/called.new\nmv {tmp_path}/called.new {tmp_path}/called\n'
@@ -182,7 +182,7 @@ def test_notify_calls_notify_send(system: System, tmp_path: Path) -> None:
     assert stop(process) == (0, "")
 
 
-def test_where_the_clocks_disagree_it_says_so(system: System, stream: Stream, tmp_path: Path) -> None:
+def test_it_reports_clocks_that_disagree(system: System, stream: Stream, tmp_path: Path) -> None:
     with stream.station:
         alert = Alert(system, tmp_path, "--below", "15")
         assert alert.process.stderr is not None
@@ -201,14 +201,14 @@ def test_where_the_clocks_disagree_it_says_so(system: System, stream: Stream, tm
         assert said.count("dated") == 1
 
 
-def test_without_anything_to_watch_it_says_what_there_is(system: System) -> None:
+def test_without_a_rule_the_error_lists_the_rules(system: System) -> None:
     ran = system.run("query.main", "alert", "--run", "true")
     assert ran.returncode == 2
     assert ran.stderr.startswith("telemetry-query: alert: give at least one of --below P, --above P, ")
 
 
 @pytest.mark.parametrize("limit", ["0", "100", "-1", "nan", "1e1", "15 %", "0x10"])
-def test_a_limit_that_is_none(system: System, limit: str) -> None:
+def test_an_invalid_limit_is_refused(system: System, limit: str) -> None:
     ran = system.run("query.main", "alert", f"--below={limit}")
     assert ran.returncode == 2
     assert ran.stderr == (

@@ -1,7 +1,7 @@
-"""Clocks that stand, step and jump: keys stay unique and rising, energy is off by nothing.
+"""Clocks that stop, step and jump: keys stay unique and rising, and energy stays exact.
 
-The writer gets samples as a sampler with such a clock publishes them; one test turns the clock of the real
-sampler with libfaketime.
+The writer gets samples as a sampler with such a clock would publish them; one test changes the clock of the
+real sampler with libfaketime.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ STORIES = {
 
 
 def samples(story: dict[int, tuple[str, float]]) -> Iterator[Sample]:
-    """Yield 40 samples of 5 s, with what happens to the clocks before some of them."""
+    """Yield 40 samples of 5 s; the clocks change as given before some of them."""
     clock = SetClock()
     clock.wall = BEGAN
     sampler = Sampler(SENSORS, clock, "pi4", "boot")
@@ -60,7 +60,7 @@ def samples(story: dict[int, tuple[str, float]]) -> Iterator[Sample]:
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
-def test_keys_rise_and_energy_is_off_by_nothing(system: System, story: dict[int, tuple[str, float]]) -> None:
+def test_keys_rise_and_energy_stays_exact(system: System, story: dict[int, tuple[str, float]]) -> None:
     published = list(samples(story))
     with Store(system.database) as store:
         for sample in published:
@@ -79,7 +79,7 @@ def test_keys_rise_and_energy_is_off_by_nothing(system: System, story: dict[int,
     assert energy["covered_s"] == 200
 
 
-def test_time_asleep_is_told_and_not_covered(system: System) -> None:
+def test_time_asleep_is_recorded_and_not_covered(system: System) -> None:
     with Store(system.database) as store:
         store.append(list(samples(STORIES["asleep for eight hours"])), noticed=BEGAN)
     (energy,) = system.query("energy")
@@ -93,7 +93,7 @@ FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None
 
 
 @pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed (apt-get install faketime)")
-def test_the_real_sampler_when_the_clock_is_turned_back_an_hour(system: System, tmp_path: Path) -> None:
+def test_the_real_sampler_if_the_clock_is_set_back_an_hour(system: System, tmp_path: Path) -> None:
     offset = tmp_path / "offset"
     offset.write_text("+0\n")
     before = dict(system.environ)
@@ -122,5 +122,5 @@ def test_the_real_sampler_when_the_clock_is_turned_back_an_hour(system: System, 
 
 
 def began(recorder: Recorder) -> float:
-    """The time of the first sample."""
+    """Return the time of the first sample."""
     return next(iter(recorder.samples.values())).time

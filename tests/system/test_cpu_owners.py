@@ -1,4 +1,4 @@
-"""No CPU second without an owner: the real sampler beside real loads of processes that live for a moment."""
+"""Every CPU second has an owner: the real sampler beside real loads of short-lived processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.system.processes import System
 
 @contextmanager
 def load(*command: str) -> Iterator[int]:
-    """Let a load run; yield its pid."""
+    """Run a load; yield its pid."""
     started = subprocess.Popen(command, start_new_session=True)
     try:
         yield started.pid
@@ -28,14 +28,14 @@ def load(*command: str) -> Iterator[int]:
 
 
 def measured(system: System) -> Sample:
-    """Return a sample of three seconds, with every process that there is."""
+    """Return a sample of three seconds that lists every process."""
     ran = system.run("sampler.main", "--once", "--interval", "3", "--top-procs", "1000")
     assert ran.returncode == 0, ran.stderr
     return decode(json.dumps(json.loads(ran.stdout)).encode())
 
 
 def busy(sample: Sample) -> float:
-    """Percent of one core that the machine was busy: /proc/stat."""
+    """Return the busy time of the machine, in percent of one core, from /proc/stat."""
     return sum(usage for usage in sample.cpu.cores if usage is not None)
 
 
@@ -62,7 +62,7 @@ def test_a_loop_of_short_commands_is_covered(system: System, loop: str) -> None:
         sample = measured(system)
     (row,) = [process for process in sample.processes if process.pid == shell]
     assert row.children is not None
-    assert row.children > 4 * row.cpu  # its own use tells little of it
+    assert row.children > 4 * row.cpu  # its own CPU use is only a small part
     assert 0.9 <= (own(sample) + children(sample)) / busy(sample) <= 1.1
     assert sample.cpu.unowned is not None
     assert sample.cpu.total is not None
@@ -87,8 +87,8 @@ while True:
 
 @pytest.mark.alone
 @pytest.mark.slow
-def test_what_nobody_waited_for_is_said_to_be_unowned(system: System) -> None:
-    """The kernel gives the time of a child to nobody whose parent ignores SIGCHLD."""
+def test_cpu_time_of_children_without_a_wait_is_unowned(system: System) -> None:
+    """If a parent ignores SIGCHLD, the kernel adds its children's CPU time to no process."""
     with load(sys.executable, "-c", DEAF) as parent:
         sample = measured(system)
     (row,) = [process for process in sample.processes if process.pid == parent]
@@ -96,5 +96,5 @@ def test_what_nobody_waited_for_is_said_to_be_unowned(system: System) -> None:
     assert sample.cpu.unowned is not None
     assert sample.cpu.total is not None
     cores = sum(usage is not None for usage in sample.cpu.cores)
-    assert sample.cpu.unowned * cores >= 10.0  # the load takes a core, where others let it
+    assert sample.cpu.unowned * cores >= 10.0  # the load uses a whole core, if other programs leave one
     assert sample.cpu.unowned <= sample.cpu.total

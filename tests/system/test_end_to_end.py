@@ -1,4 +1,4 @@
-"""The two processes and the query command, as a user has them."""
+"""The two processes and the query command, as a user runs them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEEDS_ANOTHER_TIME = {
     "16-top-cpu-processes-at-a-given-timestamp",
     "17-correlate-system-cpu-vs-top-process-cpu-over-tim",
 }
-"""These name the second 1730000000: they must run, and find nothing."""
+"""Queries for the second 1730000000: they must run and find nothing."""
 
 
 @pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.stem)
@@ -37,7 +37,7 @@ def test_every_query_of_the_original_answers(recorded: System, path: Path) -> No
         assert any(value is not None for value in rows[0])
 
 
-def test_there_are_twenty_of_them() -> None:
+def test_the_original_has_twenty_queries() -> None:
     assert len(sql_files()) == 20
 
 
@@ -50,7 +50,7 @@ def test_every_report_answers(recorded: System, report: str) -> None:
     assert row
 
 
-def test_the_reports_tell_what_the_battery_gave(recorded: System) -> None:
+def test_the_reports_show_the_values_of_the_battery(recorded: System) -> None:
     (drain,) = recorded.query("drain")
     assert drain["avg_watts"] == pytest.approx(8.274249)  # 7.461 V × 1.109 A
     assert drain["avg_drain_mah_per_min"] == pytest.approx(1109 / 60)
@@ -61,8 +61,8 @@ def test_the_reports_tell_what_the_battery_gave(recorded: System) -> None:
 
 
 @pytest.mark.slow
-def test_the_first_sample_is_a_true_reading(system: System) -> None:
-    """No zeros from counters that were not read before: a whole interval, and the load that is there."""
+def test_the_first_sample_has_real_readings(system: System) -> None:
+    """No zeros from counters without an earlier reading: it covers a whole interval and has the real load."""
     sampler = system.sampler()
     endpoints = (f"ipc://{system.runtime}/samples", f"ipc://{system.runtime}/replay")
     with Subscriber(*endpoints, Start.OLDEST) as subscriber:
@@ -76,7 +76,7 @@ def test_the_first_sample_is_a_true_reading(system: System) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_both_at_once_and_loses_nothing(system: System, number: int) -> None:
+def test_a_signal_stops_both_at_once_without_loss(system: System, number: int) -> None:
     sampler, writer = system.sampler("--interval", "3600"), system.writer()
     wait_until(lambda: (system.runtime / "writer").exists() and (system.runtime / "samples").exists())
     began = time.monotonic()
@@ -84,12 +84,12 @@ def test_a_signal_ends_both_at_once_and_loses_nothing(system: System, number: in
         status, error = stop(process, number)
         assert status == 0
         assert "Traceback" not in error
-    # Far less than an interval or a commit interval (60 s): neither is waited for.
+    # Far less than an interval or a commit interval (60 s): it waits for neither.
     assert time.monotonic() - began < 10
 
 
 @pytest.mark.slow
-def test_what_was_received_is_committed_at_the_end(system: System) -> None:
+def test_received_samples_are_committed_at_the_end(system: System) -> None:
     sampler = system.sampler()
     endpoints = (f"ipc://{system.runtime}/samples", f"ipc://{system.runtime}/replay")
     writer = system.writer("--commit-interval", "3600")
@@ -115,14 +115,14 @@ def test_a_report_shows_the_newest_sample_before_its_commit(system: System) -> N
     system.sampler()
     system.writer("--commit-interval", "3600")
     wait_until(system.database.exists)
-    # By the report alone: nothing else asks the writer to commit.
+    # Only the report asks the writer to commit.
     wait_until(lambda: len(system.query("recent")) >= 2, every=0.5)
     (status,) = system.query("status")
     assert status["newest_age_s"] < 10
 
 
 @pytest.mark.slow
-def test_reading_goes_on_while_a_reader_holds_the_database(system: System) -> None:
+def test_the_writer_continues_during_a_long_read(system: System) -> None:
     """A long read must not stop the writer: WAL."""
     system.sampler()
     system.writer("--commit-interval", "0")
@@ -190,14 +190,14 @@ def test_a_second_writer_is_refused(system: System) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_a_wrong_option_is_named_in_a_line(system: System, module: str, options: list[str]) -> None:
+def test_a_wrong_option_gives_a_one_line_error(system: System, module: str, options: list[str]) -> None:
     ran = system.run(module, *options)
     assert ran.returncode == 2
     assert options[-1] in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
-def test_a_battery_that_is_not_there_is_named_with_those_that_are(system: System) -> None:
+def test_an_unknown_battery_gives_an_error_that_lists_the_known_ones(system: System) -> None:
     ran = system.run("sampler.main", "--once", "--sysfs", str(BATTERY), "--power-supply", "BAT7")
     assert ran.returncode == 1
     assert "BAT7" in ran.stderr

@@ -1,4 +1,4 @@
-"""Each example is run as its reader would run it, on a real sampler."""
+"""Each example runs as a user would run it, on a real sampler."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sampled(system: System) -> System:
 
 
 def first_lines(system: System, command: Sequence[str], count: int, cwd: Path | None = None) -> list[str]:
-    """Return the first lines that an example prints; it is killed then."""
+    """Return the first lines that an example prints, then kill it."""
     process = subprocess.Popen(command, env=system.environ, stdout=subprocess.PIPE, text=True, cwd=cwd)
     assert process.stdout is not None
     try:
@@ -89,7 +89,7 @@ def live(system: System, *options: str) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_live_shows_the_newest_sample_of_the_ring_at_once(system: System) -> None:
-    """The interval is an hour: what comes was in the ring."""
+    """The interval is an hour, so the sample comes from the ring."""
     sampler = system.sampler()
     writer = system.writer()
     wait_until(lambda: system.stored() >= 1)
@@ -106,7 +106,7 @@ def test_live_shows_the_newest_sample_of_the_ring_at_once(system: System) -> Non
 
 
 @pytest.mark.slow
-def test_live_json_is_an_object_a_line_and_survives_a_restart(system: System) -> None:
+def test_live_json_prints_one_object_per_line_and_survives_a_restart(system: System) -> None:
     sampler = system.sampler()
     shown = live(system, "--format", "json")
     assert shown.stdout is not None
@@ -121,7 +121,7 @@ def test_live_json_is_an_object_a_line_and_survives_a_restart(system: System) ->
     assert "Traceback" not in error
 
 
-def test_live_json_passes_on_what_a_newer_sampler_says(system: System) -> None:
+def test_live_json_keeps_unknown_fields_of_a_newer_sampler(system: System) -> None:
     it = sample("later", 1)
     newer = json.loads(encode(it)) | {"fan": {"rpm": 1200}}
     with Station(system.runtime, "later") as station:
@@ -139,7 +139,7 @@ def test_live_json_passes_on_what_a_newer_sampler_says(system: System) -> None:
         stop(shown)
 
 
-def test_live_ends_when_nobody_reads(system: System) -> None:
+def test_live_ends_when_its_output_is_closed(system: System) -> None:
     system.start("sampler.main", "--interval", "3600", "--sysfs", str(DATA))
     wait_until((system.runtime / "replay").exists)
     shown = live(system)
@@ -152,7 +152,7 @@ def test_live_ends_when_nobody_reads(system: System) -> None:
 
 
 @pytest.mark.slow
-def test_live_table_names_battery_cpu_and_processes(sampled: System) -> None:
+def test_live_table_shows_battery_cpu_and_processes(sampled: System) -> None:
     shown = live(sampled, "--limit", "3")
     assert shown.stdout is not None
     lines = [shown.stdout.readline() for _ in range(10)]

@@ -1,7 +1,7 @@
-"""What the sampler published is in the database once, whatever dies.
+"""Every published sample is stored exactly once, whichever process dies.
 
-The real processes at the shortest interval; an outside subscriber records what was published. Seeds are
-fixed. The default run kills a few times, the slow one a hundred times each.
+The real processes run at the shortest interval, and a separate subscriber records what was published. Seeds
+are fixed. The default run kills each process a few times, the slow run a hundred times.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Process = subprocess.Popen[str]
 
 
 def settle(system: System, recorder: Recorder) -> None:
-    """Wait until all that was published up to now is stored, and compare both."""
+    """Wait until everything published so far is stored, and compare both."""
     published = recorder.samples
 
     def all_there() -> bool:
@@ -93,7 +93,7 @@ def test_either_may_start_first(system: System, first: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_writer_may_come_minutes_later(system: System) -> None:
+def test_the_writer_may_start_minutes_later(system: System) -> None:
     with Recorder(system) as recorder:
         system.sampler()
         time.sleep(120)
@@ -113,11 +113,11 @@ def test_a_stopped_writer_misses_nothing_and_costs_the_sampler_no_time(system: S
         writer.send_signal(signal.SIGCONT)
         settle(system, recorder)
         late = [abs(sample.interval - 1.0) for sample in recorder.samples.values()]
-        assert sorted(late)[len(late) // 2] < 0.1  # the median: machines are shared
+        assert sorted(late)[len(late) // 2] < 0.1  # the median, because machines are shared
 
 
 @pytest.mark.slow
-def test_a_deleted_socket_is_made_again(system: System) -> None:
+def test_a_deleted_socket_is_recreated_by_the_service(system: System) -> None:
     with Recorder(system) as recorder:
         system.sampler()
         system.writer()
@@ -131,12 +131,12 @@ def test_a_deleted_socket_is_made_again(system: System) -> None:
 
 
 @pytest.mark.slow
-def test_a_locked_database_is_waited_for(system: System) -> None:
+def test_it_waits_for_a_locked_database(system: System) -> None:
     _locked(system, seconds=3.0)
 
 
 @pytest.mark.slow
-def test_a_database_locked_for_half_a_minute_is_waited_for(system: System) -> None:
+def test_it_waits_for_a_database_locked_for_half_a_minute(system: System) -> None:
     _locked(system, seconds=30.0)
 
 
@@ -161,7 +161,7 @@ def _locked(system: System, seconds: float) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Path:
-    """A tmpfs of 2 MiB, mounted at a directory of the test; needs root."""
+    """A tmpfs of 2 MiB, mounted at a directory of the test. It needs root."""
     directory = tmp_path / "disk"
     directory.mkdir()
     mount_tmpfs(directory, "size=2m")
@@ -170,7 +170,7 @@ def small_disk(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def on_small_disk(system: System, small_disk: Path) -> Iterator[System]:
-    """The system with its database on the small disk, which is unmounted when both processes are gone."""
+    """The system with its database on the small disk, which is unmounted after both processes have ended."""
     system.database = small_disk / "telemetry.db"
     system.environ["TELEMETRY_DB"] = str(system.database)
     yield system
@@ -179,8 +179,8 @@ def on_small_disk(system: System, small_disk: Path) -> Iterator[System]:
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_waited_for(on_small_disk: System, small_disk: Path) -> None:
-    """Samples flow, then the disk refuses for some samples, then it takes them again: nothing is lost."""
+def test_it_waits_for_space_on_a_full_disk(on_small_disk: System, small_disk: Path) -> None:
+    """The disk is full during some samples and then has space again: nothing is lost."""
     system, filler = on_small_disk, small_disk / "filler"
     with Recorder(system) as recorder:
         system.sampler()
@@ -210,7 +210,7 @@ def _fill(filler: Path) -> None:
 
 
 def test_a_full_disk_at_a_checkpoint_loses_nothing(small_disk: Path) -> None:
-    """The WAL fits and the file cannot grow: the checkpoint fails, in time the commits do, then neither."""
+    """The WAL fits, but the file cannot grow: checkpoints fail, later commits too; at last both succeed."""
     path, filler = small_disk / "telemetry.db", small_disk / "filler"
     try:
         with Store(path) as store:
@@ -224,7 +224,7 @@ def test_a_full_disk_at_a_checkpoint_loses_nothing(small_disk: Path) -> None:
                 append()
                 seq += 30
             _fill(filler)
-            with pytest.raises(CannotWrite, match="full"):  # noqa: PT012 which of them fails is the disk's affair
+            with pytest.raises(CannotWrite, match="full"):  # noqa: PT012 either may fail first
                 while True:
                     append()
                     seq += 30
@@ -239,8 +239,8 @@ def test_a_full_disk_at_a_checkpoint_loses_nothing(small_disk: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_read_only_file_system_is_named(on_small_disk: System, small_disk: Path) -> None:
-    """Nothing can be done about it: the service is started again later, and the ring has the samples."""
+def test_a_read_only_file_system_is_reported(on_small_disk: System, small_disk: Path) -> None:
+    """The writer cannot fix it and exits: systemd restarts it later, and the ring keeps the samples."""
     system = on_small_disk
     writer = system.writer()
     wait_until((system.runtime / "writer").exists)
@@ -258,8 +258,8 @@ def test_a_read_only_file_system_is_named(on_small_disk: System, small_disk: Pat
         settle(system, recorder)
 
 
-def test_a_battery_that_runs_out_is_committed_with_every_sample(system: System, tmp_path: Path) -> None:
-    """The end of a discharge is what people want to see, and then the power goes."""
+def test_while_the_battery_runs_out_every_sample_is_committed(system: System, tmp_path: Path) -> None:
+    """Users want to see the end of a discharge, and then the power fails."""
     tree = tmp_path / "low"
     shutil.copytree(BATTERY, tree)
     (tree / "class" / "power_supply" / "BAT0" / "capacity").write_text("9\n")
@@ -267,6 +267,4 @@ def test_a_battery_that_runs_out_is_committed_with_every_sample(system: System, 
         system.start("sampler.main", "--interval", "1", "--sysfs", str(tree))
         system.writer("--commit-interval", "3600")
         wait_until(lambda: len(recorder.samples) >= 2)
-        wait_until(
-            lambda: len(stored(system.database)) >= 2
-        )  # read as it lies there: nobody asks for a commit
+        wait_until(lambda: len(stored(system.database)) >= 2)  # read the file without asking for a commit

@@ -1,4 +1,4 @@
-"""A flood of connects, half handshakes, garbage and strangers on both ports costs the sampler no sample."""
+"""A flood of connections, half handshakes, garbage and unknown keys on both ports costs no sample."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def test_a_flood_costs_no_sample_and_little_memory(system: System, tmp_path: Pat
     print(json.dumps(figures, indent=1))
     for heard in (items, of_friend):
         samples = [item for item in heard if isinstance(item, Sample)]
-        assert [sample.seq for sample in samples] == [*range(1, len(heard) + 1)], "none is lost"
-        # A sample that was due and not taken would make the interval of the next one twice as long.
+        assert [sample.seq for sample in samples] == [*range(1, len(heard) + 1)], "no sample is lost"
+        # If the sampler skipped a sample, the interval of the next one would be twice as long.
         assert max(sample.interval for sample in samples) < 2.0
     assert sum(sum(count.values()) for count in counts) > 100 * seconds
     assert most - before < 32 << 20

@@ -1,4 +1,4 @@
-"""What real machines did to the processes: few files, odd bytes, lost directories and sessions, floods."""
+"""Problems seen on real machines: few file descriptors, odd bytes, lost directories and sessions, floods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.system.processes import PATIENCE, System, stop, wait_until
 from tests.telemetry.streams import Context, has_ipv6
 
 FEWEST = 5
-"""Files without which Python itself does not start"""
+"""The file descriptors that Python itself needs to start"""
 COMMANDS = {
     "sampler": ["sampler.main", "--interval", "1"],
     "writer": ["writer.main"],
@@ -37,7 +37,7 @@ def system(tmp_path: Path) -> Iterator[System]:
         yield system
 
 
-# --- few files -------------------------------------------------------------------------------------
+# --- few file descriptors --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -45,8 +45,8 @@ def system(tmp_path: Path) -> Iterator[System]:
     "limits", [range(FEWEST, 21, 5), pytest.param(range(FEWEST, 41), marks=pytest.mark.slow)]
 )
 @pytest.mark.fast_cases(1)
-def test_too_few_files_are_one_line(system: System, command: str, limits: range) -> None:
-    """Either it works or it says why not: ZeroMQ would abort."""
+def test_too_few_file_descriptors_give_a_one_line_error(system: System, command: str, limits: range) -> None:
+    """It either works or says why not. ZeroMQ alone would abort."""
     for limit in limits:
         process = subprocess.Popen(
             ["prlimit", f"--nofile={limit}:{limit}", sys.executable, "-m", *COMMANDS[command]],
@@ -71,7 +71,7 @@ def test_too_few_files_are_one_line(system: System, command: str, limits: range)
 
 @pytest.mark.slow
 def test_more_connections_than_the_soft_limit_do_not_end_a_service(system: System) -> None:
-    """ZeroMQ ends the process where it cannot accept on an ipc:// socket."""
+    """ZeroMQ aborts the process if it cannot accept on an ipc:// socket."""
     services = [
         subprocess.Popen(
             ["prlimit", "--nofile=64:1024", sys.executable, "-m", *COMMANDS[command]],
@@ -101,7 +101,7 @@ def test_more_connections_than_the_soft_limit_do_not_end_a_service(system: Syste
 
 
 @pytest.mark.slow
-def test_a_directory_of_any_bytes(tmp_path: Path) -> None:
+def test_a_directory_name_may_contain_any_bytes(tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"caf\xe9\xff")
     odd.mkdir()
     with System(odd) as system:
@@ -150,7 +150,7 @@ def test_ipv6_from_end_to_end(system: System) -> None:
 
 @pytest.mark.slow
 def test_the_end_of_the_session_commits_what_was_received(system: System) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests run under nohup
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
     try:
         sampler, writer = system.sampler(), system.writer()
         live = system.start("query.main", "live", "--format", "json")
@@ -164,8 +164,8 @@ def test_the_end_of_the_session_commits_what_was_received(system: System) -> Non
 
 
 @pytest.mark.slow
-def test_under_nohup_it_goes_on(system: System) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does: a child inherits it
+def test_under_nohup_it_keeps_running(system: System) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does: a child inherits it
     try:
         sampler, writer = system.sampler(), system.writer()
         wait_until(lambda: system.stored() >= 1)
@@ -179,7 +179,7 @@ def test_under_nohup_it_goes_on(system: System) -> None:
 
 
 @pytest.mark.slow
-def test_a_runtime_directory_that_vanishes(system: System) -> None:
+def test_a_runtime_directory_that_vanishes_is_recreated(system: System) -> None:
     sampler, writer = system.sampler(), system.writer()
     wait_until(lambda: system.stored() >= 2)
     shutil.rmtree(system.runtime)
@@ -188,7 +188,7 @@ def test_a_runtime_directory_that_vanishes(system: System) -> None:
     second = system.run("sampler.main", "--interval", "1")
     assert second.returncode == 1
     assert "another telemetry-sampler" in second.stderr
-    # A writer that starts now has all: the ring is the one that was there.
+    # A writer that starts now gets everything, because the ring is still the same.
     assert stop(writer)[0] == 0
     system.database.unlink()
     again = system.writer()
@@ -202,7 +202,7 @@ def test_a_runtime_directory_that_vanishes(system: System) -> None:
 
 
 @pytest.mark.slow
-def test_a_second_sampler_in_a_directory_that_vanished_is_the_only_one(system: System) -> None:
+def test_if_its_directory_vanished_only_one_of_two_samplers_keeps_running(system: System) -> None:
     first = system.sampler()
     writer = system.writer()
     wait_until(lambda: system.stored() >= 2)
@@ -220,11 +220,11 @@ def test_a_second_sampler_in_a_directory_that_vanished_is_the_only_one(system: S
     assert stop(writer)[0] == 0
 
 
-# --- who never meets -------------------------------------------------------------------------------
+# --- processes that never reach each other ---------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_live_into_a_pipe_says_that_it_waits(system: System) -> None:
+def test_live_in_a_pipe_reports_that_it_waits(system: System) -> None:
     live = system.start("query.main", "live", "--format", "json")
     assert live.stderr is not None
     waiting = f"telemetry-query: waiting for the sampler at ipc://{system.runtime}/samples\n"
@@ -236,7 +236,7 @@ def test_live_into_a_pipe_says_that_it_waits(system: System) -> None:
 
 
 @pytest.mark.slow
-def test_a_writer_that_no_sampler_reaches_says_so(system: System) -> None:
+def test_a_writer_without_samples_reports_it(system: System) -> None:
     writer = system.writer()
     assert writer.stderr is not None
     assert "storing into" in writer.stderr.readline()
@@ -256,13 +256,13 @@ def test_a_writer_that_no_sampler_reaches_says_so(system: System) -> None:
 
 
 def cpu_of(process: subprocess.Popen[str]) -> int:
-    """Ticks of CPU that a process has used."""
+    """Return the CPU ticks that a process has used."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
 def resident(process: subprocess.Popen[str]) -> int:
-    """kB of memory that a process holds."""
+    """Return the resident memory of a process, kB."""
     found = [
         int(line.split()[1])
         for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
@@ -307,7 +307,7 @@ def test_a_flood_of_replay_requests_costs_little_and_delays_nothing(system: Syst
             for client in (*floods, honest):
                 client.close()
     assert sent > 5000
-    assert answers > 5, "the honest one is answered beside them"
+    assert answers > 5, "the honest client is answered too"
     assert ticks / os.sysconf("SC_CLK_TCK") < seconds / 2, "not a core"
     assert resident(sampler) < before + 20_000
     assert stop(sampler)[0] == 0

@@ -45,18 +45,18 @@ example = _loaded()
 
 
 @given(st.lists(st.text(max_size=100), min_size=2, max_size=2, unique=True))
-def test_topics_have_only_allowed_characters_and_hosts_stay_apart(hosts: list[str]) -> None:
+def test_topics_have_only_allowed_characters_and_hosts_stay_different(hosts: list[str]) -> None:
     nodes = [example.node_of(host) for host in hosts]
     assert all(re.fullmatch(r"[A-Za-z0-9_-]*", node) for node in nodes)
     assert nodes[0] != nodes[1]
 
 
-def test_a_plain_host_name_stays_as_it_is() -> None:
+def test_a_plain_host_name_is_unchanged() -> None:
     assert example.node_of("pi-4_b") == "pi-4_b"
 
 
 def test_each_value_of_the_state_has_an_entity() -> None:
-    """What is not available is null, and its entity's availability asks for that."""
+    """A value that is not available is null, and then its entity is unavailable."""
     values = example.state(sample("run", 1)._replace(battery=None, on_ac=False), None, None)
     assert values.keys() == KEYS
     assert (values["battery"], values["power"], values["time_left"], values["mains"]) == (
@@ -99,10 +99,10 @@ def test_the_time_left_of_another_machine_is_not_read_from_this_database(
         (["--username", "me", "--password-file", "none"], "--password-file none: No such file or directory"),
         (["--password-file", "open"], "--password-file needs --username"),
         (["--ca", "open"], "--ca needs --tls"),
-        (["--tls", "--ca", "open"], "--ca open: no certificates can be read there"),
+        (["--tls", "--ca", "open"], "--ca open: cannot read certificates from it"),
     ],
 )
-def test_wrong_options_are_told_in_one_line(
+def test_wrong_options_give_a_one_line_error(
     options: list[str],
     error: str,
     tmp_path: Path,
@@ -121,7 +121,7 @@ def test_wrong_options_are_told_in_one_line(
     assert "secret" not in said
 
 
-def test_without_paho_a_line_says_how_to_get_it(
+def test_without_paho_an_error_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TELEMETRY_RUNTIME_DIR", str(tmp_path))
@@ -133,13 +133,13 @@ def test_without_paho_a_line_says_how_to_get_it(
     assert capsys.readouterr().err == wanted
 
 
-def test_a_password_is_the_line_of_its_file(tmp_path: Path) -> None:
+def test_the_password_is_the_line_in_its_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.touch(0o600)
     file.write_text("top secret\n")
     assert example.password_in(file) == "top secret"
     file.write_text("two\nlines\n")
-    with pytest.raises(UserError, match="must hold one line"):
+    with pytest.raises(UserError, match="must contain one line"):
         example.password_in(file)
 
 
@@ -154,7 +154,7 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, 
         return found, dict(os.environ)
     root = fetched(tmp_path_factory.mktemp("mosquitto"), *MOSQUITTO)
     if root is None:
-        pytest.skip("there is no mosquitto here, and apt-get cannot download it (Debian's package mosquitto)")
+        pytest.skip("mosquitto is not installed, and apt-get cannot download it (Debian's package mosquitto)")
     libraries = ":".join(sorted({str(path.parent) for path in root.rglob("lib*.so.*")}))
     environ = {**os.environ, "LD_LIBRARY_PATH": libraries}
     program = str(root / "usr/sbin/mosquitto")
@@ -166,7 +166,7 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, 
 
 @pytest.fixture(scope="module", params=["as installed", "of Debian"])
 def paho(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What to put into PYTHONPATH for each version of paho-mqtt. Their callbacks differ from 2.0 on."""
+    """The PYTHONPATH for each version of paho-mqtt. Callbacks changed in 2.0."""
     if request.param == "as installed":
         return ""
     root = fetched(tmp_path_factory.mktemp("paho"), "python3-paho-mqtt")
@@ -215,7 +215,7 @@ def test_entities_appear_with_their_values_and_go_offline(system: System, paho: 
             end(ran)
             wait_until(lambda: home.newest("/available") == "offline")  # the last will
 
-        # A Home Assistant that starts later finds all of it.
+        # A Home Assistant that starts later gets all messages.
         with HomeAssistant(broker.port) as home:
             wait_until(lambda: len(home.of("/config")) == len(KEYS) and home.of("/available"))
             assert home.newest("/available") == "offline"
@@ -243,8 +243,10 @@ def test_entities_appear_with_their_values_and_go_offline(system: System, paho: 
 
 
 @pytest.mark.slow
-def test_it_outlives_the_broker_and_the_sampler(system: System, paho: str, broker: Broker) -> None:
-    """There is no database either: the time left is not available."""
+def test_it_survives_restarts_of_the_broker_and_the_sampler(
+    system: System, paho: str, broker: Broker
+) -> None:
+    """There is no database, so the time left is not available."""
     broker.kill()
     sampler = system.sampler()
     ran = published(system, paho, broker.port)
@@ -273,7 +275,7 @@ def test_it_outlives_the_broker_and_the_sampler(system: System, paho: str, broke
 
 
 @pytest.mark.slow
-def test_a_wrong_password_is_told_and_the_right_one_works_with_tls(
+def test_a_wrong_password_is_reported_and_the_right_one_works_with_tls(
     system: System, paho: str, mosquitto: tuple[str, dict[str, str]], tmp_path: Path
 ) -> None:
     from tests.forward.engine import certificates
@@ -310,7 +312,7 @@ def test_a_wrong_password_is_told_and_the_right_one_works_with_tls(
         def prepare(client: Any) -> None:
             client.username_pw_set("me", "right")
             client.tls_set(str(certificate))
-            client.tls_insecure_set(True)  # it is asked for by address
+            client.tls_insecure_set(True)  # the client connects by address
 
         try:
             with HomeAssistant(broker.port, prepare) as home:

@@ -1,4 +1,4 @@
-"""A host may have any name that the kernel takes: its samples are stored all the same."""
+"""Samples are stored whatever host name the kernel accepted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def in_namespace(name: bytes) -> list[str]:
-    """Return the start of a command that runs in a UTS namespace of its own, with that host name."""
+    """Return a command prefix that runs a program in its own UTS namespace with that host name."""
     for namespace in (["unshare", "--uts"], ["unshare", "--user", "--map-root-user", "--uts"]):
         command = [*namespace, sys.executable, "-c", NAMED, name.hex()]
         try:
@@ -62,8 +62,8 @@ def test_a_sample_of_a_host_with_any_name_reaches_a_report(
 
 
 @pytest.mark.slow
-def test_the_topic_of_a_host_name_that_is_not_utf8(system: System) -> None:
-    """The whole way: published under a topic, taken by the writer, stored."""
+def test_a_sample_of_a_host_name_that_is_not_utf8_is_stored(system: System) -> None:
+    """From end to end: published under a topic, received by the writer, stored."""
     command = in_namespace("café".encode("latin-1"))
     options = ["--interval", "1", "--sysfs", str(BATTERY)]
     sampler = subprocess.Popen(

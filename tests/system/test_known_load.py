@@ -30,21 +30,21 @@ sampler.main.DEFAULT_INTERVAL = 0.2  # shorter than --interval takes, so that mi
 sys.exit(sampler.main.main())
 """
 IDLE: Final = 6.0
-"""W where no core is busy"""
+"""W while no core is busy"""
 WATTS: Final = {"cheapload": 3.0, "dearload": 9.0}
-"""Of a busy core of each load"""
+"""W of a busy core, for each load"""
 REST: Final = 4.0
-"""W of a core that is busy with anything else"""
+"""W of a core that other programs keep busy"""
 QUIET: Final = 0.5
-"""Busy cores of anything else, up to which the loads can be told from it"""
+"""Busy cores of other programs, up to which the loads can be distinguished from them"""
 LOOKED: Final = 3.0
-"""s in which that is seen before the loads begin"""
+"""s of measuring the other programs before the loads start"""
 AVERAGE: Final = 1.2
-"""s that the gauge averages"""
+"""s over which the gauge averages"""
 DELAY: Final = 0.4
-"""s by which it is late"""
+"""s by which the gauge is late"""
 LOADED: Final = 100.0
-"""s that the loads run"""
+"""s for which the loads run"""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 LOAD: Final = """#!{python} -IS
@@ -60,7 +60,7 @@ while True:
 
 @contextmanager
 def load(directory: Path, name: str, seed: int, busy: str, quiet: str) -> Iterator[int]:
-    """Let a load of this name run, now busy and now quiet; yield its pid."""
+    """Run a load of this name, alternately busy and quiet; yield its pid."""
     script = directory / name
     script.write_text(LOAD.format(python=sys.executable, seed=seed, busy=busy, quiet=quiet))
     script.chmod(0o700)
@@ -72,13 +72,13 @@ def load(directory: Path, name: str, seed: int, busy: str, quiet: str) -> Iterat
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has taken: utime and stime of /proc/PID/stat."""
+    """Return the CPU time of a process: utime and stime of /proc/PID/stat."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def busy_seconds() -> float:
-    """Return the CPU time of the whole machine: /proc/stat but idle and iowait; guests are in user time."""
+    """Return the busy time of the machine: /proc/stat without idle and iowait; user time includes guests."""
     fields = Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]
     return (sum(map(int, fields)) - int(fields[3]) - int(fields[4])) / TICKS
 
@@ -86,11 +86,11 @@ def busy_seconds() -> float:
 class _Moment(NamedTuple):
     time: float
     joules: float
-    """Since the gauge began"""
+    """J since the gauge started"""
 
 
 class Gauge:
-    """Writes the current of the recorded battery, every 0.05 s, in a thread of its own."""
+    """Writes the current of the recorded battery every 0.05 s, in its own thread."""
 
     def __init__(self, supply: Path) -> None:
         self._current = supply / "current_now"
@@ -113,7 +113,7 @@ class Gauge:
         self._thread.join()
 
     def follow(self, loads: Mapping[str, int]) -> None:
-        """Follow loads, by name their pid, from their start. They exist while they are followed."""
+        """Follow loads (name to pid) from their start. They must exist while they are followed."""
         self._loads = dict(loads)
 
     def _joules(self) -> _Moment:
@@ -132,7 +132,7 @@ class Gauge:
                 self._write((end.joules - begin.joules) / (end.time - begin.time))
 
     def _at(self, when: float) -> _Moment:
-        """Return the newest moment that is not after ``when``, or else the oldest."""
+        """Return the newest moment at or before ``when``, or else the oldest moment."""
         return next((moment for moment in reversed(self._past) if moment.time <= when), self._past[0])
 
     def _write(self, watts: float) -> None:
@@ -147,11 +147,11 @@ class Recorded(NamedTuple):
     taken: dict[str, float]
     """CPU s of each load"""
     rest: float
-    """Busy cores of anything else, on average"""
+    """Busy cores of other programs, on average"""
 
 
 def record(system: System, directory: Path) -> Recorded:
-    """Record the loads, with some idle seconds before and behind them."""
+    """Record the loads, with some idle seconds before and after."""
     shutil.copytree(BATTERY, directory / "sys")
     with ExitStack() as stack:
         gauge = stack.enter_context(Gauge(directory / "sys/class/power_supply/BAT0"))
@@ -184,7 +184,7 @@ def record(system: System, directory: Path) -> Recorded:
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_each_load_is_told_what_the_formula_gave_it(system: System, tmp_path: Path) -> None:
+def test_each_load_gets_the_energy_of_the_formula(system: System, tmp_path: Path) -> None:
     busy = busy_seconds()
     time.sleep(LOOKED)
     if busy_seconds() - busy > QUIET * LOOKED:

@@ -1,4 +1,4 @@
-"""``telemetry-query live`` on a terminal: a screen of its own, keys, another size, Ctrl-Z."""
+"""``telemetry-query live`` on a terminal: the alternate screen, keys, resizing, Ctrl-Z."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LEAVE: Final = "\x1b[?1049l"
 
 
 class Terminal:
-    """A terminal with a shell in it, and what it has printed."""
+    """A terminal that runs a shell, and its output."""
 
     def __init__(self, system: System) -> None:
         self._ours, theirs = open_terminal()
         self.resize(24, 80)
-        # The first terminal that the leader of a session opens becomes its own: so jobs can be stopped.
+        # The first terminal that a session leader opens becomes its controlling terminal: Ctrl-Z works.
         shell = f"PS1='prompt> ' exec bash --norc --noprofile --noediting -i <>{os.ttyname(theirs)} >&0 2>&0"
         self._shell = subprocess.Popen(
             ["bash", "-c", shell],
@@ -53,7 +53,7 @@ class Terminal:
         os.write(self._ours, text.encode())
 
     def read(self, station: Station, wanted: str) -> str:
-        """Wait until it has printed ``wanted`` since the last ``type``; return all that it has printed."""
+        """Wait until it has printed ``wanted`` since the last ``type``; return everything printed so far."""
         deadline = time.monotonic() + PATIENCE
         while not re.search(wanted, self.printed, re.DOTALL):
             assert time.monotonic() < deadline, self.printed
@@ -73,7 +73,7 @@ def terminal(system: System) -> Iterator[Terminal]:
     terminal.close()
 
 
-def test_a_screen_of_its_own(system: System, terminal: Terminal) -> None:
+def test_it_uses_the_alternate_screen(system: System, terminal: Terminal) -> None:
     with Station(system.runtime, "run") as station:
         terminal.read(station, "prompt> ")
         terminal.type('"$PYTHON" -m query.main live\n')
@@ -102,7 +102,7 @@ def test_a_screen_of_its_own(system: System, terminal: Terminal) -> None:
         terminal.read(station, "status=0")
 
 
-def test_ctrl_c_gives_the_terminal_back(system: System, terminal: Terminal) -> None:
+def test_ctrl_c_restores_the_terminal(system: System, terminal: Terminal) -> None:
     with Station(system.runtime, "run") as station:
         terminal.read(station, "prompt> ")
         terminal.type('"$PYTHON" -m query.main live; stty -a\n')

@@ -1,4 +1,4 @@
-"""The stream over TCP: who has no key on the list gets nothing, from real processes on real ports."""
+"""The stream over TCP, with real processes and ports: a client without a listed key gets nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopb
 
 
 class Network:
-    """A sampler with keys, at ``ipc://`` and at all addresses of this machine; clients come by TCP."""
+    """A sampler with keys, at ``ipc://`` and at all addresses of this machine; clients connect by TCP."""
 
     def __init__(self, system: System, directory: Path, address: str) -> None:
         self.system = system
@@ -57,7 +57,7 @@ class Network:
 
 
 def _free_port() -> int:
-    """Return a port that no connection gets for its own end meanwhile: those are 32768 and above."""
+    """Return a port below 32768, so that no connection gets it as an ephemeral port meanwhile."""
     while True:
         port = random.randrange(20000, 32768)
         with socket.socket() as probe, suppress(OSError):
@@ -76,7 +76,7 @@ BOTH_FAMILIES = pytest.mark.parametrize(
 
 
 class Listener:
-    """Bare sockets on both ports, as any program has them."""
+    """Bare sockets on both ports, as any program might use."""
 
     def __init__(self, context: Context, network: Network, keys: ClientKeys | None) -> None:
         self._sockets: list[zmq.Socket[bytes]] = []
@@ -95,11 +95,11 @@ class Listener:
     def ask(self) -> None:
         try:
             self._sockets[1].send(request(1, None, 0), zmq.DONTWAIT)
-        except zmq.Again:  # nobody takes it
+        except zmq.Again:  # no peer accepts it
             return
 
     def take(self) -> None:
-        """Take what has come."""
+        """Read everything that has arrived."""
         while self._sockets[0].poll(0):
             self.live.append(decode(self._sockets[0].recv_multipart()[1]))
         while self._sockets[1].poll(0):
@@ -118,7 +118,7 @@ def context() -> Iterator[Context]:
 
 
 @BOTH_FAMILIES
-def test_who_is_not_on_the_list_gets_nothing(network: Network, context: Context) -> None:
+def test_a_client_that_is_not_on_the_allow_list_gets_nothing(network: Network, context: Context) -> None:
     keys = network.keys
     stranger, other_server = keys.add("stranger", is_known=False), keys.add("other-server", is_known=False)
     of_friend = keys.client("friend")
@@ -155,8 +155,10 @@ def test_who_is_not_on_the_list_gets_nothing(network: Network, context: Context)
 
 
 @BOTH_FAMILIES
-def test_who_is_taken_off_the_list_gets_nothing_more(network: Network, context: Context) -> None:
-    """ZeroMQ asks for a key when a connection begins: what stands is cut."""
+def test_a_client_that_is_removed_from_the_allow_list_gets_nothing_more(
+    network: Network, context: Context
+) -> None:
+    """ZeroMQ checks a key only when a connection begins, so open connections must be closed."""
     keys = network.keys
     friend, former = (Listener(context, network, keys.client(name)) for name in ("friend", "former"))
     sampler = network.sampler()
@@ -176,12 +178,12 @@ def test_who_is_taken_off_the_list_gets_nothing_more(network: Network, context: 
         before, friend.replies = former.replies, 0
         heard = len(friend.live)
         wait_until(lambda: have_heard(0) and len(friend.live) >= heard + 3 and friend.replies >= 3)
-        # What was published and answered until the list was written was his.
+        # It may have what was published and answered before the list was written.
         assert [it.seq for it in former.live if it.seq > newest + 1] == []
         after = former.replies
         wait_until(lambda: have_heard(0) and len(friend.live) >= heard + 5)
         assert (former.replies, after - before <= 1) == (after, True)
-        # Back on the list, and with a new connection, he is served again.
+        # When it is on the list again, a new connection is served.
         keys.add("former-again")
         again = Listener(context, network, keys.client("former-again"))
         stack.callback(again.close)
@@ -236,7 +238,7 @@ def _receive(subscriber: Subscriber, items: list[Sample | Gap], count: int) -> N
 
 @pytest.mark.parametrize("address", ["*", "0.0.0.0", "192.0.2.7", "[::]", "[2001:db8::7]"])
 @pytest.mark.parametrize("option", ["--publish", "--replay", "--control"])
-def test_without_keys_only_this_machine_is_served(system: System, option: str, address: str) -> None:
+def test_without_keys_only_the_loopback_can_be_bound(system: System, option: str, address: str) -> None:
     endpoint = f"tcp://{address}:{_free_port()}"
     ran = system.run("writer.main" if option == "--control" else "sampler.main", option, endpoint)
     assert ran.returncode == 2
@@ -261,7 +263,7 @@ def test_a_key_that_others_may_read_is_refused(network: Network) -> None:
         assert f"{path} is a private key that others may read: chmod 600 {path}" in ran.stderr
 
 
-def test_one_command_makes_a_key(system: System, tmp_path: Path) -> None:
+def test_one_command_makes_a_key_pair(system: System, tmp_path: Path) -> None:
     path = tmp_path / "laptop.key"
     ran = system.run("sampler.main", "--make-key", str(path))
     assert ran.returncode == 0
@@ -269,10 +271,10 @@ def test_one_command_makes_a_key(system: System, tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again = system.run("sampler.main", "--make-key", str(path))
     assert (again.returncode, again.stdout) == (1, "")
-    assert again.stderr == f"telemetry-sampler: {path} is there already; name another file, or remove it\n"
+    assert again.stderr == f"telemetry-sampler: {path} exists already; name another file, or remove it\n"
 
 
-def test_live_and_alert_take_keys(network: Network) -> None:
+def test_live_and_alert_accept_keys(network: Network) -> None:
     """The recorded battery is at 29 % and discharging."""
     network.keys.add("friend")
     network.sampler()
@@ -286,7 +288,7 @@ def test_live_and_alert_take_keys(network: Network) -> None:
     assert stop(alert)[0] == 0
 
 
-def test_who_waits_in_vain_is_told_of_the_list(network: Network) -> None:
+def test_a_client_without_an_answer_is_told_about_the_allow_list(network: Network) -> None:
     network.keys.add("stranger", is_known=False)
     network.sampler()
     live = network.system.start("query.main", "live", *network.options("stranger"))
@@ -312,7 +314,7 @@ def test_a_writer_stores_what_another_machine_publishes(network: Network, tmp_pa
         of_reader = ["--server-key", str(tmp_path / "writer.key.pub"), "--key", str(tmp_path / "reader.key")]
 
         def stored(*options: str) -> int:
-            """A report asks the writer for a commit first; the next one is due in a minute."""
+            """A report asks the writer for a commit first; the next regular commit is due in a minute."""
             ran = there.run(
                 "query.main", "--control", network.control, *options, "status", "--format", "json"
             )
@@ -322,12 +324,12 @@ def test_a_writer_stores_what_another_machine_publishes(network: Network, tmp_pa
         keys.add("stranger", is_known=False)
         before = stored()
         for options in ([], [*of_reader[:3], str(tmp_path / "stranger.key")]):
-            assert stored(*options) == before, "who is not on the list makes nobody commit"
+            assert stored(*options) == before, "a client that is not on the list cannot cause a commit"
         wait_until(lambda: stored(*of_reader) > before, every=0.5)
         assert stop(at)[0] == 0
 
 
-def test_half_of_the_keys_is_wrong_usage(network: Network) -> None:
+def test_key_options_must_be_given_together(network: Network) -> None:
     keys = network.keys
     own = str(keys.add("friend"))
     for module, options, told in (
@@ -354,7 +356,7 @@ def test_half_of_the_keys_is_wrong_usage(network: Network) -> None:
     ("example", "options"),
     [("every_sample.py", []), ("low_battery.py", ["30"]), ("bare_pyzmq_keys.py", None)],
 )
-def test_examples_take_keys(network: Network, example: str, options: list[str] | None) -> None:
+def test_examples_accept_keys(network: Network, example: str, options: list[str] | None) -> None:
     network.keys.add("friend")
     network.sampler()
     given = network.options("friend")
@@ -368,7 +370,7 @@ def test_examples_take_keys(network: Network, example: str, options: list[str] |
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not installed")
-def test_node_takes_keys(network: Network, tmp_path: Path) -> None:
+def test_the_node_example_accepts_keys(network: Network, tmp_path: Path) -> None:
     network.keys.add("friend")
     network.sampler()
     project = tmp_path / "node"

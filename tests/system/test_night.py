@@ -1,4 +1,4 @@
-"""A night with the lid closed, through the whole path: what it cost."""
+"""The energy of a night with the lid closed, from end to end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.writer.laptop import samples_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
 FULL = 1000 / 26
-"""Wh, of which 26 % are 10"""
+"""Wh; 26 % of it are 10 Wh"""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_night_asleep_cost_10_wh(night: System) -> None:
     assert sleep["pct_per_hour"] == pytest.approx(2.7, abs=0.05)
 
 
-def test_the_discharge_goes_on_after_it(night: System) -> None:
+def test_the_discharge_continues_after_the_night(night: System) -> None:
     discharge, sleep = night.query("sessions")
     assert (discharge["kind"], sleep["kind"]) == ("discharge", "sleep")
     assert discharge["asleep_s"] == sleep["asleep_s"]
@@ -52,10 +52,10 @@ def test_the_discharge_goes_on_after_it(night: System) -> None:
     assert discharge["wh"] == energy["discharged_wh"]
 
 
-def test_the_document_shows_it_as_it_was_printed(
+def test_the_document_shows_the_printed_table(
     night: System, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the year of the night: in later ones the table has the year."""
+    """Print the table in the year of that night: in later years it would show the year."""
     monkeypatch.setenv("TZ", "UTC0")
     time.tzset()
     assert main(["--db", str(night.database), "sessions", "--width", "90"], lambda: BEGAN + 2 * 86_400) == 0

@@ -1,4 +1,4 @@
-"""A gauge that blocks, and the process that samples it: real processes, a real file that does not answer."""
+"""A gauge that blocks the process that samples it: real processes, and a real file that never responds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCKING: Final = """
 import os, sys
 real = os.open
 def blocking(path, flags, *rest, **named):
-    # The kernel's attributes block whatever the flags say; a FIFO does so only without this one.
+    # A sysfs attribute can block whatever the flags are; a FIFO blocks only without O_NONBLOCK.
     return real(path, flags & ~os.O_NONBLOCK, *rest, **named)
 os.open = blocking
 import sampler.main
@@ -47,7 +47,7 @@ def once(tree: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_a_gauge_that_never_answers_costs_only_the_battery(tree: Path) -> None:
+def test_if_the_gauge_never_responds_only_the_battery_is_missing(tree: Path) -> None:
     before = time.monotonic()
     with once(tree) as sampler:
         printed, told = sampler.communicate(timeout=30)
@@ -57,13 +57,15 @@ def test_a_gauge_that_never_answers_costs_only_the_battery(tree: Path) -> None:
     assert sample.battery is None
     assert sample.on_ac is True
     assert sample.processes
-    assert told == "battery: it did not answer in time\n"
+    assert told == "battery: it did not respond in time\n"
 
 
 @pytest.mark.slow
-def test_a_gauge_that_takes_a_second_is_in_the_next_sample(tree: Path) -> None:
+def test_the_value_of_a_gauge_that_takes_a_second_is_in_the_next_sample(tree: Path) -> None:
     with once(tree, "--interval", "3") as sampler:
-        with (tree / "sys/class/power_supply/BAT0/voltage_now").open("w") as gauge:  # waits for the sampler
+        with (tree / "sys/class/power_supply/BAT0/voltage_now").open(
+            "w"
+        ) as gauge:  # blocks until the sampler reads
             time.sleep(1.0)
             gauge.write("12000000\n")
         printed, told = sampler.communicate(timeout=30)
@@ -75,7 +77,7 @@ def test_a_gauge_that_takes_a_second_is_in_the_next_sample(tree: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_service_goes_on_and_ends_while_the_gauge_hangs(tree: Path) -> None:
+def test_the_service_keeps_running_and_can_stop_while_the_gauge_hangs(tree: Path) -> None:
     sampler = subprocess.Popen(
         [sys.executable, "-c", BLOCKING, "--interval", "1", "--sysfs", str(tree / "sys"), "--verbose"],
         stderr=subprocess.PIPE,
@@ -95,4 +97,6 @@ def test_the_service_goes_on_and_ends_while_the_gauge_hangs(tree: Path) -> None:
         before = time.monotonic()
         assert sampler.wait(timeout=30) == 0
         assert time.monotonic() - before < 5
-    assert sum(gaps) / len(gaps) == pytest.approx(1.0, abs=0.3)  # no drift: each tick is at its own second
+    assert sum(gaps) / len(gaps) == pytest.approx(
+        1.0, abs=0.3
+    )  # no drift: each sample is taken in its own second

@@ -1,4 +1,4 @@
-"""Real discharges through the whole path: sysfs, sensor, wire format, writer, report."""
+"""Real discharges from end to end: sysfs, sensor, wire format, writer, report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEGAN = 1_750_000_000.0
 
 
 class Instant(NamedTuple):
-    """One row of a trace: seconds since its start, and what sysfs said."""
+    """One row of a trace: seconds since its start, and the values in sysfs."""
 
     at: float
     attributes: dict[str, str]
@@ -43,7 +43,7 @@ def samples(trace: Iterable[Instant], tree: Path, began: float = BEGAN) -> Itera
         clock.wall, clock.awake = began + instant.at, instant.at
         attributes = {"type": "Battery", **instant.attributes}
         for name, value in attributes.items() - before.items():
-            (supply / name).unlink(missing_ok=True)  # ext4 syncs a file that is truncated and written again
+            (supply / name).unlink(missing_ok=True)  # ext4 syncs a file that is truncated and rewritten
             (supply / name).write_text(f"{value}\n")
         before = attributes
         if sampler is None:
@@ -98,7 +98,7 @@ def phone() -> Iterator[Instant]:
 
 
 def imported(messages: Iterable[bytes], directory: Path) -> System:
-    """Return a system whose database holds the messages."""
+    """Return a system whose database contains the messages."""
     lines = directory / "samples.jsonl"
     lines.write_bytes(b"".join(body + b"\n" for body in messages))
     system = System(directory)
@@ -109,7 +109,7 @@ def imported(messages: Iterable[bytes], directory: Path) -> System:
 
 @pytest.fixture(scope="module")
 def discharge(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """What a sampler on the Raspberry Pi would have published."""
+    """The messages that a sampler on the Raspberry Pi would have published."""
     return list(samples(raspberry_pi(), tmp_path_factory.mktemp("discharge")))
 
 
@@ -118,7 +118,7 @@ def pi(tmp_path_factory: pytest.TempPathFactory, discharge: list[bytes]) -> Syst
     return imported(discharge, tmp_path_factory.mktemp("pi"))
 
 
-def test_the_raspberry_pi_runs_down_33_59_wh(pi: System) -> None:
+def test_the_raspberry_pi_uses_33_59_wh(pi: System) -> None:
     (energy,) = pi.query("energy")
     assert energy["discharged_wh"] == pytest.approx(33.59, rel=0.005)
     assert energy["charged_wh"] == 0
@@ -129,12 +129,12 @@ def test_the_raspberry_pi_runs_down_33_59_wh(pi: System) -> None:
 def test_the_raspberry_pi_by_the_hour_adds_up_to_the_total(pi: System) -> None:
     (total,) = pi.query("energy")
     hours = pi.query("energy", "--by", "hour")
-    assert len(hours) == 5  # 4 h 7 min that begin in the middle of an hour
+    assert len(hours) == 5  # 4 h 7 min, starting in the middle of an hour
     assert sum(hour["discharged_wh"] for hour in hours) == pytest.approx(total["discharged_wh"], rel=1e-12)
     assert sum(hour["covered_s"] for hour in hours) == pytest.approx(total["covered_s"], rel=1e-12)
 
 
-def test_the_raspberry_pi_drains_as_its_last_ten_minutes_say(pi: System) -> None:
+def test_drain_of_the_raspberry_pi_matches_its_last_ten_minutes(pi: System) -> None:
     (drain,) = pi.query("drain")
     rows = [row for row in raspberry_pi() if row.at >= 14911 - 600]
     watts = [int(row.attributes["power_now"]) / 1e6 for row in rows]
@@ -145,7 +145,7 @@ def test_the_raspberry_pi_drains_as_its_last_ten_minutes_say(pi: System) -> None
 
 @pytest.fixture(scope="module")
 def pi_again(tmp_path_factory: pytest.TempPathFactory, discharge: list[bytes]) -> System:
-    """The same run-down twice: at the second one the first was learned."""
+    """The same discharge twice: by the second one, the first was learned."""
     directory = tmp_path_factory.mktemp("pi again")
     return imported([*discharge, *samples(raspberry_pi(), directory, AGAIN)], directory)
 
@@ -156,7 +156,7 @@ AGAIN = BEGAN + 86_400
 @pytest.mark.parametrize("percent", [50, 75, 20])
 @pytest.mark.slow
 @pytest.mark.fast_cases(1)
-def test_the_raspberry_pi_knows_how_long_it_lasts_the_second_time(pi_again: System, percent: int) -> None:
+def test_time_left_of_the_raspberry_pi_is_right_the_second_time(pi_again: System, percent: int) -> None:
     rows = list(raspberry_pi())
     reached = next(row.at for row in rows if int(row.attributes["capacity"]) <= percent)
     truth = (rows[-1].at - reached) / 3600
@@ -166,7 +166,7 @@ def test_the_raspberry_pi_knows_how_long_it_lasts_the_second_time(pi_again: Syst
 
 
 @pytest.mark.slow
-def test_the_raspberry_pi_says_at_first_that_it_knows_little(pi_again: System) -> None:
+def test_time_left_of_the_raspberry_pi_has_a_wide_range_at_first(pi_again: System) -> None:
     ran = pi_again.run("query.main", "drain", "--until", str(BEGAN + 200), "--format", "json")
     assert "little data" in ran.stderr
     (drain,) = json.loads(ran.stdout)
@@ -176,7 +176,7 @@ def test_the_raspberry_pi_says_at_first_that_it_knows_little(pi_again: System) -
 @pytest.mark.parametrize("percent", [50, 30, 70, 80, 90])
 @pytest.mark.slow
 @pytest.mark.fast_cases(1)
-def test_the_phone_knows_how_long_it_charges(phone_recorded: System, percent: int) -> None:
+def test_time_to_full_of_the_phone_is_right(phone_recorded: System, percent: int) -> None:
     rows = [(float(row["time"]), int(row["percent"])) for row in phone_rows()]
     charging = [(at, pct) for at, pct in rows if at > PLUGGED_IN]
     reached = next(at for at, pct in charging if pct >= percent)
@@ -187,7 +187,7 @@ def test_the_phone_knows_how_long_it_charges(phone_recorded: System, percent: in
 
 
 PLUGGED_IN = 700.0
-"""s after which the phone is on its charger"""
+"""s after which the phone is charging"""
 
 
 @pytest.fixture(scope="module")
@@ -198,14 +198,14 @@ def phone_recorded(tmp_path_factory: pytest.TempPathFactory) -> System:
 
 @pytest.mark.slow
 def test_the_phone_takes_its_direction_from_the_status(phone_recorded: System) -> None:
-    """Its driver's sign is the other way round; counted here from the recording with other arithmetic."""
+    """The driver's sign is inverted. The expected values are computed independently from the recording."""
     (energy,) = phone_recorded.query("energy")
     discharged = charged = 0.0
     rows = phone_rows()
     for before, row in pairwise(rows):
         watts = int(row["current_ua"]) * int(row["voltage_mv"]) / 1e9
         watt_hours = watts * (float(row["time"]) - float(before["time"])) / 3600
-        # FULL gives no direction: a positive rate has none, a negative one is a discharge.
+        # FULL gives no direction: a negative rate is a discharge, a positive rate is neither.
         sign = {"DISCHARGING": -abs(watt_hours), "CHARGING": abs(watt_hours)}.get(
             row["status"], min(watt_hours, 0.0)
         )

@@ -1,4 +1,4 @@
-"""The watchdog is fed by loops that turn, and not by those that are stuck."""
+"""The watchdog is fed by a running loop, and not by one that is stuck."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import pytest
 from tests.system.processes import BATTERY, PATIENCE, System, stop
 
 WATCHDOG = 2.0
-"""s; a process says every 0.5 s that it lives"""
+"""s; a process feeds the watchdog every 0.5 s"""
 
 
 class Manager:
-    """The service manager's socket: notes what it is told."""
+    """The service manager's socket, which records notifications."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -31,7 +31,7 @@ class Manager:
         self._socket.close()
 
     def next(self, patience: float) -> list[str]:
-        """Return the lines of the next datagram; nothing where none comes."""
+        """Return the lines of the next datagram; empty if none arrives."""
         self._socket.settimeout(patience)
         try:
             return self._socket.recv(4096).decode().split("\n")
@@ -44,7 +44,7 @@ class Manager:
             assert time.monotonic() < end, f"{line} did not come"
 
     def is_fed(self) -> bool:
-        """Whether a sign of life comes in time: not one that came before, nor a status."""
+        """Return whether a new watchdog notification arrives in time; a status is not one."""
         while self.next(0.001):
             pass
         end = time.monotonic() + WATCHDOG
@@ -63,7 +63,7 @@ def manager(system: System, tmp_path: Path) -> Iterator[Manager]:
 
 
 @pytest.mark.slow
-def test_a_sampler_that_waits_for_an_hour_is_alive(system: System, manager: Manager) -> None:
+def test_a_sampler_with_an_interval_of_an_hour_is_alive(system: System, manager: Manager) -> None:
     sampler = system.start("sampler.main", "--interval", "3600")
     manager.wait_for("READY=1")
     for _ in range(4):
@@ -72,7 +72,7 @@ def test_a_sampler_that_waits_for_an_hour_is_alive(system: System, manager: Mana
     manager.wait_for("STOPPING=1")
 
 
-def test_a_writer_that_nobody_sends_to_is_alive(system: System, manager: Manager) -> None:
+def test_a_writer_without_samples_is_alive(system: System, manager: Manager) -> None:
     writer = system.writer()
     manager.wait_for("READY=1")
     for _ in range(4):
@@ -82,7 +82,7 @@ def test_a_writer_that_nobody_sends_to_is_alive(system: System, manager: Manager
 
 
 @pytest.mark.slow
-def test_a_stopped_process_is_not(system: System, manager: Manager) -> None:
+def test_a_stopped_process_is_not_alive(system: System, manager: Manager) -> None:
     for start in (system.writer, system.sampler):
         process = start()
         manager.wait_for("READY=1")
@@ -95,7 +95,9 @@ def test_a_stopped_process_is_not(system: System, manager: Manager) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_that_never_opens_stops_no_loop(system: System, manager: Manager, tmp_path: Path) -> None:
+def test_a_file_whose_open_blocks_does_not_stop_the_loop(
+    system: System, manager: Manager, tmp_path: Path
+) -> None:
     procfs = tmp_path / "proc"
     procfs.mkdir()
     for name in ("stat", "loadavg", "meminfo"):
@@ -103,7 +105,7 @@ def test_a_file_that_never_opens_stops_no_loop(system: System, manager: Manager,
     system.start("sampler.main", "--interval", "1", "--sysfs", str(BATTERY), "--procfs", str(procfs))
     manager.wait_for("READY=1")
     assert manager.is_fed()
-    os.mkfifo(tmp_path / "fifo")  # a plain open() waits for somebody who writes to it, for ever
+    os.mkfifo(tmp_path / "fifo")  # a plain open() would wait for a writer for ever
     (tmp_path / "fifo").replace(procfs / "loadavg")
     for _ in range(8):  # 4 s, twice the watchdog's time
         assert manager.is_fed()
@@ -124,7 +126,7 @@ def test_a_sampler_whose_battery_hangs_is_alive(system: System, manager: Manager
 
 
 @pytest.mark.slow
-def test_a_writer_whose_database_is_locked_is_alive_and_says_so(system: System, manager: Manager) -> None:
+def test_a_writer_with_a_locked_database_is_alive_and_reports_it(system: System, manager: Manager) -> None:
     system.writer("--commit-interval", "0")
     manager.wait_for("READY=1")
     system.sampler()

@@ -1,4 +1,4 @@
-"""What reports say after the clock was wrong: real databases, the real command."""
+"""Reports after the clock was wrong, from real databases by the real command."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def steady(start: float, count: int, step: float = 5.0) -> list[float]:
 
 
 def record(system: System, samples: list[Sample], retain: float | None = None) -> None:
-    """Store samples one by one, as the service does, and do what is due between."""
+    """Store samples one by one, as the service does, with the maintenance that is due in between."""
     with Store(system.database) as store:
         maintenance = Maintenance(Limits(1 << 40, retain), LOG)
         for at, one in enumerate(samples):
@@ -45,7 +45,7 @@ def record(system: System, samples: list[Sample], retain: float | None = None) -
 
 
 @pytest.mark.slow
-def test_an_hour_back_ends_now_and_not_in_2120(system: System) -> None:
+def test_an_open_window_ends_now_and_not_in_2120(system: System) -> None:
     record(system, told([*steady(NOW, 900), *steady(NOW + 94 * YEAR, 1), *steady(NOW + 4505, 100)]))
     (row,) = system.query("energy", "--since", str(NOW + 1000))
     assert row["end"] == NOW + 4505 + 99 * 5
@@ -55,7 +55,7 @@ def test_an_hour_back_ends_now_and_not_in_2120(system: System) -> None:
     assert status["newest"] == NOW + 4505 + 99 * 5
 
 
-def test_a_sample_of_1970_makes_no_days_fit(system: System) -> None:
+def test_a_sample_of_1970_does_not_distort_the_days_that_fit(system: System) -> None:
     record(system, told([7.0, *steady(NOW, 300, step=600.0)]))
     (row,) = system.query("status")
     assert row["oldest"] == row["raw_since"] == NOW
@@ -78,7 +78,7 @@ def test_a_sample_of_1970_makes_no_days_fit(system: System) -> None:
     ids=["1970 first", "ahead for longer than --retain"],
 )
 @pytest.mark.slow
-def test_nothing_is_said_to_be_dropped_that_was_not(system: System, times: list[float]) -> None:
+def test_status_reports_only_dropped_samples_as_dropped(system: System, times: list[float]) -> None:
     record(system, told(times), retain=2 * DAY)
     ran = system.run("query.main", "energy", "--since", str(times[-1] - 3600))
     assert "dropped" not in ran.stderr

@@ -1,4 +1,4 @@
-"""A simulated laptop over two weeks, with the truth about its sessions."""
+"""A simulated laptop over two weeks, with its true sessions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEP = 30.0
 
 @dataclass
 class Truth:
-    """A session as it was."""
+    """A true session."""
 
     kind: str
     start: float
@@ -78,7 +78,7 @@ class Laptop:
         return row
 
     def awake(self, kind: str, seconds: float, watts: float, status: str, *, goes_on: bool = False) -> None:
-        """Be awake in one direction; ``goes_on``: the discharge that a sleep interrupted."""
+        """Charge, rest or discharge while awake; ``goes_on``: continue the discharge before a sleep."""
         if not goes_on:
             self.truth.append(Truth(kind, self.time, self.time))
         last = next(it for it in reversed(self.truth) if it.kind == kind)
@@ -88,7 +88,7 @@ class Laptop:
             self._count(last, row)
 
     def flip(self, watts: float, status: str) -> None:
-        """For less than 120 s, be something else than the newest session that was awake."""
+        """For less than 120 s, change to another direction than that of the newest session awake."""
         last = next(it for it in reversed(self.truth) if it.kind in ("discharge", "charge", "rest"))
         for _ in range(self.random.randint(1, 3)):
             self._count(last, self.sample(watts, status))
@@ -101,12 +101,12 @@ class Laptop:
         self.wh += watts * seconds / 3600
 
     def wake_up(self) -> None:
-        """The gauge says 0 first."""
+        """Wake up; the gauge first reports 0 %."""
         last = next(it for it in reversed(self.truth) if it.kind == "discharge")
         self._count(last, self.sample(-6.0, "Discharging", glitch=True))
 
     def top_up(self) -> None:
-        """Charge for ten minutes within a rest, as a charger does at 97 %, and rest again."""
+        """Charge for ten minutes during a rest, as a charger does at 97 %, and rest again."""
         last = self.truth[-1]
         self.wh = 0.97 * self.full
         for _ in range(20):
@@ -129,7 +129,7 @@ class Laptop:
 
 
 def fortnight(seed: int = 0, days: int = 14) -> Laptop:
-    """Two weeks of work on battery, naps, charges, mains and nights."""
+    """Return two weeks of work on battery, naps, charges, mains and nights."""
     it = Laptop(seed)
     draw = it.random
     for day in range(days):

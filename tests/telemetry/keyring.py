@@ -1,4 +1,4 @@
-"""Keys of a server and its clients, in files as users have them."""
+"""Keys of a server and its clients, in files as a user would have them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOG = logging.getLogger("telemetry-sampler")
 
 
 class Keys:
-    """The key of a server in ``directory``, and a list of the clients that were made and not removed."""
+    """A server's key in ``directory``, and an allow-list of the clients that were added and not removed."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -23,7 +23,7 @@ class Keys:
         make_keys(self.private)
 
     def add(self, name: str, *, is_known: bool = True) -> Path:
-        """Make a key of a client; return the file of the private one."""
+        """Make a client's key pair; return the file of the private key."""
         path = self.directory / f"{name}.key"
         line = make_keys(path)
         if is_known:
@@ -32,7 +32,7 @@ class Keys:
         return path
 
     def remove(self, name: str) -> None:
-        """Take a client off the list."""
+        """Remove a client from the list."""
         del self._lines[name]
         self._write()
 
@@ -40,14 +40,14 @@ class Keys:
         return ServerKeys(read_private(self.private), AllowList(self.clients, log), self.directory, log)
 
     def client(self, name: str = "client") -> ClientKeys:
-        """Return the keys of a client, which is made where it is new."""
+        """Return the keys of a client, which is added if it is new."""
         path = self.directory / f"{name}.key"
         if not path.exists():
             self.add(name)
         return ClientKeys(read_public(self.public), read_private(path))
 
     def _write(self) -> None:
-        """As an editor does: the new file takes the place of the old one."""
+        """Replace the file as an editor does."""
         new = self.clients.with_suffix(".new")
         new.write_text("".join(f"{line}\n" for line in self._lines.values()))
         new.replace(self.clients)

@@ -1,7 +1,7 @@
-"""Simulated machines that run down: the truth of how long each lasts is known.
+"""Simulated machines that run down their batteries: the true run time of each is known.
 
-A machine has a battery whose percent follows the energy in it in one of three ways, and a user who does one
-thing after another. All is drawn from the given ``random.Random``.
+A machine has a battery whose percent follows its energy along one of three curves, and a user who does one
+activity after another. Everything is drawn from the given ``random.Random``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 CURVES: Final[dict[str, Callable[[float], float]]] = {
     "straight": lambda left: 100 * left,
-    "bent": lambda left: 100 * (0.5 * left + 0.5 * left**2),  # the lower percents hold more
+    "bent": lambda left: 100 * (0.5 * left + 0.5 * left**2),  # a lower percent holds more energy
     "dies at 7 %": lambda left: 7 + 93 * left**0.9,
 }
-"""Percent by the part of the energy that is left"""
+"""Percent as a function of the remaining part of the energy"""
 STEP: Final = 60.0
 """s between two samples"""
 
@@ -26,21 +26,21 @@ class Minute(NamedTuple):
 
     percent: int
     watts: float
-    """Drawn in the minute before, positive"""
+    """Power drawn in the minute before, positive"""
 
 
 class Machine(NamedTuple):
     capacity: float
-    """Wh from full until it goes off"""
+    """Wh from full until the machine switches off"""
     full: float
-    """Wh that its driver tells of a full battery"""
+    """Wh of a full battery, as reported by the driver"""
     curve: Callable[[float], float]
     activities: tuple[tuple[float, float, float], ...]
-    """W, minutes that it lasts on average, and how often it is chosen"""
+    """Activities: W, mean length in minutes, and relative frequency"""
 
 
 def machine(rng: Random, curve: str, minutes: float = 15.0, spread: float = 0.8) -> Machine:
-    """``minutes``: mean of an activity; ``spread``: of their powers."""
+    """``minutes``: mean length of an activity; ``spread``: spread of the activities' powers."""
     capacity = rng.uniform(10, 70)
     mean = capacity / rng.uniform(3, 10)
     powers = (0.6, 0.8, 1.0, 1.25, 1.8)  # idle, reading, writing, a film, building
@@ -53,9 +53,9 @@ def machine(rng: Random, curve: str, minutes: float = 15.0, spread: float = 0.8)
 
 
 def discharge(rng: Random, machine: Machine, begin: float = 1.0, end: float = 0.0) -> list[Minute]:
-    """Return the minutes from ``begin`` to ``end``, parts of the capacity; at 0 the machine goes off."""
+    """Return the minutes from ``begin`` to ``end``, parts of the capacity; at 0 the machine switches off."""
     energy = begin * machine.capacity
-    user = math.exp(rng.gauss(0, 0.12))  # brightness, network: it stays through a discharge
+    user = math.exp(rng.gauss(0, 0.12))  # brightness, network: constant during a discharge
     found: list[Minute] = []
     left, watts = 0, 0.0
     while True:
@@ -71,7 +71,7 @@ def discharge(rng: Random, machine: Machine, begin: float = 1.0, end: float = 0.
 
 
 def history(rng: Random, machine: Machine, count: int) -> list[tuple[list[Minute], bool]]:
-    """Return earlier discharges, and of each whether the machine went off: one in five from full to empty."""
+    """Return earlier discharges, and whether each ended in power-off: one in five runs from full to empty."""
     found = []
     for index in range(count):
         whole = index % 5 == 4

@@ -1,4 +1,4 @@
-"""Messages for the tests of the contract: whole ones, and ones that are not quite."""
+"""Messages for the tests of the sample contract: valid ones, and slightly wrong ones."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ JUNK: Final[tuple[object, ...]] = (
     *((1 << 63) - 1, 1 << 63, 1 << 64, -(1 << 63), 253402300799, 253402300800, 253402300800.5),
     *([], [None], [0.5] * 3, [1] * 4, [0] * 4097, {}, {"pid": 1}),
 )
-"""What may stand where something else should."""
+"""Values to put in place of the right ones."""
 
 
 def wire() -> Wire:
-    """An ordinary sample as a reader's JSON library gives it, with every optional field."""
+    """Return an ordinary sample as a JSON library would parse it, with every optional field."""
     fields: Wire = json.loads(encode(sample()))
     fields["battery"] |= {
         "method": "power_now+slope",
@@ -51,12 +51,12 @@ def wire() -> Wire:
 
 
 def to_bytes(value: object) -> bytes:
-    """As another program would write it: lone surrogates escaped, Infinity as a number that is too large."""
+    """Encode as another program might: lone surrogates escaped, Infinity as a number that is too large."""
     return json.dumps(value).replace("Infinity", "1e999").encode()
 
 
 def paths(value: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Every place inside ``value``."""
+    """Return the path of every value inside ``value``."""
     found = [here] if here else []
     children = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -67,7 +67,7 @@ def paths(value: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | i
 
 
 def replaced(fields: Wire, path: tuple[str | int, ...], value: object) -> Wire:
-    """A copy with ``value`` at ``path``."""
+    """Return a copy with ``value`` at ``path``."""
     result = copy.deepcopy(fields)
     inside: Any = result
     for key in path[:-1]:
@@ -77,7 +77,7 @@ def replaced(fields: Wire, path: tuple[str | int, ...], value: object) -> Wire:
 
 
 def without(fields: Wire, path: tuple[str | int, ...]) -> Wire:
-    """A copy without what is at ``path``."""
+    """Return a copy without the value at ``path``."""
     result = copy.deepcopy(fields)
     inside: Any = result
     for key in path[:-1]:
@@ -100,7 +100,7 @@ json_values: Final[st.SearchStrategy[object]] = st.recursive(
 
 @st.composite
 def mutated_wires(draw: st.DrawFn) -> Wire:
-    """Samples with a few things replaced, taken away or added."""
+    """Samples with a few values replaced, removed or added."""
     fields: Any = json.loads(encode(draw(samples))) if draw(st.booleans()) else wire()
     for _ in range(draw(st.integers(0, 3))):
         path = draw(st.sampled_from(paths(fields)))
@@ -124,7 +124,7 @@ def mutated_wires(draw: st.DrawFn) -> Wire:
 
 @st.composite
 def mutated_bytes(draw: st.DrawFn) -> bytes:
-    """A valid message with a few bytes replaced, cut out, doubled or put in."""
+    """A valid message with a few bytes replaced, removed, doubled or inserted."""
     body = bytearray(encode(draw(samples)) if draw(st.booleans()) else BODY)
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(body)))

@@ -1,4 +1,4 @@
-"""Real sockets: a sampler's end and listeners in one thread, so that each test decides who does what when."""
+"""Real sockets: a sampler's end and subscribers in one thread, so that a test controls their order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from telemetry.stream.subscriber import Subscriber
 from tests.strategies import sample
 
 PATIENCE: Final = 10.0
-"""s after which a test gives up; none should come near it"""
+"""s after which a test gives up; normally none takes nearly as long"""
 _SLICE: Final = 0.005
 
 Item = Sample | Gap
@@ -29,12 +29,12 @@ Context = zmq.Context[zmq.Socket[bytes]]
 
 
 def samples(run: str, first: int, last: int) -> list[Sample]:
-    """Those that ``Station.publish`` makes."""
+    """Return the samples that ``Station.publish`` makes."""
     return [sample(run, seq) for seq in range(first, last + 1)]
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A simulated clock: the test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -68,7 +68,7 @@ class Station:
         self.close()
 
     def close(self) -> None:
-        """As at the end of the process: the ring file and the socket files stay."""
+        """Close as at the end of the process: the ring file and the socket files stay."""
         self.publisher.close()
         self.ring.close()
         self._never.close()
@@ -86,7 +86,7 @@ class Station:
 
 
 class Listener:
-    """A subscriber with all that it yielded and refused."""
+    """A subscriber, with everything that it yielded and refused."""
 
     def __init__(self, subscriber: Subscriber, clock: Clock, refused: list[InvalidSample]) -> None:
         self.subscriber = subscriber
@@ -99,13 +99,13 @@ class Listener:
 
     @property
     def last(self) -> Position | None:
-        """The newest sample that came."""
+        """The newest sample received."""
         samples = [item for item in self.items[-3:] if isinstance(item, Sample)]
         return Position(samples[-1].run, samples[-1].seq) if samples else None
 
     @property
     def waits(self) -> bool:
-        """Whether a question is open."""
+        """Whether a question is pending."""
         return self.subscriber._asked is not None or self.subscriber._joiner.question is not None
 
 
@@ -128,12 +128,12 @@ def listening(
 def until(
     condition: Callable[[], bool], listeners: Sequence[Listener] = (), station: Station | None = None
 ) -> None:
-    """Let them all work until ``condition`` holds."""
+    """Run them all until ``condition`` holds."""
     begin = bumped = time.monotonic()
     while not condition():
         now = time.monotonic()
         assert now < begin + PATIENCE, [listener.items[-5:] for listener in listeners]
-        if now > bumped + 1.0:  # a question may have died with a connection: time for the next one
+        if now > bumped + 1.0:  # a question may be lost with a connection: let time pass until the next one
             bumped = now
             for listener in listeners:
                 listener.clock.now += 2.1
@@ -144,12 +144,12 @@ def until(
 
 
 def all_of(listener: Listener, station: Station) -> None:
-    """Wait until the newest sample came."""
+    """Wait until the newest sample was received."""
     until(lambda: listener.last == (station.run, station.seq), [listener], station)
 
 
 def connected(listener: Listener, station: Station) -> None:
-    """Publish until live samples arrive: from here on none is lost for want of a connection."""
+    """Publish until live samples arrive: afterwards none is lost because the connection is not yet up."""
 
     def heard() -> bool:
         if listener.waits:
@@ -162,7 +162,7 @@ def connected(listener: Listener, station: Station) -> None:
 
 
 def has_ipv6() -> bool:
-    """Whether this machine has an IPv6 loopback."""
+    """Return whether this machine has an IPv6 loopback."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))

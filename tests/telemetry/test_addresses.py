@@ -67,7 +67,7 @@ def ring() -> Iterator[Ring]:
 
 
 @pytest.mark.parametrize("endpoint", MALFORMED)
-def test_a_malformed_endpoint_is_wrong_usage_on_either_side(
+def test_a_malformed_endpoint_is_a_usage_error_on_either_side(
     tmp_path: Path, ring: Ring, endpoint: str
 ) -> None:
     good = f"ipc://{tmp_path}/good"
@@ -84,7 +84,7 @@ def test_a_malformed_endpoint_is_wrong_usage_on_either_side(
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://*:*", "tcp://127.0.0.1:*", "tcp://[::]:*", "tcp://127.0.0.1:0"])
-def test_the_kernel_may_choose_a_port_to_bind_and_none_to_connect_to(endpoint: str) -> None:
+def test_the_kernel_may_choose_a_port_to_bind_but_not_one_to_connect_to(endpoint: str) -> None:
     addresses.needs_ipv6(endpoint.replace("[::]", "*"), binds=True)
     with pytest.raises(UsageError, match="an endpoint looks like"):
         addresses.needs_ipv6(endpoint, binds=False)
@@ -103,8 +103,8 @@ def test_the_kernel_may_choose_a_port_to_bind_and_none_to_connect_to(endpoint: s
         ("127.0.0.1", "localhost"),
     ],
 )
-def test_every_socket_meets_its_peer(tmp_path: Path, ring: Ring, bound: str, connected: str) -> None:
-    """What other machines reach has keys; without keys it is this machine's loopback alone."""
+def test_every_socket_reaches_its_peer(tmp_path: Path, ring: Ring, bound: str, connected: str) -> None:
+    """Sockets that other machines can reach have keys; sockets without keys are on the loopback only."""
     ports = [free_port(socket.AF_INET6, "::") for _ in range(3)]
     publish, replay, control = (f"tcp://{bound}:{port}" for port in ports)
     to_publish, to_replay, to_control = (f"tcp://{connected}:{port}" for port in ports)
@@ -120,7 +120,7 @@ def test_every_socket_meets_its_peer(tmp_path: Path, ring: Ring, bound: str, con
         with Subscriber(to_publish, to_replay, keys=of_client) as subscriber:
 
             def live() -> bool:
-                """The first is from replay, the next ones are live."""
+                """The first sample comes from replay, the next ones are live."""
                 nonlocal seq
                 got.extend(subscriber.receive(0.005))
                 publisher.serve(publisher_deadline(), never)
@@ -167,13 +167,13 @@ def test_no_socket_is_open_to_other_machines_without_keys(tmp_path: Path, ring: 
 
 
 @pytest.mark.parametrize("scheme", ["udp", "epgm", "pgm", "norm", "tipc", "vmci", "ws", "wss", "TCP"])
-def test_no_socket_speaks_what_keys_do_not_protect(ring: Ring, tmp_path: Path, scheme: str) -> None:
+def test_no_transport_is_allowed_that_keys_cannot_protect(ring: Ring, tmp_path: Path, scheme: str) -> None:
     with pytest.raises(UsageError, match="neither ipc:// nor tcp://"):
         Publisher([f"{scheme}://127.0.0.1:5555"], f"ipc://{tmp_path}/good", ring, "a")
 
 
 @given(st.ip_addresses())
-def test_loopback_is_what_the_kernel_routes_to_this_machine_alone(
+def test_loopback_addresses_are_those_that_the_kernel_routes_to_this_machine_only(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     of_four = address.version == 4
@@ -184,8 +184,8 @@ def test_loopback_is_what_the_kernel_routes_to_this_machine_alone(
     assert addresses.is_loopback(endpoint) == expected
 
 
-def test_a_name_is_bound_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever answers for names may answer otherwise each time."""
+def test_a_host_name_is_bound_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server may give another address each time."""
     answers: list[str] = []
 
     def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
@@ -202,8 +202,8 @@ def test_a_name_is_bound_to_the_address_that_was_checked(monkeypatch: pytest.Mon
         assert str(publisher.last_endpoint).startswith("b'tcp://127.0.0.1:")
 
 
-def test_a_name_is_looked_up_where_netlink_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a unit with RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6."""
+def test_a_host_name_is_looked_up_without_netlink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a systemd unit with RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6."""
 
     def refuse() -> list[tuple[int, str]]:
         raise OSError(97, "Address family not supported by protocol")
@@ -219,7 +219,7 @@ def publisher_deadline() -> float:
 
 
 @ipv6
-def test_a_name_that_is_ipv6_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_name_with_only_ipv6_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"six": [socket.AF_INET6], "both": [socket.AF_INET6, socket.AF_INET], "four": [socket.AF_INET]}
 
     def look_up(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
@@ -232,7 +232,7 @@ def test_a_name_that_is_ipv6_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wants == {"six": True, "both": False, "four": False, "not.yet": False}
 
 
-def test_a_machine_without_ipv6_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ipv6_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> socket.socket:
         raise OSError(97, "Address family not supported by protocol")
 
@@ -242,7 +242,7 @@ def test_a_machine_without_ipv6_says_so(monkeypatch: pytest.MonkeyPatch) -> None
             addresses.needs_ipv6("tcp://[::1]:5555", binds=binds)
 
 
-def test_a_path_of_any_bytes(tmp_path: Path, ring: Ring) -> None:
+def test_a_path_may_contain_any_bytes(tmp_path: Path, ring: Ring) -> None:
     directory = tmp_path / os.fsdecode(b"caf\xe9\xff")
     directory.mkdir()
     never, other = socket.socketpair()
@@ -267,8 +267,8 @@ def test_a_path_of_any_bytes(tmp_path: Path, ring: Ring) -> None:
     ControlServer(endpoints[2]).close()
 
 
-def test_what_fails_while_it_starts_never_hangs(tmp_path: Path, ring: Ring) -> None:
-    """ZeroMQ's term() waits for sockets that are still open: none may be left, whatever the error is."""
+def test_a_failed_start_never_hangs(tmp_path: Path, ring: Ring) -> None:
+    """ZeroMQ's term() waits for open sockets, so none may be left open, whatever the error is."""
     good = f"ipc://{tmp_path}/good"
     bad = ["tcp://[::1]:99999", f"ipc://{tmp_path}/gone/x", f"ipc://{tmp_path}", "ipc://\ud800", "x" * 300]
     for endpoint in bad:
@@ -278,4 +278,4 @@ def test_what_fails_while_it_starts_never_hangs(tmp_path: Path, ring: Ring) -> N
         with pytest.raises((UserError, UnicodeError)):
             ControlServer(endpoint)
     with Context() as context:
-        BoundSocket(context, zmq.PUB, good, "me").close()  # nothing holds it any more
+        BoundSocket(context, zmq.PUB, good, "me").close()  # the endpoint is free again

@@ -1,4 +1,4 @@
-"""Being a command: its arguments, and the one place where exceptions become text."""
+"""Commands: their arguments, and the one place where exceptions become text."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parser() -> ArgumentParser:
         (["more"], "unrecognized arguments: more; see telemetry-x --help"),
     ],
 )
-def test_an_error_is_a_line_that_says_what_to_do(
+def test_an_error_is_one_line_that_says_what_to_do(
     parser: ArgumentParser, arguments: list[str], text: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -45,12 +45,12 @@ def test_an_error_is_a_line_that_says_what_to_do(
     assert str(caught.value) == text
 
 
-def test_a_wrong_choice_names_the_right_ones(parser: ArgumentParser) -> None:
+def test_an_error_about_a_choice_lists_the_valid_ones(parser: ArgumentParser) -> None:
     with pytest.raises(UsageError, match=r"--format: .*csv.*json.*see telemetry-x --help"):
         parser.parse_args(["--format", "xml"])
 
 
-def test_what_is_right_is_taken_and_help_is_help(
+def test_valid_arguments_are_parsed_and_help_is_printed(
     parser: ArgumentParser, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert parser.parse_args(["--interval", "5"]) == argparse.Namespace(interval=5, format=None)
@@ -64,7 +64,7 @@ def test_what_is_right_is_taken_and_help_is_help(
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 7])
-def test_the_exit_status_is_mains(status: int) -> None:
+def test_the_exit_status_is_the_return_value_of_main(status: int) -> None:
     assert run("telemetry-x", lambda: status) == status
 
 
@@ -89,13 +89,13 @@ def test_errors_of_the_user_are_one_line(capsys: pytest.CaptureFixture[str]) -> 
     [
         ValueError("x"),
         OSError("x"),
-        OSError(errno.ENOSPC, "no room", "/a/file"),  # not standard output: that one has no name
+        OSError(errno.ENOSPC, "no room", "/a/file"),  # not standard output, whose error has no file name
         AssertionError("x"),
         SystemExit(3),
     ],
 )
-def test_a_bug_is_a_bug(error: BaseException) -> None:
-    """systemd starts the program anew, and the journal has the traceback."""
+def test_a_bug_raises_with_a_traceback(error: BaseException) -> None:
+    """systemd restarts the program, and the journal has the traceback."""
     with pytest.raises(type(error)):
         raising(error)
 
@@ -126,11 +126,11 @@ def printing(lines: int, unbuffered: str, stdout: int) -> tuple[int, str]:
 
 
 BUFFERS: Final = pytest.mark.parametrize(("lines", "unbuffered"), [(1, ""), (1, "1"), (1000, "")])
-"""One line is still in the buffer when main returns, and would fail when Python ends."""
+"""One line is still in the buffer when main returns; flushing it would fail when Python exits."""
 
 
 @BUFFERS
-def test_a_reader_that_has_enough_is_no_failure(lines: int, unbuffered: str) -> None:
+def test_a_reader_that_closes_the_pipe_is_not_a_failure(lines: int, unbuffered: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -140,27 +140,27 @@ def test_a_reader_that_has_enough_is_no_failure(lines: int, unbuffered: str) -> 
 
 
 @BUFFERS
-def test_a_full_disk_is_said_in_one_line(lines: int, unbuffered: str) -> None:
+def test_a_full_disk_gives_a_one_line_error(lines: int, unbuffered: str) -> None:
     with open("/dev/full", "wb") as full:
         status, text = printing(lines, unbuffered, full.fileno())
     assert (status, text) == (1, "telemetry-x: cannot write standard output: No space left on device\n")
 
 
-def test_a_closed_standard_output_is_no_traceback() -> None:
+def test_a_closed_standard_output_gives_no_traceback() -> None:
     command = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-c", PRINT, "0"]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (5, "")
 
 
 @given(st.text("ab -", max_size=60).map(str.strip), st.integers(1, 80))
-def test_a_terminal_gets_lines_that_break_between_words(text: str, columns: int) -> None:
+def test_on_a_terminal_lines_break_between_words(text: str, columns: int) -> None:
     lines = folded(text, columns)
     assert " ".join(line[2 * (number > 0) :] for number, line in enumerate(lines)) == text
     for number, line in enumerate(lines):
         assert len(line) <= columns or " " not in line[2 * (number > 0) :]
 
 
-def test_a_remark_wraps_on_a_terminal_and_nowhere_else() -> None:
+def test_remarks_wrap_only_on_a_terminal() -> None:
     script = "from telemetry.command import say; say('telemetry-x', 'of words ' * 9)"
     for terminal, lines in ((True, 3), (False, 1)):
         ours, theirs = pty.openpty() if terminal else os.pipe()

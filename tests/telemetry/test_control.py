@@ -1,4 +1,4 @@
-"""The writer's own socket: a query asks for a commit, and never waits for what does not answer."""
+"""The writer's control socket: a query asks for a commit, and never waits for a peer that does not answer."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
 
 @contextmanager
 def writer(place: Path | str, fields: Mapping[str, Any]) -> Iterator[None]:
-    """A control server that answers each request for a commit with ``fields``."""
+    """Run a control server that answers each request for a commit with ``fields``."""
     server = ControlServer(endpoint(place) if isinstance(place, Path) else place)
 
     def work(done: threading.Event) -> None:
@@ -74,7 +74,7 @@ def writer(place: Path | str, fields: Mapping[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def stranger(directory: Path, *frames: bytes) -> Iterator[None]:
-    """Somebody who answers whatever comes with ``frames``; nothing at all without."""
+    """Run a foreign server that answers every message with ``frames``; without frames it never answers."""
     with Context() as context, context.socket(zmq.ROUTER) as server:
         server.setsockopt(zmq.LINGER, 0)
         server.bind(endpoint(directory))
@@ -107,7 +107,7 @@ def test_the_writer_of_this_database_commits(tmp_path: Path, database: Path) -> 
         assert request_commit(endpoint(tmp_path), link, PATIENCE), "the same file by another name"
 
 
-def test_a_writer_on_tcp_is_asked_as_well(database: Path) -> None:
+def test_a_writer_at_tcp_is_asked_too(database: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -116,16 +116,16 @@ def test_a_writer_on_tcp_is_asked_as_well(database: Path) -> None:
     assert not request_commit(address, database, 0.1)
 
 
-def test_no_writer_costs_nothing(tmp_path: Path, database: Path) -> None:
+def test_without_a_writer_it_does_not_wait(tmp_path: Path, database: Path) -> None:
     committed, seconds = timed(tmp_path, database, PATIENCE)
     assert not committed
     assert seconds < PATIENCE / 2, "it does not wait"
 
 
-def test_a_stale_socket_costs_nothing(tmp_path: Path, database: Path) -> None:
+def test_with_a_stale_socket_it_does_not_wait(tmp_path: Path, database: Path) -> None:
     ControlServer(endpoint(tmp_path)).close()
     assert (tmp_path / "writer").is_socket()
-    until(lambda: not listens(tmp_path / "writer"))  # ZeroMQ closes it in a thread of its own
+    until(lambda: not listens(tmp_path / "writer"))  # ZeroMQ closes it in its own thread
     committed, seconds = timed(tmp_path, database, PATIENCE)
     assert not committed
     assert seconds < PATIENCE / 2, "it does not wait"
@@ -136,7 +136,7 @@ def listens(path: Path) -> bool:
         return probe.connect_ex(str(path)) == 0
 
 
-def test_a_writer_that_is_silent_is_waited_for_no_longer_than_said(tmp_path: Path, database: Path) -> None:
+def test_a_silent_writer_is_waited_for_until_the_timeout(tmp_path: Path, database: Path) -> None:
     with stranger(tmp_path):
         for timeout in (0.0, 0.05, 0.2):
             committed, seconds = timed(tmp_path, database, timeout)
@@ -181,7 +181,7 @@ def test_a_writer_that_takes_no_more_connections(tmp_path: Path, database: Path)
     assert seconds < PATIENCE
 
 
-def test_a_writer_of_another_file_is_not_meant(tmp_path: Path, database: Path) -> None:
+def test_the_answer_of_a_writer_of_another_file_is_ignored(tmp_path: Path, database: Path) -> None:
     other = tmp_path / "other.db"
     other.write_bytes(b"")
     with writer(tmp_path, identity(other)):
@@ -213,7 +213,9 @@ def test_a_writer_that_could_not_commit(tmp_path: Path, database: Path) -> None:
         (b'{"ok":true,"dev":1,"ino":2}', b"more"),
     ],
 )
-def test_a_garbage_answer_is_none(tmp_path: Path, database: Path, frames: tuple[bytes, ...]) -> None:
+def test_a_garbage_answer_counts_as_no_answer(
+    tmp_path: Path, database: Path, frames: tuple[bytes, ...]
+) -> None:
     with stranger(tmp_path, *frames):
         committed, seconds = timed(tmp_path, database, PATIENCE)
     assert not committed
@@ -228,7 +230,7 @@ def test_an_endpoint_that_cannot_be_asked(database: Path, address: str) -> None:
     assert not request_commit(address, database, 0.05)
 
 
-def test_a_plain_file_or_a_socket_of_somebody_else(tmp_path: Path, database: Path) -> None:
+def test_a_plain_file_or_a_foreign_socket_counts_as_no_writer(tmp_path: Path, database: Path) -> None:
     (tmp_path / "writer").write_bytes(b"mine")
     assert not request_commit(endpoint(tmp_path), database)
     assert (tmp_path / "writer").read_bytes() == b"mine"
@@ -249,7 +251,7 @@ def test_asking_leaves_no_descriptor_open(tmp_path: Path, database: Path) -> Non
 # --- the writer's end ------------------------------------------------------------------------------
 
 
-def test_who_asks_for_a_commit_waits_for_it(tmp_path: Path) -> None:
+def test_a_client_that_asks_for_a_commit_waits_until_it_is_done(tmp_path: Path) -> None:
     with (
         closing(ControlServer(endpoint(tmp_path))) as server,
         Context() as context,
@@ -272,7 +274,7 @@ def test_who_asks_for_a_commit_waits_for_it(tmp_path: Path) -> None:
             assert json.loads(answer) == {"v": 1, "ok": True, "newest": ["r", 1]}
 
 
-def test_anything_else_gets_an_error_at_once(tmp_path: Path) -> None:
+def test_any_other_message_gets_an_error_at_once(tmp_path: Path) -> None:
     with (
         closing(ControlServer(endpoint(tmp_path))) as server,
         Context() as context,
@@ -289,7 +291,7 @@ def test_anything_else_gets_an_error_at_once(tmp_path: Path) -> None:
             assert "commit" in answer["error"]
 
 
-def test_a_client_that_has_gone_is_no_error(tmp_path: Path) -> None:
+def test_a_client_that_disconnected_is_not_an_error(tmp_path: Path) -> None:
     with closing(ControlServer(endpoint(tmp_path))) as server, Context() as context:
         with context.socket(zmq.DEALER) as client:
             client.connect(endpoint(tmp_path))
@@ -311,14 +313,14 @@ def test_a_second_writer_is_refused(tmp_path: Path, database: Path) -> None:
     ControlServer(endpoint(tmp_path)).close()
 
 
-def test_a_deleted_socket_is_made_anew(tmp_path: Path, database: Path) -> None:
+def test_a_deleted_socket_is_recreated(tmp_path: Path, database: Path) -> None:
     with writer(tmp_path, identity(database)):
         (tmp_path / "writer").unlink()
         until(lambda: request_commit(endpoint(tmp_path), database) is not None)
 
 
 @given(st.binary(max_size=40) | json_values.map(to_bytes))
-def test_nothing_else_is_a_request(frame: bytes) -> None:
+def test_other_frames_are_not_requests(frame: bytes) -> None:
     assert operation(frame) is None
 
 
@@ -337,5 +339,5 @@ def test_nothing_else_is_a_request(frame: bytes) -> None:
         (b"[" * 4000, None),
     ],
 )
-def test_the_requests_that_there_are(frame: bytes, asked: str | None) -> None:
+def test_the_known_requests(frame: bytes, asked: str | None) -> None:
     assert operation(frame) == asked

@@ -1,4 +1,4 @@
-"""Binding and reaching endpoints: the sockets' files, who may connect, and what is said to who may not."""
+"""Binding and reaching endpoints: socket files, who may connect, and the error for other users."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from tests.telemetry.streams import Context, Station, all_of, connected, listeni
 
 @pytest.mark.parametrize("gone", ["samples", "replay", "both", "directory"])
 @pytest.mark.fast_cases(1)
-def test_a_deleted_socket_is_made_anew(tmp_path: Path, gone: str) -> None:
+def test_a_deleted_socket_is_recreated(tmp_path: Path, gone: str) -> None:
     directory = tmp_path / "run"
     directory.mkdir()
     with Station(directory, "a") as station, listening(directory) as listener:
         connected(listener, station)
         if gone == "directory":
             shutil.rmtree(directory)
-            station.publish(2)  # nothing can be bound: no reason to stop
+            station.publish(2)  # nothing can be bound, but that does not stop the service
             directory.mkdir()
         for name in ("samples", "replay"):
             if gone in (name, "both"):
@@ -44,7 +44,7 @@ def test_a_deleted_socket_is_made_anew(tmp_path: Path, gone: str) -> None:
         station.publish()
         assert (directory / "samples").is_socket()
         assert (directory / "replay").is_socket()
-        listener.clock.now += 15.1  # three silent intervals: the subscriber makes its sockets anew too
+        listener.clock.now += 15.1  # after three silent intervals the subscriber recreates its sockets too
         all_of(listener, station)
         connected(listener, station)
         assert listener.items == samples("a", 1, station.seq)
@@ -53,7 +53,7 @@ def test_a_deleted_socket_is_made_anew(tmp_path: Path, gone: str) -> None:
             assert late.items == samples("a", 1, station.seq)
 
 
-def test_something_else_in_the_place_of_a_deleted_socket_stays(tmp_path: Path) -> None:
+def test_another_file_in_the_place_of_a_deleted_socket_is_kept(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station:
         (tmp_path / "samples").unlink()
         (tmp_path / "samples").write_bytes(b"mine")
@@ -71,10 +71,10 @@ def test_a_plain_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "samples").read_bytes() == b"mine"
     (tmp_path / "samples").unlink()
     with Station(tmp_path, "a"):
-        pass  # nothing of the failed try is held any more
+        pass  # the failed attempt left nothing locked or open
 
 
-def test_a_second_publisher_is_refused_and_steals_nothing(tmp_path: Path) -> None:
+def test_a_second_publisher_is_refused_and_takes_nothing_over(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station, listening(tmp_path) as listener:
         connected(listener, station)
         ring = Ring(None, 1 << 16)
@@ -92,7 +92,7 @@ def test_a_second_publisher_is_refused_and_steals_nothing(tmp_path: Path) -> Non
         assert listener.items == samples("a", 1, station.seq)
 
 
-def test_owner_and_group_may_connect_and_others_not(tmp_path: Path) -> None:
+def test_only_owner_and_group_may_connect(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         with Station(tmp_path, "a") as station:
@@ -104,13 +104,13 @@ def test_owner_and_group_may_connect_and_others_not(tmp_path: Path) -> None:
                 assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o770
             for lock in tmp_path.glob("*.lock"):
                 assert stat.S_IMODE(lock.stat().st_mode) == 0o600
-        assert os.umask(0) == 0, "the umask is put back"
+        assert os.umask(0) == 0, "the umask is restored"
     finally:
         os.umask(before)
 
 
 @pytest.mark.parametrize("endpoint", ["nonsense", "ipc//x", "http://localhost:1", "tcp://127.0.0.1:port"])
-def test_a_malformed_endpoint_is_wrong_usage(tmp_path: Path, endpoint: str) -> None:
+def test_a_malformed_endpoint_is_a_usage_error(tmp_path: Path, endpoint: str) -> None:
     good = f"ipc://{tmp_path}/samples"
     ring = Ring(None, 4096)
     for bound in (([endpoint], good), ([good, endpoint], f"{good}2"), ([good], endpoint)):
@@ -130,7 +130,7 @@ def test_a_path_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
     ring.close()
 
 
-def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     ring = Ring(None, 4096)
     with pytest.raises(UserError, match=r"cannot bind in .*/gone: No such file or directory; create it"):
         Publisher([f"ipc://{tmp_path}/gone/samples"], f"ipc://{tmp_path}/replay", ring, "a")
@@ -138,7 +138,7 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_several_endpoints_and_tcp(tmp_path: Path) -> None:
-    """A given endpoint may be of any transport; each gets every sample."""
+    """An endpoint may use any transport; each gets every sample."""
     ring = Ring(None, 1 << 16)
     endpoints = [f"ipc://{tmp_path}/one", f"ipc://{tmp_path}/two", "tcp://127.0.0.1:*"]
     publisher = Publisher(endpoints, f"ipc://{tmp_path}/replay", ring, "a")
@@ -205,14 +205,14 @@ except UserError as error:
     print(error)
     raise SystemExit(1)
 """
-"""A subscriber that becomes nobody, once it has read its code."""
+"""A subscriber that becomes user nobody after its imports."""
 
 
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """A directory that every user can reach."""
+    """Return a directory that every user can reach."""
     if not is_root_with_capabilities():
-        pytest.skip("only root can become somebody else")
+        pytest.skip("only root can become another user")
     directory = Path(tempfile.mkdtemp(prefix="telemetry-"))
     directory.chmod(0o755)
     try:
@@ -237,7 +237,7 @@ def said(process: subprocess.Popen[str]) -> tuple[int, str]:
 WHAT_TO_DO: Final = "you may not read the stream at {}: sudo adduser $USER telemetry, then log in again\n"
 
 
-def test_who_is_not_of_the_group_is_told_which_to_join(open_directory: Path) -> None:
+def test_a_user_outside_the_group_is_told_which_group_to_join(open_directory: Path) -> None:
     run = open_directory
     with Station(run, "a"):
         assert said(reader(run)) == (1, WHAT_TO_DO.format(run / "samples"))
@@ -245,7 +245,7 @@ def test_who_is_not_of_the_group_is_told_which_to_join(open_directory: Path) -> 
         assert said(reader(run)) == (1, WHAT_TO_DO.format(run / "replay"))
 
 
-def test_who_is_of_the_group_is_not(open_directory: Path) -> None:
+def test_a_member_of_the_group_gets_no_error(open_directory: Path) -> None:
     run, group = open_directory, 54321
     with Station(run, "a"):
         for name in ("samples", "replay"):
@@ -254,14 +254,14 @@ def test_who_is_of_the_group_is_not(open_directory: Path) -> None:
         assert said(reader(run, groups=[group + 1]))[0] == 1
 
 
-def test_a_closed_directory_is_a_gate_as_well(open_directory: Path) -> None:
+def test_a_directory_without_access_gives_the_same_error(open_directory: Path) -> None:
     run = open_directory
     with Station(run, "a"):
         run.chmod(0o700)
         assert said(reader(run)) == (1, WHAT_TO_DO.format(run / "samples"))
 
 
-def test_who_was_there_first_is_told_too(open_directory: Path) -> None:
+def test_a_subscriber_that_started_first_is_told_too(open_directory: Path) -> None:
     run = open_directory
     process = reader(run, later=True)
     assert process.stdout is not None
@@ -273,13 +273,13 @@ def test_who_was_there_first_is_told_too(open_directory: Path) -> None:
 
 def test_a_socket_that_its_owner_may_not_write_to(tmp_path: Path) -> None:
     if is_root_with_capabilities():
-        pytest.skip("root may write to any")
+        pytest.skip("root may write to any socket")
     with Station(tmp_path, "a"):
         (tmp_path / "samples").chmod(0)
         with pytest.raises(UserError, match=r"you may not read the stream at .*/samples: sudo adduser"):
             Subscriber(f"ipc://{tmp_path}/samples", f"ipc://{tmp_path}/replay")
 
 
-def test_what_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+def test_it_waits_for_a_socket_that_does_not_exist_yet(tmp_path: Path) -> None:
     for endpoint in (f"ipc://{tmp_path}/gone/samples", f"ipc://{tmp_path}/samples", "tcp://127.0.0.1:1"):
         Subscriber(endpoint, endpoint).close()

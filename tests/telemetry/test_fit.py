@@ -1,4 +1,4 @@
-"""What the sampler publishes every reader takes, whatever the sensors and the system gave."""
+"""Every reader accepts what the sampler publishes, whatever values the sensors and the system gave."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def or_none(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def long_too(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Short tuples, and now and then one that is longer than a list may be."""
+    """Short tuples, and sometimes one that is longer than a list may be."""
     return st.lists(values, max_size=5).map(tuple) | values.map(lambda value: (value,) * 4097)
 
 
@@ -78,11 +78,11 @@ WILD: Final = st.builds(
     radios=or_none(st.dictionaries(WILD_TEXT, st.booleans(), max_size=3)),
     throttled=or_none(st.lists(WILD_TEXT, max_size=4).map(tuple)),
 )
-"""Every field with values that readers refuse, and with some that they accept."""
+"""Samples in which each field may have a value that readers refuse or one that they accept."""
 
 
 @given(WILD)
-def test_whatever_the_sensors_give_is_published_and_taken(it: Sample) -> None:
+def test_any_sensor_values_are_published_and_accepted(it: Sample) -> None:
     made = message(it)
     taken = decode(made.body)
     assert taken == made.sample
@@ -92,7 +92,7 @@ def test_whatever_the_sensors_give_is_published_and_taken(it: Sample) -> None:
 
 
 @given(samples)
-def test_what_readers_take_is_not_changed(it: Sample) -> None:
+def test_values_that_readers_accept_are_not_changed(it: Sample) -> None:
     made = message(it)
     assert (made.sample, made.changed) == (it, ())
     assert decode(made.body) == it
@@ -108,14 +108,14 @@ def changed(**fields: Any) -> tuple[Sample, tuple[str, ...]]:
     ("host", "published"),
     [("", "unknown"), ("caf\udce9", "caf\ufffd"), ("x" * 5000, "x" * 4096), ("\udcff", "\ufffd")],
 )
-def test_a_host_name_that_is_empty_long_or_not_utf8(host: str, published: str) -> None:
+def test_a_host_name_that_is_empty_long_or_not_utf8_is_replaced(host: str, published: str) -> None:
     it, fields = changed(host=host)
     assert (it.host, fields) == (published, ("host",))
     assert it.topic == f"sample/{published}/"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -0.5, 100.5])
-def test_a_number_out_of_bounds_is_not_available_and_the_rest_stays(value: float) -> None:
+def test_only_a_number_out_of_bounds_becomes_not_available(value: float) -> None:
     before = sample()
     assert before.battery
     it, fields = changed(battery=before.battery._replace(pct=value))
@@ -123,24 +123,24 @@ def test_a_number_out_of_bounds_is_not_available_and_the_rest_stays(value: float
     assert it == before._replace(battery=before.battery._replace(pct=None))
 
 
-def test_a_process_or_source_without_what_it_must_have_is_left_out() -> None:
+def test_a_process_or_source_without_a_required_value_is_left_out() -> None:
     good, bad = Process(1, 2, "a", 1.5, 0.5), Process(2, 2, "b", math.nan, 0.5)
     it, fields = changed(processes=(good, bad, good), source=PowerSource("rapl", math.inf))
     assert (it.processes, it.source) == ((good,), None)
     assert set(fields) == {"processes.cpu", "processes", "source.power"}
 
 
-def test_a_machine_with_more_cores_than_a_list_holds() -> None:
+def test_more_cores_than_a_list_may_have_are_cut() -> None:
     it, fields = changed(cpu=Cpu(1.0, (0.5,) * 4097))
     assert (it.cpu, fields) == (Cpu(1.0, (0.5,) * 4096), ("cpu.cores",))
 
 
-def test_the_numbers_that_every_sample_has_go_to_the_nearest_bound() -> None:
+def test_required_numbers_are_clamped_to_their_bounds() -> None:
     it, _ = changed(interval=0.0, suspended=math.inf, time=math.nan, seq=0, ts=-1)
     assert (it.interval, it.suspended, it.time, it.seq, it.ts) == (1e-6, 253402300800.0, 0.0, 1, 0)
 
 
-def test_what_is_too_long_for_a_message_is_cut_until_it_fits() -> None:
+def test_a_message_that_is_too_long_is_cut_until_it_fits() -> None:
     processes = tuple(Process(pid, 2, "\x01" * 4096, 1.5, 0.5) for pid in range(1000))
     it, fields = changed(processes=processes)
     assert "processes.name" in fields

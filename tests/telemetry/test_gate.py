@@ -1,4 +1,4 @@
-"""The gate before a ZeroMQ socket: it passes bytes on, within bounds that no peer gets past."""
+"""The gate in front of a ZeroMQ socket: it relays bytes, within bounds that no peer can exceed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopb
 
 
 class Place:
-    """A gate, and what listens behind it: the test itself."""
+    """A gate, and the socket behind it, at which the test listens."""
 
     def __init__(self, directory: Path, address: str = "127.0.0.1") -> None:
         self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -72,7 +72,7 @@ def received(from_: socket.socket, count: int) -> bytes:
 
 
 def is_closed(it: socket.socket) -> bool:
-    """Whether the other side has closed it; waits for nothing."""
+    """Return whether the other side has closed it, without waiting."""
     ready, _, _ = select.select([it], [], [], 0)
     try:
         return bool(ready) and it.recv(1, socket.MSG_PEEK) == b""
@@ -81,7 +81,7 @@ def is_closed(it: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
-def test_bytes_come_through_in_both_directions_at_once(tmp_path: Path, address: str) -> None:
+def test_bytes_are_relayed_in_both_directions_at_once(tmp_path: Path, address: str) -> None:
     up, down = os.urandom(3 << 20), os.urandom(2 << 20)
     with closing(Place(tmp_path, address)) as place:
         outer, inner = place.pair()
@@ -99,7 +99,7 @@ def test_bytes_come_through_in_both_directions_at_once(tmp_path: Path, address: 
             assert got == [up]
 
 
-def test_either_end_ends_both_and_what_was_sent_before_still_comes(place: Place) -> None:
+def test_closing_either_end_closes_both_after_all_bytes_are_delivered(place: Place) -> None:
     for first in (0, 1):
         ends = place.pair()
         data = os.urandom(1 << 16)
@@ -109,27 +109,27 @@ def test_either_end_ends_both_and_what_was_sent_before_still_comes(place: Place)
         ends[1 - first].close()
 
 
-def test_one_that_does_not_read_is_waited_for_and_delays_no_other(place: Place) -> None:
+def test_a_peer_that_does_not_read_delays_no_other(place: Place) -> None:
     slow, behind_slow = place.pair()
     quick, behind_quick = place.pair()
     with slow, behind_slow, quick, behind_quick:
         behind_slow.setblocking(False)
         sent = 0
         end = time.monotonic() + 0.5
-        while time.monotonic() < end:  # until nothing fits in between
+        while time.monotonic() < end:  # until all buffers are full
             try:
                 sent += behind_slow.send(bytes(1 << 16))
                 end = time.monotonic() + 0.5
             except BlockingIOError:
                 time.sleep(0.01)
-        assert sent < 64 << 20, "what is kept is bounded"
+        assert sent < 64 << 20, "the buffers are bounded"
         for number in range(100):
             behind_quick.sendall(b"%4d" % number)
             assert received(quick, 4) == b"%4d" % number
         assert len(received(slow, sent)) == sent
 
 
-def test_places_are_bounded_for_one_address_and_for_all(place: Place) -> None:
+def test_connections_are_bounded_per_address_and_in_total(place: Place) -> None:
     with ExitStack() as stack:
         first = [stack.enter_context(place.connect("127.0.0.1")) for _ in range(PLACES_EACH + 5)]
         until(lambda: sum(map(is_closed, first)) == 5)
@@ -143,7 +143,7 @@ def test_places_are_bounded_for_one_address_and_for_all(place: Place) -> None:
         while select.select([place.behind], [], [], 0.2)[0]:
             inners.append(stack.enter_context(place.behind.accept()[0]))
         assert len(inners) == PLACES
-        # A place that is left is there for the next one.
+        # A closed connection makes room for the next one.
         for inner in inners[:PLACES_EACH]:
             inner.close()
         late = stack.enter_context(place.connect("127.0.0.201"))
@@ -152,13 +152,13 @@ def test_places_are_bounded_for_one_address_and_for_all(place: Place) -> None:
         assert not is_closed(late)
 
 
-def test_one_address_gets_no_more_handshakes_than_said(place: Place) -> None:
+def test_the_handshakes_of_one_address_are_bounded(place: Place) -> None:
     admitted = 0
     place.behind.setblocking(False)
     begun = time.monotonic()
     for _ in range(300):
         with place.connect() as outer:
-            select.select([place.behind, outer], [], [], 10)  # one of them: it is let in, or closed
+            select.select([place.behind, outer], [], [], 10)  # each connection is either admitted or closed
             if select.select([place.behind], [], [], 0)[0]:
                 admitted += 1
                 place.behind.accept()[0].close()
@@ -167,7 +167,7 @@ def test_one_address_gets_no_more_handshakes_than_said(place: Place) -> None:
     assert ADMITTED_EACH.burst <= admitted <= most
 
 
-def test_a_cut_ends_all_connections_and_none_that_come_later(place: Place) -> None:
+def test_a_cut_closes_all_open_connections_and_no_later_ones(place: Place) -> None:
     ends = [place.pair() for _ in range(3)]
     place.gate.cut()
     for outer, inner in ends:
@@ -182,7 +182,7 @@ def test_a_cut_ends_all_connections_and_none_that_come_later(place: Place) -> No
         assert received(outer, 5) == b"again"
 
 
-def test_a_gate_without_a_socket_behind_it_turns_clients_away_until_there_is_one(place: Place) -> None:
+def test_without_a_socket_behind_it_the_gate_closes_connections(place: Place) -> None:
     path = Path(place.behind.getsockname())
     place.behind.close()
     path.unlink()
@@ -198,7 +198,7 @@ def test_a_gate_without_a_socket_behind_it_turns_clients_away_until_there_is_one
         assert received(inner, 4) == b"back"
 
 
-def test_the_last_words_still_go_out(tmp_path: Path) -> None:
+def test_bytes_sent_last_are_still_delivered(tmp_path: Path) -> None:
     place = Place(tmp_path)
     outer, inner = place.pair()
     with outer:
@@ -210,7 +210,7 @@ def test_the_last_words_still_go_out(tmp_path: Path) -> None:
         place.connect()
 
 
-def test_a_close_does_not_wait_for_who_stays(tmp_path: Path) -> None:
+def test_close_does_not_wait_for_clients_that_stay_connected(tmp_path: Path) -> None:
     place = Place(tmp_path)
     outer, inner = place.pair()
     with outer, inner:

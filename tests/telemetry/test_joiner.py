@@ -98,13 +98,13 @@ def test_any_interleaving(
 
 @times(4)
 @given(st.data(), PRELUDE, WITHOUT_REPLAY, CAPACITIES, PAGES)
-def test_any_interleaving_where_questions_may_stay_unanswered(
+def test_any_interleaving_with_unanswered_questions(
     data: st.DataObject, before: list[Action], after: list[Action], capacity: int, page: int
 ) -> None:
     play(data, before, after, capacity, page)
 
 
-# --- single cases: what the right answer is, and what a ring of ours never says -----------------------------
+# --- single cases with a known right answer, and replies that our own ring never gives ----------------------
 
 
 def joiner(start: Start | Position = Start.OLDEST) -> Joiner:
@@ -114,7 +114,7 @@ def joiner(start: Start | Position = Start.OLDEST) -> Joiner:
 def reply(
     run: str | None, first: int, last: int, *runs: Held, more: bool = False, error: str | None = None
 ) -> Reply:
-    """A page with ``first`` to ``last`` of ``run``, from a ring that holds ``runs``."""
+    """Return a page with ``first`` to ``last`` of ``run``, from a ring that holds ``runs``."""
     held = next((held for held in runs if held.run == run), None)
     bodies = tuple(encode(sample(run or "", seq)) for seq in range(first, last + 1))
     oldest, newest = (held.first, held.last) if held else (None, None)
@@ -129,7 +129,7 @@ def some(run: str, first: int, last: int) -> list[object]:
     return [sample(run, seq) for seq in range(first, last + 1)]
 
 
-def test_live_samples_that_follow_ask_nothing() -> None:
+def test_consecutive_live_samples_cause_no_question() -> None:
     it = joiner(Position("a", 1))
     assert it.question == Question("a", 1)
     assert it.reply(reply("a", 2, 1, Held("a", 1, 1))) == []
@@ -138,7 +138,7 @@ def test_live_samples_that_follow_ask_nothing() -> None:
         assert it.question is None
 
 
-def test_all_runs_from_the_oldest_on() -> None:
+def test_oldest_starts_with_the_oldest_run() -> None:
     it = joiner(Start.OLDEST)
     held = Held("a", 3, 4), Held("b", 1, 2), Held("c", 1, 1)
     assert it.question == Question(None, 0)
@@ -152,18 +152,18 @@ def test_all_runs_from_the_oldest_on() -> None:
     assert it.question is None
 
 
-def test_the_newest_of_an_earlier_run_while_the_current_one_has_none() -> None:
+def test_newest_gives_a_sample_of_an_earlier_run_if_the_current_one_has_none() -> None:
     it = joiner(Start.NEWEST)
     held = Held("a", 3, 4), Held("b", 1, 2)
     assert it.question == Question(None, None)
     assert it.reply(reply("c", 1, 0, *held)) == []
     assert it.question == Question("b", 1)
     assert it.reply(reply("b", 2, 2, *held)) == some("b", 2, 2)
-    assert it.live(sample("a", 5)) == some("a", 5, 5)  # and it goes on from b
+    assert it.live(sample("a", 5)) == some("a", 5, 5)  # and it continues with b
     assert it.live(sample("b", 3)) == some("b", 3, 3)
 
 
-def test_an_empty_ring_is_waited_for() -> None:
+def test_with_an_empty_ring_it_waits_for_live_samples() -> None:
     for start in Start:
         it = joiner(start)
         assert it.reply(reply("a", 1, 0)) == []
@@ -174,7 +174,7 @@ def test_an_empty_ring_is_waited_for() -> None:
         assert it.question is None
 
 
-def test_a_reply_from_before_a_live_sample_is_not_the_last_word() -> None:
+def test_a_reply_older_than_a_live_sample_does_not_settle_it() -> None:
     it = joiner(Position("a", 1))
     assert it.live(sample("a", 4)) == []
     assert it.reply(reply("a", 2, 2, Held("a", 1, 2))) == some("a", 2, 2)
@@ -183,7 +183,7 @@ def test_a_reply_from_before_a_live_sample_is_not_the_last_word() -> None:
     assert it.question is None
 
 
-def test_a_live_sample_that_follows_the_reply_asks_nothing_more() -> None:
+def test_a_live_sample_that_follows_the_reply_causes_no_question() -> None:
     it = joiner(Position("a", 1))
     assert it.live(sample("a", 3)) == []
     assert it.live(sample("a", 4)) == []
@@ -191,7 +191,7 @@ def test_a_live_sample_that_follows_the_reply_asks_nothing_more() -> None:
     assert it.question is None
 
 
-def test_a_live_sample_that_the_ring_has_lost_goes_between_two_gaps() -> None:
+def test_a_live_sample_that_the_ring_lost_is_yielded_between_two_gaps() -> None:
     it = joiner(Position("a", 1))
     it.reply(reply("a", 2, 1, Held("a", 1, 1)))
     assert it.live(sample("a", 3)) == []
@@ -203,7 +203,7 @@ def test_a_live_sample_that_the_ring_has_lost_goes_between_two_gaps() -> None:
     ]
 
 
-def test_the_end_of_a_dead_run_is_fetched_before_the_next_run() -> None:
+def test_the_end_of_a_finished_run_is_fetched_before_the_next_run() -> None:
     it = joiner(Position("a", 1))
     it.reply(reply("a", 2, 1, Held("a", 1, 1)))
     assert it.live(sample("b", 1)) == []
@@ -213,7 +213,7 @@ def test_the_end_of_a_dead_run_is_fetched_before_the_next_run() -> None:
     assert it.question is None
 
 
-def test_the_end_of_a_dead_run_that_no_ring_has_is_taken_from_what_was_live() -> None:
+def test_the_end_of_a_finished_run_that_no_ring_has_comes_from_live_samples() -> None:
     it = joiner(Position("a", 1))
     it.reply(reply("a", 2, 1, Held("a", 1, 1)))
     assert it.live(sample("a", 3)) == []
@@ -223,7 +223,7 @@ def test_the_end_of_a_dead_run_that_no_ring_has_is_taken_from_what_was_live() ->
     assert it.reply(reply("b", 2, 2, Held("b", 2, 2))) == [Gap("b", 1, 1), *some("b", 2, 2)]
 
 
-def test_what_an_answer_spoke_of_and_the_next_one_lost_is_a_gap() -> None:
+def test_samples_in_one_reply_but_lost_by_the_next_are_a_gap() -> None:
     it = joiner(Start.OLDEST)
     held = Held("a", 1, 3), Held("b", 1, 2), Held("c", 1, 1)
     it.reply(reply("c", 1, 1, *held))
@@ -232,15 +232,15 @@ def test_what_an_answer_spoke_of_and_the_next_one_lost_is_a_gap() -> None:
     assert it.question == Question("c", 0)
 
 
-def test_the_most_that_an_answer_spoke_of_counts() -> None:
-    """The sampler came back with a smaller ring, which had room for the older samples only."""
+def test_the_newest_seq_of_any_reply_counts() -> None:
+    """The sampler restarted with a smaller ring, which kept only the older samples."""
     it = joiner(Start.OLDEST)
     it.reply(reply("a", 1, 2, Held("a", 1, 9), more=True))
     held = Held("a", 1, 4), Held("b", 1, 1)
     assert it.reply(reply("a", 3, 4, *held)) == [*some("a", 3, 4), Gap("a", 5, 9)]
 
 
-def test_a_ring_that_lost_its_newest_run_is_not_read_again() -> None:
+def test_runs_are_not_read_again_if_the_ring_lost_its_newest_run() -> None:
     it = joiner(Start.OLDEST)
     held = Held("a", 1, 2), Held("b", 1, 1)
     it.reply(reply("b", 1, 1, *held))
@@ -254,14 +254,14 @@ def test_a_ring_that_lost_its_newest_run_is_not_read_again() -> None:
     assert it.question == Question("c", 0)
 
 
-def test_runs_before_the_position_are_not_ours() -> None:
+def test_runs_before_the_position_are_skipped() -> None:
     it = joiner(Position("b", 1))
     held = Held("a", 1, 9), Held("b", 1, 2)
     assert it.reply(reply("b", 2, 2, *held)) == some("b", 2, 2)
     assert it.question is None
 
 
-def test_bodies_that_are_no_samples_are_gaps_and_are_asked_for_once() -> None:
+def test_invalid_bodies_become_gaps_and_are_requested_once() -> None:
     refused: list[InvalidSample] = []
     it = Joiner(Position("a", 1), refused.append)
     bodies = (b"junk", encode(sample("a", 3)), encode(sample("a", 9)), encode(sample("x", 5)))
@@ -272,8 +272,8 @@ def test_bodies_that_are_no_samples_are_gaps_and_are_asked_for_once() -> None:
     assert "replay gave seq 9 in place of 4" in str(refused[1])
 
 
-def test_a_run_that_comes_late_comes_all_the_same() -> None:
-    """Its ring was lost with it, and what was live was still under way when the next run answered."""
+def test_a_run_that_arrives_late_is_still_yielded() -> None:
+    """The ring was lost with its run, and the live sample arrived after the next run's first reply."""
     it = joiner(Position("a", 1))
     it.reply(unknown(Held("b", 1, 1)))
     assert it.reply(reply("b", 1, 1, Held("b", 1, 1))) == some("b", 1, 1)
@@ -284,8 +284,8 @@ def test_a_run_that_comes_late_comes_all_the_same() -> None:
     assert it.live(sample("b", 2)) == some("b", 2, 2)
 
 
-def test_a_lost_ring_whose_live_sample_is_here_already() -> None:
-    """It came before the first answer, which tells of another run: older, and no reason to leave that one."""
+def test_a_live_sample_of_a_lost_ring_does_not_end_the_current_run() -> None:
+    """It arrived before the first reply, which is about another run. It is older, so that run continues."""
     it = joiner(Start.OLDEST)
     assert it.live(sample("a", 1)) == []
     assert it.reply(reply("b", 1, 1, Held("b", 1, 1))) == some("b", 1, 1)
@@ -294,7 +294,7 @@ def test_a_lost_ring_whose_live_sample_is_here_already() -> None:
     assert it.live(sample("b", 2)) == some("b", 2, 2)
 
 
-def test_who_wants_the_newest_gets_nothing_older() -> None:
+def test_newest_yields_nothing_older() -> None:
     it = joiner(Start.NEWEST)
     assert it.live(sample("a", 1)) == []
     assert it.reply(reply("b", 1, 0)) == []
@@ -302,7 +302,7 @@ def test_who_wants_the_newest_gets_nothing_older() -> None:
     assert it.question is None
 
 
-def test_a_sampler_whose_ring_holds_nothing_is_heard_live() -> None:
+def test_with_an_empty_ring_live_samples_are_yielded() -> None:
     for start in Start:
         it = joiner(start)
         assert it.live(sample("a", 5)) == []
@@ -311,7 +311,7 @@ def test_a_sampler_whose_ring_holds_nothing_is_heard_live() -> None:
         assert it.question is None
 
 
-def test_a_hole_that_a_lost_ring_cannot_fill_is_said_at_once() -> None:
+def test_a_hole_that_a_lost_ring_cannot_fill_becomes_a_gap_at_once() -> None:
     it = joiner(Position("a", 5))
     it.reply(reply("a", 6, 5, Held("a", 1, 5)))
     assert it.live(sample("a", 7)) == []
@@ -334,34 +334,34 @@ def test_live_samples_out_of_order_are_put_in_order() -> None:
     assert it.unanswered() == [Gap("a", 2, 2), *some("a", 3, 4), Gap("a", 5, 5), *some("a", 6, 6)]
 
 
-def test_unanswered_goes_on_with_what_is_live() -> None:
+def test_unanswered_continues_with_live_samples() -> None:
     for start in Start:
         it = joiner(start)
         assert it.live(sample("a", 7)) == []
-        assert it.unanswered() == some("a", 7, 7)  # who begins here has lost nothing before it
+        assert it.unanswered() == some("a", 7, 7)  # a subscriber that begins here has lost nothing earlier
         assert it.question is None
         assert it.live(sample("a", 8)) == some("a", 8, 8)
-        assert it.reply(reply("a", 7, 8, Held("a", 7, 8))) == []  # nobody asked
+        assert it.reply(reply("a", 7, 8, Held("a", 7, 8))) == []  # there was no question
         assert it.live(sample("a", 10)) == []
         assert it.question == Question("a", 8)
         assert it.unanswered() == [Gap("a", 9, 9), *some("a", 10, 10)]
 
 
-def test_unanswered_with_nothing_live_gives_nothing_up() -> None:
+def test_unanswered_without_live_samples_gives_nothing_up() -> None:
     it = joiner(Position("a", 1))
     assert it.unanswered() == []
     it.ask()
     assert it.reply(reply("a", 2, 3, Held("a", 1, 3))) == some("a", 2, 3)
 
 
-def test_unanswered_says_what_is_known_of_the_run_that_it_leaves() -> None:
+def test_unanswered_yields_the_known_gap_of_the_run_that_it_leaves() -> None:
     it = joiner(Start.OLDEST)
     it.reply(reply("a", 1, 2, Held("a", 1, 9), more=True))
     assert it.live(sample("b", 2)) == []
     assert it.unanswered() == [Gap("a", 3, 9), Gap("b", 1, 1), *some("b", 2, 2)]
 
 
-def test_an_answer_that_is_a_refusal_is_no_answer() -> None:
+def test_a_reply_with_an_error_counts_as_no_reply() -> None:
     it = joiner(Position("a", 1))
     assert it.live(sample("a", 3)) == []
     held = Held("a", 1, 3), Held("b", 1, 1)
@@ -369,7 +369,7 @@ def test_an_answer_that_is_a_refusal_is_no_answer() -> None:
     assert it.question is None
 
 
-def test_a_ring_that_promises_more_and_gives_nothing_is_not_asked_for_ever() -> None:
+def test_a_ring_that_promises_more_but_sends_nothing_is_not_asked_for_ever() -> None:
     it = joiner(Position("a", 3))
     for _ in range(3):
         it.ask()
@@ -377,16 +377,16 @@ def test_a_ring_that_promises_more_and_gives_nothing_is_not_asked_for_ever() -> 
         assert it.question is None
 
 
-def test_an_answer_gives_no_more_than_it_says_it_holds() -> None:
+def test_bodies_beyond_the_stated_range_of_a_reply_are_ignored() -> None:
     it = joiner(Position("a", 1))
     assert it.reply(Reply(1, "a", 1, 3, False, (Held("a", 1, 3),), None, (b"junk",) * 9)) == [Gap("a", 2, 3)]
 
 
-def test_few_live_samples_are_kept_while_the_ring_is_silent() -> None:
+def test_a_bounded_number_of_live_samples_is_kept_while_the_ring_is_silent() -> None:
     it = joiner(Position("a", 1))
     for seq in range(3, 3003):
         assert it.live(sample("a", seq)) == []
-        if seq == 2400:  # the oldest go first, also when a question came between
+        if seq == 2400:  # the oldest are dropped first, even if a question was sent in between
             assert it.reply(reply("a", 2, 1, Held("a", 1, 1))) == []
     out = it.unanswered()
     assert out[0] == Gap("a", 2, 2002)
@@ -398,7 +398,7 @@ def test_the_memory_of_runs_is_bounded() -> None:
     for number in range(2000):
         it.live(sample(f"r{number}", 1))
         it.unanswered()
-    assert len(it._passed) <= 300  # no other way to see it
+    assert len(it._passed) <= 300  # there is no other way to check it
 
 
 def test_the_current_run_is_never_forgotten() -> None:

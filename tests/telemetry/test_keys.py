@@ -1,4 +1,4 @@
-"""Keys in files: who may read them, what a line may look like, and a list that changes while it is used."""
+"""Keys in files: permissions, valid lines, and an allow-list that changes while it is in use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.telemetry.keyring import LOG, Keys
 TCP = ["tcp://*:5555"]
 
 
-def test_a_pair_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_key_pair_is_readable_only_by_its_owner(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         line = make_keys(tmp_path / "my laptop.key")
@@ -42,9 +42,9 @@ def test_a_pair_is_made_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("there", ["a.key", "a.key.pub"])
-def test_no_key_is_overwritten_and_none_is_left_alone(tmp_path: Path, there: str) -> None:
+def test_no_key_is_overwritten_and_no_half_pair_is_left(tmp_path: Path, there: str) -> None:
     (tmp_path / there).write_text("precious")
-    with pytest.raises(UserError, match=f"{there} is there already"):
+    with pytest.raises(UserError, match=f"{there} exists already"):
         make_keys(tmp_path / "a.key")
     assert os.listdir(tmp_path) == [there]
     assert (tmp_path / there).read_text() == "precious"
@@ -59,7 +59,7 @@ def test_a_private_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
         read_private(path)
 
 
-def test_what_others_may_change_is_refused(tmp_path: Path) -> None:
+def test_files_that_others_may_change_are_refused(tmp_path: Path) -> None:
     keys = Keys(tmp_path)
     keys.public.chmod(0o664)
     with pytest.raises(UserError, match="others may change: chmod go-w"):
@@ -69,7 +69,7 @@ def test_what_others_may_change_is_refused(tmp_path: Path) -> None:
         AllowList(keys.clients, LOG)
 
 
-def test_what_is_not_a_key_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_invalid_key_gives_a_one_line_error(tmp_path: Path) -> None:
     keys = Keys(tmp_path)
     long = tmp_path / "long"
     long.write_bytes(b"x" * (1 << 20) + b"x")
@@ -99,7 +99,7 @@ def test_what_is_not_a_key_is_told_in_one_line(tmp_path: Path) -> None:
         read_public(keys.private)
 
 
-def test_half_of_the_options_is_wrong_usage(tmp_path: Path) -> None:
+def test_options_for_keys_must_be_given_together(tmp_path: Path) -> None:
     keys = Keys(tmp_path)
     own = keys.add("client")
     assert server_keys(None, None, TCP, tmp_path, LOG) is None
@@ -133,7 +133,7 @@ line = st.one_of(
 
 @QUICK
 @given(lines=st.lists(line, max_size=20))
-def test_of_a_list_every_key_is_taken_and_nothing_else(
+def test_every_key_of_a_list_is_read_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("keys") / "clients"
@@ -147,7 +147,7 @@ def test_of_a_list_every_key_is_taken_and_nothing_else(
             if len(word) == 40 and word.isascii() and not word.startswith("#"):
                 try:
                     expected.add(z85.decode(word.encode()))
-                except Exception:  # noqa: BLE001 what it raises is the library's choice
+                except Exception:  # noqa: BLE001 the library may raise anything
                     continue
     assert found._keys == expected
 
@@ -166,9 +166,9 @@ def test_a_list_is_read_again_when_it_changes(tmp_path: Path, caplog: pytest.Log
     assert (public["one"] in clients, public["two"] in clients) == (False, True)
     assert not clients.look()
     keys.clients.write_text(keys.clients.read_text() + (tmp_path / "one.key.pub").read_text())
-    assert not clients.look(), "nobody is gone"
+    assert not clients.look(), "no key was removed"
     assert public["one"] in clients
-    # The same size, written into the same file, within a tick of the clock.
+    # The same size, in the same file, within one tick of the clock.
     for _ in range(50):
         keys.clients.write_text((tmp_path / "one.key.pub").read_text())
         assert clients.look()
@@ -178,7 +178,7 @@ def test_a_list_is_read_again_when_it_changes(tmp_path: Path, caplog: pytest.Log
         assert (public["one"] in clients, public["two"] in clients) == (False, True)
 
 
-def test_a_list_that_cannot_be_read_any_more_allows_nobody(
+def test_a_list_that_can_no_longer_be_read_allows_nobody(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = Keys(tmp_path)
@@ -191,16 +191,16 @@ def test_a_list_that_cannot_be_read_any_more_allows_nobody(
     assert public not in clients
     for _ in range(100):
         assert not clients.look()
-    assert caplog.text.count("no client may connect until that is mended") == 1
+    assert caplog.text.count("no client may connect until this is fixed") == 1
     keys.clients.write_text(text)
     assert not clients.look()
     assert public in clients
     keys.clients.chmod(0o666)
     assert clients.look()
-    assert caplog.text.count("no client may connect until that is mended") == 2
+    assert caplog.text.count("no client may connect until this is fixed") == 2
 
 
-def test_a_bad_line_is_told_once_and_a_flood_of_them_is_bounded(
+def test_a_bad_line_is_logged_once_and_a_flood_of_them_is_bounded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = Keys(tmp_path)
@@ -218,7 +218,9 @@ def test_a_bad_line_is_told_once_and_a_flood_of_them_is_bounded(
     assert caplog.text.count("is skipped") <= 100
 
 
-def test_the_log_of_a_changed_list_says_how_many(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_of_a_changed_list_has_the_number_of_keys(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     keys = Keys(tmp_path)
     clients = AllowList(keys.clients, LOG)
     keys.add("one")

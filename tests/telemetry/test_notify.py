@@ -1,4 +1,4 @@
-"""Telling the service manager how it goes: what arrives at a real datagram socket."""
+"""Notifications to the service manager, as they arrive at a real datagram socket."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def environ(manager: socket.socket, **more: str) -> dict[str, str]:
     return {"NOTIFY_SOCKET": str(manager.getsockname()), **more}
 
 
-def test_readiness_and_the_end(manager: socket.socket) -> None:
+def test_ready_and_stopping_are_sent(manager: socket.socket) -> None:
     with closing(Supervisor(environ(manager))) as supervisor:
         supervisor.ready("a sample every 5 s")
         supervisor.alive("a sample every 5 s")
@@ -46,7 +46,7 @@ def test_readiness_and_the_end(manager: socket.socket) -> None:
     assert told(manager) == [["READY=1", "STATUS=a sample every 5 s"], ["STOPPING=1"]]
 
 
-def test_an_abstract_name() -> None:
+def test_an_abstract_socket_works() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         name = f"telemetry-test-{os.getpid()}"
         end.bind(f"\0{name}")
@@ -55,7 +55,7 @@ def test_an_abstract_name() -> None:
         assert end.recv(100, socket.MSG_DONTWAIT) == b"STOPPING=1"
 
 
-def test_a_sign_of_life_each_quarter_of_the_watchdogs_time(manager: socket.socket) -> None:
+def test_the_watchdog_is_fed_each_quarter_of_its_time(manager: socket.socket) -> None:
     with closing(Supervisor(environ(manager, WATCHDOG_USEC="60000000"))) as supervisor:
         assert supervisor.beat == 15.0
         for now in (100.0, 101.0, 114.9, 115.0, 129.0, 130.0):
@@ -82,7 +82,7 @@ def test_a_status_is_sent_when_it_changes(manager: socket.socket) -> None:
         {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"},
     ],
 )
-def test_no_watchdog_no_sign_of_life(manager: socket.socket, given: dict[str, str]) -> None:
+def test_without_a_watchdog_nothing_is_fed(manager: socket.socket, given: dict[str, str]) -> None:
     with closing(Supervisor(environ(manager, **given))) as supervisor:
         assert supervisor.beat == math.inf
         supervisor.alive()
@@ -96,14 +96,14 @@ def test_the_watchdog_is_for_this_process(manager: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "vsock:2:1", "relative", "/no/such/socket"])
-def test_without_a_manager_nothing_fails(address: str) -> None:
+def test_without_a_service_manager_nothing_fails(address: str) -> None:
     with closing(Supervisor({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"})) as supervisor:
         supervisor.ready("x")
         supervisor.alive("y")
         supervisor.stopping()
 
 
-def test_a_sign_that_was_not_taken_is_given_again(tmp_path: Path) -> None:
+def test_a_notification_that_failed_is_sent_again(tmp_path: Path) -> None:
     given = {"NOTIFY_SOCKET": str(tmp_path / "late"), "WATCHDOG_USEC": "60000000"}
     with closing(Supervisor(given)) as supervisor:
         supervisor.alive("a", now=10.0)  # the manager is being restarted
@@ -114,7 +114,7 @@ def test_a_sign_that_was_not_taken_is_given_again(tmp_path: Path) -> None:
             assert told(end) == [["WATCHDOG=1", "STATUS=a"]]
 
 
-def test_the_watchdogs_signal_leaves_the_stack(manager: socket.socket) -> None:
+def test_the_signal_of_the_watchdog_prints_the_stack(manager: socket.socket) -> None:
     code = (
         "import os, signal\nfrom telemetry.notify import Supervisor\nSupervisor()\n"
         "def stuck(): os.kill(os.getpid(), signal.SIGABRT)\nstuck()"

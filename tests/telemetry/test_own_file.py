@@ -62,7 +62,7 @@ def test_a_secret_is_for_its_owner_and_other_files_may_be_read(bits: int) -> Non
                 assert reading(path, is_secret=is_secret) == "text"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     path = own_file(tmp_path, b"text")
     os.chown(path, 65534, -1)

@@ -1,4 +1,4 @@
-"""Where things are: the design's rules, with the environment passed in."""
+"""Paths of files and sockets, with the environment passed in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from telemetry.errors import UserError
 
 @pytest.fixture(autouse=True)
 def nothing_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The directories of the system are not those of the machine that runs the tests."""
+    """Replace the system's directories, so that the machine that runs the tests does not matter."""
     monkeypatch.setattr(places, "SYSTEM_RUNTIME_DIRECTORY", tmp_path / "system" / "run")
     monkeypatch.setattr(places, "SYSTEM_STATE_DIRECTORY", tmp_path / "system" / "state")
 
@@ -46,33 +46,33 @@ def test_the_order_of_the_places(system_run: Path) -> None:
     assert places.runtime_directory(environ) == Path(f"/tmp/telemetry-logger-{os.getuid()}")
 
 
-def test_an_empty_variable_is_none(system_run: Path) -> None:
+def test_an_empty_variable_counts_as_unset(system_run: Path) -> None:
     environ = {"TELEMETRY_RUNTIME_DIR": "", "RUNTIME_DIRECTORY": "", "XDG_RUNTIME_DIR": ""}
     assert places.runtime_directory(environ) == system_run
     system_run.rmdir()
     assert places.runtime_directory(environ) == Path(f"/tmp/telemetry-logger-{os.getuid()}")
 
 
-def test_a_given_directory_is_where_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both processes may have been started elsewhere; and an endpoint needs an absolute path."""
+def test_a_given_directory_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes may have different working directories, and an endpoint needs an absolute path."""
     monkeypatch.chdir(tmp_path)
     assert places.runtime_directory({"TELEMETRY_RUNTIME_DIR": "run"}) == tmp_path / "run"
 
 
 def test_a_relative_xdg_directory_is_ignored() -> None:
-    """The XDG base directory specification says so: the processes would each look elsewhere."""
+    """The XDG base directory specification says so: each process would resolve it differently."""
     assert places.runtime_directory({"XDG_RUNTIME_DIR": "run/user/7"}) == Path(
         f"/tmp/telemetry-logger-{os.getuid()}"
     )
 
 
-def test_looking_makes_nothing(tmp_path: Path) -> None:
+def test_looking_up_a_path_creates_nothing(tmp_path: Path) -> None:
     places.runtime_directory({"TELEMETRY_RUNTIME_DIR": str(tmp_path / "run")})
     places.runtime_directory({"XDG_RUNTIME_DIR": str(tmp_path)})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_users_own_directory_is_made_for_the_user_alone(tmp_path: Path) -> None:
+def test_a_users_directory_is_created_for_that_user_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         made = places.make_runtime_directory({"XDG_RUNTIME_DIR": str(tmp_path)})
@@ -83,7 +83,7 @@ def test_a_users_own_directory_is_made_for_the_user_alone(tmp_path: Path) -> Non
     assert places.make_runtime_directory({"XDG_RUNTIME_DIR": str(tmp_path)}) == made
 
 
-def test_the_directory_in_tmp_is_made_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_directory_in_tmp_is_created_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / f"telemetry-logger-{os.getuid()}"
     monkeypatch.setattr(places, "_own_directory", lambda environ: own)
     assert places.make_runtime_directory({}) == own
@@ -108,7 +108,7 @@ def test_a_directory_that_others_can_write_to_is_refused(tmp_path: Path, mode: i
     assert places.make_runtime_directory({"XDG_RUNTIME_DIR": str(tmp_path)}) == own
 
 
-def test_a_link_is_refused_wherever_it_leads(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_refused_whatever_its_target(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir(mode=0o700)
     (tmp_path / "telemetry-logger").symlink_to(mine)
@@ -116,7 +116,7 @@ def test_a_link_is_refused_wherever_it_leads(tmp_path: Path) -> None:
         places.make_runtime_directory({"XDG_RUNTIME_DIR": str(tmp_path)})
 
 
-def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "telemetry-logger"
     own.mkdir(mode=0o700)
     places.check_owner(own)
@@ -126,7 +126,7 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling link", "no parent", "a file for a parent"])
-def test_what_cannot_be_made_is_said_in_one_line(tmp_path: Path, kind: str) -> None:
+def test_a_directory_that_cannot_be_created_gives_a_one_line_error(tmp_path: Path, kind: str) -> None:
     directory = tmp_path / "run"
     match kind:
         case "file":
@@ -144,7 +144,7 @@ def test_what_cannot_be_made_is_said_in_one_line(tmp_path: Path, kind: str) -> N
     assert str(caught.value).endswith("; name another one in TELEMETRY_RUNTIME_DIR")
 
 
-def test_who_only_listens_makes_nothing_and_trusts_no_strangers_directory(tmp_path: Path) -> None:
+def test_a_subscriber_creates_nothing_and_refuses_a_directory_of_another_user(tmp_path: Path) -> None:
     own = tmp_path / "telemetry-logger"
     environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
     assert places.readers_directory(environ) == own
@@ -165,8 +165,8 @@ def test_who_only_listens_makes_nothing_and_trusts_no_strangers_directory(tmp_pa
     assert places.readers_directory(environ) == own
 
 
-def test_a_directory_that_was_given_may_be_the_groups(tmp_path: Path) -> None:
-    """As systemd's is: who names one answers for it."""
+def test_a_given_directory_may_be_writable_by_the_group(tmp_path: Path) -> None:
+    """systemd's runtime directory is: whoever names a directory is responsible for it."""
     given = tmp_path / "run"
     given.mkdir()
     given.chmod(0o770)

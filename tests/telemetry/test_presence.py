@@ -1,4 +1,4 @@
-"""A runtime directory that is removed under a service: its owner recreates everything."""
+"""If a running service's runtime directory is removed, the service recreates everything."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
         "ring replay.lock",
     ],
 )
-def test_what_was_removed_is_made_anew_with_what_the_ring_held(
+def test_removed_files_are_recreated_with_the_content_of_the_ring(
     run: Path, gone: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     keeper = presence(run)
@@ -80,7 +80,7 @@ def test_what_was_removed_is_made_anew_with_what_the_ring_held(
         with listening(run) as listener:
             all_of(listener, station)
             assert listener.items == samples("a", 1, 7)
-        # It owns the directory as before.
+        # It still owns the directory.
         with pytest.raises(UserError, match="another telemetry-sampler"):
             Station(run, "b")
         with pytest.raises(TakenOver, match="another telemetry-sampler"):
@@ -90,7 +90,7 @@ def test_what_was_removed_is_made_anew_with_what_the_ring_held(
 
 
 @pytest.mark.parametrize("by", ["ring", "samples", "replay"])
-def test_who_was_replaced_meanwhile_leaves_the_field(run: Path, by: str) -> None:
+def test_a_process_that_was_replaced_raises_taken_over(run: Path, by: str) -> None:
     keeper = presence(run)
     with Station(run, "a") as station:
         station.publish(3)
@@ -119,7 +119,7 @@ def test_who_was_replaced_meanwhile_leaves_the_field(run: Path, by: str) -> None
                 keeper.keep(station.publisher.parts)
 
 
-def test_what_cannot_be_made_is_said_once_and_tried_again(
+def test_a_failure_to_recreate_is_logged_once_and_retried(
     run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     can = False
@@ -138,7 +138,7 @@ def test_what_cannot_be_made_is_said_once_and_tried_again(
         (said,) = lines(caplog)
         assert "cannot recreate" in said
         assert "Read-only file system" in said
-        station.ring.append("a", 3, b"more")  # the ring goes on in memory
+        station.ring.append("a", 3, b"more")  # the ring continues in memory
         can = True
         keeper.keep(station.publisher.parts)
         assert lines(caplog) == [f"recreated what was removed from {run}"]
@@ -146,13 +146,13 @@ def test_what_cannot_be_made_is_said_once_and_tried_again(
         assert ring.runs == [Held("a", 1, 3)]
 
 
-def test_a_directory_that_somebody_else_made_is_looked_at(run: Path) -> None:
-    """Its owner is checked again: in /tmp a stranger may have made it."""
+def test_a_directory_that_another_user_created_is_checked(run: Path) -> None:
+    """Its owner is checked again: in /tmp another user may have created it."""
     made: list[int] = []
     keeper = Presence(run, LOG, make=lambda: made.append(1))
     keeper.keep([])
     assert made == []
-    run.with_name("other").mkdir()  # before the first is gone, which would leave it its inode
+    run.with_name("other").mkdir()  # while the first one exists, so that it gets another inode
     shutil.rmtree(run)
     run.with_name("other").rename(run)
     keeper.keep([])

@@ -1,4 +1,4 @@
-"""The replay protocol against a model, and against strangers on either end."""
+"""The replay protocol against a model, and against foreign programs on either end."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ RUNS: Final = (Held("a", 3, 7), Held("b", 1, 3))
         (None, 1, 1, [2], True),
     ],
 )
-def test_what_is_asked_for_is_given(
+def test_a_reply_has_the_requested_samples(
     run: str | None, after: int | None, most: int, seqs: list[int], more: bool
 ) -> None:
     name = run or "b"
@@ -81,10 +81,10 @@ def test_what_is_asked_for_is_given(
         assert asked(ring, run, after, most) == Reply(7, name, oldest, newest, more, RUNS, None, bodies)
 
 
-def test_a_run_that_is_not_held() -> None:
+def test_a_run_that_is_not_in_the_ring() -> None:
     with ring_of(SMALL) as ring:
         assert asked(ring, "c", 0) == Reply(7, "c", None, None, False, RUNS, "unknown-run", ())
-        # The current run has no sample yet: that is no error.
+        # The current run has no sample yet: that is not an error.
         for run in (None, "c"):
             reply = asked(ring, run, 0, current="c")
             assert reply == Reply(7, "c", None, None, False, RUNS, None, ())
@@ -99,9 +99,7 @@ def test_a_run_that_is_not_held() -> None:
     st.integers(1, 600),
     st.integers(1, 10_000),
 )
-def test_pages_are_bounded_and_full_and_leave_nothing_out(
-    sizes: list[int], small: int, most: int, first: int
-) -> None:
+def test_pages_are_bounded_full_and_complete(sizes: list[int], small: int, most: int, first: int) -> None:
     sizes = [*sizes[:6], *[8] * small, *sizes[6:]]
     bodies = {seq: b"%07d|" % seq + b"x" * (size - 8) for seq, size in enumerate(sizes, first)}
     with ring_of({"b": bodies}, 8 << 20) as ring:
@@ -123,7 +121,7 @@ def test_pages_are_bounded_and_full_and_leave_nothing_out(
         assert got == bodies
 
 
-# --- strangers that ask ----------------------------------------------------------------------------
+# --- foreign clients -------------------------------------------------------------------------------
 
 
 def nested(depth: int) -> Any:
@@ -175,7 +173,7 @@ def test_a_bad_request_gets_an_error(frame: bytes) -> None:
 
 @pytest.mark.parametrize("field", ["id", "run", "after", "max", "x"])
 def test_no_depth_of_lists_raises(field: str) -> None:
-    """What can just be read is too deep to be written: that must not stop the sampler."""
+    """A list that can just be parsed may be too deep to be encoded: that must not stop the sampler."""
     with ring_of(SMALL) as ring:
         for depth in [*range(0, 900, 50), *range(900, 1100), 3000, 30_000]:
             frame = to_bytes(FINE)[:-1] + b',"%s":%s}' % (field.encode(), b"[" * depth + b"0" + b"]" * depth)
@@ -184,14 +182,14 @@ def test_no_depth_of_lists_raises(field: str) -> None:
 
 
 @pytest.mark.parametrize("name", [None, 7, -(10**4000), "", "text", "\udc80", "x" * 4000])
-def test_the_id_comes_back(name: object) -> None:
+def test_the_id_is_sent_back(name: object) -> None:
     with ring_of(SMALL) as ring:
         head, *bodies = answer(to_bytes(FINE | {"id": name}), ring, "b")
         assert json.loads(head)["id"] == name
         assert len(bodies) == 3
 
 
-def test_fields_that_are_not_there() -> None:
+def test_missing_fields_have_defaults() -> None:
     with ring_of(SMALL) as ring:
         head, *bodies = answer(b'{"v":1}', ring, "b")
         assert json.loads(head)["error"] is None
@@ -215,7 +213,7 @@ ANY_FRAME: Final = (
 
 @times(4)
 @given(ANY_FRAME)
-def test_whatever_is_asked_there_is_an_answer(frame: bytes) -> None:
+def test_every_request_gets_a_reply(frame: bytes) -> None:
     with ring_of(SMALL) as ring:
         head, *bodies = answer(frame, ring, "b")
         fields = json.loads(head, parse_constant=pytest.fail)
@@ -224,7 +222,7 @@ def test_whatever_is_asked_there_is_an_answer(frame: bytes) -> None:
             assert bodies == []
 
 
-# --- strangers that answer -------------------------------------------------------------------------
+# --- foreign servers -------------------------------------------------------------------------------
 
 ANSWER: Final[dict[str, Any]] = {
     "v": 1,
@@ -237,10 +235,10 @@ ANSWER: Final[dict[str, Any]] = {
     "runs": [{"run": "a", "first": 3, "last": 7}, {"run": "b", "first": 1, "last": 3}],
 }
 OPTIONAL: Final = {("v",)}
-"""The version is not looked at: a reply of another version would be one to another request."""
+"""The version of a reply is not checked: a reply of another version would have another id."""
 
 
-def test_an_answer_is_read() -> None:
+def test_a_reply_is_parsed() -> None:
     frames = [to_bytes(ANSWER), b"one", b"two"]
     assert read_reply(frames) == Reply(7, "b", 1, 3, False, RUNS, None, (b"one", b"two"))
     for name in ("run", "oldest", "newest", "error"):
@@ -251,7 +249,7 @@ def test_an_answer_is_read() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in paths(ANSWER) if path not in OPTIONAL])
-def test_what_is_no_answer_is_none(path: tuple[str | int, ...]) -> None:
+def test_other_frames_are_not_a_reply(path: tuple[str | int, ...]) -> None:
     if isinstance(path[-1], str):
         assert read_reply([to_bytes(without(ANSWER, path))]) is None
     fine: dict[str | int, object] = {"more": bool, "error": str, "runs": list, "id": int}
@@ -263,14 +261,14 @@ def test_what_is_no_answer_is_none(path: tuple[str | int, ...]) -> None:
 
 
 @pytest.mark.parametrize("head", [b"", b"\xff", b"[]", b"7", b"null", b"[" * 100_000, b"9" * 5000, b"{}"])
-def test_what_is_no_json_is_none(head: bytes) -> None:
+def test_invalid_json_is_not_a_reply(head: bytes) -> None:
     assert read_reply([head]) is None
     assert read_reply([head, b"body"]) is None
 
 
 @st.composite
 def hostile_replies(draw: st.DrawFn) -> list[bytes]:
-    """Well-formed but untrue, or not even that."""
+    """Replies that are well-formed but false, or malformed."""
     names = st.sampled_from(["a", "b", "c", "", "\udc80"])
     seqs = st.integers(-1, 12) | st.sampled_from([BIGGEST, BIGGEST + 1])
     runs = st.lists(st.fixed_dictionaries({"run": names, "first": seqs, "last": seqs}), max_size=4)
@@ -327,7 +325,7 @@ def hostile(all_frames: list[list[bytes]]) -> None:
 
 
 @given(st.lists(hostile_replies(), max_size=6))
-def test_untrue_answers_do_no_harm(frames: list[list[bytes]]) -> None:
+def test_false_replies_do_no_harm(frames: list[list[bytes]]) -> None:
     hostile(frames)
 
 
@@ -353,7 +351,7 @@ def test_any_client_is_answered(tmp_path: Path, kind: int) -> None:
                     assert fields["error"].startswith(error)
 
 
-def test_frames_before_the_request_come_back(tmp_path: Path) -> None:
+def test_frames_before_the_request_are_sent_back(tmp_path: Path) -> None:
     with Station(tmp_path, "run") as station, zmq.Context[zmq.Socket[bytes]]() as context:
         station.publish()
         with context.socket(zmq.DEALER) as client:
@@ -365,8 +363,8 @@ def test_frames_before_the_request_come_back(tmp_path: Path) -> None:
             assert body == next(station.ring.bodies("run", 0))
 
 
-def test_who_asks_and_never_reads_costs_little(tmp_path: Path) -> None:
-    """A page is 256 KiB: of a thousand that nobody fetches only a handful may be kept."""
+def test_a_client_that_never_reads_its_replies_costs_little(tmp_path: Path) -> None:
+    """A page is 256 KiB: if nobody reads a thousand of them, only a few may be kept."""
     page = [b"x" * 1000] * 250
     with Station(tmp_path, "run") as station, zmq.Context[zmq.Socket[bytes]]() as context:
         for seq, body in enumerate(page, 1):

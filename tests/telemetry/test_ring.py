@@ -1,4 +1,4 @@
-"""The ring file against a model: appended to, closed, torn and opened again, no body is ever wrong."""
+"""The ring file against a model: after appending, closing, tearing and reopening, no body is ever wrong."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from telemetry.stream.ring import DEFAULT_CAPACITY, Held, Ring
 from tests.strategies import times
 
 HEADER: Final = 30
-"""Bytes of a record beside run and body."""
+"""Bytes of a record without run and body."""
 
 Entry = tuple[str, int, bytes]
 Action = tuple[str, int, int]
 
 
 class KilledError(Exception):
-    """Stands for SIGKILL in the middle of a write."""
+    """Simulates SIGKILL in the middle of a write."""
 
 
 @contextmanager
 def killed_after(written: int) -> Iterator[None]:
-    """Let the next write stop after so many bytes."""
+    """Stop the next write after this many bytes."""
     whole = os.pwrite
 
     def torn(file: int, data: bytes, offset: int) -> int:
@@ -57,7 +57,7 @@ def content(ring: Ring) -> list[Entry]:
 
 
 def body_of(run: int, seq: int, size: int) -> bytes:
-    """UTF-8 as a sample is, different for each record."""
+    """Return UTF-8 like a sample's, different for each record."""
     return (f"{run}:{seq}:" + "é" * size).encode()[: max(size, 12)]
 
 
@@ -71,7 +71,7 @@ def size_of(entry: Entry) -> int:
 
 
 class Model:
-    """A ring file and all that was ever appended to it."""
+    """A ring file, and everything that was ever appended to it."""
 
     def __init__(self, path: Path, capacity: int) -> None:
         self.path = path
@@ -80,7 +80,7 @@ class Model:
         self.run = 1
         self.seq = 0
         self.appended: list[Entry] = []
-        """What may be held: without what a kill cut short, or a damage hid."""
+        """The records that the ring may hold: without those cut short by a kill or hidden by damage."""
         self.ever: dict[tuple[str, int], bytes] = {}
 
     def next(self, size: int) -> Entry:
@@ -109,13 +109,13 @@ class Model:
         not_overwritten = content(self.ring)
         self.open(self.capacity)
         found = content(self.ring)
-        if whole or found[-1:] == [entry]:  # the bytes that are missing may lie there from the last kill
+        if whole or found[-1:] == [entry]:  # the missing bytes may be in the file already, from the last kill
             assert found == [*not_overwritten, entry]
             self.appended.append(entry)
         elif not_overwritten:
             assert found == before[len(before) - len(found) :]
             assert len(found) >= len(not_overwritten)
-        else:  # all that was held is overwritten: what made room before may lie there whole, and is true
+        else:  # everything held is overwritten: an older record may still be complete, and is valid
             assert by_key(found).items() <= self.ever.items()
             self.appended = list(found)
         self.start_run()
@@ -125,7 +125,7 @@ class Model:
         self.seq = 0
 
     def open(self, capacity: int) -> None:
-        """As the next process does."""
+        """Open the file as the next process does."""
         self.ring.close()
         self.capacity = capacity
         self.ring = Ring(self.path, capacity)
@@ -147,7 +147,7 @@ class Model:
         self.start_run_after(found)
 
     def start_run_after(self, found: list[Entry]) -> None:
-        """A new process is a new run: it never goes on with one whose end a damaged file has forgotten."""
+        """Start a new run, as a new process does: it never continues a run that damage has shortened."""
         self.appended = list(found)
         self.start_run()
 
@@ -159,13 +159,15 @@ class Model:
             file.write(bytes([byte ^ (bits & 0xFF or 1)]))
         self.open(self.capacity)
         found = content(self.ring)
-        assert by_key(found).items() <= self.ever.items()  # two damages may undo each other
+        assert by_key(found).items() <= self.ever.items()  # a second damage may undo the first
         self.start_run_after(found)
 
     def check(self) -> None:
         found = content(self.ring)
         assert self.path.stat().st_size == self.capacity
-        assert sum(map(size_of, found)) < self.capacity + 8  # a smaller file may end in a record's padding
+        assert (
+            sum(map(size_of, found)) < self.capacity + 8
+        )  # a smaller file may end within a record's padding
         assert found == self.appended[len(self.appended) - len(found) :], "not the newest, in order"
 
 
@@ -205,7 +207,7 @@ DAMAGES: Final = actions("append", "append", "append", "append", "run", "die", "
 
 @times(4)
 @given(CAPACITIES, KILLS)
-def test_no_kill_costs_more_than_its_own_record(capacity: int, actions: list[Action]) -> None:
+def test_a_kill_costs_at_most_the_record_being_written(capacity: int, actions: list[Action]) -> None:
     play(capacity, actions)
 
 
@@ -216,8 +218,8 @@ def test_a_damaged_file_yields_no_wrong_body(capacity: int, actions: list[Action
 
 
 @pytest.mark.parametrize("capacity", [400, pytest.param(604, marks=pytest.mark.slow)])
-def test_torn_at_every_byte(tmp_path: Path, capacity: int) -> None:
-    """After each number of records, so that every way to lie around the end of the file is met."""
+def test_a_write_may_be_torn_at_every_byte(tmp_path: Path, capacity: int) -> None:
+    """After each number of records, so that records wrap around the end of the file in every possible way."""
     for count in range(16):
         for written in range(HEADER + 40):
             path = tmp_path / "ring"
@@ -234,14 +236,14 @@ def test_torn_at_every_byte(tmp_path: Path, capacity: int) -> None:
 
 
 @given(st.lists(st.integers(12, 200), max_size=60), st.integers(600, 3000))
-def test_no_more_is_thrown_away_than_has_to_make_room(sizes: list[int], capacity: int) -> None:
+def test_only_records_that_must_make_room_are_dropped(sizes: list[int], capacity: int) -> None:
     with closing(Ring(None, capacity)) as ring:
         appended = [("run", seq, body_of(1, seq, size)) for seq, size in enumerate(sizes, 1)]
         for entry in appended:
             ring.append(*entry)
             held = content(ring)
             assert held == appended[entry[1] - len(held) : entry[1]]
-            # At the end of the file one does not fit, and at the head one is half overwritten.
+            # One record does not fit at the end of the file, and one at the head is half overwritten.
             if len(held) < entry[1]:
                 assert sum(map(size_of, held)) > capacity - 2 * max(map(size_of, appended))
 
@@ -266,7 +268,7 @@ def test_a_file_of_any_content_opens(garbage: bytes) -> None:
             assert after[-1] == ("new", 1, b"{}")
         with closing(Ring(path, 500)) as ring:
             again = content(ring)
-            # A copy of a record that had to make room may lie elsewhere in such a file.
+            # Such a file may contain a copy of a dropped record elsewhere.
             older = again[: -len(after)]
             assert again == older + after
             assert all(body == BODY for _, _, body in older)
@@ -290,7 +292,7 @@ RECORD: Final[bytes] = _record()
 # --- single cases ----------------------------------------------------------------------------------
 
 
-def test_what_is_held_and_asked_for(tmp_path: Path) -> None:
+def test_runs_and_bodies_return_what_the_ring_holds(tmp_path: Path) -> None:
     with closing(Ring(tmp_path / "ring", 4096)) as ring:
         assert ring.runs == []
         assert list(ring.bodies("a", 0)) == []
@@ -306,7 +308,7 @@ def test_what_is_held_and_asked_for(tmp_path: Path) -> None:
         assert list(ring.bodies("c", 0)) == []
 
 
-def test_a_run_has_no_holes_and_does_not_come_back(tmp_path: Path) -> None:
+def test_a_run_has_no_holes_and_cannot_continue_after_another(tmp_path: Path) -> None:
     with closing(Ring(tmp_path / "ring", 4096)) as ring:
         ring.append("a", 1, b"a1")
         for seq in (1, 3, 0):
@@ -318,7 +320,7 @@ def test_a_run_has_no_holes_and_does_not_come_back(tmp_path: Path) -> None:
         assert content(ring) == [("a", 1, b"a1"), ("b", 1, b"b1")]
 
 
-def test_a_body_larger_than_the_ring_leaves_nothing_behind_it(tmp_path: Path) -> None:
+def test_a_body_larger_than_the_ring_empties_it(tmp_path: Path) -> None:
     path = tmp_path / "ring"
     with closing(Ring(path, 200)) as ring:
         ring.append("a", 1, b"a1")
@@ -330,7 +332,7 @@ def test_a_body_larger_than_the_ring_leaves_nothing_behind_it(tmp_path: Path) ->
         assert content(ring) == [("a", 3, b"a3")]
 
 
-def test_records_that_do_not_follow_one_another_are_not_one_row(tmp_path: Path) -> None:
+def test_records_that_are_not_consecutive_are_not_joined(tmp_path: Path) -> None:
     for name, first in (("one", 1), ("other", 4)):
         with closing(Ring(tmp_path / name, 400)) as ring:
             for seq in (first, first + 1):
@@ -355,7 +357,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
         assert content(ring) == [("a", 1, b"a1")]
 
 
-def test_the_file_is_for_its_owner_and_takes_its_room_at_once(tmp_path: Path) -> None:
+def test_the_file_is_private_and_fully_allocated_at_once(tmp_path: Path) -> None:
     path = tmp_path / "ring"
     with closing(Ring(path)):
         status = path.stat()
@@ -365,7 +367,7 @@ def test_the_file_is_for_its_owner_and_takes_its_room_at_once(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["directory", "link", "no directory", "no room"])
-def test_what_cannot_be_a_ring_is_said_in_one_line(tmp_path: Path, kind: str) -> None:
+def test_a_path_that_cannot_be_a_ring_gives_a_one_line_error(tmp_path: Path, kind: str) -> None:
     path, capacity = tmp_path / "ring", 4096
     match kind:
         case "directory":
@@ -385,7 +387,7 @@ def test_what_cannot_be_a_ring_is_said_in_one_line(tmp_path: Path, kind: str) ->
         assert (tmp_path / "other").read_bytes() == b"mine"
 
 
-def test_a_refused_ring_keeps_no_file_open(tmp_path: Path) -> None:
+def test_a_refused_ring_leaves_no_file_open(tmp_path: Path) -> None:
     before = os.listdir("/proc/self/fd")
     with closing(Ring(tmp_path / "ring", 4096)):
         for capacity in (4096, 1 << 60):
@@ -396,7 +398,7 @@ def test_a_refused_ring_keeps_no_file_open(tmp_path: Path) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_a_ring_in_memory_is_a_ring() -> None:
+def test_a_ring_in_memory_works_like_one_in_a_file() -> None:
     with closing(Ring(None, 400)) as ring, closing(Ring(None, 400)) as other:
         for seq in range(1, 50):
             ring.append("a", seq, b"%03d" % seq)
@@ -405,7 +407,7 @@ def test_a_ring_in_memory_is_a_ring() -> None:
         assert content(other) == []
 
 
-def test_the_default_holds_six_hours_of_five_seconds_with_ten_processes() -> None:
+def test_the_default_size_holds_six_hours_of_samples() -> None:
     body = b"x" * 1300
     with closing(Ring(None)) as ring:
         for seq in range(1, 10_000):

@@ -1,4 +1,4 @@
-"""The sample contract: what decode takes, what it refuses, and that it takes and refuses nothing else."""
+"""The sample contract: exactly what decode accepts and what it refuses."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ NO_SAMPLE: Final = (
 
 
 def refuses(invalid: InvalidSample, says: str) -> bool:
-    """Whether it is a line for a log, whatever a stranger sent, and says that."""
+    """Check that the error is one printable line, whatever was sent, and contains the expected text."""
     text = str(invalid)
     return type(invalid) is InvalidSample and len(text) < 300 and text.isprintable() and says in text
 
@@ -217,17 +217,17 @@ def refusal(body: bytes) -> str:
     return str(caught.value)
 
 
-# --- taken -----------------------------------------------------------------------------------------
+# --- accepted --------------------------------------------------------------------------------------
 
 
 @given(samples)
-def test_decode_gives_back_what_encode_took(it: Sample) -> None:
+def test_decode_returns_what_was_encoded(it: Sample) -> None:
     body = encode(it)
     assert decode(body) == it
     assert encode(decode(body)) == body
 
 
-def test_encode_is_what_was_published_for_ever() -> None:
+def test_the_encoding_never_changes() -> None:
     body = (WIRE / "v1.json").read_bytes()
     it = decode(body)
     assert encode(it) == body
@@ -245,7 +245,7 @@ def test_encode_is_what_was_published_for_ever() -> None:
     assert it.topic == "sample/pi4/"
 
 
-def test_the_least_and_the_most_are_taken() -> None:
+def test_the_least_and_the_greatest_values_are_accepted() -> None:
     least = decode((WIRE / "v1-least.json").read_bytes())
     assert (least.battery, least.cpu[:5]) == (None, (None, (), None, None, None))
     most = decode((WIRE / "v1-optional.json").read_bytes())
@@ -263,14 +263,14 @@ def test_the_least_and_the_most_are_taken() -> None:
     assert (most.radios, most.throttled) == ({"wlan": True}, ("undervoltage", "throttled"))
 
 
-def test_a_sample_without_what_is_optional_says_nothing_of_it() -> None:
+def test_a_sample_without_optional_values_omits_their_fields() -> None:
     fields = json.loads(encode(sample()))
     assert not {path[0] for path in OPTIONAL if len(path) == 1} & fields.keys()
     assert list(fields["battery"]) == ["name", "status", "voltage", "current", "power", "pct"]
 
 
 def as_if() -> Iterator[tuple[str, Wire, Wire]]:
-    """Yield what it is, and two objects that are the same sample to a reader."""
+    """Yield a description, and two objects that are the same sample to a reader."""
     for path in OPTIONAL:
         yield f"no {path}", without(wire(), path), replaced(wire(), path, None)
     for inside in ((), ("battery",), ("cpu",), ("processes", 0), ("processes", 1)):
@@ -281,8 +281,8 @@ def as_if() -> Iterator[tuple[str, Wire, Wire]]:
         yield f"{path} is a whole number", replaced(wire(), path, 1), replaced(wire(), path, 1.0)
 
 
-def test_what_is_the_same_sample() -> None:
-    """Optional fields left out, fields that are not known, whole numbers."""
+def test_different_objects_may_be_the_same_sample() -> None:
+    """Optional fields left out, unknown fields, whole numbers."""
     for what, fields, same in as_if():
         assert decode(to_bytes(fields)) == decode(to_bytes(same)), what
 
@@ -295,7 +295,7 @@ def test_a_whole_number_becomes_a_float() -> None:
     assert not any(type(value) is int for value in (it.time, it.interval, it.suspended, *it.load))
 
 
-def test_null_is_not_available_where_it_may_be() -> None:
+def test_null_is_accepted_where_a_value_may_be_unavailable() -> None:
     for path in (*NUMBERS_OR_NONE, *TEXTS_OR_NONE, ("battery",)):
         found: Any = json.loads(encode(decode(to_bytes(replaced(wire(), path, None)))))
         for key in path:
@@ -303,13 +303,13 @@ def test_null_is_not_available_where_it_may_be() -> None:
         assert found is None, path
 
 
-def test_a_pair_of_surrogates_is_a_character() -> None:
+def test_a_surrogate_pair_is_one_character() -> None:
     body = to_bytes(replaced(wire(), ("host",), "🔋"))
     assert b"\\ud83d\\udd0b" in body
     assert decode(body).host == "🔋"
 
 
-def test_a_topic_is_one_word_of_the_host() -> None:
+def test_a_topic_has_one_level_for_the_host() -> None:
     assert sample()._replace(host="a/b").topic == "sample/a_b/"
 
 
@@ -317,7 +317,7 @@ def test_a_topic_is_one_word_of_the_host() -> None:
 
 
 Case = tuple[str, bytes, str]
-"""What it is, the message, and what the refusal says."""
+"""A description, the message, and a text in the error."""
 
 
 def at(path: Place, values: Iterable[object], says: str = "") -> Iterator[Case]:
@@ -354,7 +354,7 @@ def cases() -> Iterator[Case]:
 
 
 def test_decode_refuses_what_is_not_a_sample() -> None:
-    """One table, and every case of it that fails is told."""
+    """One table; every case that fails is reported."""
     wrong = []
     for what, body, says in cases():
         try:
@@ -362,7 +362,7 @@ def test_decode_refuses_what_is_not_a_sample() -> None:
         except InvalidSample as invalid:
             if not refuses(invalid, says):
                 wrong.append(f"{what}: {invalid}")
-        except Exception as error:  # noqa: BLE001 nothing else may come out
+        except Exception as error:  # noqa: BLE001 no other exception may be raised
             wrong.append(f"{what}: {error!r}")
         else:
             wrong.append(f"{what}: taken")
@@ -372,7 +372,7 @@ def test_decode_refuses_what_is_not_a_sample() -> None:
 
 @pytest.mark.parametrize("path", [("battery", "raw"), ("radios",)])
 @pytest.mark.parametrize("size", [4096, 4097])
-def test_objects_whose_names_are_data_are_bounded_too(path: Place, size: int) -> None:
+def test_objects_with_free_keys_are_bounded_too(path: Place, size: int) -> None:
     value: object = True if path == ("radios",) else "1"
     body = to_bytes(replaced(wire(), path, {str(number): value for number in range(size)}))
     if size == 4096:
@@ -382,7 +382,7 @@ def test_objects_whose_names_are_data_are_bounded_too(path: Place, size: int) ->
         assert "more than 4096" in refusal(body)
 
 
-def test_lists_of_at_most_4096() -> None:
+def test_a_list_has_at_most_4096_elements() -> None:
     process = wire()["processes"][0]
     many = [process | {"pid": pid} for pid in range(4097)]
     decode(to_bytes(replaced(wire(), ("cpu", "cores"), [0.5] * 4096)))
@@ -391,14 +391,14 @@ def test_lists_of_at_most_4096() -> None:
     refusal(to_bytes(replaced(wire(), ("processes",), many)))
 
 
-def test_at_most_a_mebibyte() -> None:
+def test_a_message_has_at_most_one_mebibyte() -> None:
     padding = b" " * (MAX_BYTES - len(BODY))
     decode(BODY + padding)
     assert "more than" in refusal(BODY + padding + b" ")
     assert "more than" in refusal(b"\x00" * (100 << 20))
 
 
-def test_encode_refuses_what_no_reader_would_take() -> None:
+def test_encode_refuses_what_no_reader_would_accept() -> None:
     for field in ("time", "interval", "suspended"):
         for value in (math.nan, math.inf, -math.inf):
             changed: dict[str, Any] = {field: value}
@@ -412,6 +412,6 @@ def test_encode_refuses_a_lone_surrogate() -> None:
 
 
 @given(st.lists(st.integers(), max_size=3), st.text(max_size=3))
-def test_what_is_no_object_is_no_sample(numbers: list[int], text: str) -> None:
+def test_json_that_is_not_an_object_is_not_a_sample(numbers: list[int], text: str) -> None:
     for value in (numbers, text, len(numbers)):
         assert "not an object" in refusal(json.dumps(value).encode())

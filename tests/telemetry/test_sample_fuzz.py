@@ -1,4 +1,4 @@
-"""Whatever arrives: InvalidSample and nothing else; what is taken can be stored, sent on and validated."""
+"""For any message, decode raises only InvalidSample; what it accepts can be stored, encoded and validated."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ STRICT: Final = validators.extend(
         "integer", lambda checker, value: type(value) is int
     ),
 )(SCHEMA)
-"""As the schema's description asks: integers are written without a fraction."""
+"""Follow the schema's description: integers are written without a fraction."""
 
 
 TURNS: Final = pytest.mark.parametrize(
     "turn", [0, *(pytest.param(turn, marks=pytest.mark.slow) for turn in (1, 2))]
 )
-"""Of what is tried at every place a third, another one at each place; the slow tests try the rest."""
+"""A third of the values, a different third at each place; the slow tests try the others."""
 
 
 def accepted(body: bytes) -> Sample | None:
-    """The sample, None where it is refused; anything but InvalidSample is the test's failure."""
+    """Return the sample, None if it is refused. Any exception but InvalidSample fails the test."""
     try:
         return decode(body)
     except InvalidSample as invalid:
@@ -67,7 +67,7 @@ def database() -> Iterator[sqlite3.Connection]:
 
 
 def store(database: sqlite3.Connection, it: Sample) -> None:
-    """Bind the rows that the writer would, and read them again."""
+    """Store rows as the writer would, and read them back."""
     database.execute("BEGIN")
     try:
         run = it.run, it.host, it.boot_id, it.ts, it.time - it.interval, 1
@@ -113,7 +113,7 @@ ANYTHING: Final = st.one_of(
 
 @times(4)
 @given(body=ANYTHING)
-def test_whatever_arrives(database: sqlite3.Connection, body: bytes) -> None:
+def test_any_message_is_decoded_or_refused(database: sqlite3.Connection, body: bytes) -> None:
     holds(database, body)
 
 
@@ -125,7 +125,7 @@ def test_every_byte_flipped(database: sqlite3.Connection, turn: int) -> None:
         holds(database, body[:place] + bytes([body[place] ^ bits]) + body[place + 1 :])
 
 
-def test_every_cut(database: sqlite3.Connection) -> None:
+def test_every_truncation(database: sqlite3.Connection) -> None:
     body = to_bytes(wire())
     for end in range(len(body)):
         assert accepted(body[:end]) is None
@@ -134,12 +134,12 @@ def test_every_cut(database: sqlite3.Connection) -> None:
 # --- the JSON Schema -------------------------------------------------------------------------------
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_a_valid_json_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
 def beyond_the_schema(fields: Wire) -> bool:
-    """What JSON Schema cannot say, and decode refuses all the same."""
+    """Return whether decode refuses it for a reason that JSON Schema cannot express."""
     processes = fields.get("processes")
     pids = [process["pid"] for process in processes] if isinstance(processes, list) else []
     packs = (fields.get("battery") or {}).get("packs") or []
@@ -156,10 +156,10 @@ def has_lone_surrogate(value: object) -> bool:
 
 
 def agree(fields: Wire) -> None:
-    """Compare what the schema and decode say of ``fields`` as they are after they travelled."""
+    """Compare the verdicts of schema and decode on ``fields`` after encoding and parsing."""
     body = to_bytes(fields)
     if b"NaN" in body:
-        return  # no JSON at all
+        return  # not valid JSON
     fields = json.loads(body)
     by_schema = STRICT.is_valid(fields) and not beyond_the_schema(fields)
     assert (accepted(body) is not None) == by_schema, list(STRICT.iter_errors(fields))
@@ -189,8 +189,8 @@ def test_schema_and_decode_agree(fields: Wire) -> None:
         pytest.param(("seq",), 1.0, id="an integer with a fraction of zero: to the schema 1.0 is 1"),
     ],
 )
-def test_what_the_schema_cannot_say(path: tuple[str | int, ...], value: object) -> None:
-    """Beside these: the size, NaN and the depth, which are not about JSON values at all."""
+def test_rules_that_the_schema_cannot_express(path: tuple[str | int, ...], value: object) -> None:
+    """Also the size, NaN and the depth, which are not properties of JSON values."""
     fields = replaced(wire(), path, value)
     assert VALIDATOR.is_valid(fields)
     assert accepted(to_bytes(fields)) is None

@@ -1,4 +1,4 @@
-"""Being a service: the stop signal and the log."""
+"""Services: the stop signal and the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from telemetry.service import RateLimited, StopSignal, start_log
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """StopSignal leaves its signals ignored, for a process that ends; pytest goes on."""
+    """Restore the handlers: StopSignal leaves its signals ignored, but pytest continues."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     signal.set_wakeup_fd(-1)
@@ -48,7 +48,7 @@ def test_a_signal_wakes_a_poll(number: int) -> None:
         assert poller.poll(10_000) == [(stop.fileno(), zmq.POLLIN)]
         assert stop.requested
         assert time.monotonic() - before < 5
-        assert poller.poll(10_000), "and stays awake"
+        assert poller.poll(10_000), "and the poll stays ready"
         timer.join()
 
 
@@ -66,7 +66,7 @@ def test_wait_returns_whether_a_signal_came() -> None:
 
 
 @pytest.mark.usefixtures("handlers")
-def test_any_number_of_signals_is_one() -> None:
+def test_several_signals_count_as_one() -> None:
     with StopSignal() as stop:
         for _ in range(2000):  # more than the socket holds
             signal.raise_signal(signal.SIGTERM)
@@ -74,13 +74,13 @@ def test_any_number_of_signals_is_one() -> None:
 
 
 @pytest.mark.usefixtures("handlers")
-def test_what_comes_while_all_is_closed_is_ignored() -> None:
+def test_a_signal_during_close_is_ignored() -> None:
     with StopSignal() as stop:
         file = stop.fileno()
     signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGINT)
     assert not stop.requested
-    assert signal.set_wakeup_fd(-1) == -1, "no signal of another kind is written to a file that is closed"
+    assert signal.set_wakeup_fd(-1) == -1, "no other signal is written to a closed file"
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(file)
 
@@ -95,11 +95,11 @@ def log() -> Iterator[logging.Logger]:
     log.handlers.clear()
 
 
-def test_one_line_a_minute_and_the_number_of_those_that_are_not_there(
+def test_one_line_a_minute_with_the_number_of_suppressed_lines(
     log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     limited = RateLimited(log)
-    limited.warning("first", now=0.0)  # at once, just after boot as well
+    limited.warning("first", now=0.0)  # immediately, even just after boot
     for second in range(1, 60):
         limited.warning("more", now=float(second))
     limited.warning("last", now=60.0)
@@ -113,12 +113,12 @@ def test_one_line_a_minute_and_the_number_of_those_that_are_not_there(
     assert limited.count == 62
 
 
-def test_a_rate_of_its_own(log: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_rate_can_be_set(log: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
     limited = RateLimited(log, every=5.0)
     for now in (100.0, 104.9, 105.0):
         limited.warning("text", now)
     assert len(caplog.records) == 2
-    limited.warning("now")  # the clock is the machine's where none is given
+    limited.warning("now")  # by default the machine's clock is used
     assert limited.count == 4
 
 
@@ -150,20 +150,20 @@ def test_lines_for_the_journal_have_a_priority() -> None:
 
 
 def test_lines_for_a_person_have_the_programs_name() -> None:
-    """A desktop's terminal inherits JOURNAL_STREAM from the unit that it is in, and is no journal."""
+    """A desktop's terminal inherits JOURNAL_STREAM from its unit, but it is not the journal."""
     for environ in ({}, {"JOURNAL_STREAM": "8:12345"}, {"JOURNAL_STREAM": ""}):
         lines = logged("terminal", "quiet", environ)
         assert lines == [f"telemetry-x: {text}" for text in "iwec"]
 
 
-def test_a_log_that_is_started_twice_speaks_once(
+def test_a_log_that_is_started_twice_logs_each_line_once(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     start_log("telemetry-test", verbose=False)
     log = start_log("telemetry-test", verbose=True)
     log.debug("once")
     log.handlers.clear()
-    log.propagate, propagated = True, log.propagate  # the other tests listen at the root
+    log.propagate, propagated = True, log.propagate  # other tests use the root logger
     assert capsys.readouterr().err == "telemetry-test: once\n"
     assert not propagated
     assert caplog.records == []

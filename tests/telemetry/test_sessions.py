@@ -1,4 +1,4 @@
-"""Which sessions rows make, a rule at a time."""
+"""Which sessions result from rows, one rule at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T0 = 1_795_262_400.0
 
 
 class Recorder:
-    """Makes rows of 10 s, one after the other."""
+    """Makes consecutive rows of 10 s."""
 
     def __init__(self) -> None:
         self.time = T0
@@ -34,7 +34,7 @@ class Recorder:
         voltage: float | None = 12.0,
         **columns: Any,
     ) -> Recorder:
-        """Add rows of ``seconds`` in all; the first one lay ``asleep`` before."""
+        """Add rows of ``seconds`` in total; before the first one, the machine was ``asleep`` for so long."""
         for index in range(round(seconds / 10)):
             nap = asleep if index == 0 else 0.0
             self.time += 10 + nap
@@ -72,7 +72,7 @@ class Recorder:
 
 
 def sessions(rows: Iterable[Row], known: Known = PACK) -> list[Session]:
-    """Return them in the order of their start; the state goes through JSON after each row."""
+    """Return the sessions by start. After each row, the state is saved as JSON and loaded again."""
     it = Sessions()
     found = it.learn_of(known)
     for row in rows:
@@ -91,7 +91,7 @@ def kinds(rows: Iterable[Row]) -> list[str]:
 @pytest.mark.parametrize(
     ("watts", "status", "on_ac", "kind"),
     [
-        (-8.0, "Charging", 1, "discharge"),  # a weak charger: the power tells
+        (-8.0, "Charging", 1, "discharge"),  # a weak charger: the power decides
         (12.0, "Discharging", 0, "charge"),
         (-0.05, "Unknown", None, "discharge"),
         (-0.04, "Unknown", None, "rest"),
@@ -107,17 +107,17 @@ def kinds(rows: Iterable[Row]) -> list[str]:
         (None, "Unknown", 0, "discharge"),
     ],
 )
-def test_the_direction_is_that_of_power_then_of_status_then_of_the_supply(
+def test_the_direction_follows_power_then_status_then_the_supply(
     watts: float | None, status: str, on_ac: int | None, kind: str
 ) -> None:
     assert kinds(Recorder().add(600, watts, status, on_ac=on_ac).rows) == [kind]
 
 
-def test_rows_that_tell_nothing_are_no_session() -> None:
+def test_rows_without_a_direction_are_not_a_session() -> None:
     assert kinds(Recorder().add(600, None, "Unknown", None).rows) == []
 
 
-def test_rows_that_tell_nothing_do_not_end_a_session() -> None:
+def test_rows_without_a_direction_do_not_end_a_session() -> None:
     rows = Recorder().add(600, -8.0).add(300, None, "Unknown", None).add(600, -8.0).rows
     (session,) = sessions(rows)
     assert (session.awake_us, session.covered_us, session.flips) == (1_500_000_000, 1_200_000_000, 0)
@@ -147,7 +147,7 @@ def test_two_short_directions_in_a_row_are_two_flips() -> None:
     assert session.flips == 2
 
 
-def test_a_flip_at_the_start_belongs_to_the_session_behind_it() -> None:
+def test_a_flip_at_the_start_belongs_to_the_session_after_it() -> None:
     (session,) = sessions(Recorder().add(60, 20.0).add(600, -8.0).rows)
     assert (session.kind, session.flips, session.start) == ("discharge", 1, T0)
 
@@ -157,38 +157,38 @@ def test_a_flip_at_the_end_belongs_to_the_session_before_it() -> None:
     assert (session.kind, session.flips, session.end) == ("discharge", 1, T0 + 660)
 
 
-def test_a_recording_that_flips_all_the_time_is_what_it_is_most_of_the_time() -> None:
+def test_a_recording_that_always_flips_has_its_most_frequent_direction() -> None:
     recorder = Recorder()
     for _ in range(100):
         recorder.add(60, -8.0).add(50, 20.0)
     assert {session.kind for session in sessions(recorder.rows)} == {"discharge"}
 
 
-def test_charging_at_95_percent_within_a_rest_is_rest() -> None:
+def test_charging_at_95_percent_during_a_rest_is_rest() -> None:
     rest = Recorder().add(600, 0.0, "Full", 100.0)
     assert kinds(rest.add(600, 5.0, pct=95.0).add(600, 0.0, "Full", 100.0).rows) == ["rest"]
 
 
-def test_charging_at_94_percent_within_a_rest_is_a_charge() -> None:
+def test_charging_at_94_percent_during_a_rest_is_a_charge() -> None:
     rest = Recorder().add(600, 0.0, "Full", 96.0)
     assert kinds(rest.add(600, 5.0, pct=94.0).rows) == ["rest", "charge"]
 
 
-def test_a_charge_goes_on_to_100_percent() -> None:
+def test_a_charge_continues_to_100_percent() -> None:
     assert kinds(Recorder().add(600, 20.0, pct=94.0).add(600, 5.0, pct=97.0).rows) == ["charge"]
 
 
 # --- sleeps and holes ---
 
 
-def test_a_suspend_of_60_s_is_a_sleep_and_the_discharge_goes_on() -> None:
+def test_a_suspend_of_60_s_is_a_sleep_and_the_discharge_continues() -> None:
     rows = Recorder().add(600, -9.0, pct=60.0).add(600, -9.0, pct=59.0, asleep=60.0).rows
     discharge, sleep = sessions(rows)
     assert [discharge.kind, sleep.kind] == ["discharge", "sleep"]
     assert (sleep.start, sleep.end) == (T0 + 600, T0 + 660)
     assert (sleep.asleep_us, sleep.awake_us, sleep.pct_from, sleep.pct_to) == (60_000_000, 0, 60.0, 59.0)
     assert (discharge.awake_us, discharge.asleep_us) == (1_200_000_000, 60_000_000)
-    assert discharge.pct_fallen == 0  # one percent fell, asleep
+    assert discharge.pct_fallen == 0  # the percent fell by one asleep
     assert (discharge.pct_from, discharge.pct_to) == (60.0, 59.0)
 
 
@@ -197,17 +197,17 @@ def test_a_suspend_of_59_s_is_part_of_the_session() -> None:
     assert (session.awake_us, session.asleep_us) == (1_200_000_000, 59_000_000)
 
 
-def test_a_discharge_ends_where_the_percent_rose_by_more_than_2_asleep() -> None:
+def test_a_discharge_ends_if_the_percent_rose_by_more_than_2_asleep() -> None:
     slept = Recorder().add(600, -9.0, pct=60.0)
     assert kinds(slept.add(600, -9.0, pct=63.0, asleep=3600.0).rows) == ["discharge", "sleep", "discharge"]
 
 
-def test_a_discharge_goes_on_where_the_percent_rose_by_2_asleep() -> None:
+def test_a_discharge_continues_if_the_percent_rose_by_2_asleep() -> None:
     slept = Recorder().add(600, -9.0, pct=60.0)
     assert kinds(slept.add(600, -9.0, pct=62.0, asleep=3600.0).rows) == ["discharge", "sleep"]
 
 
-def test_a_discharge_that_does_not_go_on_does_not_count_the_sleep() -> None:
+def test_a_discharge_that_ends_at_a_sleep_does_not_include_it() -> None:
     rows = Recorder().add(600, -9.0).add(600, 20.0, asleep=3600.0).rows
     discharge, _, charge = sessions(rows)
     assert (discharge.asleep_us, charge.asleep_us, charge.start) == (0, 0, T0 + 4200)
@@ -231,18 +231,18 @@ def test_a_hole_of_10_minutes_is_a_session_and_ends_the_others() -> None:
     assert (hole.pct_from, hole.pct_to, hole.drawn_uj, hole.wh_from) == (60.0, 58.0, 3_600_000_000, "nominal")
 
 
-def test_a_hole_of_less_is_none() -> None:
+def test_a_shorter_hole_is_not_a_session() -> None:
     (session,) = sessions(Recorder().add(600, -9.0).hole(590).add(600, -9.0).rows)
     assert session.awake_us == 1_200_000_000
 
 
 def test_a_clock_that_is_set_forward_leaves_no_hole() -> None:
     recorder = Recorder().add(600, -9.0)
-    recorder.time += 7200  # the samples are those of one run, without one missing
+    recorder.time += 7200  # the samples belong to one run, and none is missing
     assert kinds(recorder.add(600, -9.0).rows) == ["discharge"]
 
 
-def test_another_pack_is_another_session() -> None:
+def test_another_pack_starts_another_session() -> None:
     it = Sessions()
     it.learn_of(PACK)
     recorder = Recorder().add(600, -9.0, pct=60.0)
@@ -263,15 +263,17 @@ def test_a_percent_of_0_between_66_and_66_is_left_out() -> None:
     assert (session.pct_from, session.pct_to, session.pct_fallen) == (66.0, 66.0, 0.0)
 
 
-def test_a_gauge_that_says_0_or_the_old_value_after_a_resume_is_waited_for() -> None:
+def test_after_a_resume_a_gauge_that_reports_0_or_the_old_value_is_waited_for() -> None:
     recorder = Recorder().add(600, -9.0, pct=66.0, level=33.0)
     recorder.add(10, -9.0, pct=66.0, level=33.0, asleep=36000.0).add(20, -9.0, pct=0.0, level=0.0)
     _, sleep = sessions(recorder.add(600, -9.0, pct=40.0, level=20.0).rows)
     assert (sleep.pct_from, sleep.pct_to, sleep.level_to) == (66.0, 40.0, 20.0)
-    assert sleep.drawn_uj == 13 * 3_600_000_000 - 40 * 9_000_000  # it was awake for 40 s when it answered
+    assert (
+        sleep.drawn_uj == 13 * 3_600_000_000 - 40 * 9_000_000
+    )  # it had been awake for 40 s when the gauge reported a value
 
 
-def test_a_gauge_that_was_set_anew_has_not_fallen() -> None:
+def test_a_reset_of_the_gauge_does_not_count_as_a_fall() -> None:
     rows = Recorder().add(600, -9.0, pct=100.0).add(600, -9.0, pct=90.0).add(600, -9.0, pct=89.0).rows
     (session,) = sessions(rows)
     assert (session.pct_from, session.pct_to, session.pct_fallen) == (100.0, 89.0, 1.0)
@@ -282,21 +284,21 @@ def test_a_gauge_that_was_set_anew_has_not_fallen() -> None:
 
 
 AWAKE = 10 * 9_000_000
-"""µJ of the sample behind a sleep, which the level at its end no longer holds"""
+"""µJ drawn in the sample after a sleep, which the level at its end no longer includes"""
 
 
 def asleep(recorder: Recorder, known: Known = PACK, **columns: Any) -> Session:
-    """From 38 % to 12 % in 9.5 h."""
+    """A sleep from 38 % to 12 % in 9.5 h."""
     recorder.add(300, -9.0, pct=12.0, asleep=9.5 * 3600, **columns)
     return next(session for session in sessions(recorder.rows, known) if session.kind == "sleep")
 
 
-def test_it_comes_from_the_level_in_wh() -> None:
+def test_sleep_energy_comes_from_the_level_in_wh() -> None:
     sleep = asleep(Recorder().add(300, -9.0, pct=38.0, level=19.0), level=6.5)
     assert (sleep.drawn_uj, sleep.wh_from) == (round(12.5 * 3.6e9) - AWAKE, "level")
 
 
-def test_it_comes_from_the_level_in_ah_at_the_mean_voltage() -> None:
+def test_sleep_energy_comes_from_the_level_in_ah_at_the_mean_voltage() -> None:
     known = Known("BAT0", 5.0, "Ah")
     sleep = asleep(
         Recorder().add(300, -9.0, pct=38.0, level=1.9, voltage=12.0), known, level=0.6, voltage=11.0
@@ -309,22 +311,24 @@ def test_a_level_that_contradicts_the_percent_is_not_believed() -> None:
     assert (sleep.drawn_uj, sleep.wh_from) == (round(13 * 3.6e9), "nominal")
 
 
-def test_it_comes_from_what_was_learned() -> None:
-    sleep = asleep(Recorder().falling(60, 38, watts=-4.5))  # 0.25 Wh a percent: half of what full says
+def test_sleep_energy_comes_from_the_learned_energy_per_percent() -> None:
+    sleep = asleep(
+        Recorder().falling(60, 38, watts=-4.5)
+    )  # 0.25 Wh a percent: half of what follows from the full capacity
     assert (sleep.drawn_uj, sleep.wh_from) == (round(26 * 0.25 * 3.6e9), "learned")
 
 
-def test_it_comes_from_the_percent_of_full_while_little_is_learned() -> None:
+def test_sleep_energy_comes_from_the_full_capacity_while_little_is_learned() -> None:
     sleep = asleep(Recorder().falling(44, 38, watts=-4.5))
     assert (sleep.drawn_uj, sleep.wh_from) == (round(13 * 3.6e9), "nominal")
 
 
-def test_it_is_not_known_where_nothing_tells() -> None:
+def test_sleep_energy_is_unknown_without_level_and_capacity() -> None:
     sleep = asleep(Recorder().add(300, -9.0, pct=38.0), Known())
     assert (sleep.drawn_uj, sleep.wh_from) == (None, None)
 
 
-def test_what_was_charged_asleep_is_negative() -> None:
+def test_energy_charged_asleep_is_negative() -> None:
     recorder = Recorder().add(300, -9.0, pct=20.0)
     _, sleep, *_ = sessions(recorder.add(300, 20.0, pct=80.0, asleep=7200.0).rows)
     assert (sleep.drawn_uj, sleep.pct_fallen) == (round(-30 * 3.6e9), -60.0)
@@ -333,7 +337,7 @@ def test_what_was_charged_asleep_is_negative() -> None:
 # --- visits ---
 
 
-def test_a_percent_is_visited_that_was_entered_and_left_by_a_step_down() -> None:
+def test_a_percent_counts_as_visited_if_it_was_entered_and_left_by_a_step_down() -> None:
     (session,) = sessions(Recorder().falling(60, 55).rows)
     visits = {percent.percent: percent.visits for percent in session.percents}
     assert visits == {60: 0, 59: 1, 58: 1, 57: 1, 56: 1, 55: 0}
@@ -350,7 +354,7 @@ def test_a_gauge_that_steps_by_5_shares_its_energy() -> None:
     assert sum(percent.drawn_uj for percent in session.percents) == session.drawn_uj
 
 
-def test_a_percent_that_comes_back_is_one_visit() -> None:
+def test_a_percent_that_returns_is_one_visit() -> None:
     recorder = Recorder().falling(60, 58).add(50, -9.0, pct=59.0).add(50, -9.0, pct=58.0)
     (session,) = sessions(recorder.falling(57, 56).rows)
     visits = {percent.percent: (percent.visits, percent.drawn_uj) for percent in session.percents}
@@ -366,7 +370,7 @@ def test_a_sleep_or_a_flip_at_a_percent_spoils_the_visit() -> None:
     assert visited == [55, 59]
 
 
-def test_a_charge_teaches_nothing() -> None:
+def test_a_charge_gives_no_visits() -> None:
     it = Sessions()
     it.learn_of(PACK)
     recorder = Recorder()
@@ -377,7 +381,7 @@ def test_a_charge_teaches_nothing() -> None:
     assert it.learned is None
 
 
-def test_learned_means_what_was_drawn_and_one_visit_of_the_mean() -> None:
+def test_learned_energy_is_weighted_with_one_visit_at_the_mean() -> None:
     it = Sessions()
     it.learn_of(PACK)
     for row in Recorder().falling(60, 55).falling(54, 50, watts=-4.5).rows:

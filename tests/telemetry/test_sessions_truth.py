@@ -1,4 +1,4 @@
-"""Sessions against what is known to be true of a recording."""
+"""Sessions against the known truth of a recording."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sessions(rows: list[Row], known: Known) -> list[Session]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_two_weeks_have_the_sessions_that_they_had(seed: int) -> None:
+def test_two_weeks_give_the_true_sessions(seed: int) -> None:
     laptop = fortnight(seed)
     assert laptop.glitches > 20
     found = sessions(laptop.rows, laptop.known)
@@ -35,7 +35,7 @@ def test_two_weeks_have_the_sessions_that_they_had(seed: int) -> None:
     ]
 
 
-def test_two_weeks_of_sleeps_cost_what_they_cost_by_the_level() -> None:
+def test_the_energy_of_two_weeks_of_sleeps_is_right_by_the_level() -> None:
     laptop = fortnight()
     for session, true in zip(sessions(laptop.rows, laptop.known), laptop.truth, strict=True):
         if true.kind == "sleep":
@@ -43,8 +43,8 @@ def test_two_weeks_of_sleeps_cost_what_they_cost_by_the_level() -> None:
             assert (session.drawn_uj or 0) / 3.6e9 == pytest.approx(true.drawn_wh, abs=1e-6)
 
 
-def test_two_weeks_of_sleeps_cost_what_they_cost_by_what_was_learned() -> None:
-    """The battery holds 50 Wh, and its driver says 60 of it."""
+def test_the_energy_of_two_weeks_of_sleeps_is_right_by_learned_energy() -> None:
+    """The battery holds 50 Wh, but its driver reports 60 Wh."""
     laptop = fortnight()
     rows = [row._replace(level=None) for row in laptop.rows]
     found = sessions(rows, Known("BAT0", 60.0, "Wh"))
@@ -53,7 +53,7 @@ def test_two_weeks_of_sleeps_cost_what_they_cost_by_what_was_learned() -> None:
         if true.kind == "sleep" and session.wh_from == "learned":
             errors.append((session.drawn_uj or 0) / 3.6e9 - true.drawn_wh)
     assert len(errors) > 20
-    assert max(map(abs, errors)) < 0.6  # a gauge that counts percents of 0.5 Wh
+    assert max(map(abs, errors)) < 0.6  # the gauge counts one percent per 0.5 Wh
 
 
 def trace(instants: list[Instant], directory: Path) -> list[Row]:
@@ -87,7 +87,7 @@ def trace(instants: list[Instant], directory: Path) -> list[Row]:
 
 
 @pytest.mark.slow
-def test_the_recorded_phone_has_four_sessions_whatever_its_status_does(tmp_path: Path) -> None:
+def test_the_recorded_phone_has_four_sessions_although_its_status_flickers(tmp_path: Path) -> None:
     rows = trace(list(phone()), tmp_path)
     by_status = 1 + sum(before.status != row.status for before, row in pairwise(rows))
     assert by_status == 12  # 14 in the recording at 1 Hz

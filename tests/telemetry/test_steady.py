@@ -1,4 +1,4 @@
-"""Steps of percent to act on, and those to wait for."""
+"""Which steps of the percent count at once, and which must last first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from telemetry.sample import Battery, Cpu, Health, Sample
 from telemetry.steady import SteadyPercent, Steps
 
 BATTERY = Battery("BAT0", "Discharging", 12.0, -1.0, -12.0, 66.0, health=Health(48.0, 50.0, "Wh"))
-"""A quarter of a percent a minute is 7.2 W of it."""
+"""Wh: a quarter of a percent a minute is 7.2 W."""
 
 
 def sample(seq: int, battery: Battery | None, interval: float = 5.0, run: str = "a") -> Sample:
@@ -30,11 +30,11 @@ def steady(percents: Iterable[float | None], interval: float = 5.0, battery: Bat
 
 
 @pytest.mark.parametrize("glitch", [0.0, 10.0, 63.0, 69.0, 100.0])
-def test_a_step_that_goes_back(glitch: float) -> None:
+def test_a_step_that_goes_back_is_not_steady(glitch: float) -> None:
     assert steady([66, 66, glitch, 66, 65]) == [True, True, False, True, True]
 
 
-def test_a_step_that_lasts() -> None:
+def test_a_step_that_lasts_becomes_steady() -> None:
     assert steady([66, *[0] * 8]) == [True, *[False] * 6, True, True]
 
 
@@ -42,7 +42,7 @@ def test_a_step_that_flickers_does_not_last() -> None:
     assert not any(steady([66, *[0, 90] * 20])[1:])
 
 
-def test_small_steps_are_a_gauge_s() -> None:
+def test_small_steps_are_accepted_at_once() -> None:
     assert all(steady(range(66, -1, -2)))
 
 
@@ -56,7 +56,7 @@ def test_small_steps_are_a_gauge_s() -> None:
         (3600.0, 0, True),
     ],
 )
-def test_power_explains(interval: float, to: float, acted_on: bool) -> None:
+def test_a_step_that_power_explains_is_accepted_at_once(interval: float, to: float, acted_on: bool) -> None:
     assert steady([66, to], interval)[1] is acted_on
 
 
@@ -68,16 +68,16 @@ def test_charge_is_counted_in_volts_too() -> None:
 @pytest.mark.parametrize(
     "battery", [BATTERY._replace(power=None), BATTERY._replace(health=None)], ids=["power", "health"]
 )
-def test_where_power_or_health_is_not_known(battery: Battery) -> None:
+def test_steps_without_known_power_or_health(battery: Battery) -> None:
     assert [steady([66, to], 60.0, battery)[1] for to in (60, 59)] == [True, False]
 
 
-def test_the_first_percent_is_one() -> None:
+def test_the_first_percent_is_steady() -> None:
     assert SteadyPercent().take(sample(9, BATTERY._replace(pct=0.0)))
 
 
 @pytest.mark.parametrize(("away", "acted_on"), [(5.0, False), (3600.0, False), (3 * 3600.0, True)])
-def test_a_new_run_begins_after_the_time_that_the_clock_tells(away: float, acted_on: bool) -> None:
+def test_between_runs_the_wall_clock_gives_the_elapsed_time(away: float, acted_on: bool) -> None:
     """12 W of 48 Wh are 25 % an hour; three times that is doubted."""
     watch = SteadyPercent()
     assert watch.take(sample(9, BATTERY._replace(pct=90.0)))
@@ -85,7 +85,7 @@ def test_a_new_run_begins_after_the_time_that_the_clock_tells(away: float, acted
     assert watch.take(later) is acted_on
 
 
-def test_a_glitch_at_the_start_of_a_run_is_one() -> None:
+def test_a_glitch_at_the_start_of_a_run_is_recognised() -> None:
     watch = SteadyPercent()
     percents = [("a", 1, 66.0), ("b", 1, 0.0), ("b", 2, 66.0)]
     assert [watch.take(sample(seq, BATTERY._replace(pct=pct), run=run)) for run, seq, pct in percents] == [
@@ -95,20 +95,20 @@ def test_a_glitch_at_the_start_of_a_run_is_one() -> None:
     ]
 
 
-def test_a_clock_that_was_set_back_between_two_runs_is_no_time() -> None:
+def test_a_clock_that_was_set_back_between_two_runs_adds_no_time() -> None:
     watch = SteadyPercent()
     assert watch.take(sample(9, BATTERY)._replace(time=1e9))
     assert not watch.take(sample(1, BATTERY._replace(pct=0.0), run="b"))
     assert watch.take(sample(2, BATTERY, run="b"))
 
 
-def test_lost_samples_are_time_too() -> None:
+def test_the_time_of_lost_samples_counts() -> None:
     watch = SteadyPercent()
     assert watch.take(sample(1, BATTERY))
     assert watch.take(sample(1000, BATTERY._replace(pct=20.0)))
 
 
-def test_without_a_percent_there_is_none() -> None:
+def test_without_a_percent_nothing_is_steady() -> None:
     watch = SteadyPercent()
     assert not watch.take(sample(1, None))
     assert not watch.take(sample(2, BATTERY._replace(pct=None)))
@@ -121,7 +121,7 @@ def test_without_a_percent_there_is_none() -> None:
     st.lists(st.tuples(st.none() | st.floats(0, 100), st.none() | st.floats(-500, 500)), max_size=40),
     st.floats(0.1, 4000),
 )
-def test_what_stays_where_it_is_becomes_steady(
+def test_a_percent_that_stays_becomes_steady(
     seen: list[tuple[float | None, float | None]], interval: float
 ) -> None:
     watch = SteadyPercent()

@@ -1,4 +1,4 @@
-"""Both ends of the stream on real sockets: whatever comes and goes, every sample once and in order."""
+"""Both ends of the stream on real sockets: whichever process restarts, every sample once and in order."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from tests.telemetry.streams import (
     until,
 )
 
-# --- who comes first, who goes and comes back -------------------------------------------------------
+# --- starting in any order, and restarts ------------------------------------------------------------
 
 
-def test_publisher_first(tmp_path: Path) -> None:
+def test_the_publisher_may_start_first(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station:
         station.publish(3)
         with listening(tmp_path) as listener:
@@ -41,7 +41,7 @@ def test_publisher_first(tmp_path: Path) -> None:
             assert listener.items == samples("a", 1, station.seq)
 
 
-def test_subscriber_first(tmp_path: Path) -> None:
+def test_the_subscriber_may_start_first(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         listener.receive()
         with Station(tmp_path, "a") as station:
@@ -51,7 +51,7 @@ def test_subscriber_first(tmp_path: Path) -> None:
             assert listener.items == samples("a", 1, station.seq)
 
 
-def test_the_newest_at_once(tmp_path: Path) -> None:
+def test_newest_yields_the_newest_sample_at_once(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station:
         station.publish(700)
         with listening(tmp_path, Start.NEWEST) as listener:
@@ -61,7 +61,7 @@ def test_the_newest_at_once(tmp_path: Path) -> None:
             assert listener.items == samples("a", 700, station.seq)
 
 
-def test_from_a_position_over_many_pages(tmp_path: Path) -> None:
+def test_a_position_is_resumed_over_many_pages(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station:
         station.publish(1800)
         with listening(tmp_path, Position("a", 17)) as listener:
@@ -69,20 +69,20 @@ def test_from_a_position_over_many_pages(tmp_path: Path) -> None:
             assert listener.items == samples("a", 18, 1800)
 
 
-def test_a_publisher_that_is_started_anew(tmp_path: Path) -> None:
+def test_the_publisher_may_restart(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         expected: list[Sample] = []
         for run in ("a", "b", "c"):
             with Station(tmp_path, run) as station:
                 connected(listener, station)
-                station.publish(5)  # not all of them have arrived when it closes
+                station.publish(5)  # some have not arrived yet when it closes
             expected += samples(run, 1, station.seq)
         with Station(tmp_path, "d") as station:
             connected(listener, station)
             assert listener.items == [*expected, *samples("d", 1, station.seq)]
 
 
-def test_both_are_started_anew(tmp_path: Path) -> None:
+def test_both_may_restart(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station, listening(tmp_path) as listener:
         station.publish(5)
         all_of(listener, station)
@@ -93,7 +93,7 @@ def test_both_are_started_anew(tmp_path: Path) -> None:
         assert listener.items == [*samples("a", 6, 10), *samples("b", 1, 2)]
 
 
-def test_a_lost_ring_is_a_gap(tmp_path: Path) -> None:
+def test_a_lost_ring_becomes_a_gap(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         with Station(tmp_path, "a") as station:
             connected(listener, station)
@@ -112,10 +112,10 @@ def test_a_lost_ring_is_a_gap(tmp_path: Path) -> None:
             ]
 
 
-def test_whether_it_has_caught_up(tmp_path: Path) -> None:
+def test_caught_up_tells_whether_everything_was_yielded(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         listener.receive()
-        assert not listener.subscriber.caught_up, "nobody has answered yet"
+        assert not listener.subscriber.caught_up, "there is no reply yet"
         with Station(tmp_path, "a") as station:
             station.publish(1200)
             until(lambda: listener.subscriber.caught_up, [listener], station)
@@ -129,7 +129,7 @@ def test_whether_it_has_caught_up(tmp_path: Path) -> None:
             assert listener.items == samples("a", 1, station.seq)
 
 
-def test_iterating(tmp_path: Path) -> None:
+def test_a_subscriber_can_be_iterated(tmp_path: Path) -> None:
     with Station(tmp_path, "a") as station, listening(tmp_path) as listener:
         connected(listener, station)
         station.publish(2)
@@ -137,7 +137,7 @@ def test_iterating(tmp_path: Path) -> None:
         assert [next(stream) for _ in range(2)] == samples("a", station.seq - 1, station.seq)
 
 
-def test_a_topic_is_one_host(tmp_path: Path) -> None:
+def test_a_topic_selects_one_host(tmp_path: Path) -> None:
     refused: list[InvalidSample] = []
     with (
         Station(tmp_path, "a") as station,
@@ -155,7 +155,7 @@ def test_a_topic_is_one_host(tmp_path: Path) -> None:
         assert other._live_run is None
 
 
-def test_the_last_sample_still_goes_at_the_end(tmp_path: Path) -> None:
+def test_the_last_sample_is_still_sent_at_the_end(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         with Station(tmp_path, "a") as station:
             connected(listener, station)
@@ -189,11 +189,11 @@ def test_serving_ends_with_a_signal(tmp_path: Path) -> None:
 
 
 def test_three_silent_intervals_are_noticed(tmp_path: Path) -> None:
-    """What was lost on the way at the end of the stream is asked for without a sample that shows the hole."""
+    """Samples lost at the end of the stream are requested even if no later sample reveals the hole."""
     with Station(tmp_path, "a") as station, listening(tmp_path) as listener:
         connected(listener, station)
         (tmp_path / "samples").unlink()
-        listener.subscriber._live.close()  # deaf, as after a message over MAXMSGSIZE
+        listener.subscriber._live.close()  # it hears nothing, as after a message larger than MAXMSGSIZE
         listener.subscriber._live = listener.subscriber._connect(
             zmq.SUB, f"ipc://{tmp_path}/nowhere", "--subscribe"
         )
@@ -211,8 +211,8 @@ def test_three_silent_intervals_are_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("interval", "silence"), [(0.2, 1.0), (2.0, 6.0), (60.0, 180.0), (1e6, 3 * 3600.0)])
-def test_the_interval_is_the_samples_own(tmp_path: Path, interval: float, silence: float) -> None:
-    """Of those that were replayed too; a sampler that was stopped for days does not make it days."""
+def test_the_interval_comes_from_the_samples(tmp_path: Path, interval: float, silence: float) -> None:
+    """Replayed samples count too; a sampler that was stopped for days does not make the interval days."""
     for live in (True, False):
         directory = tmp_path / str(live)
         directory.mkdir()
@@ -233,12 +233,12 @@ def test_the_interval_is_the_samples_own(tmp_path: Path, interval: float, silenc
                 assert listener.subscriber._live is not socket
 
 
-def test_who_was_busy_finds_the_answer_before_the_clock_is_looked_at(tmp_path: Path) -> None:
-    """A writer whose card takes ten seconds a commit must not throw each answer away."""
+def test_a_busy_subscriber_reads_waiting_replies_before_it_times_out(tmp_path: Path) -> None:
+    """A writer whose SD card takes ten seconds per commit must not discard each reply."""
     with Station(tmp_path, "a") as station, listening(tmp_path, Position("a", 0)) as listener:
         station.publish(3)
         until(lambda: listener.subscriber._asked is not None, [listener])
-        listener.subscriber.receive(0.0)  # the connection may take a moment
+        listener.subscriber.receive(0.0)  # connecting may take a moment
         end = time.monotonic() + 5
         while not listener.subscriber._replay.poll(0) and time.monotonic() < end:
             station.serve()
@@ -253,7 +253,7 @@ def test_who_was_busy_finds_the_answer_before_the_clock_is_looked_at(tmp_path: P
 
 
 def later(listener: Listener, station: Station, seconds: float) -> None:
-    """Let time pass, and then a live sample come."""
+    """Let time pass, then publish a live sample."""
     listener.clock.now += seconds
     listener.receive(0.0)
     station.publish()
@@ -265,14 +265,14 @@ def test_without_replay_holes_become_gaps_and_the_stream_goes_on(tmp_path: Path)
         until(lambda: listening_live(listener, station))
         for seconds in (2.1, 4.1):
             later(listener, station, seconds)
-        assert listener.items == []  # the ring may have more, for all that is known
+        assert listener.items == []  # the ring may have more samples
         later(listener, station, 8.1)
         all_of(listener, station)
         begin = listener.items[0]
         assert isinstance(begin, Sample)
         assert listener.items == samples("a", begin.seq, station.seq)
         first = station.seq + 1
-        for _ in range(2):  # lost on the way
+        for _ in range(2):  # lost in transit
             station.seq += 1
             station.ring.append("a", station.seq, b"{}")
         for seconds in (0.1, 2.1, 4.1):
@@ -288,13 +288,13 @@ def test_without_replay_holes_become_gaps_and_the_stream_goes_on(tmp_path: Path)
 
 
 def listening_live(listener: Listener, station: Station) -> bool:
-    """Publish without an answer to anything, and see whether it gets through."""
+    """Publish without answering any question, and return whether the samples get through."""
     station.publish()
     listener.receive(0.04)
     return listener.subscriber._live_run == station.run
 
 
-def test_questions_become_rare_and_never_cease(tmp_path: Path) -> None:
+def test_questions_become_rarer_but_never_stop(tmp_path: Path) -> None:
     with Context() as context, listening(tmp_path) as listener, context.socket(zmq.ROUTER) as silent:
         silent.bind(f"ipc://{tmp_path}/replay")
         asked: list[int] = []
@@ -308,7 +308,7 @@ def test_questions_become_rare_and_never_cease(tmp_path: Path) -> None:
         assert asked == due
 
 
-def test_a_dead_sampler_is_waited_for_however_long(tmp_path: Path) -> None:
+def test_a_dead_sampler_is_waited_for_without_a_limit(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         with Station(tmp_path, "a") as station:
             connected(listener, station)
@@ -322,8 +322,8 @@ def test_a_dead_sampler_is_waited_for_however_long(tmp_path: Path) -> None:
             assert listener.items == [*samples("a", 1, seq + 1), *samples("b", 1, other.seq)]
 
 
-def test_samples_of_dead_samplers_are_no_reason_to_give_up(tmp_path: Path) -> None:
-    """Each was heard once and died before it answered: none of them is without replay."""
+def test_samples_of_dead_samplers_do_not_count_as_missing_replay(tmp_path: Path) -> None:
+    """Each published once and died before it answered: that does not mean that it had no replay."""
     with listening(tmp_path) as listener:
         with Station(tmp_path, "a") as station:
             connected(listener, station)
@@ -341,7 +341,7 @@ def test_samples_of_dead_samplers_are_no_reason_to_give_up(tmp_path: Path) -> No
         assert listener.items == [*expected, *samples("e", 1, other.seq)]
 
 
-def test_a_new_sampler_is_asked_at_once_what_the_dead_one_did_not_answer(tmp_path: Path) -> None:
+def test_an_unanswered_question_is_sent_to_the_new_sampler_at_once(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         with Station(tmp_path, "a") as station:
             connected(listener, station)
@@ -350,10 +350,10 @@ def test_a_new_sampler_is_asked_at_once_what_the_dead_one_did_not_answer(tmp_pat
             station.seq += 1
             station.publish()
             until(lambda: listener.subscriber._asked is not None, [listener])
-            assert station.publisher._replay[0].socket.poll(5000), "it has the question, and dies"
+            assert station.publisher._replay[0].socket.poll(5000), "it receives the question, and dies"
         with Station(tmp_path, "b") as other:
             until(lambda: listening_live(listener, other))
-            until(lambda: complete(listener, other))  # and no time passes
+            until(lambda: complete(listener, other))  # without any time passing
         assert listener.items == [*expected, *samples("b", 1, other.seq)]
 
 
@@ -363,8 +363,8 @@ def complete(listener: Listener, station: Station) -> bool:
     return not listener.waits and listener.last == (station.run, station.seq)
 
 
-def test_what_lay_here_before_a_question_is_no_sign_of_life(tmp_path: Path) -> None:
-    """A subscriber that was stopped for an hour: hundreds of samples, a hole, and a dead sampler."""
+def test_samples_that_arrived_before_a_question_are_not_a_sign_of_life(tmp_path: Path) -> None:
+    """The subscriber was stopped for an hour: hundreds of samples wait, with a hole. The sampler is dead."""
     with listening(tmp_path) as listener:
         with Station(tmp_path, "a") as station:
             connected(listener, station)
@@ -383,7 +383,7 @@ def test_what_lay_here_before_a_question_is_no_sign_of_life(tmp_path: Path) -> N
         assert listener.items == [*samples("a", 1, hole + 700), *samples("b", 1, other.seq)]
 
 
-# --- strangers -------------------------------------------------------------------------------------
+# --- foreign programs -------------------------------------------------------------------------------
 
 
 GARBAGE: Final[list[list[bytes]]] = [
@@ -402,7 +402,7 @@ GARBAGE: Final[list[list[bytes]]] = [
 ]
 
 
-def test_a_garbage_publisher_is_counted_and_no_more(tmp_path: Path) -> None:
+def test_messages_of_a_garbage_publisher_are_only_counted(tmp_path: Path) -> None:
     with Context() as context, listening(tmp_path) as listener:
         with context.socket(zmq.PUB) as stranger:
             stranger.bind(f"ipc://{tmp_path}/samples")
@@ -421,7 +421,7 @@ def test_a_garbage_publisher_is_counted_and_no_more(tmp_path: Path) -> None:
             assert listener.items == samples("a", 1, station.seq)
 
 
-def test_a_stranger_that_answers_does_no_harm(tmp_path: Path) -> None:
+def test_replies_of_a_foreign_server_do_no_harm(tmp_path: Path) -> None:
     with Context() as context, listening(tmp_path) as listener:
         with context.socket(zmq.ROUTER) as stranger:
             stranger.bind(f"ipc://{tmp_path}/replay")
@@ -449,7 +449,7 @@ def test_a_stranger_that_answers_does_no_harm(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_stopped_subscriber_costs_no_time_and_gets_all_later(tmp_path: Path) -> None:
+def test_a_stopped_subscriber_costs_no_time_and_gets_everything_later(tmp_path: Path) -> None:
     with (
         Station(tmp_path, "a", capacity=8 << 20) as station,
         listening(tmp_path) as stopped,
@@ -458,18 +458,18 @@ def test_a_stopped_subscriber_costs_no_time_and_gets_all_later(tmp_path: Path) -
         connected(stopped, station)
         connected(other, station)
         for _ in range(6000):
-            station.publish()  # one that waited for a subscriber would wait for ever
+            station.publish()  # a publisher that waited for a subscriber would wait for ever
             if station.seq % 100 == 0:
                 other.receive(0.0)
-        connected(stopped, station)  # what it missed at the end shows with the next sample
+        connected(stopped, station)  # the next sample reveals what it missed at the end
         all_of(other, station)
         assert other.items == samples("a", 1, station.seq)
         assert stopped.items == samples("a", 1, station.seq)
 
 
 @pytest.mark.slow
-def test_what_is_over_the_high_water_mark_is_lost_on_the_way_only(tmp_path: Path) -> None:
-    """The bound is there: a subscriber without replay misses what did not fit."""
+def test_messages_above_the_high_water_mark_are_recovered_by_replay(tmp_path: Path) -> None:
+    """The bound exists: a subscriber without replay misses the messages that did not fit."""
     with (
         Station(tmp_path, "a", capacity=8 << 20) as station,
         Context() as context,

@@ -1,4 +1,4 @@
-"""How long a discharge lasts, on simulated machines whose truth is known and on inputs of any kind."""
+"""The remaining time of a discharge, on simulated machines with a known truth and on arbitrary input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.telemetry.time_left_errors import (
 )
 
 AT_MOST = dict(zip(AT, (12, 13, 16), strict=True))
-"""Median error with 20 earlier discharges, %; at 20 % no method without foresight comes far below it"""
+"""Median error with 20 earlier discharges, %; at 20 % no method without foresight gets much below it"""
 STEADY = Discharge(50.0, 10.0, 600.0, 10.0, 2.0, 0.0, True, 50.0, 12.0)
 """10 W of 50 Wh"""
 
@@ -70,7 +70,7 @@ def test_median_errors_and_ranges(seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("earlier", [0, 1, 3])
-def test_the_range_holds_where_little_is_known(earlier: int) -> None:
+def test_the_range_contains_the_truth_if_little_is_known(earlier: int) -> None:
     found = asked(SEED, 60, earlier)
     assert 75 <= inside([one for at in AT for one in found[at]]) <= 95
 
@@ -100,8 +100,8 @@ def test_there_is_an_answer_from_the_first_minute(curve: str) -> None:
 
 
 @pytest.mark.parametrize("curve", CURVES)
-def test_it_does_not_jump_where_the_percent_steps(curve: str) -> None:
-    """At even power it never rises, and falls by no more than the energy of one percent, on any curve."""
+def test_it_does_not_jump_when_the_percent_steps(curve: str) -> None:
+    """At constant power it never rises, and never drops by more than one percent's energy, on any curve."""
     even = Machine(40.0, 44.0, CURVES[curve], ((8.0, 15.0, 1.0),))
     earlier = [(_even(even, 8.0), True)] * 3
     known, course = past(earlier), _even(even, 8.0)
@@ -128,8 +128,8 @@ def test_it_falls_evenly_while_a_percent_is_shown() -> None:
 # --- the figures of a case by hand -----------------------------------------------------------------
 
 
-def test_nominal_energy_at_even_power() -> None:
-    """50 down to 3, and half of the percent at which UPower acts."""
+def test_nominal_energy_at_constant_power() -> None:
+    """From 50 to 3, plus half of the percent at which UPower acts."""
     found = time_left(STEADY, Past())
     assert found is not None
     assert found.hours == pytest.approx(48.5 * 0.5 / 10)
@@ -137,7 +137,7 @@ def test_nominal_energy_at_even_power() -> None:
 
 
 def test_learned_energy() -> None:
-    """Ten visits of each percent at 0.4 Wh where the driver tells 0.5."""
+    """Ten visits of each percent at 0.4 Wh, while the driver reports 0.5 Wh."""
     visits = {percent: (round(10 * 0.4 * 3.6e9), 10) for percent in range(1, 101)}
     found = time_left(STEADY, Past(visits, [7, 7, 8], 10.0, 0.1, 50.0))
     assert found is not None
@@ -145,14 +145,14 @@ def test_learned_energy() -> None:
     assert not found.little
 
 
-def test_what_was_drawn_since_the_step_is_gone() -> None:
+def test_energy_drawn_since_the_last_step_is_subtracted() -> None:
     whole, part = (time_left(STEADY._replace(drawn=it), Past()) for it in (0.0, 0.25))
     assert whole is not None
     assert part is not None
     assert whole.hours - part.hours == pytest.approx(0.025)
 
 
-def test_a_percent_that_was_not_seen_to_begin_is_half_left() -> None:
+def test_a_percent_whose_start_was_not_seen_counts_half() -> None:
     seen, unseen = (time_left(STEADY._replace(entered=it), Past()) for it in (True, False))
     assert seen is not None
     assert unseen is not None
@@ -160,7 +160,7 @@ def test_a_percent_that_was_not_seen_to_begin_is_half_left() -> None:
 
 
 def test_power_returns_to_its_mean() -> None:
-    """Three times the usual power for now: much longer than at that power, much shorter than at the usual."""
+    """Now three times the usual power: the time is between those at this power and at the usual power."""
     known = Past({}, (), 5.0, 0.3, 1000.0)
     now, usual = (time_left(STEADY._replace(watts=it, own_hours=0.2), known) for it in (15.0, 5.0))
     assert now is not None
@@ -174,8 +174,8 @@ def test_power_returns_to_its_mean() -> None:
     power=st.floats(0.1, 300),
     mean=st.floats(0.1, 300),
 )
-def test_the_power_ahead_takes_the_energy_left(energy: float, power: float, mean: float) -> None:
-    """Where percents are even, the one shown was just entered, and now and own mean are all that is known."""
+def test_the_expected_power_uses_up_the_remaining_energy(energy: float, power: float, mean: float) -> None:
+    """All percents have the same energy, the current one just began. Only power and its mean are known."""
     percent = energy / 48.5
     current = STEADY._replace(
         full=100 * percent, watts=power, seconds=1e12, own_watts=mean, own_hours=1e12, voltage=None
@@ -212,11 +212,11 @@ def test_the_range_narrows_with_what_is_known() -> None:
     [{"full": None, "voltage": None}, {"watts": 0.0}, {"watts": -1.0}],
     ids=["energy", "0 W", "-1 W"],
 )
-def test_where_nothing_tells_there_is_no_answer(change: dict[str, float | None]) -> None:
+def test_without_power_or_energy_there_is_no_answer(change: dict[str, float | None]) -> None:
     assert time_left(STEADY._replace(**change), Past()) is None  # type: ignore[arg-type]
 
 
-def test_visits_tell_where_the_driver_does_not() -> None:
+def test_learned_energy_replaces_a_missing_capacity() -> None:
     visits = {percent: (round(0.4 * 3.6e9), 1) for percent in range(40, 60)}
     found = time_left(STEADY._replace(full=None, voltage=None), Past(visits))
     assert found is not None
@@ -244,7 +244,7 @@ finite = st.floats(0, 1e6)
         finite,
     ),
 )
-def test_whatever_is_known_the_range_holds_the_estimate(current: Discharge, known: Past) -> None:
+def test_the_range_always_contains_the_estimate(current: Discharge, known: Past) -> None:
     found = time_left(current, known)
     if found is not None:
         assert 0 <= found.low <= found.hours <= found.high
@@ -254,13 +254,13 @@ def test_whatever_is_known_the_range_holds_the_estimate(current: Discharge, know
 # --- charging --------------------------------------------------------------------------------------
 
 
-def test_a_charge_that_goes_on() -> None:
-    """30 percents at the power of now, then the taper."""
+def test_hours_until_a_charge_is_full() -> None:
+    """30 percent at the present power, then the taper."""
     half, late = hours_to_full(50, 20, 0.5), hours_to_full(90, 5, 0.5)
     assert half == pytest.approx((30 + 15 * (exp(20 / 15) - 1)) * 0.5 / 20)
     assert late == pytest.approx(15 * (exp(10 / 15) - 1) * 0.5 / 5)
 
 
 @pytest.mark.parametrize(("percent", "watts"), [(100, 5), (50, 0), (50, -5)])
-def test_no_charge_no_hours(percent: float, watts: float) -> None:
+def test_without_a_charge_there_are_no_hours_to_full(percent: float, watts: float) -> None:
     assert hours_to_full(percent, watts, 0.5) is None

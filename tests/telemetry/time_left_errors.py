@@ -1,6 +1,6 @@
-"""The errors of time_left and of three simpler methods, on simulated machines whose truth is known.
+"""The errors of time_left and of three simpler methods, on simulated machines with a known truth.
 
-``python -m tests.telemetry.time_left_errors`` writes the tables of docs/how-long.md anew.
+``python -m tests.telemetry.time_left_errors`` rewrites the tables of docs/how-long.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.telemetry.traces import PHONE_FULL, PI_FULL, phone, pi
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "how-long.md"
 AT: Final = (80, 50, 20)
-"""Percents at which the methods are asked"""
+"""Percents at which the methods are compared"""
 OTHERS: Final = {
     "10-minute mean, nominal energy": "ten_minutes",
     "mean of the whole discharge, nominal energy": "whole",
@@ -31,7 +31,7 @@ HOURS: Final = STEP / 3600
 
 
 class Asked(NamedTuple):
-    """What the methods said at one moment, h, and what came."""
+    """The predictions of the methods at one moment, h, and the true time."""
 
     truth: float
     new: TimeLeft
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 
 
 def past(earlier: Iterable[tuple[Sequence[Minute], bool]]) -> Past:
-    """Return what is known after these discharges."""
+    """Return what was learned from these discharges."""
     visits: dict[int, tuple[int, int]] = {}
     died_at, hourly = [], []
     energy = hours = 0.0
@@ -64,7 +64,7 @@ def past(earlier: Iterable[tuple[Sequence[Minute], bool]]) -> Past:
 
 
 def now(minutes: Sequence[Minute], full: float | None, voltage: float | None = None) -> Discharge:
-    """Return the discharge as it is after these minutes."""
+    """Return the state of the discharge after these minutes."""
     course = Visits()
     for minute in minutes:
         course.take(minute.percent, round(minute.watts * STEP * 1e6))
@@ -86,7 +86,7 @@ def now(minutes: Sequence[Minute], full: float | None, voltage: float | None = N
 def ask(full: float, earlier: Past, minutes: Sequence[Minute], at: int, to: int = 0) -> Asked:
     """Ask all methods after ``at`` minutes how long it takes to percent ``to``, at which ``minutes`` end.
 
-    ``full``: Wh that the driver tells.
+    ``full``: Wh of a full battery, as reported by the driver.
     """
     so_far = minutes[:at]
     current = now(so_far, full)
@@ -103,7 +103,7 @@ def ask(full: float, earlier: Past, minutes: Sequence[Minute], at: int, to: int 
 
 
 def _slope(minutes: Sequence[Minute]) -> float:
-    """By the least-squares line of the percent over an hour or 3 %, as drain had it."""
+    """Predict from the least-squares line of the percent over an hour or 3 %, as an earlier drain did."""
     percent = minutes[-1].percent
     back = next((n for n in range(1, 60) if minutes[max(0, len(minutes) - n)].percent >= percent + 3), 60)
     recent = [it.percent for it in minutes[-back:]]
@@ -112,7 +112,7 @@ def _slope(minutes: Sequence[Minute]) -> float:
 
 
 def asked(seed: int, machines: int, earlier: int, minutes: float = 15.0) -> dict[int, list[Asked]]:
-    """Ask at each of AT, of so many machines of each curve with so many discharges before.
+    """Ask at each percent of AT, for so many machines of each curve with so many earlier discharges.
 
     ``minutes``: mean length of an activity.
     """
@@ -140,7 +140,7 @@ def _said(asked: Asked, method: str) -> float:
 
 
 def inside(asked: Sequence[Asked]) -> float:
-    """Return in how many of the cases the truth was in the range, %."""
+    """Return the share of cases whose true time was in the range, %."""
     return 100 * fmean(it.new.low <= it.truth <= it.new.high for it in asked)
 
 
@@ -174,7 +174,7 @@ TRACES: Final = {
 
 
 def traced(name: str) -> list[tuple[int, Asked]]:
-    """Return what was said at each percent of a recorded discharge."""
+    """Return the predictions at each percent of a recorded discharge."""
     course = pi() if "Pi" in name else phone()
     known, full, to = past([(course, True)]), PI_FULL, 0
     if "phone" in name:

@@ -1,4 +1,4 @@
-"""The recorded discharges in tests/data/traces, by minutes."""
+"""The recorded discharges in tests/data/traces, minute by minute."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.telemetry.machines import STEP, Minute
 
 _TRACES: Final = Path(__file__).parents[1] / "data" / "traces"
 PI_FULL: Final = 37.0
-"""Wh that the cells of the Raspberry Pi's UPS are sold with"""
+"""Rated Wh of the cells in the Raspberry Pi's UPS"""
 PHONE_FULL: Final = 15.0
-"""Wh that the phone took, from 2 % to full: what a method that learns from charges believes"""
+"""Wh that the phone took from 2 % to full: the capacity that a method would learn from charges"""
 PHONE_UNPLUGGED: Final = 5.75 * 3600
-"""s after which the phone discharges from full"""
+"""s after which the phone's discharge from full begins"""
 
 
 def pi() -> list[Minute]:
-    """Return the run-down of the Raspberry Pi, from 79 % until it goes off."""
+    """Return the discharge of the Raspberry Pi, from 79 % until it switches off."""
     with (_TRACES / "rpi4-upsplus-v5-discharge.csv").open() as file:
         rows = csv.DictReader(file)
         return _minutes(

@@ -1,6 +1,6 @@
-"""A sampler with its ring, a network that loses and delays, and a joiner: what truly happened, and the check.
+"""Simulates a sampler with its ring, an unreliable network and a joiner, and checks the result.
 
-Only the joiner is put to the test; ring and replay protocol are the real ones.
+Only the joiner is tested; ring and replay protocol are the real ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Item = Sample | Gap
 
 
 class World:
-    """Everything is done by hand: publish, deliver, ask, answer, lose, restart."""
+    """The test performs each step: publish, deliver, ask, answer, lose, restart."""
 
     def __init__(self, capacity: int, page: int) -> None:
         self.capacity = capacity
@@ -29,23 +29,23 @@ class World:
         self.run = 0
         self.seq = 0
         self.wire: deque[Sample] = deque()
-        """Live messages under way."""
+        """Live messages in transit."""
         self.joiner: Joiner | None = None
         self.subscribed_at = 0
         self.pending: tuple[Question, Reply, int] | None = None
         self.refused = 0
         self.out: list[tuple[Item, frozenset[Position]]] = []
-        """What came out, and what of it the ring held at that moment."""
+        """What the joiner yielded, and which samples the ring held at that moment."""
         self.newest = -1
-        """The index of the newest sample that came out."""
+        """The index of the newest sample yielded."""
         self.evidence: dict[str, int] = {}
-        """The newest seq of each run that the joiner was told of."""
+        """The newest seq of each run that the joiner has heard of."""
         self.began_at: int | None = None
-        """How much had been published when the first answer with something in it was computed."""
+        """The number of samples published when the first non-empty reply was computed."""
         self.late: set[Position] = set()
-        """Live samples that reached the joiner when it had gone on already."""
+        """Live samples that arrived after the joiner had moved past them."""
         self.listed: set[str] = set()
-        """Runs that an answer spoke of; of any other the ring was lost before it could."""
+        """Runs that a reply mentioned; the ring of any other run was lost before it could reply."""
         self.gave_up = False
         self.replies = 0
         self.delivered = 0
@@ -85,7 +85,7 @@ class World:
     # --- the subscriber ---
 
     def subscribe(self, start: Start | Position) -> None:
-        """What was under way before does not reach it."""
+        """Subscribe. Messages that were in transit before do not arrive."""
         self.wire.clear()
         self.subscribed_at = len(self.published)
         self.joiner = Joiner(start, self._refuse)
@@ -107,7 +107,7 @@ class World:
             self._take(self._joiner().live(live))
 
     def ask(self) -> None:
-        """The question reaches the ring; its answer is under way."""
+        """Deliver the question to the ring; its reply is in transit."""
         question = self._joiner().question
         if question is None or self.pending is not None:
             return
@@ -138,14 +138,14 @@ class World:
             self._take(self._joiner().unanswered())
 
     def fall_silent(self) -> None:
-        """Three silent intervals: the sockets are made anew."""
+        """Simulate three silent intervals: the sockets are recreated."""
         self.wire.clear()
         self.silences += 1
         if self._joiner().question is None:
             self._joiner().ask()
 
     def settle(self) -> None:
-        """One more sample arrives, and every question is answered."""
+        """Publish one more sample, and answer every question."""
         self.publish()
         self.deliver(len(self.wire))
         bound = self.replies + 10 + len(self.published) + self.run + self.delivered
@@ -171,7 +171,7 @@ class World:
         return [item for item, _ in self.out]
 
     def check(self, start: Start | Position) -> None:
-        """Nothing twice, nothing out of order, nothing lost that the ring could give, no loss untold."""
+        """Check: nothing twice, nothing out of order, nothing lost that the ring has, every loss reported."""
         order = {position: index for index, position in enumerate(self.published)}
         covered = [position for item in self.items for position in _covered(item)]
         assert len(covered) == len(set(covered)), "twice"
@@ -190,11 +190,11 @@ class World:
         self._check_complete(self._begin(start, order), order, set(covered))
 
     def _begin(self, start: Start | Position, order: dict[Position, int]) -> int:
-        """The index of the first sample that is due."""
+        """Return the index of the first sample that must be yielded."""
         if isinstance(start, Position):
             return order[start] + 1
-        assert self.items, "a sample was published and nothing came"
-        # What a lost ring held is a gift: who gets it and no answer yet has not begun there.
+        assert self.items, "a sample was published and nothing was yielded"
+        # Samples of a lost ring are a bonus: a joiner that got one without a reply has not begun there.
         first = next((item for item in self.items if item.run in self.listed), self.items[0])
         begin = order[_covered(first)[0]]
         if self.gave_up or self.began_at is None:
@@ -210,11 +210,11 @@ class World:
             if position in covered:
                 continue
             known = position.seq <= self.evidence.get(position.run, 0)
-            if self.gave_up:  # a run that was left without asking: its end is not known
+            if self.gave_up:  # a run that was left without a question: its end is unknown
                 known = any(other.run == position.run and other.seq > position.seq for other in covered)
                 held = held if position.run == f"r{self.run}" else set()
             assert position not in held, f"{position} is in the ring"
-            assert not known, f"{position} is lost, and nobody says so"
+            assert not known, f"{position} is lost without a gap"
             assert order[position] < left
 
 

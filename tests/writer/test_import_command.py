@@ -72,7 +72,7 @@ def test_standard_input(tmp_path: Path) -> None:
         complaint == "telemetry-writer: skipped line 6: not JSON: Expecting value: line 1 column 1 (char 0)"
     )
     assert summary == (
-        "telemetry-writer: imported 5; skipped: 2 already there, 1 invalid, "
+        "telemetry-writer: imported 5; skipped: 2 already stored, 1 invalid, "
         "1 more than a day ahead of the clock"
     )
     assert value(tmp_path / "telemetry.db", "SELECT COUNT(*) FROM system_sample") == 5
