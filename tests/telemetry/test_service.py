@@ -20,7 +20,7 @@ from telemetry.service import RateLimited, StopSignal, start_log
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Restore the handlers: StopSignal leaves its signals ignored, but pytest continues."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     yield
     signal.set_wakeup_fd(-1)
     for number, handler in before.items():
