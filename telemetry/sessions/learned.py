@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import floor
-from typing import Final
+from typing import Any, Final
 
 from telemetry.sessions.records import Percent
 
 _ENOUGH: Final = 10
 """With this many visits, what was learned is better than full / 100"""
+_MOST_PACKS: Final = 16
+"""Most packs whose Wh per percent are remembered: the last ones in use"""
 
 
 class Learned:
@@ -62,3 +64,28 @@ class Learned:
             total += (at - below) * self.uj(-floor(-at))
             at = below
         return total
+
+
+class LearnedByPack:
+    """What was learned of each pack, by its name; of the last ones in use."""
+
+    def __init__(self, packs: Iterable[tuple[str, Iterable[tuple[int, int, int]]]] = ()) -> None:
+        """``packs``: what ``state`` returned."""
+        self._packs = {pack: Learned(percents) for pack, percents in packs}
+
+    def of(self, pack: str | None) -> Learned | None:
+        """Return what was learned of a pack; None: nothing yet."""
+        return self._packs.get(pack or "")
+
+    def add(self, pack: str | None, percents: Iterable[Percent]) -> None:
+        """Add the visits of percents in a discharge of a pack."""
+        learned = self._packs.pop(pack or "", None) or Learned()
+        while len(self._packs) >= _MOST_PACKS:
+            del self._packs[next(iter(self._packs))]
+        self._packs[pack or ""] = learned
+        for percent in percents:
+            learned.add(percent)
+
+    def state(self) -> list[list[Any]]:
+        """Return the state in JSON types."""
+        return [[pack, learned.percents] for pack, learned in self._packs.items()]

@@ -8,13 +8,12 @@ from heapq import merge
 from typing import Any, Final
 
 from telemetry.sessions.awake import Awake, Item
-from telemetry.sessions.learned import Learned
+from telemetry.sessions.learned import Learned, LearnedByPack
 from telemetry.sessions.nap import Gauge, Nap
 from telemetry.sessions.records import CHARGE, DISCHARGE, HOLE, REST, SLEEP, Known, Percent, Row, Session
+from telemetry.sessions.undecided import MOST_HELD, Run, Undecided
 from telemetry.steady import Steps
 
-_COUNTS: Final = 120.0
-"""s awake after which a new direction counts"""
 _SHORTEST_HOLE: Final = 600.0
 """The shortest time without rows that is a session of its own, s"""
 _GAUGE_WAKES: Final = 60.0
@@ -23,12 +22,6 @@ _TOPPED_UP: Final = 95.0
 """At this percentage or more, charging within a rest is part of the rest"""
 _ROSE: Final = 2.0
 """Percent: if it rose by more during a sleep, the discharge before the sleep has ended"""
-_UNDECIDED: Final = 600.0
-"""s awake after which a session begins even if the direction keeps changing"""
-_MOST_HELD: Final = 1000
-"""Most rows that wait for a decision"""
-_MOST_PACKS: Final = 16
-"""Most packs whose Wh per percent are remembered: the last ones in use"""
 
 
 class Sessions:
@@ -36,7 +29,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.known = Known()
-        self._learned: dict[str, Learned] = {}
+        self._learned = LearnedByPack()
         self._last: Row | None = None
         self._steps = Steps()
         self._gauge = Gauge()
@@ -44,13 +37,7 @@ class Sessions:
         self._current: Awake | None = None
         self._before: str | None = None
         """Kind of the session before a sleep"""
-        self._direction: str | None = None
-        """The direction of ``_run``"""
-        self._run: list[Item] = []
-        """The newest rows, in a direction that does not count yet"""
-        self._run_awake = 0.0
-        self._lead: list[list[Any]] = []
-        """Earlier runs, while no session has begun: direction, s awake, items"""
+        self._undecided = Undecided()
         self._nap: Nap | None = Nap(None, 0.0, 0.0, 0.0, Gauge())
         self._closed: list[Session] = []
 
@@ -68,7 +55,7 @@ class Sessions:
         if self._nap:
             self._last = row
             self._nap.add(row, seconds)
-            if self._nap.awake >= _GAUGE_WAKES or len(self._nap.rows) >= _MOST_HELD:
+            if self._nap.awake >= _GAUGE_WAKES or len(self._nap.rows) >= MOST_HELD:
                 self._end_nap()
         else:
             self._take(row, seconds)
@@ -132,7 +119,7 @@ class Sessions:
     @property
     def learned(self) -> Learned | None:
         """What was learned from discharges of this battery; None: nothing yet."""
-        return self._learned.get(self.known.pack or "")
+        return self._learned.of(self.known.pack)
 
     # --- as JSON ---
 
@@ -140,16 +127,13 @@ class Sessions:
         """Return the state in JSON types."""
         return {
             "known": self.known,
-            "learned": [[pack, learned.percents] for pack, learned in self._learned.items()],
+            "learned": self._learned.state(),
             "last": self._last,
             "steps": dict(vars(self._steps)),
             "gauge": self._gauge,
             "current": self._current.state() if self._current else None,
             "before": self._before,
-            "direction": self._direction,
-            "run": self._run,
-            "run_awake": self._run_awake,
-            "lead": self._lead,
+            **self._undecided.state(),
             "nap": self._nap.state() if self._nap else None,
         }
 
@@ -170,14 +154,13 @@ class Sessions:
         """Return the object with ``state``, which was read from JSON."""
         it = cls()
         it.known = Known(*state["known"])
-        it._learned = {pack: Learned(percents) for pack, percents in state["learned"]}
+        it._learned = LearnedByPack(state["learned"])
         it._last = Row(*state["last"]) if state["last"] else None
         vars(it._steps).update(state["steps"])
         it._gauge = Gauge(*state["gauge"])
         it._current = Awake.load(state["current"]) if state["current"] else None
-        it._before, it._direction = state["before"], state["direction"]
-        it._run, it._run_awake = list(map(_item, state["run"])), state["run_awake"]
-        it._lead = [[kind, awake, list(map(_item, items))] for kind, awake, items in state["lead"]]
+        it._before = state["before"]
+        it._undecided = Undecided.load(state)
         it._nap = Nap.load(state["nap"]) if state["nap"] else None
         return it
 
@@ -197,67 +180,50 @@ class Sessions:
             self._merge_run()
             self._visited(self._current.add(item))
             return
-        if direction != self._direction:
+        if direction != self._undecided.direction:
             self._merge_run()
-            self._direction = direction
-        self._run.append(item)
-        self._run_awake += seconds
-        if self._run_awake >= _COUNTS or len(self._run) >= _MOST_HELD:
-            self._begin(direction, [*self._lead, [direction, self._run_awake, self._run]])
-        elif not self._current:
-            lead = sum(awake for _, awake, _ in self._lead) + self._run_awake
-            held = sum(len(items) for *_, items in self._lead) + len(self._run)
-            if lead >= _UNDECIDED or held >= _MOST_HELD:
-                self._end_waking()
+        self._undecided.add(direction, item, seconds)
+        if self._undecided.counts:
+            self._begin(direction, self._undecided.take_all())
+        elif not self._current and self._undecided.is_due:
+            self._end_waking()
 
     def _direction_of(self, row: Row) -> str | None:
         """Return the direction that the row counts as: without one of its own, that of the current rows."""
         kind = self._current.kind if self._current else self._before
         told = row.direction
         if told is None:
-            return self._direction if self._run else self._current.kind if self._current else None
+            return self._undecided.direction or (self._current.kind if self._current else None)
         pct = self._gauge.pct
         if told == CHARGE and kind == REST and pct is not None and pct >= _TOPPED_UP:
             return REST
         return told
 
-    def _begin(self, kind: str, runs: list[list[Any]]) -> None:
-        """Begin a session with ``runs`` (direction, s awake, items); those of other directions are flips."""
+    def _begin(self, kind: str, runs: list[Run]) -> None:
+        """Begin a session with ``runs``; those of other directions are flips."""
         self._close()
-        self._lead = []
-        self._current = current = Awake(kind, runs[0][2][0].row)
+        self._current = current = Awake(kind, runs[0].items[0].row)
         self._before = None
-        current.flips = sum(1 for direction, *_ in runs if direction != kind)
-        for direction, _, items in runs:
-            for item in items:
-                self._visited(current.add(item, is_flip=direction != kind))
-        self._clear_run()
+        current.flips = sum(1 for run in runs if run.direction != kind)
+        for run in runs:
+            for item in run.items:
+                self._visited(current.add(item, is_flip=run.direction != kind))
 
     def _merge_run(self) -> None:
         """End the newest run, which was too short: it joins the current session, or the next one to begin."""
-        if not self._run:
+        run = self._undecided.take_run()
+        if run is None:
             return
         if self._current:
             self._current.flips += 1
-            for item in self._run:
+            for item in run.items:
                 self._visited(self._current.add(item, is_flip=True))
         else:
-            self._lead.append([self._direction, self._run_awake, self._run])
-        self._clear_run()
-
-    def _clear_run(self) -> None:
-        self._run, self._run_awake, self._direction = [], 0.0, None
+            self._undecided.lead.append(run)
 
     def _visited(self, percents: list[Percent]) -> None:
-        if not percents:
-            return
-        pack = self.known.pack or ""
-        learned = self._learned.pop(pack, None) or Learned()
-        while len(self._learned) >= _MOST_PACKS:
-            del self._learned[next(iter(self._learned))]
-        self._learned[pack] = learned
-        for percent in percents:
-            learned.add(percent)
+        if percents:
+            self._learned.add(self.known.pack, percents)
 
     # --- asleep ---
 
@@ -273,11 +239,11 @@ class Sessions:
     def _end_waking(self) -> None:
         """The rows stop here: decide about those that wait for a decision."""
         self._merge_run()
-        if self._lead:
+        if runs := self._undecided.take_all():
             awake: dict[str, float] = {}
-            for direction, seconds, _ in self._lead:
-                awake[direction] = awake.get(direction, 0.0) + seconds
-            self._begin(max(awake, key=lambda direction: awake[direction]), self._lead)
+            for run in runs:
+                awake[run.direction] = awake.get(run.direction, 0.0) + run.awake
+            self._begin(max(awake, key=lambda direction: awake[direction]), runs)
 
     def _end_nap(self) -> None:
         """The gauge has settled after a sleep: take the rows after it."""
@@ -319,8 +285,3 @@ class Sessions:
     def _taken(self) -> list[Session]:
         closed, self._closed = self._closed, []
         return closed
-
-
-def _item(state: list[Any]) -> Item:
-    row, *gauge = state
-    return Item(Row(*row), *gauge)
