@@ -24,10 +24,8 @@ from tests.query.conftest import Ran
 from tests.strategies import at_most
 from tests.writer.reading import changing, value
 from tests.writer.rollups.drained import BEGIN, DAY, days
-from writer.file.disk import Disk
-from writer.limits import Limits
+from tests.writer.working import drop_older
 from writer.rollups.folding import fold
-from writer.rollups.retention import Retention
 from writer.store import Store
 
 HOUR = 3600
@@ -173,9 +171,7 @@ def test_late_rows_of_a_closed_day_are_unattributed(path: Path, ask: Ask) -> Non
 
 def drop_raw(path: Path) -> None:
     with Store(path) as store:
-        retention = Retention(Limits(1 << 40, 1.0 * DAY), lambda: Disk(1 << 40, 1 << 41))
-        while store.apply(retention.step):
-            store.invalidate()
+        drop_older(store, 1.0)
 
 
 @pytest.mark.parametrize("is_folded", [False, True], ids=["dropped", "folded"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -312,6 +312,13 @@ def test_a_driver_that_says_discharging_for_months_has_an_end(recording: Recordi
 # --- pages -----------------------------------------------------------------------------------------
 
 
+def exported(database: sqlite3.Connection, limit: int | None = None) -> Iterator[Sequence[Any]]:
+    """The rows of the report export, in a read transaction that begins now."""
+    database.execute("BEGIN")
+    parameters = dict.fromkeys(("since", "until", "now", "database", "bytes", "room", "retain"))
+    return iter(ask(database, BY_NAME["export"], Variant("export"), parameters | {"limit": limit}).rows)
+
+
 @pytest.fixture
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer, "PAGE", 3)
@@ -337,12 +344,9 @@ def test_no_page_is_read_beyond_the_limit(recording: Recording, limit: int, page
     recording.samples(NOON, 10)
     recording.database.commit()
     recording.database.isolation_level = None
-    recording.database.execute("BEGIN")
     ran: list[str] = []
     recording.database.set_trace_callback(ran.append)
-    parameters = dict.fromkeys(("since", "until", "now", "database", "bytes", "room", "retain"))
-    rows = ask(recording.database, BY_NAME["export"], Variant("export"), parameters | {"limit": limit}).rows
-    assert len(list(rows)) == limit
+    assert len(list(exported(recording.database, limit))) == limit
     found = [re.search(r"FROM training_view AS t\n.*LIMIT (\d+)", sql, re.DOTALL) for sql in ran]
     assert [int(page[1]) for page in found if page and page[1] != "0"] == pages
 
@@ -353,9 +357,7 @@ def test_no_transaction_waits_for_a_reader(recording: Recording) -> None:
     recording.samples(NOON, 10)
     recording.database.commit()
     reader = sqlite3.connect(recording.path, isolation_level=None)
-    reader.execute("BEGIN")
-    parameters = dict.fromkeys(("since", "until", "limit", "now", "database", "bytes", "room", "retain"))
-    rows = ask(reader, BY_NAME["export"], Variant("export"), parameters).rows
+    rows = exported(reader)
     assert [next(rows)[0] for _ in range(4)] == [NOON, NOON + 5, NOON + 10, NOON + 15]
     recording.samples(NOON + 50, 2)
     recording.database.commit()
@@ -370,9 +372,7 @@ def test_an_upgrade_between_two_pages_is_reported(recording: Recording) -> None:
     recording.samples(NOON, 10)
     recording.database.commit()
     reader = sqlite3.connect(recording.path, isolation_level=None)
-    reader.execute("BEGIN")
-    parameters = dict.fromkeys(("since", "until", "limit", "now", "database", "bytes", "room", "retain"))
-    rows = ask(reader, BY_NAME["export"], Variant("export"), parameters).rows
+    rows = exported(reader)
     next(rows)
     recording.database.executescript(
         "DROP VIEW training_view; CREATE VIEW training_view AS SELECT *, 1 AS fan FROM system_sample"

@@ -90,13 +90,18 @@ def test_a_pid_that_is_used_again_is_another_process(machine: Machine) -> None:
     assert (process.name, process.cpu) == ("new", 25.0)
 
 
-def test_names_are_text_whatever_their_bytes(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("comm", "name"),
+    [(b"caf\xe9", "caf\N{REPLACEMENT CHARACTER}"), (b"fifteen-bytes-x", "fifteen-bytes-x")],
+)
+def test_names_are_text_whatever_their_bytes(machine: Machine, comm: bytes, name: str) -> None:
+    """There is nothing but stat: no cmdline, from which a longer name could be read."""
     sensor = machine.sensor()
-    machine.process(1, b"caf\xe9")
+    machine.process(1, comm)
     sensor.read()
     machine.now += 1
     (process,) = sensor.read().top
-    assert process.name == "caf\N{REPLACEMENT CHARACTER}"
+    assert process.name == name
 
 
 def test_none_are_wanted(machine: Machine) -> None:
@@ -231,15 +236,6 @@ def test_the_amount_of_memory_is_found_in_any_line(machine: Machine) -> None:
     machine.now += 1
     shares = {process.pid: process.mem for process in sensor.read().top}
     assert shares == {1: 256 * os.sysconf("SC_PAGE_SIZE") / (4096 * 1024) * 100, 2: None}
-
-
-def test_a_name_of_fifteen_bytes_and_nothing_but_its_stat(machine: Machine) -> None:
-    sensor = machine.sensor()
-    machine.process(1, b"fifteen-bytes-x")
-    sensor.read()
-    machine.now += 1
-    (process,) = sensor.read().top
-    assert process.name == "fifteen-bytes-x"
 
 
 def test_a_tree_that_is_gone_gives_none(tmp_path: Path) -> None:

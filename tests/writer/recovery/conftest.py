@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.writer.recovery.damaged import work_off
 from tests.writer.recovery.kinds import Sound
 from tests.writer.samples import NOW, sample
+from tests.writer.working import roll_up
 from writer.store import Store
 
 
@@ -18,5 +18,5 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     with Store(at / "telemetry.db") as store:
         for first in range(0, 600, 100):
             store.append([sample(seq + 1, ts=NOW + 370 * seq) for seq in range(first, first + 100)], NOW)
-        work_off(store)
+        roll_up(store)
     return Sound(at / "telemetry.db", at / "fresh.db")

@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 
 from writer.recovery.guarded_store import GuardedStore
-from writer.store import Store
 
 LOG = logging.getLogger("test")
 PAGE = 1024
@@ -66,8 +65,3 @@ def wait_for_salvage(guarded: GuardedStore) -> None:
     guarded.step(lambda: True)
     assert guarded._salvage is not None
     guarded._salvage.join()
-
-
-def work_off(store: Store) -> None:
-    while store.roll_up():
-        pass

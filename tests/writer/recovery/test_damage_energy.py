@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.writer.reading import Rows, rows, value
-from tests.writer.recovery.damaged import LOG, leaves, overwrite, wait_for_salvage, work_off
+from tests.writer.recovery.damaged import LOG, leaves, overwrite, wait_for_salvage
 from tests.writer.rollups.drained import BEGIN, DAY, days
-from writer.file.disk import Disk
-from writer.limits import Limits
+from tests.writer.working import drop_older, roll_up, store_all
 from writer.recovery.guarded_store import GuardedStore
-from writer.rollups.retention import Retention
 from writer.store import Store
 
 SINCE = BEGIN + 3 * DAY
@@ -23,13 +21,9 @@ def path(tmp_path: Path) -> Path:
     """Four days that are closed, of which the first three were dropped, and one that is open."""
     path = tmp_path / "telemetry.db"
     samples = days(5)
+    store_all(path, samples)
     with Store(path) as store:
-        for first in range(0, len(samples), 400):
-            store.append(samples[first : first + 400], 0.0)
-        work_off(store)
-        retention = Retention(Limits(1 << 40, 1.0 * DAY), lambda: Disk(1 << 40, 1 << 41))
-        while store.apply(retention.step):
-            store.invalidate()
+        drop_older(store, 1.0)
     assert value(path, "SELECT raw_since FROM history") == SINCE
     return path
 
@@ -38,7 +32,7 @@ def copied_over(path: Path) -> None:
     with GuardedStore(path, LOG) as guarded:
         guarded.store.replace("for the test")
         wait_for_salvage(guarded)
-        work_off(guarded.store)
+        roll_up(guarded.store)
 
 
 def named(path: Path, table: str) -> Rows:

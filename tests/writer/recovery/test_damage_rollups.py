@@ -10,17 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.writer.reading import changing, rows, value
-from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage, work_off
+from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
-from writer.file.disk import Disk
-from writer.limits import Limits
+from tests.writer.working import drop_older, roll_up
 from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.guarded_store import GuardedStore
 from writer.recovery.old_rollups import carry_over, gather, marks_of
 from writer.recovery.pages import pages_of
 from writer.recovery.reader import Reader
-from writer.rollups.retention import Retention
 from writer.store import Store
 
 
@@ -33,9 +31,9 @@ def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: 
         guarded.store.replace("for the test")
         if is_live:  # what is copied comes late then
             guarded.store.append([sample(1, "live", ts=NOW + 20_000)], NOW)
-            work_off(guarded.store)
+            roll_up(guarded.store)
         wait_for_salvage(guarded)
-        work_off(guarded.store)
+        roll_up(guarded.store)
     assert rolled_up(recorded) == recomputed(recorded)
     assert value(recorded, "SELECT SUM(samples) FROM system_minute") > 2000
 
@@ -48,12 +46,12 @@ def test_rows_without_a_run_that_are_copied_twice_count_once(recorded: Path) -> 
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
         wait_for_salvage(guarded)
-        work_off(guarded.store)
+        roll_up(guarded.store)
     (aside,) = asides(recorded)
     todo_of(aside).touch()  # as if it had been interrupted just before its end
     with GuardedStore(recorded, LOG) as guarded:
         wait_for_salvage(guarded)
-        work_off(guarded.store)
+        roll_up(guarded.store)
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3000
     assert rolled_up(recorded) == recomputed(recorded)
 
@@ -77,9 +75,9 @@ def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Pa
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
         guarded.store.append([sample(1, "live", ts=NOW + 20_000), *row_of(1, 50)], NOW)
-        work_off(guarded.store)
+        roll_up(guarded.store)
         wait_for_salvage(guarded)
-        work_off(guarded.store)
+        roll_up(guarded.store)
     assert rolled_up(recorded) == recomputed(recorded)
 
 
@@ -88,14 +86,11 @@ def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Pa
 @pytest.mark.fast_cases(1)
 def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> None:
     """Nothing else tells of them; a copy that is interrupted adds none twice."""
-    day = 86400
     with Store(recorded) as store:
         many = [sample(3000 + seq, ts=NOW + 20_000 + 500 * seq) for seq in range(1, 1500)]
         store.append(many, NOW)
-        work_off(store)
-        retention = Retention(Limits(1 << 40, 3.0 * day), lambda: Disk(1 << 40, 1 << 41))
-        while store.apply(retention.step):
-            pass
+        roll_up(store)
+        drop_older(store, 3.0)
         store.import_samples([sample(1, "imported", ts=NOW + 100)])
         before, since = rolled_up(recorded), marks(recorded)["raw_since"]
     assert since > NOW
@@ -111,7 +106,7 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
                 next(copying)
             gathered.close()
         wait_for_salvage(guarded)
-        work_off(guarded.store)
+        roll_up(guarded.store)
     assert rolled_up(recorded) == before
     assert marks(recorded)["raw_since"] == since
     assert rows(recorded, "SELECT name FROM setting WHERE name NOT LIKE 'checked %'") == []
@@ -121,7 +116,7 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
 def test_cpu_time_of_older_roll_ups_is_estimated_as_at_the_upgrade(recorded: Path) -> None:
     """Roll-ups of before schema 9 hold no CPU time; 0 would be a reading."""
     with Store(recorded) as store:
-        work_off(store)
+        roll_up(store)
     with changing(recorded) as database:
         exact = dict(database.execute("SELECT bucket, SUM(cpu_us) FROM process_hour GROUP BY bucket"))
         for table in ("process_hour", "process_day"):

@@ -10,11 +10,9 @@ import pytest
 from tests.telemetry.fortnight import fortnight
 from tests.writer.laptop import samples_of
 from tests.writer.reading import changing, rows, value
-from tests.writer.recovery.damaged import LOG, wait_for_salvage, work_off
-from writer.file.disk import Disk
-from writer.limits import Limits
+from tests.writer.recovery.damaged import LOG, wait_for_salvage
+from tests.writer.working import drop_older, roll_up, store_all
 from writer.recovery.guarded_store import GuardedStore
-from writer.rollups.retention import Retention
 from writer.store import Store
 
 DAY = 86400
@@ -27,13 +25,9 @@ def path(tmp_path: Path) -> Path:
     samples = [
         it._replace(cpu=it.cpu._replace(cores=())) for it in samples_of(fortnight(5, days=5)) if it.battery
     ]
+    store_all(path, samples)
     with Store(path) as store:
-        for first in range(0, len(samples), 400):
-            store.append(samples[first : first + 400], 0.0)
-        work_off(store)
-        retention = Retention(Limits(1 << 40, 1.0 * DAY), lambda: Disk(1 << 40, 1 << 41))
-        while store.apply(retention.step):
-            store.invalidate()
+        drop_older(store, 1.0)
     return path
 
 
@@ -51,7 +45,7 @@ def test_sessions_of_dropped_days_are_taken_over(path: Path) -> None:
     with GuardedStore(path, LOG) as guarded:
         guarded.store.replace("for the test")
         wait_for_salvage(guarded)
-        work_off(guarded.store)
+        roll_up(guarded.store)
     assert stored(path) == before
 
 
@@ -65,7 +59,7 @@ def test_those_that_ended_before_are_there_where_the_state_is_lost(path: Path) -
     with GuardedStore(path, LOG) as guarded:
         guarded.store.replace("for the test")
         wait_for_salvage(guarded)
-        work_off(guarded.store)
+        roll_up(guarded.store)
     found = rows(path, "SELECT * FROM session ORDER BY 1")
     assert found[: len(kept)] == kept
     behind = value(path, "SELECT TOTAL(discharged_uj) FROM session WHERE start >= ?", since - 3600)

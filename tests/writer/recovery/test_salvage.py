@@ -18,14 +18,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.writer.reading import is_whole
-from tests.writer.recovery.damaged import LOG, work_off
+from tests.writer.recovery.damaged import LOG
 from tests.writer.recovery.kinds import KINDS, Damage, Sound
 from tests.writer.samples import NOW, sample
-from writer.file.disk import Disk
-from writer.limits import Limits
+from tests.writer.working import drop_older, roll_up
 from writer.recovery.aside import set_aside, todo_of
 from writer.recovery.salvage import Salvage
-from writer.rollups.retention import Retention
 from writer.store import Store
 
 _OF_PROCESSES = "bucket, coalesce((SELECT name FROM process_name AS n WHERE n.name_id = r.name_id), '')"
@@ -66,11 +64,9 @@ class Original:
             step = 1300 if is_dropped else 370
             for first in range(0, 600, 100):
                 store.append([sample(seq + 1, ts=NOW + step * seq) for seq in range(first, first + 100)], NOW)
-            work_off(store)
+            roll_up(store)
             if is_dropped:
-                retention = Retention(Limits(1 << 40, 2 * 86400.0), lambda: Disk(1 << 40, 1 << 41))
-                while store.apply(retention.step):
-                    pass
+                drop_older(store, 2.0)
         with closing(sqlite3.connect(at / "telemetry.db")) as database:
             (self.raw_since,) = database.execute("SELECT raw_since FROM history").fetchone()
         self.rows = content(at / "telemetry.db", self.raw_since)

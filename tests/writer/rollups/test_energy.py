@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,13 @@ from tests.strategies import at_most
 from tests.system.processes import System, wait_until
 from tests.writer.reading import Rows, changing, is_whole, rows, value
 from tests.writer.rollups.drained import BEGIN, DAY, EACH, days
+from tests.writer.working import drop_older, roll_up, store_all, store_with_restarts
 from writer import schema
-from writer.file.disk import Disk
-from writer.limits import Limits
 from writer.mending import rebuild_rollups
 from writer.rollups.folding import fold
-from writer.rollups.retention import Retention
 from writer.store import Store
 
 HOUR = 3600
-ROOMY = Disk(1 << 40, 1 << 41)
 CLOSED = ("energy_hour", "energy_day", "energy_model")
 Tables = dict[str, Rows]
 
@@ -59,11 +56,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, samples: list[Sample]) -> Pa
     return path
 
 
-def roll_up(store: Store) -> None:
-    while store.roll_up():
-        pass
-
-
 @contextmanager
 def fresh() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as directory:
@@ -73,13 +65,6 @@ def fresh() -> Iterator[Path]:
 def copy(whole: Path, path: Path) -> None:
     """Copy a database that is closed."""
     shutil.copy(whole, path)
-
-
-def store_all(path: Path, samples: Sequence[Sample], each: int = 200) -> None:
-    with Store(path) as store:
-        for first in range(0, len(samples), each):
-            store.append(samples[first : first + each], 0.0)
-        roll_up(store)
 
 
 def tables(path: Path, names: Iterable[str] = (*CLOSED, "energy_lesson")) -> Tables:
@@ -188,17 +173,7 @@ def test_the_programs_are_told_apart(whole: Path) -> None:
 
 @pytest.mark.slow
 def test_a_writer_that_starts_again_goes_on(path: Path, whole: Path, samples: list[Sample]) -> None:
-    draw = random.Random(3)
-    first = 0
-    while first < len(samples):
-        end = first + draw.randint(50, 400)
-        with Store(path) as store:
-            store.append(samples[first:end], 0.0)
-            for _ in range(draw.randint(0, 9)):
-                store.roll_up()
-        first = end
-    with Store(path) as store:
-        roll_up(store)
+    store_with_restarts(path, samples, 400, 9)
     assert tables(path) == tables(whole)
 
 
@@ -327,18 +302,12 @@ def test_a_state_of_nothing_learned_is_unattributed(path: Path) -> None:
 # --- what is dropped ---
 
 
-def drop(store: Store, keep_days: float) -> None:
-    retention = Retention(Limits(1 << 40, keep_days * DAY), lambda: ROOMY)
-    while store.apply(retention.step):
-        store.invalidate()
-
-
 def test_they_outlast_the_raw_rows(path: Path, whole: Path) -> None:
     """Also where they are made again: what the first day with raw rows was learned with is kept."""
     before = tables(whole)
     copy(whole, path)
     with Store(path) as store:
-        drop(store, 1.0)
+        drop_older(store, 1.0)
         assert value(path, "SELECT raw_since FROM history") == BEGIN + 2 * DAY
         assert tables(path) == before
         list(rebuild_rollups(store))
@@ -356,7 +325,7 @@ def test_no_day_is_dropped_that_is_not_closed(path: Path, samples: list[Sample])
             or value(path, "SELECT COUNT(*) FROM energy_model") < 1
         ):
             store.roll_up()
-        drop(store, 0.0)
+        drop_older(store, 0.0)
         assert value(path, "SELECT raw_since FROM history") == BEGIN + DAY
         roll_up(store)
         assert value(path, "SELECT COUNT(*) FROM energy_model") == 3
@@ -367,7 +336,7 @@ def test_what_was_learned_from_is_kept_of_so_many_days(path: Path) -> None:
     samples = days(MOST_DAYS + 6, hours=1)
     store_all(path, samples)
     with Store(path) as store:
-        drop(store, 2.0)
+        drop_older(store, 2.0)
         store.append([days(MOST_DAYS + 8, hours=1)[-1]], 0.0)
         roll_up(store)
     kept = value(

@@ -10,7 +10,7 @@ from telemetry.sample import Process
 from tests.system.processes import System
 from tests.writer.reading import changing, is_whole, rows, value
 from tests.writer.samples import NOW, sample
-from writer.file.disk import Disk
+from tests.writer.working import ROOMY, drop
 from writer.limits import Limits
 from writer.mending import rebuild_rollups, settle_clock
 from writer.rollups.folding import OTHER_NAMES, fold
@@ -20,7 +20,6 @@ from writer.store import Store
 
 DAY = 86400
 BEGIN = NOW - NOW % DAY
-ROOMY = Disk(1 << 40, 1 << 41)
 
 
 def fill(store: Store, days: int, names: int, *, each: int = 96) -> None:
@@ -46,12 +45,7 @@ def fill(store: Store, days: int, names: int, *, each: int = 96) -> None:
 
 
 def keep(store: Store, limit: int) -> set[str]:
-    retention = Retention(Limits(limit), lambda: ROOMY)
-    done = set()
-    while what := store.apply(retention.step):
-        done.add(what)
-        store.invalidate()
-    return done
+    return set(drop(store, Retention(Limits(limit), lambda: ROOMY)))
 
 
 def used(path: Path) -> int:

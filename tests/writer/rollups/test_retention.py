@@ -13,6 +13,7 @@ from tests.writer.reading import changing, insert_without_run, reading, rows, va
 from tests.writer.rollups.recomputed import marks, rolled_up
 from tests.writer.samples import NOW, sample
 from tests.writer.upgrade.originals import build, measured
+from tests.writer.working import ROOMY, drop
 from writer.file.disk import Disk
 from writer.limits import Limits, note_limits
 from writer.main import parser
@@ -23,7 +24,6 @@ from writer.store import Store
 DAY = 86400
 MIDNIGHT = NOW - NOW % DAY
 LARGE = Limits(1 << 40)
-ROOMY = Disk(1 << 40, 1 << 41)
 TABLES = ("system_sample", "cpu_core", "process_sample")
 
 
@@ -35,15 +35,6 @@ def fill(store: Store, days: int, *, each: int = 100, first_day: int = 0, run: s
     store.append([sample(seq, run, ts=MIDNIGHT + (seq - 1) * step) for seq in seqs], NOW)
     while store.roll_up():
         pass
-
-
-def drop(store: Store, retention: Retention) -> list[str]:
-    """Take steps until there is nothing to do."""
-    done = []
-    while what := store.apply(retention.step):
-        done.append(what)
-        store.invalidate()
-    return done
 
 
 def per_day(path: Path) -> list[tuple[int, int]]:

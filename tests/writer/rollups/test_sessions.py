@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,9 @@ from telemetry.sessions import Known, Row, Sessions
 from tests.telemetry.fortnight import Laptop, fortnight
 from tests.writer.laptop import samples_of
 from tests.writer.reading import changing, reading, rows, value
+from tests.writer.working import drop_older, roll_up, store_all, store_with_restarts
 from writer import schema
-from writer.file.disk import Disk
-from writer.limits import Limits
 from writer.mending import rebuild_rollups
-from writer.rollups.retention import Retention
 from writer.store import Store
 
 DAY = 86400
@@ -36,18 +32,6 @@ def week() -> Laptop:
 @pytest.fixture(scope="module")
 def samples(week: Laptop) -> list[Sample]:
     return samples_of(week)
-
-
-def store_all(path: Path, samples: Sequence[Sample], each: int = 400) -> None:
-    with Store(path) as store:
-        for first in range(0, len(samples), each):
-            store.append(samples[first : first + each], 0.0)
-        roll_up(store)
-
-
-def roll_up(store: Store) -> None:
-    while store.roll_up():
-        pass
 
 
 def stored(path: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -98,17 +82,7 @@ def test_the_sums_are_those_of_the_roll_ups(path: Path, samples: list[Sample]) -
 def test_a_writer_that_starts_again_goes_on(
     path: Path, samples: list[Sample], expected: dict[str, Any]
 ) -> None:
-    draw = random.Random(3)
-    first = 0
-    while first < len(samples):
-        end = first + draw.randint(50, 900)
-        with Store(path) as store:
-            store.append(samples[first:end], 0.0)
-            for _ in range(draw.randint(0, 5)):
-                store.roll_up()
-        first = end
-    with Store(path) as store:
-        roll_up(store)
+    store_with_restarts(path, samples, 900, 5)
     assert stored(path) == expected
 
 
@@ -173,12 +147,9 @@ def test_a_state_that_cannot_be_read_begins_anew(path: Path, samples: list[Sampl
 @pytest.mark.slow
 def test_they_outlast_the_raw_rows(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
     """Also where they are made again; the states of days that were dropped are dropped."""
-    roomy = Disk(1 << 40, 1 << 41)
     store_all(path, samples)
     with Store(path) as store:
-        retention = Retention(Limits(1 << 40, 2.0 * DAY), lambda: roomy)
-        while store.apply(retention.step):
-            store.invalidate()
+        drop_older(store, 2.0)
         since = value(path, "SELECT raw_since FROM history")
         assert 0 < since < END_OF_TIME
         with reading(path) as database:
@@ -191,12 +162,9 @@ def test_they_outlast_the_raw_rows(path: Path, samples: list[Sample], expected: 
 
 
 def test_a_late_row_of_a_dropped_day_changes_nothing(path: Path, samples: list[Sample]) -> None:
-    roomy = Disk(1 << 40, 1 << 41)
     store_all(path, samples)
     with Store(path) as store:
-        retention = Retention(Limits(1 << 40, 2.0 * DAY), lambda: roomy)
-        while store.apply(retention.step):
-            store.invalidate()
+        drop_older(store, 2.0)
         before = stored(path)
         late = samples[100]._replace(run="other", seq=1, time=samples[100].time + 1)
         store.import_samples([late])

@@ -18,6 +18,7 @@ from tests.writer.reading import changing, rows, value
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, ORDINARY, row_of, sample
 from tests.writer.upgrade.originals import build, measured, upgrade
+from tests.writer.working import roll_up
 from writer.file.disk import Disk
 from writer.file.transaction import transaction
 from writer.limits import Limits
@@ -27,12 +28,6 @@ from writer.rollups.retention import Retention
 from writer.store import Store
 
 YEAR = 365 * 86400
-
-
-def finish(store: Store) -> None:
-    """Roll up all that there is."""
-    while store.roll_up():
-        pass
 
 
 def assert_right(path: Path, *, finished: bool = True) -> None:
@@ -75,7 +70,7 @@ def test_an_hour_and_a_day_as_well(store: Store) -> None:
 
 def test_a_late_row_is_added_to_its_buckets(store: Store) -> None:
     store.append(row_of(1, 2000), NOW)
-    finish(store)
+    roll_up(store)
     store.append([sample(1, "run-b", ts=NOW + 100), sample(2, "run-b", ts=NOW + 9000)], NOW)
     store.import_samples([sample(3, "run-b", ts=NOW + 100), sample(4, "run-b", ts=NOW - 10 * YEAR)])
     assert_right(store.path)
@@ -84,7 +79,7 @@ def test_a_late_row_is_added_to_its_buckets(store: Store) -> None:
 
 def test_no_bucket_is_touched_by_a_sample_that_was_there_already(store: Store) -> None:
     store.append(row_of(1, 2000), NOW)
-    finish(store)
+    roll_up(store)
     before = rolled_up(store.path)
     assert store.append(row_of(1, 500), NOW) == (0, 500)
     assert rolled_up(store.path) == before
@@ -105,7 +100,7 @@ def test_what_is_undone_is_not_rolled_up(store: Store) -> None:
 def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store) -> None:
     """Out of a damaged file: where a sample was read and its rows are found only by a search."""
     store.append(row_of(1, 1000), NOW)
-    finish(store)
+    roll_up(store)
     with changing(store.path) as database:
         samples = [NOW + 5 * seq for seq in range(1, 1000)]
         with transaction(database), adding_children(database, samples, 0):
@@ -115,7 +110,7 @@ def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store
                 "INSERT INTO process_sample (ts, pid, name, cpu, mem, start) "
                 "SELECT ts, 9, 'found', 1.5, 2.5, 1 FROM system_sample"
             )
-    finish(store)
+    roll_up(store)
     assert_right(store.path)
     assert value(store.path, "SELECT SUM(usage_sum) FROM core_hour WHERE core = 7") == 719 * 3325
 
@@ -137,7 +132,7 @@ def test_years_without_a_row_are_passed_in_one_step(store: Store) -> None:
 def test_a_clock_that_goes_a_year_ahead_and_back(store: Store) -> None:
     store.append(row_of(1, 50), NOW)
     store.append([sample(51, ts=NOW + YEAR)], NOW)
-    finish(store)
+    roll_up(store)
     for first in range(52, 400, 12):
         back = [sample(seq, ts=NOW + 5 * seq) for seq in range(first, first + 12)]
         store.append(back, NOW)
@@ -170,7 +165,7 @@ def test_rows_that_another_connection_brings_meanwhile_are_not_missed(store: Sto
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "next_step", interrupted)
         assert store.roll_up()
-    finish(store)
+    roll_up(store)
     assert_right(store.path)
     assert value(store.path, "SELECT SUM(samples) FROM system_minute") == 200
 
@@ -185,7 +180,7 @@ def test_a_database_of_the_original_is_rolled_up_afterwards(tmp_path: Path, has_
     with Store(path) as store:
         assert marks(path)["minute_until"] == 0
         store.append([sample(1)], NOW)
-        finish(store)
+        roll_up(store)
         assert_right(path)
         assert value(path, "SELECT COUNT(*) FROM process_hour") > 0
 
@@ -221,7 +216,7 @@ def test_a_value_that_is_no_number_counts_as_none(tmp_path: Path) -> None:
                 database.execute(f"UPDATE process_sample SET name = CAST(x'{name}' AS TEXT) WHERE ts = {at}")
             database.execute("UPDATE process_sample SET name = x'80' WHERE ts = ?", ts[3:4])
         store.append([sample(1)], NOW)
-        finish(store)
+        roll_up(store)
     assert value(path, "SELECT SUM(samples) FROM system_hour") == 60 - len(NO_TIMES)
     assert value(path, "SELECT COUNT(DISTINCT name_id) FROM process_hour WHERE bucket <= ?", ts[3]) >= 4
     with changing(path) as database:
@@ -344,7 +339,7 @@ def test_whatever_comes_the_roll_ups_are_those_of_the_rows(
                 elif deed == "step":
                     store.roll_up()
                 elif deed == "finish":
-                    finish(store)
+                    roll_up(store)
                 elif deed == "again":
                     assert store.append(sent[-20:], NOW).stored == 0
                 elif deed == "drop":
@@ -357,7 +352,7 @@ def test_whatever_comes_the_roll_ups_are_those_of_the_rows(
                 sent += batch if deed == "append" else []
                 hoard.take()
             assert rolled_up(path) == recomputed(hoard.at, marks(path))
-            finish(store)
+            roll_up(store)
             assert rolled_up(path) == recomputed(hoard.at, marks(path))
             assert_marks_agree(path)
             kept = "SELECT ts FROM system_sample WHERE time >= ? ORDER BY ts"
