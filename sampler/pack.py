@@ -7,7 +7,7 @@ tests/data/power_supply. docs/battery.md explains the same rules to users.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sampler.percent import LARGEST_LEVEL, Level, is_nought, level, parse_percent
 from sampler.rate import Candidate, parse_rate
@@ -80,34 +80,17 @@ class Pack(NamedTuple):
 
     def as_one_of_several(self) -> BatteryPack:
         """Return the pack as a sample lists it."""
-        return BatteryPack(
-            name=self.name,
-            status=self.status,
-            voltage=self.voltage,
-            current=self.current,
-            power=self.power,
-            pct=self.pct,
-            raw=self.raw,
-            level=self.level,
-        )
+        return BatteryPack(**self._told())
 
     def as_battery(
         self, packs: tuple[BatteryPack, ...] | None = None, health: Health | None = None
     ) -> Battery:
         """Return the machine's battery, made of this pack alone."""
-        return Battery(
-            name=self.name,
-            status=self.status,
-            voltage=self.voltage,
-            current=self.current,
-            power=self.power,
-            pct=self.pct,
-            method=self.method,
-            raw=self.raw,
-            packs=packs,
-            health=health,
-            level=self.level,
-        )
+        return Battery(**self._told(), method=self.method, packs=packs, health=health)
+
+    def _told(self) -> dict[str, Any]:
+        """Return the fields that a battery has in common with one of several packs."""
+        return {name: getattr(self, name) for name in BatteryPack._fields}
 
 
 _MOST_CYCLES: Final = 65_535  # the value of an unset register (gta04-bq27000-uncalibrated)

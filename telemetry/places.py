@@ -14,6 +14,11 @@ from telemetry.errors import UserError
 
 SYSTEM_RUNTIME_DIRECTORY = Path("/run/telemetry-logger")
 SYSTEM_STATE_DIRECTORY = Path("/var/lib/telemetry-logger")
+DATABASE_HELP = (
+    f"the database ($TELEMETRY_DB, else {SYSTEM_STATE_DIRECTORY}/telemetry.db where that directory exists, "
+    "else ./telemetry.db)"
+)
+"""What --db is, and its default: see ``default_database``"""
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path:

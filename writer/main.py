@@ -66,8 +66,7 @@ def parser() -> argparse.ArgumentParser:
         "--db",
         type=Path,
         metavar="PATH",
-        help="the database ($TELEMETRY_DB, else "
-        "/var/lib/telemetry-logger/telemetry.db where that directory exists, else ./telemetry.db)",
+        help=places.DATABASE_HELP,
     )
     add(
         "--subscribe",
