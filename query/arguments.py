@@ -96,7 +96,9 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
         to.add_argument(name.lower(), metavar=name, nargs="?", help=told.replace("%", "%%"))
     start = "the oldest sample"
     if report.window is not None:
-        start = f"the last {report.window / 60:.0f} minutes up to the newest sample"
+        hours, minutes = divmod(report.window / 60, 60)
+        span = f"{minutes:.0f} minutes" if minutes else f"{hours:.0f} hours"
+        start = f"the last {span} up to the newest sample"
     to.add_argument("--since", metavar="T", help=f"start of the window, inclusive (default: {start})")
     end = to.add_mutually_exclusive_group()
     end.add_argument("--until", metavar="T", help="end of the window, exclusive (default: no end)")
@@ -112,7 +114,7 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
     to.add_argument("--utc", action="store_true", help="times, days and hours in UTC, not in local time")
     to.set_defaults(limit=report.limit)
     for option in report.options:
-        told = option.help.replace("%", "%%")  # argparse has a format of its own
+        told = option.help.replace("%", "%%")  # argparse formats the text with %
         if option.choices:
             names = list(option.choices)
             shown = f"{told} (default: {names[0]})"

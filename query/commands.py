@@ -160,7 +160,7 @@ COMMANDS: Final = (
     Command(
         "sql",
         "a query of your own, read-only",
-        "Print what one SELECT gives; docs/database.md has the tables.",
+        "Print the result of one SELECT; docs/database.md describes the tables.",
         _add_sql,
         "query.own_query:run",
     ),

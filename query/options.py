@@ -21,7 +21,8 @@ def add_common(to: argparse.ArgumentParser) -> None:
         "--control",
         metavar="ENDPOINT",
         default=argparse.SUPPRESS,
-        help="the writer's endpoint for a request to commit first (default: ipc://RUNTIME_DIRECTORY/writer)",
+        help="the endpoint at which the writer is asked to commit first "
+        "(default: ipc://RUNTIME_DIRECTORY/writer)",
     )
     _add_keys(to)
     add_version(to)
@@ -69,7 +70,7 @@ def add_look(to: argparse.ArgumentParser) -> None:
         "--width",
         metavar="N",
         type=_width,
-        help="fit tables into N columns (default: $COLUMNS, else the terminal; in a pipe or file: no limit)",
+        help="fit the output into N columns (default: $COLUMNS, else the terminal; in a pipe or file any)",
     )
     to.add_argument(
         "--color",
