@@ -35,7 +35,7 @@ FULL: Final = Scale(
     processes=(50, 330, 1000),
     seconds=36,
     imported=100_000,
-    commits=1440,
+    commits=720,
     spans=(
         database.Span("1 day", 1, 1),
         database.Span("30 days", 30, 30),

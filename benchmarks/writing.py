@@ -130,14 +130,14 @@ def _wait_for(log: Path, pattern: str) -> None:
 def bytes_written(commits: int, *, index: bool = True) -> float:
     """Return the bytes that a writer makes the kernel write for a sample at the defaults.
 
-    A real writer, and a real publisher that does not wait 5 s between two samples: after each twelve the
-    writer is asked to commit, as it would by itself after 60 s, and what it wrote goes to the disk before it
-    goes on, as the kernel would see to within 30 s. ``index``: the -shm file too, which SQLite maps to share
+    A real writer, and a real publisher that does not wait 5 s between two samples: it publishes twelve at
+    once, which the writer commits after 0.05 s instead of 60 s. What it wrote goes to the disk before the next
+    twelve, as the kernel would see to within 30 s. ``index``: the -shm file too, which SQLite maps to share
     the index of the WAL with readers; the kernel writes it back as it does any other.
     """
     with disk_directory() as directory, runtime_directory() as runtime:
         database = directory / "telemetry.db"
-        command = module("writer.main", "--db", database, "--commit-interval", "3600")
+        command = module("writer.main", "--db", database, "--commit-interval", "0.05")
         with running(command, runtime, directory / "writer.log") as writer, _Feed(runtime) as feed:
             _wait_for(directory / "writer.log", r"storing into")
             feed.publish(_PER_COMMIT)
