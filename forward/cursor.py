@@ -32,6 +32,11 @@ CREATE TABLE day (                                        -- points that may cha
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
+# Ranges are disjoint, so of those that begin before :first only the last one can reach it: no scan of all.
+_TOUCHING: Final = """
+FROM sent WHERE run = :run AND first <= :last + 1 AND last >= :first - 1
+AND first >= ifnull((SELECT MAX(first) FROM sent WHERE run = :run AND first < :first), :first)
+"""
 
 
 class Mark(NamedTuple):
@@ -122,11 +127,10 @@ class Cursor(Record):
                 self._set("tail_ts", max(newest.ts, self.note("tail_ts") or 0))
 
     def _add(self, run: str, first: int, last: int) -> None:
-        touching = "FROM sent WHERE run = ? AND first <= ? AND last >= ?"
-        bounds = (run, last + 1, first - 1)
-        for left, right in self._database.execute(f"SELECT first, last {touching}", bounds).fetchall():
+        bounds = {"run": run, "first": first, "last": last}
+        for left, right in self._database.execute(f"SELECT first, last {_TOUCHING}", bounds).fetchall():
             first, last = min(first, left), max(last, right)
-        self._database.execute(f"DELETE {touching}", bounds)
+        self._database.execute(f"DELETE {_TOUCHING}", bounds)
         self._database.execute("INSERT INTO sent VALUES (?, ?, ?)", (run, first, last))
 
     def admit(self, name: str, most: int) -> str:

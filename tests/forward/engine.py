@@ -57,6 +57,7 @@ class Engine:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are sent separately
 
             def setup(self) -> None:
                 self.request.settimeout(60)

@@ -113,7 +113,6 @@ def test_a_point_that_the_engine_refuses_costs_only_itself(
 def test_if_the_disk_of_the_cursor_is_full_sending_waits_for_space(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    machine.size = 1
     with machine.store() as store:
         store.append(row_of(1, 3), 0)
         cursor = machine.forwarder()._cursor._database
@@ -127,13 +126,12 @@ def test_if_the_disk_of_the_cursor_is_full_sending_waits_for_space(
 
         machine.forwarder()._times = machine.forwarder()._times._replace(wait=wait)
         machine.send()
-        store.append([it for it in row_of(5, 2000) if it.seq % 2], 0)  # each is a separate range
+        store.append([it for it in row_of(5, 600) if it.seq % 2], 0)  # each is a separate range
         cursor.execute("PRAGMA max_page_count = 1")
-        machine.size = 5000
         machine.send()
     assert len(pages) == 6
     assert len(set(pages)) == 1  # nothing was sent meanwhile
-    assert seqs(machine) == [1, 2, 3, *range(5, 2001, 2)]
+    assert seqs(machine) == [1, 2, 3, *range(5, 601, 2)]
     assert machine.engine.changed == []
     (line,) = [it.message for it in caplog.records]
     assert "cursor.db: database or disk is full; nothing more is sent until" in line
