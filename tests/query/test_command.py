@@ -286,6 +286,7 @@ def test_closed_streams(directory: Path) -> None:
         assert (ran.returncode, ran.stdout, ran.stderr) == (status, out, err)
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
 def test_a_character_that_the_locale_lacks(directory: Path, form: str, encoding: str) -> None:
@@ -340,6 +341,7 @@ def on_terminal(directory: Path, columns: int, *argv: str, env: dict[str, str] |
     return shown.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("form", ["table", "json", "csv", "html", "tsv"])
 def test_no_escape_sequence_reaches_it(directory: Path, form: str) -> None:
     shown = on_terminal(directory, 80, "--db", "odd.db", "top", "--format", form, "--color", "never")

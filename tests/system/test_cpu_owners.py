@@ -48,12 +48,13 @@ def children(sample: Sample) -> float:
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loop",
     [
         "while :; do /bin/true; done",
-        pytest.param("while :; do /bin/true | /bin/true; done", marks=pytest.mark.slow),
-        pytest.param("while :; do (/bin/true); done", marks=pytest.mark.slow),
+        "while :; do /bin/true | /bin/true; done",
+        "while :; do (/bin/true); done",
     ],
     ids=["commands", "pipes", "commands of subshells"],
 )

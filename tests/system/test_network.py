@@ -237,6 +237,7 @@ def _receive(subscriber: Subscriber, items: list[Sample | Gap], count: int) -> N
 
 
 @pytest.mark.parametrize("address", ["*", "0.0.0.0", "192.0.2.7", "[::]", "[2001:db8::7]"])
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("option", ["--publish", "--replay", "--control"])
 def test_without_keys_only_the_loopback_can_be_bound(system: System, option: str, address: str) -> None:
     endpoint = f"tcp://{address}:{_free_port()}"
