@@ -131,9 +131,9 @@ def bytes_written(commits: int, *, index: bool = True) -> float:
     """Return the bytes that a writer makes the kernel write for a sample at the defaults.
 
     A real writer, and a real publisher that does not wait 5 s between two samples: it publishes twelve at
-    once, which the writer commits after 0.05 s instead of 60 s. What it wrote goes to the disk before the next
-    twelve, as the kernel would see to within 30 s. ``index``: the -shm file too, which SQLite maps to share
-    the index of the WAL with readers; the kernel writes it back as it does any other.
+    once, which the writer commits after 0.05 s instead of 60 s. What it wrote goes to the disk before the
+    next twelve, as the kernel would see to within 30 s. ``index``: the -shm file too, which SQLite maps to
+    share the index of the WAL with readers; the kernel writes it back as it does any other.
     """
     with disk_directory() as directory, runtime_directory() as runtime:
         database = directory / "telemetry.db"
