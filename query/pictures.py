@@ -136,11 +136,13 @@ def programs_in_all(rows: Sequence[Mapping[str, Any]]) -> Rows:
 
 
 def sleep(source: Source) -> Columns:
-    """Return the power of each sleep of an hour and more."""
+    """Return the power of each sleep of an hour and more in which the battery was not charged."""
     bars = [
         Bar(_date(it["start"]), [("asleep", watts)])
         for it in source.ask("sessions", kind=SLEEP).by_name
-        if (watts := number_of(it["watts"])) is not None and (it["asleep_s"] or 0.0) >= SHORTEST_NIGHT
+        if (watts := number_of(it["watts"])) is not None
+        and (it["asleep_s"] or 0.0) >= SHORTEST_NIGHT
+        and it["wh"] >= 0  # while it charged, the battery does not show what the machine drew
     ]
     head = Head("sleep-chart", "Power asleep", f"Sleeps of an hour and more: {len(bars)}.")
     return Columns(head, "W asleep, of sleeps of an hour and more", bars)

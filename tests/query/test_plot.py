@@ -174,6 +174,22 @@ def test_what_cannot_be_drawn_says_why(recording: Recording, plot: Plot, kind: s
     assert plot.fails(kind) == f"plot {kind}: {why} in that window"
 
 
+def test_a_sleep_in_which_the_battery_was_charged_has_no_bar(recording: Recording, plot: Plot) -> None:
+    recording.run()
+    for time, pct in ((NOON - 9 * HOUR, 50.0), (NOON - 5 * HOUR, 90.0), (NOON - HOUR, 80.0)):
+        suspended = 3 * HOUR if pct != 50 else 0.0
+        recording.sample(time, suspended=suspended, battery_pct=pct, power=-5.0, status="Discharging")
+        recording.samples(time + 5, 200, power=-5.0, battery_pct=pct, status="Discharging")
+    recording.health(NOON - 9 * HOUR, "BAT0", 10.0, 10.0)
+    recording.database.execute("UPDATE battery_health SET unit = 'Wh'")
+    recording.database.commit()
+    shown = plot("sleep", "--since", "12h")
+    assert sum("█" in row for row in shown) == 1
+    assert plot.fails("sleep", "--until", "07:30") == (
+        "plot sleep: no such sleep with a known power in that window"
+    )
+
+
 def test_an_empty_database_and_an_empty_window_say_so(recording: Recording, plot: Plot) -> None:
     assert plot.fails() == "plot: database is empty: is telemetry-writer running?"
     recording.samples(NOON - 48 * HOUR, 10, power=-1.0)
