@@ -25,6 +25,7 @@ from telemetry.energy_model.sums import UNIT
 ASLEEP: Final = "(asleep)"
 _WITHOUT_CPU: Final = ("(idle)", "(screen)", "(unattributed)", ASLEEP)
 CANNOT_SEE: Final = "GPU, disk and radios count with what ran meanwhile, or as (unattributed)"
+IN_SLEEP: Final = "no sample in the window: only what was drawn asleep is known"
 ON_MAINS: Final = "nothing was discharged in the window, so only CPU hours are known; --predict estimates W"
 _TIME: Final = "SELECT time FROM system_sample WHERE ts = ?"
 
@@ -38,8 +39,11 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
     """
     start, stop = bound["start"], bound["stop"]
     samples, discharged, seconds, *extent = connection.execute(sql_text("blame_window"), bound).fetchone()
-    if not samples:
-        return {"parts": "[]"}, None
+    asleep_uj, missing = _asleep(connection, bound, extent)
+    listed: list[tuple[str | None, Row]] = [(ASLEEP, Row(asleep_uj, 0, 0))] if asleep_uj else []
+    if not samples:  # a sleep may be longer than the window
+        told = _lines(listed, _Totals(0, asleep_uj, 0.0, 0.0))
+        return {"parts": json.dumps(told)}, IN_SLEEP if asleep_uj else None
     history, remarks = history_of(connection), []
     by = bound.get("by") or "name"
     known = learned(connection, stop)
@@ -63,10 +67,7 @@ def parts(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
     if not discharged:
         moved = _add_cpu_time(connection, bound, history, by, programs)
         remarks += [moved] if moved else []
-    listed = _listed(programs, beside, bound["limit"])
-    asleep_uj, missing = _asleep(connection, bound, extent)
-    if asleep_uj:
-        listed.append((ASLEEP, Row(asleep_uj, 0, 0)))
+    listed = [*_listed(programs, beside, bound["limit"]), *listed]
     remarks += [missing] if missing else []
     remarks.append(_said(known) if discharged or bound.get("predict") else ON_MAINS)
     told = _lines(listed, _Totals(discharged, asleep_uj, seconds, predicted))
@@ -113,7 +114,7 @@ def _pm_uj(row: Row, discharged: int) -> int:
 
 
 def _asleep(
-    connection: sqlite3.Connection, bound: Mapping[str, Any], extent: Sequence[float]
+    connection: sqlite3.Connection, bound: Mapping[str, Any], extent: Sequence[float | None]
 ) -> tuple[int, str | None]:
     """Return the µJ drawn asleep in the window, as in the report energy, and a remark on what is missing.
 
@@ -122,6 +123,8 @@ def _asleep(
     _, missing = asleep(connection, bound)
     asked = bound["since"], bound["until"]
     start, stop = (held if edge is None else edge for edge, held in zip(asked, extent, strict=True))
+    if start is None or stop is None:  # an open window without samples
+        return 0, missing
     (drawn,) = connection.execute("SELECT asleep_uj(?, ?)", (start, stop)).fetchone()
     return drawn or 0, missing
 

@@ -40,6 +40,11 @@ shown AS (
     SELECT * FROM filled
     UNION ALL
     SELECT start, stop, 0, 0, 0 FROM empty WHERE start < stop
+    UNION ALL
+    -- A sleep may be longer than the window.
+    SELECT start, stop, 0, 0, 0 FROM total
+    WHERE NOT EXISTS (SELECT 1 FROM filled)
+      AND CASE WHEN start IS NOT NULL AND stop IS NOT NULL THEN asleep_uj(start, stop) END > 0
 )
 
 SELECT start,

@@ -221,6 +221,33 @@ def test_a_window_that_cuts_a_sleep_has_its_part(recording: Recording, query: Qu
     assert row["asleep_wh"] == 12.0
 
 
+def test_a_window_within_a_sleep_has_its_part_too(recording: Recording, query: Query) -> None:
+    asleep(recording, MIDNIGHT - 3 * HOUR, MIDNIGHT + 6 * HOUR)
+    edges = [MIDNIGHT - 5 * HOUR, MIDNIGHT - HOUR, MIDNIGHT, MIDNIGHT + 2.5 * HOUR, MIDNIGHT + 8 * HOUR]
+    parts = {
+        report: [
+            query(report, "--since", str(first), "--until", str(last)) for first, last in pairwise(edges)
+        ]
+        for report in ("energy", "blame")
+    }
+    (of_energy,) = parts["energy"][2].rows
+    assert of_energy["asleep_wh"] == pytest.approx(5.0)
+    assert (of_energy["discharged_wh"], of_energy["covered_s"], of_energy["uncovered_s"]) == (
+        0,
+        0,
+        2.5 * HOUR,
+    )
+    assert sum(row["asleep_wh"] for part in parts["energy"] for row in part.rows) == pytest.approx(18.0)
+    of_blame = [row["wh"] for part in parts["blame"] for row in part.rows if row["name"] == "(asleep)"]
+    assert sum(of_blame) == pytest.approx(18.0)
+    assert len(parts["blame"][2].rows) == 1
+    assert "no sample in the window: only what was drawn asleep is known" in parts["blame"][2].err
+    (row,) = query(
+        "energy", "--by", "hour", "--since", str(MIDNIGHT), "--until", str(MIDNIGHT + 2 * HOUR)
+    ).rows
+    assert row["asleep_wh"] == pytest.approx(4.0)
+
+
 def test_whole_microjoules_are_shared_and_none_is_lost(recording: Recording, query: Query) -> None:
     asleep(recording, MIDNIGHT - 2 * HOUR - 17.3, MIDNIGHT + 5 * HOUR + 0.7)
     uj = 18 * 3_600_000_000
