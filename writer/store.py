@@ -15,13 +15,13 @@ from telemetry.errors import UserError
 from telemetry.sample import Sample
 from telemetry.stream.joiner import Gap, Position
 from writer.clock_watch import ClockWatch
+from writer.file.aside import set_aside
 from writer.file.open_file import OpenFile
-from writer.file.opening import Damaged, explained, is_known, open_database, take_lock
 from writer.file.result_codes import is_damage
 from writer.file.transaction import empty_wal, transaction
 from writer.gaps import fill_gap, has_gaps, note_gap
 from writer.ingest import Item
-from writer.recovery.aside import set_aside
+from writer.opening import Damaged, explained, is_known, open_database, take_lock
 from writer.rollups.cpu_time import complete_next
 from writer.rollups.late import add_late
 from writer.rollups.marks import read_marks

@@ -143,7 +143,7 @@ def test_a_directory_of_another_user(tmp_path: Path, name: str) -> None:
     closed.mkdir(mode=0o700)
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from telemetry.errors import UserError; from writer.file.opening import take_lock\n"
+        "from telemetry.errors import UserError; from writer.opening import take_lock\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: take_lock(Path(sys.argv[1]))\n"
         "except UserError as error: print(error)\n"

@@ -1,1 +1,1 @@
-"""The database's file: opened, locked, watched while it is open; transactions, and SQLite's errors."""
+"""The database's file: its tables, room, connections, transactions and errors, and a damaged one."""

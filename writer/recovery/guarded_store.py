@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from writer.recovery.aside import not_copied_yet, was_left_unclean
+from writer.file.aside import not_copied_yet, was_left_unclean
 from writer.recovery.checks import Checks
 from writer.recovery.salvage import Salvage
 from writer.store import Store

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from writer import schema
+from writer.file.aside import delete_all_but_newest, todo_of
 from writer.file.catalogue import columns, insert_of
 from writer.file.connections import writable
 from writer.file.result_codes import is_damage
 from writer.file.transaction import transaction
 from writer.recovery import losses, old_rollups
-from writer.recovery.aside import delete_all_but_newest, todo_of
 from writer.recovery.belongings import Belongings
 from writer.recovery.pages import pages_of
 from writer.recovery.reader import Reader

@@ -15,8 +15,8 @@ from tests.writer.reading import catalogue, changing, is_whole, rows, value
 from tests.writer.recovery.damaged import LOG, PAGE, asides, damage, wait_for_salvage
 from tests.writer.samples import NOW, row_of, sample
 from tests.writer.upgrade.originals import build, measured
+from writer.file.aside import set_aside, was_left_unclean
 from writer.file.result_codes import is_damage
-from writer.recovery.aside import set_aside, was_left_unclean
 from writer.recovery.guarded_store import GuardedStore
 from writer.store import CannotWrite, Store
 

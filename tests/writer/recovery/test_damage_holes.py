@@ -14,7 +14,7 @@ from tests.writer.reading import is_whole, rows
 from tests.writer.recovery.damaged import LOG, PAGE, leaves, overwrite
 from tests.writer.recovery.kinds import KINDS, Damage, Sound
 from tests.writer.samples import NOW, sample
-from writer.recovery.aside import set_aside
+from writer.file.aside import set_aside
 from writer.recovery.salvage import Salvage
 from writer.store import Store
 

@@ -14,7 +14,7 @@ from tests.writer.recovery.damaged import LOG, asides, damage, wait_for_salvage
 from tests.writer.rollups.recomputed import marks, recomputed, rolled_up
 from tests.writer.samples import NOW, row_of, sample
 from tests.writer.working import drop_older, roll_up
-from writer.recovery.aside import delete_all_but_newest, todo_of
+from writer.file.aside import delete_all_but_newest, todo_of
 from writer.recovery.guarded_store import GuardedStore
 from writer.recovery.old_rollups import carry_over, gather, marks_of
 from writer.recovery.pages import pages_of

@@ -22,7 +22,7 @@ from tests.writer.recovery.damaged import LOG
 from tests.writer.recovery.kinds import KINDS, Damage, Sound
 from tests.writer.samples import NOW, sample
 from tests.writer.working import drop_older, roll_up
-from writer.recovery.aside import set_aside, todo_of
+from writer.file.aside import set_aside, todo_of
 from writer.recovery.salvage import Salvage
 from writer.store import Store
 

@@ -29,8 +29,7 @@ from tests.writer.reading import (
 )
 from tests.writer.samples import NOW, sample
 from tests.writer.upgrade.originals import START, Layout, assert_kept, build, contents, measured, upgrade
-from writer import original_tables, schema
-from writer.file import opening
+from writer import opening, original_tables, schema
 from writer.store import Store
 from writer.upgrade import original
 
