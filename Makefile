@@ -1,6 +1,7 @@
 # scripts/environment.py sets up what a target needs, and prints the Python to use. If everything is set up, it takes
 # a fraction of a second, so every target runs it.
 
+# Slow tests often wait for a process, so one more of them runs than there are CPUs.
 PYTHON = python3
 setup = python=$$($(PYTHON) scripts/environment.py $(1))
 
@@ -31,7 +32,7 @@ run:
 	@$(call setup,run) && exec "$$python" scripts/run.py
 
 test:
-	@$(call setup,$(or $(DEPS),dev)) && set -x && exec "$$python" -m pytest -n auto --dist loadfile --no-loadscope-reorder $(if $(filter-out 0,$(SLOW)),,-m "not slow") $(ARGS)
+	@$(call setup,$(or $(DEPS),dev)) && set -x && exec "$$python" -m pytest $(if $(filter-out 0,$(SLOW)),-n $$(($$(nproc) + 1)),-n auto -m "not slow") --dist loadfile --no-loadscope-reorder $(ARGS)
 
 deb:
 	@$(call setup,deb) && exec "$$python" scripts/package.py

@@ -33,8 +33,18 @@ settings.register_profile(
 if not Path("/usr/share/zoneinfo/Europe/Berlin").exists():
     os.environ["TZDIR"] = str(files("tzdata").joinpath("zoneinfo"))
 
-_FIRST: Final = ("tests/system/test_faults.py", "")
-"""300 kills, most of them waited for: others use the CPU meanwhile"""
+_FIRST: Final = (
+    # Tests that run alone, while no long test runs that they have to wait for.
+    "tests/system/test_known_load.py",
+    "tests/system/test_flood.py",
+    "tests/system/test_cpu_owners.py",
+    # The longest: at the end, each would run by itself.
+    "tests/system/test_faults.py",
+    "tests/writer/upgrade/test_original_faults.py",
+    "tests/sampler/test_cost.py",
+    "tests/query/test_window.py",
+    "",
+)
 
 # Two files of this checkout to lock, so that test runs side by side (pytest -n, .ci/run) know of each other.
 _WAITING: Final = Path(__file__).with_name("__init__.py")
@@ -47,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m "not slow" is looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and begin with the file that takes longest: else it runs alone at the end."""
+    """Mark what is slow, and begin with the files of ``_FIRST``."""
     _leave_cases_to_the_slow_suite(items)
     items.sort(key=lambda item: next(at for at, start in enumerate(_FIRST) if item.nodeid.startswith(start)))
 

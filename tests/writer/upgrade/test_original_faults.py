@@ -146,7 +146,7 @@ def test_a_kill_leaves_the_old_database_or_the_new_one(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_many_kills_of_a_large_upgrade(tmp_path: Path) -> None:
-    span = measure(tmp_path, 60_000)
+    span = measure(tmp_path, 20_000)
     for number in range(25):
         (tmp_path / str(number)).mkdir()
     left = list(kill_at_random(tmp_path, span, 25))
