@@ -12,6 +12,7 @@ from query.energy_names import Names
 from query.energy_samples import Recorded
 from query.held_out import errors
 from query.learning import LITTLE, learned, of_samples
+from telemetry.energy_model.cells import deviation_of
 from telemetry.energy_model.columns import AWAKE, SCREEN
 from telemetry.energy_model.fit import Model
 from telemetry.energy_model.interval import half_width
@@ -36,7 +37,8 @@ def items(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[dic
     rows: list[_Item] = [("idle", known.idle, None, "W")]
     rows += [(f"idle on {day.isoformat()}", watts, None, "W") for day, watts in days[-idle_trend.SHOWN :]]
     rows += _screen(model)
-    rows.append(("awake", model.rate(AWAKE), model.deviation(AWAKE), "W"))
+    awake = model.rate(AWAKE)
+    rows.append(("awake", awake, half_width(awake, model.deviation(AWAKE), model.blocks), "W"))
     rows += _programs(Names(connection, "name"), model, _used(newest, known.exponent), bound["limit"])
     is_assumed = known.known.exponent is None
     rows += [
@@ -98,7 +100,7 @@ def _programs(names: Names, model: Model, used: Mapping[int, _Used], limit: int 
     for name, programs in [*by_name.items()][:limit]:
         seconds = sum(used[it].cpu for it in programs)
         joules = sum(model.rate(it) * used[it].value + model.rate(AWAKE) * used[it].awake for it in programs)
-        deviation = sum(model.deviation(it) * used[it].value for it in programs)
+        deviation = sum(deviation_of(model, it, used[it].value, used[it].awake) for it in programs)
         spread = half_width(joules, deviation, model.blocks)
         rows.append((name or "?", joules / seconds, spread / seconds, "J/s"))
     return rows

@@ -92,6 +92,16 @@ def modelled(cell: Cell, model: Model, idle: float) -> dict[int, float]:
     return joules
 
 
+def deviation_of(model: Model, column: int, value: float, share: float) -> float:
+    """Return the standard deviation of the J that a program took.
+
+    ``value``: its busy cores × GHz^exponent × s; ``share``: its part of the s of AWAKE.
+    """
+    variance = (value * model.deviation(column)) ** 2 + (share * model.deviation(AWAKE)) ** 2
+    variance += 2 * value * share * model.with_awake.get(column, 0.0)
+    return float(max(variance, 0.0) ** 0.5)
+
+
 def _half_width(cell: Cell, model: Model, column: int, uj: int) -> int:
     if column in (IDLE, UNATTRIBUTED):
         deviation = 0.0
@@ -99,10 +109,7 @@ def _half_width(cell: Cell, model: Model, column: int, uj: int) -> int:
         deviation = cell.values[SCREEN] * model.deviation(SCREEN)
         deviation += cell.values.get(SCREEN_ON, 0.0) * model.deviation(SCREEN_ON)
     else:
-        value, share = cell.values[column], cell.shares.get(column, 0)
-        variance = (value * model.deviation(column)) ** 2 + (share * model.deviation(AWAKE)) ** 2
-        variance += 2 * value * share * model.with_awake.get(column, 0.0)
-        deviation = max(variance, 0.0) ** 0.5
+        deviation = deviation_of(model, column, cell.values[column], cell.shares.get(column, 0))
     return round(half_width(uj, deviation / UNIT * MICRO, model.blocks))
 
 

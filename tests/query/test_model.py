@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from query.learning import learned
 from query.what_if import NEVER, NOT_LEARNED, NOT_ON_BATTERY
+from telemetry.energy_model.columns import AWAKE
 from tests.query.conftest import Query
-from tests.query.recordings import NOON, Recording
+from tests.query.recordings import NOON, Recording, nine_days
 from tests.query.test_blame import known_load, load
 
 
@@ -25,6 +27,22 @@ def test_a_known_machine_is_learned(recording: Recording, query: Query) -> None:
     middle = found["gauge: samples of delay"] + (found["gauge: samples averaged"] - 1) / 2
     assert middle == pytest.approx(2, abs=1)
     assert found["learned from"] == pytest.approx(4.0)
+
+
+def test_what_is_not_known_of_a_program_is_what_is_not_known_of_its_energy(
+    recording: Recording, query: Query
+) -> None:
+    """Whether one busy core or its program takes the power is hardly known, but together they are."""
+    nine_days(recording.path)
+    model = {row["item"]: row for row in query("model", now=NOON + 5_400).rows}
+    blame = {row["name"]: row for row in query("blame", now=NOON + 5_400).rows}
+    for name in ("firefox", "emacs"):
+        shares = model[name]["pm"] / model[name]["value"], blame[name]["pm"] / blame[name]["wh"]
+        assert shares[0] == pytest.approx(shares[1], rel=0.25)
+    known = learned(recording.database, NOON + 5_400).model
+    assert known
+    # Nine in ten values of a normal distribution are within 1.64 standard deviations.
+    assert model["awake"]["pm"] >= 1.6 * known.deviation(AWAKE)
 
 
 @pytest.mark.slow
