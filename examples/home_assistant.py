@@ -250,15 +250,13 @@ def arguments() -> argparse.Namespace:
         given.tls = ssl.create_default_context(cafile=given.ca) if given.tls else None
     except OSError as error:
         raise UserError(f"--ca {given.ca}: cannot read certificates from it ({error.strerror})") from None
-    if given.db is None and not is_tcp(
-        given.subscribe
-    ):  # the local database does not belong to another machine
+    if given.db is None and not is_tcp(given.subscribe):  # the local database is not another machine's
         given.db = places.default_database()
     return given
 
 
 def show(given: argparse.Namespace, subscriber: Subscriber, stop: StopSignal, log: logging.Logger) -> None:
-    """Publish until a signal comes."""
+    """Publish until a stop signal arrives."""
     percent, ahead = Percent(), Ahead(given.db) if given.db else None
     broker: Broker | None = None
     newest: Sample | None = None

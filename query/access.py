@@ -95,14 +95,14 @@ def silence(committed: Committed | None) -> Iterator[str]:
 
 @contextmanager
 def _telling_of_damage(given: Mapping[str, Any], path: Path) -> Iterator[None]:
-    """Tell the writer that a report found damage: it checks the database and saves what can be read."""
+    """Tell the writer that a report found damage: it checks the database and recovers what can be read."""
     try:
         yield
     except DamagedError as error:
         if ask_writer("check", given, path) is None:
             raise
         raise UserError(
-            f"{error.found}; telemetry-writer is checking it and saves what can be read"
+            f"{error.found}; telemetry-writer is checking it and recovers what can be read"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The page says what was found: every budget with its figure and the verdict, and what is not there."""
+"""The page shows the results: every budget with its figure and verdict, and missing programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AT_MOST = Budget("time", "t", "ms", 150.0)
 AT_LEAST = Budget("rate", "r", "/s", 10_000.0, at_least=True)
 
 
-def test_a_table_stands_in_columns() -> None:
+def test_the_columns_of_a_table_are_aligned() -> None:
     assert table(["what", "ms"], [["sampler", "2.4"], ["a", "1,000.0"]]) == (
         "| what    |      ms |\n| ------- | ------: |\n| sampler |     2.4 |\n| a       | 1,000.0 |"
     )
@@ -33,11 +33,11 @@ def test_a_table_stands_in_columns() -> None:
         (AT_MOST, None, ""),
     ],
 )
-def test_a_budget_is_kept_or_not(budget: Budget, figure: float | None, mark: str) -> None:
+def test_a_budget_is_met_or_missed(budget: Budget, figure: float | None, mark: str) -> None:
     assert budget.verdict(figure) == mark
 
 
-def test_the_budgets_are_those_that_were_promised() -> None:
+def test_the_budgets_are_the_promised_ones() -> None:
     assert {budget.key: budget.limit for budget in BUDGETS} == {
         "cpu/telemetry-sampler/330": 4.5,
         "sampler/atop": 1 / 6,
@@ -55,7 +55,7 @@ def test_the_budgets_are_those_that_were_promised() -> None:
     assert {budget.key for budget in BUDGETS if budget.at_least} == {"import", "catch-up"}
 
 
-def test_each_budget_stands_beside_its_figure_or_a_dash() -> None:
+def test_each_budget_is_beside_its_figure_or_a_dash() -> None:
     lines = budgets({"stored": 612.4}).splitlines()[2:]
     assert len(lines) == len(BUDGETS)
     stored = [cell.strip() for cell in next(line for line in lines if "stored" in line).split("|")[2:6]]
@@ -68,7 +68,7 @@ def test_no_key_is_shown_twice() -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_a_peer_that_is_not_there_is_said_to_be_not_installed() -> None:
+def test_a_missing_peer_is_shown_as_not_installed() -> None:
     cost = Cost(2.4, 100.0, 23e6, 13e6, 0.0)
     found = dict.fromkeys([program.name for program in PROGRAMS], cost)
     shown = costs([Round(330, isolated=True, costs={**found, "atop -w": None})])
@@ -85,13 +85,13 @@ def test_a_command_is_shown_without_a_path_of_this_machine() -> None:
         assert "/" not in shown_command(program)
 
 
-def test_a_program_that_is_not_there_has_no_version() -> None:
+def test_a_missing_program_has_no_version() -> None:
     absent = Program("x", "", ("no-such-program-anywhere",), version=("-V",))
     assert not is_installed(absent)
     assert version_of(absent) == ""
 
 
-def test_prose_is_broken_and_tables_are_not() -> None:
+def test_prose_is_wrapped_but_tables_are_not() -> None:
     parts = sections(
         Results(rounds=[Round(330, isolated=True, costs=dict.fromkeys(p.name for p in PROGRAMS))]), 36
     )

@@ -1,4 +1,4 @@
-"""The loads are what they say: samples, a year of roll-ups, a writer that is fed; and one small real run."""
+"""The loads are right: samples, a year of roll-ups, a fed writer; and one small real run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMES = {"bucket", "first_start", "last_time", "drain_newest_ts"}
 
 @pytest.fixture
 def rolled_up() -> Iterator[sqlite3.Connection]:
-    """Roll-ups of two days, and an hour of the third."""
+    """Roll-ups of two days and of an hour of the third."""
     database = sqlite3.connect(":memory:", isolation_level=None)
     schema.fresh(database)
     step = {"system_minute": 60, "process_day": DAY, "energy_day": DAY}
@@ -42,7 +42,7 @@ def rolled_up() -> Iterator[sqlite3.Connection]:
     database.close()
 
 
-def test_samples_are_what_the_wire_carries_and_come_again() -> None:
+def test_samples_are_valid_and_reproducible() -> None:
     made = list(samples.samples(1, 50, 1_800_000_000.0))
     assert [decode(encode(sample)) for sample in made] == made
     assert list(islice(samples.samples(20, 31, 1_800_000_000.0), 31)) == made[19:]
@@ -53,7 +53,7 @@ def test_samples_are_what_the_wire_carries_and_come_again() -> None:
     assert all(sample.battery and sample.battery.pct and sample.battery.pct > 10 for sample in made)
 
 
-def test_lines_are_samples_of_days_that_are_alike() -> None:
+def test_lines_are_samples_of_identical_days() -> None:
     made = [decode(line) for line in samples.lines(17_278, 4, 1_800_000_000.0)]
     again = [decode(line) for line in samples.lines(34_558, 4, 1_800_000_000.0)]
     for one, other in zip(made, again, strict=True):
@@ -87,13 +87,13 @@ def test_without_a_past_nothing_is_dropped(rolled_up: sqlite3.Connection) -> Non
     assert rolled_up.execute("SELECT raw_since FROM history").fetchone() == (0,)
 
 
-def test_every_report_that_is_asked_for_is_there() -> None:
+def test_every_measured_report_exists() -> None:
     assert {report[0] for report in reports.REPORTS} == BY_NAME.keys() - {"export"} | {"at", "plot"}
 
 
 @pytest.mark.slow
 def test_a_writer_that_is_fed_writes_more_than_it_keeps() -> None:
-    """Once into the WAL and later into the file; and the index of the WAL on top."""
+    """It writes once into the WAL and later into the file, plus the index of the WAL."""
     files, all_ = writing.bytes_written(3, index=False), writing.bytes_written(3)
     assert 600 < files < all_ < 20_000
 
@@ -104,7 +104,7 @@ def test_an_import_is_timed() -> None:
 
 
 @pytest.mark.slow
-def test_a_round_measures_every_program_that_is_there() -> None:
+def test_a_round_measures_every_installed_program() -> None:
     found = cost.measure(30, 3)
     ours = [found.costs[name] for name in ("telemetry-sampler", "telemetry-writer", "psutil loop")]
     assert all(one and 0 < one.sample < 1000 and one.resident > one.proportional > 0 for one in ours)

@@ -1,4 +1,4 @@
-"""What is read of a process in /proc is what that process did."""
+"""The readings of a process from /proc match what the process did."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def burn(seconds: float) -> None:
         pass
 
 
-def test_counts_are_taken_by_name() -> None:
+def test_counts_are_parsed_by_name() -> None:
     assert readings.counts(ROLLUP) == {"Rss": 1672, "Pss": 158, "Pss_Dirty": 112}
     assert readings.counts("write_bytes: 4096\nname: sh\n\nodd") == {"write_bytes": 4096}
 
 
-def test_cpu_is_that_of_the_process_clock() -> None:
+def test_cpu_time_comes_from_the_process_clock() -> None:
     before, own = readings.cpu_seconds(os.getpid()), time.process_time()
     burn(0.05)
     burned = time.process_time() - own
@@ -57,7 +57,7 @@ def test_without_a_clock_the_ticks_of_stat_count(monkeypatch: pytest.MonkeyPatch
     assert readings.cpu_seconds(os.getpid()) == pytest.approx(with_clock, abs=0.05)
 
 
-def test_memory_that_is_touched_is_resident() -> None:
+def test_touched_memory_is_resident() -> None:
     before = readings.memory(os.getpid())
     with mmap.mmap(-1, 8 << 20) as block:
         block.write(b"x" * (8 << 20))
@@ -66,10 +66,10 @@ def test_memory_that_is_touched_is_resident() -> None:
     assert after.proportional <= after.resident
 
 
-def test_what_goes_to_a_disk_is_counted(tmp_path: Path) -> None:
+def test_bytes_written_to_a_disk_are_counted(tmp_path: Path) -> None:
     kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True)
     if kind.stdout.strip() in {"tmpfs", "ramfs"}:
-        pytest.skip("there is no disk under it")
+        pytest.skip("the directory is not on a disk")
     before = readings.written_bytes(os.getpid())
     with (tmp_path / "file").open("wb") as file:
         file.write(b"x" * (1 << 20))
@@ -78,7 +78,7 @@ def test_what_goes_to_a_disk_is_counted(tmp_path: Path) -> None:
     assert 1 << 20 <= readings.written_bytes(os.getpid()) - before < 2 << 20
 
 
-def test_a_crowd_is_there_and_then_is_not() -> None:
+def test_a_crowd_exists_only_inside_its_block() -> None:
     with crowd(12) as pids:
         assert len(set(pids)) == 12
         assert all(Path(f"/proc/{pid}").exists() for pid in pids)

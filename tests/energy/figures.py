@@ -1,6 +1,6 @@
-"""The measured errors over 24 machines, beside other rules: the table of docs/energy-by-program.md.
+"""The errors measured on 24 machines, compared with other rules: the table of docs/energy-by-program.md.
 
-``python -m tests.energy.figures`` prints it: some minutes.
+``python -m tests.energy.figures`` prints it, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from tests.energy.machines import days, plan
 
 MACHINES = range(24)
 HOURS_A_DAY = 12
-"""Recorded; in the other half of the day the machine is off"""
+"""Hours recorded per day; the machine is off for the rest"""
 DAYS = 8
 SPANS = ("1 hour", "1 day", "8 days")
 RULES = ("all power by CPU share", "Kepler's rule", "this method")
 
 
 class Figures(NamedTuple):
-    """Of one machine after one span."""
+    """The errors of one machine after one span."""
 
     by_rule: tuple[Errors, ...]
     held: list[bool]
-    """Whether the interval of each large program holds the truth"""
+    """Whether the interval of each large program contains the truth"""
     widths: list[float]
-    """± as a part of the value"""
+    """± as a fraction of the value"""
 
 
 class Studied(NamedTuple):
     """One machine."""
 
     spans: tuple[Figures, ...]
-    """After each span"""
+    """The figures after each span"""
     held_out: list[list[float]]
-    """Error on the energy of each day that was held out, as a part of it, by rule"""
+    """The relative error on the energy of each held-out day, by rule"""
 
 
 def figures_of(seed: int) -> Studied:
-    """Study one machine."""
+    """Return the figures of one machine."""
     machine = plan(seed)
     (hour,) = study(days(machine, 1), machine.cores)
     spans = [figures_after(hour)]
@@ -69,7 +69,7 @@ def figures_after(result: Result) -> Figures:
 
 
 def of_all(seeds: Sequence[int] = MACHINES) -> list[Studied]:
-    """Return the figures of each machine; the machines are studied side by side."""
+    """Return the figures of each machine, computed in parallel."""
     with ProcessPoolExecutor(cpu_count(), get_context("spawn")) as pool:
         return list(pool.map(figures_of, seeds))
 

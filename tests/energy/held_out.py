@@ -1,4 +1,4 @@
-"""Whole days that nothing was learned from: how well their energy is foretold, beside simpler rules."""
+"""Held-out days: the errors of their predicted energy, compared with simpler rules."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ RULES: Final = (
     "this method",
 )
 BEATEN: Final = RULES[:4]
-"""By the method. The fifth has a thermometer that no room warms or cools."""
+"""Rules by name. The fifth uses a thermometer that the room temperature does not affect."""
 DAYS: Final = 2
-"""Held out, the newest"""
+"""The number of held-out days, the newest ones"""
 
 _Values = tuple[float | None, ...]
 
 
 def errors(days: Sequence[Day], results: Sequence[Result], cores: int) -> list[list[float]]:
-    """Return the error on the energy of each held-out day, as a part of it, by rule.
+    """Return the relative error on the energy of each held-out day, by rule.
 
-    ``results``: of the study of these days, one each.
+    ``results``: the results of ``study`` for these days, one each.
     """
     exponent = results[-DAYS - 1].knowledge.exponent_now
     seen: list[_Values] = []
@@ -76,11 +76,11 @@ def _hour(day: Day, first: int, number: int) -> Recorded:
 
 
 def _training_view(day: Day, cores: int, room: float) -> Iterator[_Values]:
-    """Yield what a linear fit may take of each reading.
+    """Yield the inputs of a linear fit for each reading.
 
-    CPU use in %, clock in MHz, three load averages, brightness, CPU temperature, and CPU temperature as it
-    would be where no room made a difference. The CPU warms by 4 °C a W, within a minute. ``room``: °C from
-    the mean of all days.
+    They are CPU use in %, clock in MHz, three load averages, brightness, CPU temperature, and the CPU
+    temperature at a constant room temperature. The CPU warms by 4 °C per W within a minute. ``room``:
+    room temperature in °C relative to the mean of all days.
     """
     busy = [reading.busy for reading in day.readings]
     loads = [_followed(busy, seconds) for seconds in (60, 300, 900)]
@@ -98,6 +98,6 @@ def _training_view(day: Day, cores: int, room: float) -> Iterator[_Values]:
 
 
 def _followed(values: Sequence[float], seconds: float) -> list[float]:
-    """Return what follows values, 5 s apart, with a time constant."""
+    """Return values, 5 s apart, after a low-pass filter with this time constant."""
     part = 1 - exp(-5 / seconds)
     return list(accumulate(values, lambda before, value: before + part * (value - before)))

@@ -1,4 +1,4 @@
-"""The method over samples of a known machine, hour by hour as the writer does it, and other rules beside."""
+"""Runs the method on samples of a known machine, hour by hour like the writer, and other rules too."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ NAMES = {number: name for name, number in NUMBER.items()}
 
 
 class Result(NamedTuple):
-    """J by program, so far."""
+    """J by program so far."""
 
     told: dict[str, float]
-    """By the method; what is not a program by its column"""
+    """J by the method; parts that are not programs have the name of their column"""
     half_widths: dict[str, float]
     truth: dict[str, float]
     by_share: dict[str, float]
-    """All power by CPU share"""
+    """J if all power is divided by CPU share"""
     by_kepler: dict[str, float]
-    """Kepler from 0.10 on: power × busy ratio, by CPU share"""
+    """J as in Kepler 0.10 and later: power × busy ratio, divided by CPU share"""
     discharged: float
     knowledge: Knowledge
     lessons: list[dict[float, Lesson]]
-    """Of each hour of the day, by exponent"""
+    """For each hour of the day, by exponent"""
 
 
 def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
-    """Learn day by day, divide each day with what is known at its end, and yield the sums after each."""
+    """Learn day by day, divide each day by what is known at its end, and yield the sums after each day."""
     told: dict[str, float] = {}
     half_widths: dict[str, float] = {}
     truth: dict[str, float] = {}
@@ -67,7 +67,7 @@ def study(days: Iterable[Day], cores: int) -> Iterator[Result]:
 
 
 def measured(readings: Iterable[Reading]) -> int:
-    """Return the µJ that were discharged."""
+    """Return the discharged energy in µJ."""
     return sum(round(each.watts * each.seconds * 1e6) for each in readings if each.watts is not None)
 
 
@@ -86,16 +86,16 @@ def _by_other_rules(
 
 
 class Errors(NamedTuple):
-    """Of one machine, as parts of the truth or of the discharge."""
+    """The errors of one machine, relative to the truth or to the discharge."""
 
     programs: list[float]
-    """Of those above 5 % of the discharge"""
+    """For programs above 5 % of the discharge"""
     false_blame: float
-    """What those below 1 % of it are told beyond their truth"""
+    """Energy wrongly attributed to programs below 1 % of the discharge"""
 
 
 def errors(told: dict[str, float], result: Result) -> Errors:
-    """Compare what a rule tells with the truth."""
+    """Compare the result of a rule with the truth."""
     truth = result.truth
     innocent = [name for name in NUMBER if truth.get(name, 0.0) < 0.01 * result.discharged]
     return Errors(

@@ -1,8 +1,8 @@
-"""Machines whose energy by program is known: seconds inside, samples of 5 s outside. All is seeded.
+"""Simulated machines whose energy by program is known: simulated by the second, sampled every 5 s, seeded.
 
-A machine has a base power that may drift, a screen, a CPU whose cost a second differs between programs and
-rises with frequency, power that the first busy core takes (shared by CPU time), radio bursts, and a gauge
-that averages, delays, holds and steps. What it does is a row of activities of about 14 min.
+A machine has a base power that may drift, a screen, a CPU whose power per busy second depends on the program
+and rises with frequency, power that the first busy core takes (shared by CPU time), radio bursts, and a gauge
+that averages, delays, holds and steps. It runs a sequence of activities of about 14 min.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ ACTIVITIES: dict[str, dict[str, tuple[float, float]]] = {
     "code": {"editor": (0.22, 0.9), "compositor": (0.06, 0.6), "music": (0.05, 0.3), "make": (0.12, 1.6)},
     "idle": {},
 }
-"""Of each activity the mean busy cores of its programs, and how bursty they are"""
+"""For each activity, the mean busy cores of its programs, and how bursty they are"""
 
 
 class Plan(NamedTuple):
-    """What one machine is."""
+    """The properties of one machine."""
 
     seed: int
     cores: int
@@ -44,29 +44,29 @@ class Plan(NamedTuple):
     """W at full brightness"""
     screen_on: float
     rate: float
-    """W of a busy core at full clock, of a program of mean cost"""
+    """W of a busy core at full clock, for a program of average cost"""
     exponent: float | None
-    """Cost rises as frequency to it; None: as x·v(x)²"""
+    """The exponent of the frequency in the cost; None: the cost rises as x·v(x)²"""
     uncore: float
     radio: float
     costs: dict[str, float]
     weights: dict[str, float]
     average: int
-    """s that the gauge averages"""
+    """s over which the gauge averages"""
     delay: int
     hold: int
     step: float
     wrong: float = 0.0
-    """Part of the readings that say 60 W"""
+    """The fraction of readings that show 60 W"""
     usb: bool = True
     charges: bool = True
     together: tuple[str, str] | None = None
-    """Two programs that always run together: the second has half of the first's load"""
+    """Two programs that always run together; the second has half the load of the first"""
     storms: bool = True
 
 
 def plan(seed: int) -> Plan:
-    """Return the machine of a seed: three kinds, five gauges, four laws of frequency."""
+    """Return the machine of a seed, from three kinds, five gauges and four frequency laws."""
     random = Random(seed)
     kind = seed % 3
     gauge = [(1, 0, 1, 0.004), (10, 0, 1, 0.01), (30, 1, 1, 0.05), (60, 2, 1, 0.01), (5, 1, 30, 0.25)][
@@ -98,9 +98,9 @@ class Day(NamedTuple):
 
     readings: list[Reading]
     truth: dict[str, float]
-    """J by program while discharging; (idle) is the base with radio and USB, (screen) the screen"""
+    """J by program while discharging; (idle) is the base with radio and USB, (screen) is the screen"""
     heat: list[float]
-    """W of the CPU in each reading, which a thermometer would follow"""
+    """W of the CPU in each reading, for a simulated thermometer"""
 
 
 _NORMAL_RANDOM = Random(7)
@@ -108,7 +108,7 @@ _NORMAL = [_NORMAL_RANDOM.gauss(0, 1) for _ in range(65536)]
 
 
 def days(plan: Plan, hours: float, count: int = 1) -> Iterator[Day]:
-    """Yield so many days of the machine, each of so many hours; it is off in the rest."""
+    """Yield this many days of the machine, each with this many hours; it is off for the rest."""
     state = _Machine(plan, Random(plan.seed + 1000))
     for _ in range(count):
         yield state.run(round(hours * 3600))
@@ -120,7 +120,7 @@ class _Machine:
         self._random = random
         self._second = 0
         self._tail: list[float] = []
-        """Power of the last seconds, for the gauge"""
+        """The power of the last seconds, for the gauge"""
         self._held = (0, 0.0)
         self._noise: dict[str, float] = {}
         self._activity = "idle"

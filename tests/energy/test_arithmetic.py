@@ -1,4 +1,4 @@
-"""The arithmetic: an example by hand, and what holds whatever the samples are."""
+"""The arithmetic: a worked example, and properties that hold for any samples."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_worked_example_of_the_document() -> None:
     }
 
 
-def test_where_the_model_tells_more_than_was_measured_all_parts_shrink_alike() -> None:
+def test_if_the_model_exceeds_the_measured_energy_all_parts_shrink_alike() -> None:
     reading = Reading(3600.0, 2.0, 0.5, 1.0, None, {1: 0.5}, 0.0)
     parts = divide(cell([reading], [features(reading, 1.0)]), 7_200_000_000, MODEL, idle=2.75)
     # 2.75 W + 0.5 × 2 W + 0.5 × 0.5 W are 4 W
@@ -67,17 +67,17 @@ def test_without_a_model_nothing_is_attributed() -> None:
     assert {column: part.uj for column, part in parts.items()} == {UNATTRIBUTED: 5}
 
 
-def test_a_gauge_that_averages_is_met_by_features_that_are_averaged_alike() -> None:
+def test_features_are_averaged_like_the_gauge() -> None:
     readings = [
         Reading(5.0, 1.0, float(at == 3), 1.0, None, {1: 1.0} if at == 3 else {}, 0.0) for at in range(16)
     ]
     rows = [features(reading, 1.0) for reading in readings]
     (block,) = blocks(readings, rows, Lag(1, 3))
-    # The block is of samples 3 to 14. The means that end 1 before them hold sample 3 at 4, 5 and 6.
+    # The block has samples 3 to 14. The means that end 1 earlier contain sample 3 at 4, 5 and 6.
     assert abs(block.values[1] - 1 / 12) < 1e-12
 
 
-def test_a_hole_and_a_change_of_direction_part_the_stretches() -> None:
+def test_a_hole_or_a_change_of_direction_ends_a_stretch() -> None:
     on = Reading(5.0, 1.0, 0.0, 1.0, None, {}, 0.0)
     off = on._replace(watts=None)
     hole = on._replace(joined=False)
@@ -85,7 +85,7 @@ def test_a_hole_and_a_change_of_direction_part_the_stretches() -> None:
     assert found == [range(2), range(2, 4), range(6, 8)]
 
 
-def test_rates_are_learned_of_exact_data() -> None:
+def test_rates_are_learned_from_exact_data() -> None:
     made = []
     for at in range(200):
         x, z = (at % 7) / 7, (at % 5) / 5
@@ -97,7 +97,7 @@ def test_rates_are_learned_of_exact_data() -> None:
     assert model.rate(99) == model.common
 
 
-def test_power_that_never_changes_is_no_failure() -> None:
+def test_constant_power_does_not_fail() -> None:
     made = [Block(123.456, dict.fromkeys(range(5), 12.345), 99.9) for _ in range(240)]
     model = fit(moments([hour_sums(made, None).sums]))
     assert model is not None
@@ -112,21 +112,21 @@ def test_a_program_without_evidence_has_the_common_rate() -> None:
     assert model.deviation(2) > 20 * model.deviation(1)
 
 
-def test_the_exponent_is_1_until_another_is_clearly_better() -> None:
-    # n × ln 2 is 10 and more from n = 15 on
+def test_the_exponent_is_1_until_another_one_is_clearly_better() -> None:
+    # n × ln 2 is at least 10 from n = 15 on
     assert best_exponent({0.0: 1.0, 1.0: 2.0}, 14) == 1.0
     assert best_exponent({0.0: 1.0, 1.0: 2.0}, 15) == 0.0
     assert best_exponent({0.0: 1.0, 1.0: 1.016}, 600) == 1.0
     assert best_exponent({0.0: 1.0}, 600) == 1.0
 
 
-def test_residuals_that_follow_each_other_count_for_fewer_blocks() -> None:
+def test_correlated_residuals_count_for_fewer_blocks() -> None:
     taught = moments([{(ONE, ONE): 300, (RESIDUAL, RESIDUAL): 100, (BEFORE, RESIDUAL): 50}])
     assert taught.independent == 100  # 300 × (1 − ½) / (1 + ½)
 
 
-def test_an_exponent_is_in_use_before_it_is_decided() -> None:
-    """Sixty blocks an hour of a machine whose power does not depend on its clock."""
+def test_an_exponent_is_used_before_it_is_certain() -> None:
+    """Sixty blocks an hour, from a machine whose power does not depend on its clock."""
     sums: dict[float, list[dict[tuple[int, int], int]]] = {exponent: [{}] for exponent in EXPONENTS}
     turn = Random(1)
     found = []
@@ -156,7 +156,7 @@ readings = st.builds(
 
 
 @given(st.lists(readings, max_size=60))
-def test_the_parts_sum_to_what_was_measured(drawn: list[Reading]) -> None:
+def test_the_parts_sum_to_the_measured_energy(drawn: list[Reading]) -> None:
     learned = learn(drawn, 0, Knowledge())
     known = refit({exponent: [lesson.hour.sums] for exponent, lesson in learned.lessons.items()}, None)
     total = measured(drawn)
@@ -191,7 +191,7 @@ def test_whole_parts_sum_to_the_whole(parts: dict[int, float], more: int) -> Non
         assert all(abs(whole[key] - value) <= 1 for key, value in parts.items())
 
 
-def test_power_is_not_a_column_of_rates() -> None:
+def test_power_is_not_used_as_a_feature() -> None:
     made = [Block(3 + at % 3, {1: at % 3}, 1.0) for at in range(30)]
     sums = hour_sums(made, None).sums
     assert sums[ONE, ONE] == 30

@@ -1,4 +1,4 @@
-"""A day that is closed: it sums to what was measured, and what is written of it is read back the same."""
+"""A closed day sums to the measured energy, and is read back unchanged after it is written."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ READINGS = st.builds(
 
 
 @given(st.lists(st.lists(READINGS, min_size=1, max_size=60), min_size=1, max_size=3))
-def test_whatever_was_read_a_day_is_closed(hours: list[list[Reading]]) -> None:
-    """Also of values that no gauge gives."""
+def test_a_day_is_closed_whatever_was_read(hours: list[list[Reading]]) -> None:
+    """Even with values that no gauge reports."""
     opened = [OpenHour(measured(part), learn(part, 0, Knowledge())) for part in hours]
     closed = close(opened, [], None)
     for hour, parts in zip(opened, closed.parts, strict=True):
@@ -43,7 +43,7 @@ def test_whatever_was_read_a_day_is_closed(hours: list[list[Reading]]) -> None:
 
 
 @given(st.lists(READINGS, max_size=60))
-def test_what_is_written_is_read_back(readings: list[Reading]) -> None:
+def test_a_written_day_is_read_back_unchanged(readings: list[Reading]) -> None:
     hour = learn(readings, 0, Knowledge())
     assert stored.read_hour(stored.hour_text(hour)) == hour
     taught = taught_by([hour])
@@ -59,14 +59,14 @@ GOOD = learn([Reading(5.0, 4.0, 0.5, 1.0, None, {1: 0.5}, 0.0)] * 60, 0, Knowled
 
 
 @given(st.text() | st.binary() | st.none() | st.integers() | JSON)
-def test_what_is_damaged_is_not_read(text: object) -> None:
-    """Or it is nothing that harms."""
+def test_damaged_text_is_not_read(text: object) -> None:
+    """A damaged text is refused, unless the damage is harmless."""
     for read in (stored.read_hour, stored.read_taught, stored.read_models, stored.read_quiet):
         read(text)
 
 
 @given(st.data())
-def test_a_value_that_is_no_number_costs_the_text(data: st.DataObject) -> None:
+def test_a_text_with_a_value_that_is_not_a_number_is_refused(data: st.DataObject) -> None:
     text = stored.hour_text(GOOD)
     numbers = [found.span() for found in re.finditer(r"-?[0-9.]+", text)]
     start, stop = data.draw(st.sampled_from(numbers))
@@ -77,15 +77,15 @@ def test_a_value_that_is_no_number_costs_the_text(data: st.DataObject) -> None:
         close([OpenHour(10**6, hour)], [], None)
 
 
-def test_a_day_of_nothing_learned_is_unattributed() -> None:
+def test_a_day_without_anything_learned_is_unattributed() -> None:
     readings = [Reading(5.0, 4.0, 0.5, 1.0, None, {1: 0.5}, 0.0, joined=False)] * 100
     closed = close([OpenHour(measured(readings), learn(readings, 0, Knowledge()))], [], None)
     assert [*closed.parts[0]] == [UNATTRIBUTED]
 
 
 @pytest.mark.slow
-def test_what_is_known_does_not_depend_on_how_the_hours_come() -> None:
-    """An hour is learned from itself and from what was known as its day began."""
+def test_knowledge_does_not_depend_on_the_order_of_hours() -> None:
+    """An hour uses only its own samples and the knowledge from the start of its day."""
     (day,) = days(plan(3), 2, 1)
     parts = [day.readings[:720], day.readings[720:]]
     lessons = [learn(part, 0, Knowledge()) for part in parts]
@@ -95,8 +95,8 @@ def test_what_is_known_does_not_depend_on_how_the_hours_come() -> None:
     assert pytest.approx(2 * 3600, abs=60) == sum(it.lessons[1.0].cell.seconds for it in lessons) / 1e5
 
 
-def test_a_day_that_is_too_short_has_the_idle_power_of_the_day_before() -> None:
-    """A few samples make no block: with an idle power of 0 all of them would be (unattributed)."""
+def test_a_day_that_is_too_short_uses_the_idle_power_of_the_day_before() -> None:
+    """A few samples do not make a block: with an idle power of 0, all energy would be (unattributed)."""
     (day,) = days(plan(3), 1)
     long = day.readings
     taught = OpenHour(measured(long), learn(long, 0, Knowledge()))

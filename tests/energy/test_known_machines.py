@@ -1,4 +1,4 @@
-"""The method on machines whose energy by program is known."""
+"""The method on simulated machines whose energy by program is known."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEADY = plan(1)._replace(average=1, delay=0, hold=1, step=0.004, usb=False, cha
 
 
 @pytest.mark.slow
-def test_an_hour_on_battery_is_enough_to_name_the_large_programs() -> None:
+def test_an_hour_on_battery_is_enough_to_find_the_large_programs() -> None:
     machines = [figures.figures_after(after(plan(seed), 1)) for seed in range(0, 24, 4)]
     assert figures.mean_error(machines) <= 0.16
     assert figures.mean_error(machines) < figures.mean_error(machines, figures.RULES.index("Kepler's rule"))
@@ -41,14 +41,14 @@ def test_the_lag_of_the_gauge_is_found(average: int) -> None:
     assert abs(lag.averaged * 5 - average) <= 5
 
 
-def test_the_parent_of_a_fork_storm_gets_what_its_children_took() -> None:
+def test_the_parent_of_a_fork_storm_gets_the_energy_of_its_children() -> None:
     result = after(STEADY._replace(storms=True, exponent=1.0), 3)
     assert error(result, "storm") <= 0.15
 
 
 @pytest.mark.slow
 def test_programs_that_always_run_together_have_wide_intervals() -> None:
-    """Only their sum is known; what each took is not."""
+    """Only their sum can be known, not what each of them took."""
     result = after(STEADY._replace(together=("browser", "indexer")), 6)
     apart = after(STEADY, 6)
     told = result.told["indexer"]
@@ -67,7 +67,7 @@ def test_programs_that_always_run_together_have_wide_intervals() -> None:
     ids=["readings of 60 W", "held for 30 s in steps of 0.25 W", "a USB stick for an hour"],
 )
 @pytest.mark.slow
-def test_what_disturbs_the_gauge_does_not_teach(machine: Plan) -> None:
+def test_disturbances_of_the_gauge_are_not_learned(machine: Plan) -> None:
     result = after(machine, 3)
     assert fmean(error(result, name) for name in large(result)) <= 0.1
 
@@ -80,13 +80,13 @@ def test_the_law_of_frequency_is_found_within_an_hour(exponent: float) -> None:
 
 
 def foretold(machines: Iterable[list[list[float]]], rule: str) -> float:
-    """Return the mean error on the energy of a held-out day."""
+    """Return the mean relative error on the energy of a held-out day."""
     at = held_out.RULES.index(rule)
     return fmean(error for machine in machines for error in machine[at])
 
 
 @pytest.mark.slow
-def test_held_out_days_are_foretold_better_than_by_simpler_rules() -> None:
+def test_held_out_days_are_predicted_better_than_by_simpler_rules() -> None:
     found = []
     for seed in (7, 9):
         machine = plan(seed)
@@ -98,7 +98,7 @@ def test_held_out_days_are_foretold_better_than_by_simpler_rules() -> None:
 
 @pytest.fixture(scope="module")
 def machines() -> Machines:
-    """Every third of the machines that the table of the document is of: they take minutes."""
+    """Every third of the machines in the document's table: they take minutes."""
     return figures.of_all(figures.MACHINES[::3])
 
 
@@ -112,7 +112,7 @@ def test_the_mean_error_falls_with_the_data(span: str, most: float, machines: Ma
 
 
 @pytest.mark.slow
-def test_whole_days_are_foretold_better_than_by_simpler_rules(machines: Machines) -> None:
+def test_whole_days_are_predicted_better_than_by_simpler_rules(machines: Machines) -> None:
     found = [machine.held_out for machine in machines]
     for rule in held_out.BEATEN:
         assert foretold(found, "this method") < 0.5 * foretold(found, rule)
@@ -127,7 +127,7 @@ def test_after_eight_days_no_program_is_far_off(machines: Machines) -> None:
 
 
 @pytest.mark.slow
-def test_the_intervals_hold_the_truth_and_are_narrow(machines: Machines) -> None:
+def test_the_intervals_contain_the_truth_and_are_narrow(machines: Machines) -> None:
     for span in range(len(figures.SPANS)):
         held = [is_held for machine in machines for is_held in machine.spans[span].held]
         assert fmean(held) >= 0.85

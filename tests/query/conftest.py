@@ -19,7 +19,7 @@ class Ran(NamedTuple):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """What ``--format json`` gave."""
+        """The rows printed by ``--format json``."""
         found: list[dict[str, Any]] = json.loads(self.out)
         return found
 
@@ -30,7 +30,7 @@ class Query(Protocol):
 
 @pytest.fixture(autouse=True)
 def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """By default, times are in UTC and tables have any width, whatever the machine."""
+    """By default, times are in UTC and tables have no width limit, whatever the machine."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "UTC")
         patch.delenv("COLUMNS", raising=False)  # xdist sets it
@@ -50,7 +50,7 @@ def recording(tmp_path: Path) -> Iterator[Recording]:
 def query(
     recording: Recording, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Query:
-    """The command on ``recording``, with json by default; now is noon."""
+    """The command on ``recording``, with json by default; the current time is noon."""
     monkeypatch.setenv("TELEMETRY_RUNTIME_DIR", str(tmp_path / "nothing-runs-here"))
 
     def ask(*argv: str, now: float = NOON) -> Ran:

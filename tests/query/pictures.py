@@ -1,7 +1,7 @@
-"""What the documents show: pictures of recorded batteries, and each report at three widths.
+"""Generates files of the documents: pictures of recorded batteries, and each report at three widths.
 
-``make docs-pictures`` writes them anew, and the screenshots where there is a chromium; a test holds that all
-but the screenshots are what is printed and drawn today.
+``make docs-pictures`` rewrites them, and the screenshots if chromium is installed. A test checks that all but
+the screenshots match what is printed and drawn today.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ TRACES: Final = {"raspberry-pi": raspberry_pi, "phone": phone}
 _STYLE: Final = re.compile(
     r"^(?::root|svg|line|path|\.percent|\.watts|\.cpu|rect|@media \(pref|  --).*$", re.MULTILINE
 )
-"""The rules of the page that its charts follow"""
+"""CSS rules of the page for its charts"""
 _HEAD: Final = """# Every report at 53, 80 and 120 columns
 
-Made by `make docs-pictures`; a test holds that this page is what is printed. The recordings are those of
-[reports.md](reports.md).
+Made by `make docs-pictures`; a test checks that this page matches what is printed. The recordings are
+those of [reports.md](reports.md).
 """
 
 
@@ -58,7 +58,7 @@ def _utc() -> Iterator[None]:
 
 
 def commands() -> list[str]:
-    """The first command of each report that docs/reports.md shows as a table."""
+    """Return the first command of each report that docs/reports.md shows as a table."""
     first: dict[str, str] = {}
     for command, _ in shown():
         if "--format" in command:
@@ -80,7 +80,7 @@ def captures(directory: Path) -> str:
 
 
 def pictures(directory: Path) -> Mapping[str, str]:
-    """Return the SVG of each recorded battery by the name of its file."""
+    """Return the SVG of each recorded battery, by file name."""
     found = {}
     with _utc():
         for name, trace in TRACES.items():
@@ -96,7 +96,7 @@ def pictures(directory: Path) -> Mapping[str, str]:
 
 
 def standalone(svg: str) -> str:
-    """Return a picture of the page with the style of the page."""
+    """Return a picture from the page, with the page's style."""
     style = (ROOT / "query" / "page" / "page.css").read_text(encoding="utf-8")
     rules = "\n".join(_STYLE.findall(style))
     paper = element("rect", {"width": "100%", "height": "100%", "style": "fill: var(--paper)"})
@@ -105,7 +105,7 @@ def standalone(svg: str) -> str:
 
 
 def page(directory: Path) -> str:
-    """Return the page of a day that docs/reports.md is about."""
+    """Return the page of the day described in docs/reports.md."""
     path = directory / "page.db"
     a_day(path)
     with _utc(), database.reading(path) as connection:
@@ -115,7 +115,7 @@ def page(directory: Path) -> str:
 def _screenshots(directory: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
-        print("no chromium here: the screenshots stay as they are")
+        print("chromium is not installed: the screenshots are not updated")
         return
     html = directory / "page.html"
     html.write_text(page(directory), encoding="utf-8")

@@ -19,12 +19,12 @@ Process = (
     | tuple[int, str | None, float | None, float | None, float | None]
     | tuple[int, str | None, float | None, float | None, float | None, str | None, str | None]
 )
-"""pid, name, cpu, mem; children, app and user where they are known"""
+"""pid, name, cpu, mem; children, app and user if known"""
 
 
 @cache
 def empty() -> sqlite3.Connection:
-    """An empty database with the writer's schema, to copy: making the schema takes 20 ms of CPU."""
+    """Return an empty database with the writer's schema, to copy: creating the schema takes 20 ms of CPU."""
     database = sqlite3.connect(":memory:")
     schema.fresh(database)
     database.commit()
@@ -52,7 +52,7 @@ class Recording:
         self.database.close()
 
     def copy(self, other: Recording) -> None:
-        """Become a copy of ``other``: for rows that many tests read."""
+        """Replace the content by a copy of ``other``, for rows that many tests read."""
         other.database.commit()
         other.database.backup(self.database)
         self.run_id, self.seq, self.ts = other.run_id, other.seq, other.ts
@@ -79,7 +79,7 @@ class Recording:
         cores: Iterable[float | None] = (),
         **columns: Any,
     ) -> None:
-        """Add one sample; energy_uj follows from power in W, and ``skip`` leaves a hole in seq before it."""
+        """Add one sample. energy_uj follows from power in W; ``skip`` leaves a hole in seq before it."""
         self.seq += 1 + skip
         self.ts = max(int(time), self.ts + 1)
         row: dict[str, Any] = {
@@ -114,13 +114,13 @@ class Recording:
             self.sample(first + index * step, interval=step, **columns)
 
     def health(self, time: float, name: str, full: float, design: float, cycles: int | None = None) -> None:
-        """Record what a battery holds, in Ah."""
+        """Record the health of a battery, in Ah."""
         self.database.execute(
             "INSERT INTO battery_health VALUES (?, ?, ?, ?, 'Ah', ?)", (time, name, full, design, cycles)
         )
 
     def session(self, kind: str, start: float, stop: float, **columns: Any) -> None:
-        """Record a session; ``wh`` was drawn, and measured all the time unless columns say otherwise."""
+        """Record a session in which ``wh`` was drawn and always measured, unless columns say otherwise."""
         (ended,) = self.database.execute("SELECT COUNT(*) FROM session").fetchone()
         row = {"session_id": ended + 1, "kind": kind, "start": start, "stop": stop, "flips": 0}
         row |= {"awake_us": round((stop - start) * 1e6), "covered_us": round((stop - start) * 1e6)}
@@ -164,7 +164,7 @@ _OWNERS = {
 
 
 def _example_row(index: int, names: list[str]) -> dict[str, Any]:
-    """Plain arithmetic that looks like a machine in use."""
+    """Return a row that looks like a machine in use, by simple arithmetic."""
     busy = index * 37 % 60
     current = -(1.10 + busy / 100)
     return {
@@ -195,7 +195,7 @@ def _example_row(index: int, names: list[str]) -> dict[str, Any]:
 
 
 def nine_days(path: Path) -> None:
-    """The third database of docs/reports.md: 61 minutes a day with a screen, and 0.4 W more on three."""
+    """The third database of docs/reports.md: 61 minutes a day with the screen on, three with 0.4 W more."""
     with Recording(path) as recording:
         recording.health(NOON - 8 * 86_400, "BAT0", 5.0, 5.4, 88)
         for day in range(9):

@@ -1,4 +1,4 @@
-"""Roll-ups by their definition in docs/database.md, in plain Python, for the reports in these tests."""
+"""Computes roll-ups in plain Python, as docs/database.md defines them, for tests of reports."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def roll_up(database: sqlite3.Connection, history: History) -> None:
     )
     _fill(database, "process_hour", processes, 3_600, history.hour_until, _process, key="name_id")
     _fill(database, "process_day", processes, 86_400, history.day_until, _process, key="name_id")
-    while step := sessions.read(database, history.hour_until):  # tested against the truth elsewhere
+    while step := sessions.read(database, history.hour_until):  # another test compares it with the truth
         sessions.write(database, step)
 
 
 def by_the_writer(database: sqlite3.Connection) -> None:
-    """Do what the writer does while idle; energy by program is tested with it."""
+    """Do the writer's idle work: energy by program is tested with it."""
     while step := steps.next_step(database, newest_minute(database)):
         steps.write_step(database, step)
 
 
 def drop(database: sqlite3.Connection, before: float) -> None:
-    """Delete the raw rows of a time before ``before``."""
+    """Delete raw rows older than ``before``."""
     for table in ("cpu_core", "process_sample"):
         database.execute(
             f"DELETE FROM {table} WHERE ts IN (SELECT ts FROM system_sample WHERE time < ?)", (before,)
@@ -81,7 +81,7 @@ def _fill(
         database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
 
-# --- what a bucket holds, in the order of the columns -----------------------------------------------
+# --- the values of a bucket, in the order of the columns --------------------------------------------
 
 
 def _system(rows: list[Row]) -> list[Any]:
@@ -131,13 +131,13 @@ def _process(rows: list[Row]) -> list[Any]:
 
 
 def _of_cores(row: Row, name: str) -> float | None:
-    """The reading; None: it is more than all cores of its sample provide, if the sample lists any."""
+    """Return the reading; None if it exceeds what all cores of its sample provide, if it lists any."""
     reading, cores = row[name], row["cores"]
     return None if reading is not None and cores is not None and reading > 100 * cores else reading
 
 
 def _counted(rows: list[Row], name: str, scale: int) -> list[Any]:
-    """Number, sum and greatest of the readings."""
+    """Return number, sum and maximum of the readings."""
     readings = [row[name] for row in rows if row[name] is not None]
     return [
         len(readings),
@@ -151,7 +151,7 @@ def _microseconds(rows: list[Row]) -> int:
 
 
 def _rounded(value: float) -> int:
-    """SQL's ROUND: half away from zero."""
+    """Round like SQL's ROUND: half away from zero."""
     return int(value + 0.5) if value >= 0 else int(value - 0.5)
 
 

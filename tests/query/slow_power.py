@@ -1,7 +1,7 @@
-"""Recordings of power whose truth is known: it varies slowly about a mean, as an AR(1) process.
+"""Simulated power with a known mean, which varies slowly, as an AR(1) process.
 
-``python -m tests.query.slow_power`` prints the table of docs/reports.md: how often compare tells of a
-difference where there is none, and where there is one of three standard errors.
+``python -m tests.query.slow_power`` prints the table of docs/reports.md: how often compare reports a
+difference if there is none, and if there is one of three standard errors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BLOCK = 20
 
 
 def ar1(generator: random.Random, count: int, tau: float, step: float = STEP) -> Iterator[float]:
-    """Yield samples of mean 0 and variance 1 whose correlation falls by e in ``tau`` s."""
+    """Yield samples of mean 0 and variance 1 whose correlation falls by a factor of e in ``tau`` s."""
     kept = exp(-step / tau)
     value = generator.gauss(0, 1)
     for _ in range(count):
@@ -29,7 +29,7 @@ def ar1(generator: random.Random, count: int, tau: float, step: float = STEP) ->
 
 
 def true_error(count: int, tau: float, step: float = STEP) -> float:
-    """Return the standard error of the difference of two means of so many samples."""
+    """Return the standard error of the difference of two means, each of this many samples."""
     kept = exp(-step / tau)
     of_one = ((1 + kept) / (1 - kept) - 2 * kept * (1 - kept**count) / (count * (1 - kept) ** 2)) / count
     return sqrt(2 * of_one)
@@ -38,7 +38,7 @@ def true_error(count: int, tau: float, step: float = STEP) -> float:
 def rates(
     hours: float, tau: float, trials: int, errors: float = 0.0, seed: int = 1, noise: float = 0.0
 ) -> float:
-    """Return how often two windows whose means are ``errors`` standard errors apart are said to differ.
+    """Return how often two windows are reported to differ; their means are ``errors`` standard errors apart.
 
     ``noise``: standard deviation of an independent error that is added to each sample.
     """
@@ -54,7 +54,7 @@ def rates(
 
 
 def blocks(generator: random.Random, count: int, tau: float, noise: float, shift: float) -> list[Block]:
-    """Return a window in blocks of 5 minutes."""
+    """Return the samples as blocks of 5 minutes."""
     power = [it + noise * generator.gauss(0, 1) for it in ar1(generator, count, tau)]
     return [Block(BLOCK, fmean(power[at : at + BLOCK]) + shift) for at in range(0, count, BLOCK)]
 

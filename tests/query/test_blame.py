@@ -1,4 +1,4 @@
-"""The report blame: the rows sum to the energy, and a known formula is found again."""
+"""The report blame: the rows sum to the energy, and a known formula is recovered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LATER = NOON + 5_000
 
 
 def load(index: int, phase: float) -> float:
-    """Percent of a core, in bouts of some minutes."""
+    """Return CPU use in percent of a core, in bouts of some minutes."""
     return round(max(0.0, 60 * sin(index / 37 + phase) + 30 * sin(index / 11 + 3 * phase)), 2)
 
 
@@ -50,7 +50,7 @@ def by_name(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("lag", [0, 3])
-def test_a_known_formula_is_found_again(recording: Recording, query: Query, lag: int) -> None:
+def test_a_known_formula_is_recovered(recording: Recording, query: Query, lag: int) -> None:
     known_load(recording, 1440, lag)
     rows = by_name(query("blame").rows)
     cpu = {name: rows[name]["cpu_h"] for name in ("cheap", "dear")}
@@ -72,8 +72,8 @@ def test_the_rows_sum_to_the_energy_of_the_window(rows: list[Any]) -> None:
     assert sum(round(3.6e9 * (row[1] or 0.0)) for row in blamed) == (total or 0)
 
 
-def test_no_row_may_be_more_than_all_or_less_than_nothing(recording: Recording, query: Query) -> None:
-    """The programs never pause and power changes without them, so their share cannot be learned."""
+def test_no_row_exceeds_the_total_or_is_negative(recording: Recording, query: Query) -> None:
+    """The programs never pause, and power changes independently of them, so their share cannot be learned."""
     recording.run()
     for index in range(720):
         watts = (4.5, 6.0, 9.0)[index // 6 * 7 % 31 % 3]
@@ -132,7 +132,7 @@ def test_programs_beyond_the_limit_are_in_others(recording: Recording, query: Qu
     assert one["(others)"]["wh"] == pytest.approx(others + every["cheap"]["wh"], abs=1e-9)
 
 
-def test_the_screen_has_a_row_where_brightness_is_known(recording: Recording, query: Query) -> None:
+def test_the_screen_has_a_row_if_brightness_is_known(recording: Recording, query: Query) -> None:
     known_load(recording, 60)
     assert "(screen)" not in by_name(query("blame").rows)
     recording.sample(NOON + 300, power=-4.0, status="Discharging", brightness=50.0, cpu_total=1.0)
@@ -147,7 +147,7 @@ def test_an_estimate_says_so_and_names_its_basis(recording: Recording, query: Qu
     assert "share one rate" in said
 
 
-def test_on_mains_only_cpu_hours_are_shown_and_why(recording: Recording, query: Query) -> None:
+def test_on_mains_only_cpu_hours_are_shown_with_the_reason(recording: Recording, query: Query) -> None:
     known_load(recording, 120, power=None, status="Charging")
     ran = query("blame")
     rows = by_name(ran.rows)
@@ -193,7 +193,7 @@ def test_damaged_values_do_not_damage_the_sum(recording: Recording, query: Query
     assert query("blame").status == 0
 
 
-def test_what_was_drawn_asleep_has_a_row(recording: Recording, query: Query) -> None:
+def test_energy_drawn_asleep_has_a_row(recording: Recording, query: Query) -> None:
     recording.health(NOON, "BAT0", 5.0, 5.0)
     row: dict[str, Any] = {"voltage": 12.0, "status": "Discharging"}
     recording.run()

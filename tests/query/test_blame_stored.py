@@ -1,4 +1,4 @@
-"""The report blame over what the writer stored: it adds up, and the figures of a closed day stay."""
+"""The report blame from stored energy: it adds up, and the figures of a closed day never change."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def store_all(path: Path, samples: Sequence[Sample]) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three days that are closed, and one that is open."""
+    """Three closed days and one open day."""
     path = tmp_path_factory.mktemp("whole") / "telemetry.db"
     store_all(path, days(4))
     return path
@@ -76,7 +76,7 @@ class Ask:
         return Counter({row["name"]: round(3.6e9 * row["cpu_h"]) for row in ran.rows if row["cpu_h"]})
 
     def energy(self, path: Path, start: float, stop: float) -> int:
-        """Return the µJ that energy shows."""
+        """Return the µJ that the report energy shows."""
         rows = self(path, "energy", "--since", moment(start), "--until", moment(stop)).rows
         return sum(round(3.6e9 * (row["discharged_wh"] + (row["asleep_wh"] or 0.0))) for row in rows)
 
@@ -92,16 +92,16 @@ def ask(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.slow
-def test_hours_sum_to_days_and_days_to_all_of_them(whole: Path, ask: Ask) -> None:
-    """Each row, to the µJ."""
+def test_hours_sum_to_days_and_days_to_the_total(whole: Path, ask: Ask) -> None:
+    """Each row is exact to the µJ."""
     of_days = [ask.parts(whole, BEGIN + day * DAY, BEGIN + (day + 1) * DAY) for day in range(3)]
     assert sum(of_days, Counter()) == ask.parts(whole, BEGIN, BEGIN + 3 * DAY)
     hours = (ask.parts(whole, BEGIN + DAY + at * HOUR, BEGIN + DAY + (at + 1) * HOUR) for at in range(24))
     assert sum(hours, Counter()) == of_days[1]
 
 
-def test_what_a_closed_day_took_does_not_change(path: Path, whole: Path, ask: Ask) -> None:
-    """Whatever is learned later."""
+def test_the_figures_of_a_closed_day_never_change(path: Path, whole: Path, ask: Ask) -> None:
+    """It does not depend on what is learned later."""
     store_all(path, days(2))
     before = ask.parts(path, BEGIN, BEGIN + DAY)
     assert before == ask.parts(whole, BEGIN, BEGIN + DAY)
@@ -134,7 +134,7 @@ def test_the_open_day_is_divided_too(whole: Path, ask: Ask) -> None:
     assert parts["(unattributed)"] < 0.1 * parts.total()
 
 
-def test_the_first_hours_are_learned_from_before_they_are_over(path: Path, ask: Ask) -> None:
+def test_the_first_hours_are_learned_from_before_they_end(path: Path, ask: Ask) -> None:
     """One minute of the previous hour is stored, which is too little to learn from."""
     full = BEGIN + 9 * HOUR
     store_all(path, [each for each in days(1) if full - 60 <= each.time < full + 2400])
@@ -197,7 +197,7 @@ def test_it_outlasts_the_raw_rows(path: Path, whole: Path, ask: Ask, is_folded: 
 
 
 def test_a_backlog_of_the_writer_is_reported(path: Path, whole: Path, ask: Ask) -> None:
-    """After an upgrade it has years to learn from: meanwhile the newest samples are divided."""
+    """After an upgrade it has years to learn from. Meanwhile the energy of the newest samples is divided."""
     path.write_bytes(whole.read_bytes())
     with changing(path) as database:
         for table in ("energy_hour", "energy_day", "energy_model", "energy_lesson"):
@@ -211,8 +211,8 @@ def test_a_backlog_of_the_writer_is_reported(path: Path, whole: Path, ask: Ask) 
 
 
 @given(st.dictionaries(st.integers(-6, 5), st.integers(0, 10**9), max_size=6), st.integers(0, 10**9))
-def test_parts_are_completed_to_what_was_measured(stored: dict[int, int], measured: int) -> None:
-    """Also where rows of a closed day were deleted."""
+def test_the_parts_are_completed_to_the_measured_energy(stored: dict[int, int], measured: int) -> None:
+    """This also holds if rows of a closed day were deleted."""
     rows = {column: Row(uj, 0, 0) for column, uj in stored.items()}
     found = completed(rows, measured)
     total = sum(row.uj for row in found.values())
@@ -223,7 +223,7 @@ def test_parts_are_completed_to_what_was_measured(stored: dict[int, int], measur
 
 @at_most(6)
 @given(st.sets(st.integers(0, 599), max_size=80), st.integers(0, 5 * HOUR), st.integers(1, 30 * HOUR))
-def test_whatever_is_missing_it_adds_up(lost: set[int], start: int, length: int) -> None:
+def test_the_rows_add_up_whatever_is_missing(lost: set[int], start: int, length: int) -> None:
     samples = [it for at, it in enumerate(days(2, hours=3)) if at not in lost]
     begin = BEGIN + 8 * HOUR + start
     with pytest.MonkeyPatch.context() as patch:

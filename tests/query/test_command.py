@@ -43,9 +43,9 @@ SAID = {
     "compare": COMPARE,
     "correlate": f"telemetry-query: {BESIDE}\n",
 }
-"""What a report says beside its rows"""
+"""Remarks of a report on standard error"""
 WORDS = {"compare": ("2026-11-21 12:00..2026-11-21 12:45", "2026-11-21 12:45..2026-11-21 13:30")}
-"""What it is asked for, where now is of another year"""
+"""Its arguments, for a clock in another year"""
 
 COMMAND = [sys.executable, "-W", "error", "-m", "query.main"]
 NAMES = [report.name for report in REPORTS]
@@ -80,7 +80,7 @@ def run(directory: Path, *argv: str, **options: Any) -> subprocess.CompletedProc
     ran = subprocess.run(
         [*COMMAND, *argv], cwd=directory, env=env, stderr=subprocess.PIPE, text=True, check=False, **options
     )
-    # The recordings are of one day, and this clock is that of the machine: test_now.py has the line.
+    # The recordings are from one day, but this is the machine's real clock: test_now.py tests the line.
     ran.stderr = re.sub(r"telemetry-query: the newest sample is .* old: .*\n", "", ran.stderr)
     return ran
 
@@ -125,11 +125,11 @@ def test_every_report_in_every_format(inside: Callable[..., Ran], name: str, for
 
 
 @pytest.mark.parametrize("argv", [["--db", "telemetry.db", "top"], ["top", "--db", "telemetry.db"]])
-def test_db_stands_before_or_after_the_report(directory: Path, argv: list[str]) -> None:
+def test_db_may_come_before_or_after_the_report(directory: Path, argv: list[str]) -> None:
     assert run(directory, *argv).returncode == 0
 
 
-def test_without_db_it_is_that_of_the_environment(directory: Path) -> None:
+def test_without_db_the_environment_names_the_database(directory: Path) -> None:
     assert run(directory, "top", env={"TELEMETRY_DB": "telemetry.db"}).returncode == 0
     assert (
         "elsewhere.db: no such database" in run(directory, "top", env={"TELEMETRY_DB": "elsewhere.db"}).stderr
@@ -142,7 +142,7 @@ def test_version(directory: Path, argv: list[str]) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"telemetry-query {__version__}\n", "")
 
 
-def test_nothing_to_show_is_not_a_failure(directory: Path) -> None:
+def test_an_empty_result_is_not_a_failure(directory: Path) -> None:
     ran = run(directory, "--db", "empty.db", "recent", "--format", "json")
     assert (ran.returncode, ran.stdout) == (0, "[]\n")
     assert ran.stderr == "telemetry-query: database is empty: is telemetry-writer running?\n"
@@ -151,7 +151,7 @@ def test_nothing_to_show_is_not_a_failure(directory: Path) -> None:
 # --- failed, and wrong usage -----------------------------------------------------------------------
 
 
-def test_a_failure_is_one_line_and_1(directory: Path) -> None:
+def test_a_failure_prints_one_line_and_exits_with_1(directory: Path) -> None:
     ran = run(directory, "--db", "no.db", "recent")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == (
@@ -196,7 +196,9 @@ def test_a_path_of_any_bytes_can_be_printed(directory: Path) -> None:
         (["model", "--what-if", "brightness=nan"], "'nan' is not a number from 0 to 100"),
     ],
 )
-def test_wrong_usage_is_one_line_and_2(inside: Callable[..., Ran], argv: list[str], told: str) -> None:
+def test_wrong_usage_prints_one_line_and_exits_with_2(
+    inside: Callable[..., Ran], argv: list[str], told: str
+) -> None:
     ran = inside(*argv)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith("telemetry-query: ")
@@ -211,7 +213,7 @@ def test_wrong_usage_is_the_status_of_the_process(directory: Path) -> None:
     assert ran.stderr.count("\n") == 1
 
 
-# --- whoever reads it ------------------------------------------------------------------------------
+# --- readers of the output -------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -243,9 +245,9 @@ def test_a_closed_reader_is_not_a_failure(reader: subprocess.Popen[str]) -> None
 def test_an_interrupt_is_quiet(reader: subprocess.Popen[str]) -> None:
     assert reader.stdout
     assert reader.stderr
-    reader.stdout.read(1)  # it has begun to write; the pipe fills, and it waits
+    reader.stdout.read(1)  # it has started to write; the pipe fills up, and it blocks
     reader.send_signal(signal.SIGINT)
-    assert reader.wait(30) == 130  # and does not try to write the rest to a reader that is not there
+    assert reader.wait(30) == 130  # and does not try to write the rest to a reader that has gone
     assert reader.stderr.read() == ""
 
 
@@ -289,7 +291,7 @@ def test_closed_streams(directory: Path) -> None:
 @pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
-def test_a_character_that_the_locale_lacks(directory: Path, form: str, encoding: str) -> None:
+def test_a_character_that_the_locale_lacks_is_escaped(directory: Path, form: str, encoding: str) -> None:
     ran = run(
         directory,
         "--db",
@@ -381,7 +383,7 @@ def test_columns_of_the_environment_come_before_those_of_the_terminal(directory:
 
 
 @pytest.mark.parametrize(("columns", "whole"), [(200, True), (90, False)])
-def test_headers_are_whole_where_there_is_room(directory: Path, columns: int, whole: bool) -> None:
+def test_headers_are_not_broken_if_there_is_room(directory: Path, columns: int, whole: bool) -> None:
     shown = on_terminal(directory, columns, "--db", "telemetry.db", "recent")
     assert ("drain_mah_per_min" in shown.split("---")[0]) == whole
     lines = COLORED.sub("", shown).splitlines()
@@ -394,7 +396,7 @@ def test_headers_are_whole_where_there_is_room(directory: Path, columns: int, wh
 @pytest.mark.parametrize(
     ("form", "needed"), [("csv", set()), ("json", set()), ("table", set()), ("html", {"tabulate"})]
 )
-def test_no_heavy_import_without_need(directory: Path, form: str, needed: set[str]) -> None:
+def test_no_heavy_import_unless_needed(directory: Path, form: str, needed: set[str]) -> None:
     ran = subprocess.run(
         [
             sys.executable,

@@ -16,7 +16,7 @@ of_correlate = query.correlate
 
 
 def bouts(recording: Recording, count: int, lag: int = 0, **columns: Any) -> None:
-    """A machine of 3 W with two programs of 2 and 5 W a core and one whose CPU costs nothing, in bouts."""
+    """A machine of 3 W with programs that run in bouts: two take 2 and 5 W a core, one takes nothing."""
     generator = random.Random(3)
     loads = [[0.0, 0.0, 0.0]]
     for index in range(count - 1):
@@ -43,7 +43,7 @@ def by_name(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("lag", [0, 4])
-def test_a_known_slope_is_found_again(recording: Recording, query: Query, lag: int) -> None:
+def test_a_known_slope_is_recovered(recording: Recording, query: Query, lag: int) -> None:
     bouts(recording, 4_320, lag)
     ran = query("correlate")
     rows = by_name(ran.rows)
@@ -72,7 +72,7 @@ def test_samples_on_mains_do_not_count(recording: Recording, query: Query) -> No
         assert ours == pytest.approx(theirs)
 
 
-def test_a_gauge_that_misreads_does_not_decide(recording: Recording, query: Query) -> None:
+def test_a_few_wrong_readings_do_not_matter(recording: Recording, query: Query) -> None:
     bouts(recording, 900)
     before = by_name(query("correlate").rows)
     recording.database.execute(
@@ -122,7 +122,7 @@ def test_what_is_read_is_bounded_and_reported(
     assert "the newest 480 samples on battery were read, from 2026-11-21 11:20:00 on; " in ran.err
 
 
-def test_a_line_by_hand() -> None:
+def test_a_line_worked_out_by_hand() -> None:
     found = line_through([0, 1, 2, 3], [1.0, 3.5, 4.5, 7.0])
     assert found is not None
     assert found.slope == pytest.approx(1.9)

@@ -54,7 +54,7 @@ def below(*percents: float | None, late: Iterable[int] = ()) -> list[int]:
 # --- percent ---
 
 
-def test_once_at_the_limit() -> None:
+def test_a_percent_at_the_limit_gives_one_alert() -> None:
     assert below(17, 16, 15, 14, 13, 12) == [3]
 
 
@@ -81,7 +81,7 @@ def test_a_glitch_does_not_arm_it_again() -> None:
 
 
 def test_a_lasting_step_gives_an_alert() -> None:
-    """30 s from the first of them."""
+    """It comes 30 s after the first sample of the step."""
     assert below(66, *[10] * 20) == [8]
 
 
@@ -156,7 +156,7 @@ def test_a_long_interval_makes_a_sample_late_later() -> None:
     assert [len(watch.take(it, it.time + 1000.0)) for it in slow] == [0, 1]
 
 
-# --- the others ---
+# --- the other rules ---
 
 
 def on_mains(*powers: float | None, status: str = "Charging", mains: bool | None = True) -> list[Sample]:
@@ -181,13 +181,13 @@ def test_less_than_half_a_watt_is_not_a_drain() -> None:
     assert drains(on_mains(*[-0.5] * 60)) == [25]
 
 
-def test_a_full_battery_gives_two_watts() -> None:
+def test_a_full_battery_may_drain_at_two_watts() -> None:
     assert drains(on_mains(*[-1.9] * 60, status="Full")) == []
     assert drains(on_mains(*[-2.0] * 60, status="Full")) == [25]
 
 
 @pytest.mark.parametrize("mains", [False, None])
-def test_without_mains_there_is_no_such_drain(mains: bool | None) -> None:
+def test_without_mains_there_is_no_drain_alert(mains: bool | None) -> None:
     assert drains(on_mains(*[-3.0] * 60, mains=mains)) == []
 
 
@@ -257,7 +257,7 @@ def test_a_single_zero_in_any_recording_gives_no_alert(percents: list[float], wh
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.booleans())
 def test_a_falling_percent_gives_exactly_one_alert(steps: list[int], first_is_low: bool) -> None:
-    """Steps that power explains, from above the limit to below it."""
+    """The percent falls in steps that power explains, from above the limit to below it."""
     falling = [40.0]
     for step in [*steps, *[2] * 20]:
         falling.append(max(0.0, falling[-1] - step))

@@ -68,7 +68,7 @@ def test_while_the_writer_writes(recording: Recording) -> None:
     assert size_on_disk(recording.path) > recording.path.stat().st_size
 
 
-def test_one_report_is_one_moment(recording: Recording) -> None:
+def test_a_report_reads_one_snapshot(recording: Recording) -> None:
     recording.samples(NOON, 3)
     recording.database.commit()
     with reading(recording.path) as connection:
@@ -191,7 +191,7 @@ def test_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         holder.close()
 
 
-def test_a_lock_that_ends_is_waited_for(tmp_path: Path) -> None:
+def test_it_waits_for_a_short_lock(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     with Recording(path) as recording:
         recording.database.execute("PRAGMA journal_mode = DELETE")
@@ -207,7 +207,7 @@ def test_a_lock_that_ends_is_waited_for(tmp_path: Path) -> None:
         holder.close()
 
 
-# --- as a user who may not write there -------------------------------------------------------------
+# --- as a user without write permission ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -233,11 +233,11 @@ from query.main import main
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sys.exit(main(sys.argv[1:]))
 """
-"""All is imported first: the interpreter itself may lie where nobody may read."""
+"""Everything is imported first: user nobody may be unable to read the interpreter's files."""
 
 
 def as_nobody(*argv: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """The command as user nobody, from a copy of the source that anyone may read."""
+    """Run the command as user nobody, from a copy of the source that anyone may read."""
     source = home / "source"
     shutil.copytree(ROOT / "query", source / "query", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "telemetry", source / "telemetry", ignore=shutil.ignore_patterns("__pycache__"))
@@ -286,8 +286,8 @@ def test_after_a_writer_was_killed_there(public: Path) -> None:
     assert stored(public / "t.db", public) == "0 4"
 
 
-def test_old_data_is_not_shown_where_the_log_cannot_be_read(public: Path) -> None:
-    """With a -wal that needs recovery, immutable=1 would show three samples without any warning."""
+def test_old_data_is_not_shown_if_the_wal_cannot_be_read(public: Path) -> None:
+    """With a -wal that needs recovery, immutable=1 would silently show only three samples."""
     subprocess.run([sys.executable, "-c", KILLED, str(public / "t.db")], check=True)
     (public / "t.db-shm").unlink()
     ran = as_nobody("--db", str(public / "t.db"), "recent", home=public)
@@ -326,7 +326,7 @@ def test_without_permission_for_the_directory_the_group_is_named(public: Path) -
         ({"least_free": "word", "least_free_percent": -5}, True),
     ],
 )
-def test_room_is_what_the_writer_does_not_keep_free(
+def test_room_excludes_the_space_that_the_writer_keeps_free(
     recording: Recording, setting: dict[str, object], is_left: bool
 ) -> None:
     recording.database.executemany("INSERT INTO setting VALUES (?, ?)", setting.items())

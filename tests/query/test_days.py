@@ -1,4 +1,4 @@
-"""Hours, days, weeks and months are the user's: compared with raw rows and Python's own time zones."""
+"""Hours, days, weeks and months are in local time: compared with raw rows and Python's time zones."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ CHANGES: dict[str, list[float]] = {
     "America/Havana": [1_772_946_000, 1_793_509_200],
     "Australia/Lord_Howe": [1_775_314_800, 1_791_041_400],
 }
-"""When the clocks of 2026 were set there"""
+"""When clocks were changed there in 2026"""
 
 
-def test_the_changes_are_changes() -> None:
+def test_the_listed_clock_changes_are_real() -> None:
     for name, moments in CHANGES.items():
         for moment in moments:
             before, after = (
@@ -47,7 +47,7 @@ def test_the_changes_are_changes() -> None:
 
 
 def local_bucket(by: By, moment: float, place: str) -> tuple[Any, ...]:
-    """Which bucket a time lies in, named by what clocks and calendars show."""
+    """Return the bucket of a time, named as clocks and calendars show it."""
     shown = datetime.fromtimestamp(moment, ZoneInfo(place))
     if by == "hour":
         return (shown.date(), shown.hour, shown.utcoffset())
@@ -70,7 +70,7 @@ def fill(recording: Recording, rows: list[tuple[float, int]]) -> None:
 def expected(
     rows: list[tuple[float, int]], key: Callable[[float], tuple[Any, ...]]
 ) -> list[tuple[float, float, float]]:
-    """discharged_wh, charged_wh and covered_s of each bucket that holds a sample."""
+    """Return discharged_wh, charged_wh and covered_s of each bucket that contains a sample."""
     held: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for moment, microjoules in sorted(rows):
         held[key(moment)].append(microjoules)
@@ -88,7 +88,7 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[float, float, float]]:
 
 @st.composite
 def recordings(draw: st.DrawFn) -> tuple[str, list[tuple[float, int]]]:
-    """A zone, and samples around the changes of its clocks, at the edges of hours and days."""
+    """A zone, and samples around its clock changes and at the edges of hours and days."""
     place = draw(st.sampled_from(ZONES))
     around = draw(st.sampled_from(CHANGES[place]))
     quarter = st.integers(-12 * 96, 12 * 96).map(lambda number: around // 900 * 900 + number * 900)
@@ -99,7 +99,7 @@ def recordings(draw: st.DrawFn) -> tuple[str, list[tuple[float, int]]]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recordings(), st.sampled_from(BY), st.integers(-10 * 24, 12 * 24), st.booleans())
-def test_buckets_are_the_users_and_the_sum_of_their_raw_rows(
+def test_buckets_are_local_and_sum_their_raw_rows(
     recording: Recording,
     query: Query,
     of: tuple[str, list[tuple[float, int]]],
@@ -139,7 +139,7 @@ def test_if_minutes_were_folded_whole_hours_are_used_and_reported(
         ran = query("energy", "--by", by)
         (total,) = query("energy").rows
     assert sum(row["discharged_wh"] for row in ran.rows) == pytest.approx(total["discharged_wh"])
-    # An hour of UTC belongs to the bucket that holds its end, but for an edge that is its end.
+    # An hour of UTC belongs to the bucket that contains its end, unless the end is the bucket's edge.
     assert told(ran.rows) == expected(
         rows, lambda moment: local_bucket(by, moment // HOUR * HOUR + HOUR - 1, place)
     )
@@ -150,7 +150,7 @@ def test_if_minutes_were_folded_whole_hours_are_used_and_reported(
 
 
 def edges_between(by: By, place: str, first: float, last: float) -> Iterator[int]:
-    """Edges that split an hour of UTC in which there are samples, or lie between those."""
+    """Return edges that split an hour of UTC with samples, or lie between such hours."""
     with zone(place):
         inner = [edge for edge in edges(by, int(first), int(last) + 1) if first < edge < last]
     return (edge for edge in inner if edge // HOUR in (first // HOUR, last // HOUR))
@@ -194,7 +194,7 @@ def test_weeks_begin_on_monday_and_months_on_the_first(recording: Recording, que
     assert f"{month:%F %T}" == "2026-11-01 00:00:00"
 
 
-def test_utc_applies_to_typed_times_days_and_shown_times(recording: Recording, query: Query) -> None:
+def test_utc_applies_to_given_times_days_and_shown_times(recording: Recording, query: Query) -> None:
     midnight = NOON - 12 * HOUR
     recording.samples(midnight - DAY, 2 * 144, step=600.0, power=-6.0)
     with zone("Asia/Kolkata"):
@@ -219,7 +219,7 @@ def test_a_sample_of_1970_does_not_cost_a_scan_of_the_years_between(
 
 @pytest.mark.parametrize("by", BY)
 @pytest.mark.parametrize("moment", [0.0, 253_402_300_799.0, 253_370_764_800.0])
-def test_the_ends_of_the_calendar_are_in_some_bucket(
+def test_the_ends_of_the_calendar_belong_to_a_bucket(
     recording: Recording, query: Query, by: By, moment: float
 ) -> None:
     recording.sample(NOON, power=-6.0)
@@ -230,7 +230,7 @@ def test_the_ends_of_the_calendar_are_in_some_bucket(
 
 
 @given(st.sampled_from(ZONES), st.sampled_from(BY), st.integers(0, 4_000_000_000), st.integers(1, 40 * DAY))
-def test_edges_are_in_order_and_reach_around(place: str, by: By, start: int, length: int) -> None:
+def test_edges_are_ordered_and_enclose_the_window(place: str, by: By, start: int, length: int) -> None:
     with zone(place):
         found = list(edges(by, start, start + length))
     assert found[0] <= start
@@ -238,7 +238,7 @@ def test_edges_are_in_order_and_reach_around(place: str, by: By, start: int, len
     assert all(before < after for before, after in pairwise(found))
 
 
-def test_utc_has_edges_where_it_always_had(recording: Recording) -> None:
+def test_utc_has_the_same_edges_as_before(recording: Recording) -> None:
     start = int(NOON) - 3 * DAY
     assert list(edges("day", start, start + DAY)) == [
         start // DAY * DAY + number * DAY for number in range(3)

@@ -1,6 +1,6 @@
-"""docs/reports.md and --help say what there is, and each output shown was printed.
+"""docs/reports.md and --help are complete, and each output shown was really printed.
 
-``python -m tests.query.test_docs`` prints the outputs anew into the document.
+``python -m tests.query.test_docs`` rewrites the outputs in the document.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "reports.md"
 NOW = NOON + 5_400
 WIDTH = 90
-"""Columns of the terminal that the document shows"""
+"""Width of the terminal in the document, in columns"""
 BLOCK = re.compile(r"^```console\n(\$ (telemetry-query[^\n]*)\n.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -44,7 +44,7 @@ def examples(directory: Path) -> None:
 
 
 def printed(directory: Path, command: str, width: int = WIDTH) -> str:
-    """Return what ``command`` prints in ``directory``, at NOW, in so many columns."""
+    """Return what ``command`` prints in ``directory``, at NOW, in a terminal of this width."""
     out = io.StringIO()
     environ = {"TELEMETRY_DB": "telemetry.db", "TELEMETRY_RUNTIME_DIR": str(directory), "TZ": "UTC"}
     environ["COLUMNS"] = str(width)
@@ -68,12 +68,12 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shown() -> list[tuple[str, str]]:
-    """Command and output of each example in the document."""
+    """Return command and output of each example in the document."""
     return [(block[2], block[1]) for block in BLOCK.finditer(DOCUMENT.read_text(encoding="utf-8"))]
 
 
 @pytest.mark.parametrize(("command", "text"), shown(), ids=[command for command, _ in shown()])
-def test_what_is_shown_was_printed(directory: Path, command: str, text: str) -> None:
+def test_the_shown_outputs_were_printed(directory: Path, command: str, text: str) -> None:
     assert without_size(text) == without_size(printed(directory, command))
 
 
@@ -88,7 +88,7 @@ def shown_of(*options: str) -> list[tuple[str, str]]:
     return [it for it in shown() if it[0] in {f"telemetry-query {option}" for option in options}]
 
 
-def test_there_is_no_other_example() -> None:
+def test_every_example_is_checked() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert len(shown()) == text.count("```console") >= len(REPORTS)
 
@@ -104,7 +104,7 @@ def in_document(column: Column) -> str:
 
 
 def columns_of(report: Report) -> list[Column]:
-    """What the report's section describes: columns that are declared as exported are in docs/stream.md."""
+    """Return the columns that the report's section describes. Exported columns are in docs/stream.md."""
     added = [option.columns for option in report.options]
     described = [column for column in report.columns if column not in exported()]
     return [*described, *(column for columns in added for column in columns)]

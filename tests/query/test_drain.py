@@ -29,14 +29,14 @@ def on_battery(recording: Recording, time: float, pct: float | None = 80, **colu
 
 
 def falling(recording: Recording, first: float, count: int, pct: float, per_hour: float) -> None:
-    """``count`` samples, 5 s each, whose percent falls evenly."""
+    """Add ``count`` samples of 5 s whose percent falls evenly."""
     for index in range(count):
         on_battery(recording, first + 5 * index, pct - per_hour * 5 * index / 3600)
 
 
 def test_a_plain_discharge(recording: Recording, query: Query) -> None:
     recording.run()
-    falling(recording, NOON, 121, 80, 12)  # the first of them ended where the window begins
+    falling(recording, NOON, 121, 80, 12)  # the first sample ends where the window begins
     row = drain(query)
     assert row["avg_drain_mah_per_min"] == pytest.approx(25)  # 1.5 A is 1500 mA in 60 minutes
     assert row["avg_watts"] == pytest.approx(6)
@@ -79,9 +79,7 @@ def test_current_is_averaged_over_the_rows_that_have_it(recording: Recording, qu
     assert drain(query)["avg_drain_mah_per_min"] == pytest.approx(1000 / 60)
 
 
-def test_an_old_driver_without_a_sign_counts_its_current_all_the_same(
-    recording: Recording, query: Query
-) -> None:
+def test_an_unsigned_current_of_an_old_driver_still_counts(recording: Recording, query: Query) -> None:
     on_battery(recording, NOON, current=1.5)
     assert drain(query)["avg_drain_mah_per_min"] == pytest.approx(25)
 
@@ -97,7 +95,7 @@ def test_ten_minutes_up_to_the_newest_sample(recording: Recording, query: Query)
 
 
 @pytest.mark.parametrize("late", [-0.004, 0.004])
-def test_ten_minutes_are_120_samples_whatever_the_clock_jitters(
+def test_ten_minutes_are_120_samples_in_spite_of_clock_jitter(
     recording: Recording, query: Query, late: float
 ) -> None:
     for index in range(200):
@@ -107,7 +105,7 @@ def test_ten_minutes_are_120_samples_whatever_the_clock_jitters(
     assert drain(query)["covered_s"] == 600
 
 
-def test_until_ends_it_at_the_newest_sample_before(recording: Recording, query: Query) -> None:
+def test_until_ends_the_window_at_the_newest_sample_before(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 10, power=-4.0, battery_pct=90)
     recording.samples(NOON + 10_000, 10, power=-8.0, battery_pct=80)
     row = drain(query, "--until", str(NOON + 9_000))
@@ -125,19 +123,19 @@ def test_a_clock_that_stepped_back_does_not_hide_the_newest(recording: Recording
 # --- percent per hour ------------------------------------------------------------------------------
 
 
-def test_it_reaches_back_until_three_percent_lie_behind(recording: Recording, query: Query) -> None:
-    """A gauge of whole percents, one step in 15 minutes: the window alone holds one step or none."""
+def test_the_slope_reaches_back_over_three_percent(recording: Recording, query: Query) -> None:
+    """A gauge of whole percents steps once in 15 minutes, so the window alone contains at most one step."""
     recording.run()
     for index in range(12 * 60 * 2):
         on_battery(recording, NOON + 5 * index, 80 - index // (12 * 15))
     row = drain(query)
-    # 73, 74, 75 for 15 minutes each, and the first row of 76: by hand -4 × (1 - 1/9), and that row's pull
+    # 73, 74, 75 for 15 minutes each, and the first row of 76: by hand -4 × (1 - 1/9), plus that row's effect
     assert row["pct_per_hour"] == pytest.approx(-4 * 8 / 9, rel=0.01)
 
 
 def test_it_stops_at_the_row_that_is_three_percent_behind(recording: Recording, query: Query) -> None:
     recording.run()
-    for minute, pct in enumerate([99, 99, 99, 84, 83, 82, 81]):  # what lies further back is never read
+    for minute, pct in enumerate([99, 99, 99, 84, 83, 82, 81]):  # earlier rows are never read
         on_battery(recording, NOON + 900 * minute, pct, interval=900.0)
     assert drain(query)["pct_per_hour"] == pytest.approx(-4)
 
@@ -158,7 +156,7 @@ def test_inside_the_window_all_of_the_discharge_is_used(recording: Recording, qu
 
 
 def line(points: list[tuple[float, float]]) -> float:
-    """Least squares by its definition: percent per hour of (hours, percent)."""
+    """Return the slope by the definition of least squares, percent per hour, from (hours, percent)."""
     n = len(points)
     mean_x, mean_y = sum(x for x, _ in points) / n, sum(y for _, y in points) / n
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
@@ -231,10 +229,8 @@ def test_a_missing_sample_within_a_run_is_bridged_by_the_wall_clock(
 
 
 @pytest.mark.parametrize("step", [-7_200.0, 86_400.0])
-def test_within_a_run_the_wall_clock_may_do_what_it_likes(
-    recording: Recording, query: Query, step: float
-) -> None:
-    """An hour's slope across a step of the clock: only the intervals count."""
+def test_within_a_run_the_wall_clock_does_not_matter(recording: Recording, query: Query, step: float) -> None:
+    """The slope of an hour that contains a clock step: only the intervals count."""
     recording.run()
     for index in range(720):
         on_battery(recording, NOON + 5 * index + (step if index > 600 else 0), 80 - 2 * index / 720)
@@ -258,7 +254,9 @@ def test_rows_without_percent_are_passed_over(recording: Recording, query: Query
 @pytest.mark.parametrize(
     "percents", [[80.0], [80.0] * 20, [70.0, 71.0, 72.0], [None, None]], ids=["one", "flat", "rising", "none"]
 )
-def test_no_fall_no_hours_left(recording: Recording, query: Query, percents: list[float | None]) -> None:
+def test_without_a_fall_there_are_no_hours_left(
+    recording: Recording, query: Query, percents: list[float | None]
+) -> None:
     recording.run()
     for index, pct in enumerate(percents):
         on_battery(recording, NOON + 5 * index, pct)
@@ -275,7 +273,7 @@ def test_no_fall_no_hours_left(recording: Recording, query: Query, percents: lis
 def test_a_momentary_percent_changes_nothing(
     recording: Recording, query: Query, at: int, glitch: float
 ) -> None:
-    """One sample of 0 % between 66 and 66, as a gauge says after a resume; 6 W of 24 Wh are 25 %/h."""
+    """One sample of 0 % between 66 % and 66 %, as after a resume; 6 W of 24 Wh are 25 %/h."""
     recording.health(NOON - 1, "BAT0", 6.0, 6.0)
     recording.run()
     for index in range(720):
@@ -293,7 +291,7 @@ def test_a_momentary_percent_changes_nothing(
 
 @pytest.mark.parametrize("step", [-30.0, 20.0])
 def test_a_step_that_lasts_is_left_out_of_the_slope(recording: Recording, query: Query, step: float) -> None:
-    """A reset of the gauge is not a discharge; the hours are counted from its new value."""
+    """A reset of the gauge is not a discharge; the hours left follow from its new value."""
     recording.run()
     for index in range(720):
         on_battery(recording, NOON + 5 * index, 60 - 12 * index / 720 + (step if index > 400 else 0))
@@ -354,7 +352,7 @@ def test_on_mains_there_is_a_row_of_nulls_and_the_reason(recording: Recording, q
 
 
 def test_without_power_hours_left_follow_from_the_percent(recording: Recording, query: Query) -> None:
-    """A laptop whose power_now and current_now give ENODEV: 12 % in an hour from 80 %."""
+    """A laptop whose power_now and current_now return ENODEV: from 80 %, 12 % in an hour."""
     for minute in range(61):
         recording.sample(NOON + 60 * minute, interval=60, battery_pct=80 - minute / 5, status="Discharging")
     (row,) = query("drain").rows
@@ -375,8 +373,8 @@ def test_a_battery_without_a_status_says_so(recording: Recording, query: Query) 
     assert query("drain").err == "telemetry-query: not discharging in that window: status unknown\n"
 
 
-def test_plugged_in_a_minute_ago(recording: Recording, query: Query) -> None:
-    """The earlier discharge is still shown, but not how long it would have lasted."""
+def test_after_plugging_in_the_earlier_discharge_is_shown(recording: Recording, query: Query) -> None:
+    """The earlier discharge is still shown, but not how long it would last."""
     recording.run()
     falling(recording, NOON, 108, 80, 12)
     recording.samples(NOON + 540, 12, power=9.0, battery_pct=78, status="Charging")
@@ -388,15 +386,15 @@ def test_plugged_in_a_minute_ago(recording: Recording, query: Query) -> None:
     assert ran.err == ""
 
 
-def test_no_battery_no_row(recording: Recording, query: Query) -> None:
+def test_without_a_battery_there_is_no_row(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 10, cpu_total=5.0)
     ran = query("drain")
     assert (ran.status, ran.out) == (0, "[]\n")
     assert "no battery seen between 2026-11-21 11:50:45 and now" in ran.err
 
 
-def test_a_year_is_not_read(recording: Recording, query: Query) -> None:
-    """The work is bounded: it is counted in steps of SQLite's machine, not in time."""
+def test_a_year_of_rows_is_not_read(recording: Recording, query: Query) -> None:
+    """The work is bounded: it is measured in steps of SQLite's virtual machine, not in time."""
     steps: list[int] = []
 
     def count(rows: int) -> int:

@@ -50,7 +50,8 @@ def test_an_answer_from_the_first_sample_of_a_discharge(
     recording: Recording, query: Query, after: int
 ) -> None:
     with_pack(recording)
-    on_battery(recording, NOON, 200, 90, power=-1.0)  # what was drawn before the charge is no power of now
+    # Power before the charge does not count as present power.
+    on_battery(recording, NOON, 200, 90, power=-1.0)
     on_mains(recording, NOON + 1000, 200, 85)
     on_battery(recording, NOON + 2000, after + 1, 85)
     ran = query("drain")
@@ -59,7 +60,7 @@ def test_an_answer_from_the_first_sample_of_a_discharge(
     assert LITTLE in ran.err
 
 
-def test_without_a_word_on_the_capacity_the_range_is_wide(recording: Recording, query: Query) -> None:
+def test_without_a_capacity_the_range_is_wide(recording: Recording, query: Query) -> None:
     recording.run()
     on_battery(recording, NOON, 60, 60)
     ran = query("drain")
@@ -69,7 +70,7 @@ def test_without_a_word_on_the_capacity_the_range_is_wide(recording: Recording, 
 
 
 def test_power_returns_to_that_of_the_last_weeks(recording: Recording, query: Query) -> None:
-    """20 hours at 6 W, and now 18 W: longer than at 18 W, shorter than at 6 W."""
+    """20 hours at 6 W, now 18 W: the time is longer than at 18 W and shorter than at 6 W."""
     with_pack(recording)
     for hour in range(2, 22):
         rolled_up(recording, NOON - hour * 3600, 6.0, 3600)
@@ -119,7 +120,7 @@ def rolled_up(recording: Recording, bucket: float, watts: float, seconds: float)
     recording.database.execute(f"INSERT INTO system_hour VALUES ({marks})", values)
 
 
-# --- what earlier discharges told ------------------------------------------------------------------
+# --- learning from earlier discharges --------------------------------------------------------------
 
 
 def session(
@@ -131,7 +132,7 @@ def session(
     wh_per_percent: float = 0.0,
     **columns: Any,
 ) -> None:
-    """Store a session that ended; a discharge visited each percent from 99 to 1 once."""
+    """Store a finished session; a discharge visited each percent from 99 to 1 once."""
     values = {
         "kind": kind,
         "start": stop - 3600,
@@ -181,7 +182,7 @@ def test_other_discharges_do_not_count(
 
 
 def test_the_newest_discharges_count(recording: Recording, query: Query) -> None:
-    """A battery wears: what it held long ago says nothing about now."""
+    """A battery wears, so its capacity long ago does not matter now."""
     with_pack(recording)
     for day in range(150, 0, -1):
         session(recording, "discharge", NOON - day * 86_400, wh_per_percent=0.12 if day <= 60 else 0.24)
@@ -199,7 +200,7 @@ def test_the_newest_discharges_count(recording: Recording, query: Query) -> None
         ("discharge", (12, None), "discharge", 2),
     ],
 )
-def test_where_it_died_is_where_it_ends(
+def test_the_discharge_ends_at_the_percent_at_which_it_died_before(
     recording: Recording,
     query: Query,
     before: str,
@@ -228,7 +229,7 @@ def test_where_it_died_is_where_it_ends(
         "INSERT INTO session_state VALUES (0, 0, '[1]')",
     ],
 )
-def test_damaged_sessions_cost_themselves(recording: Recording, query: Query, damage: str) -> None:
+def test_damaged_sessions_cost_only_themselves(recording: Recording, query: Query, damage: str) -> None:
     with_pack(recording)
     session(recording, "discharge", NOON - 86_400, wh_per_percent=PERCENT)
     recording.database.execute(damage)
@@ -236,7 +237,7 @@ def test_damaged_sessions_cost_themselves(recording: Recording, query: Query, da
 
 
 def test_the_state_of_the_writer_saves_reading(recording: Recording, query: Query) -> None:
-    """A discharge of hours is known in full from one hour of rows and the writer's state."""
+    """One hour of rows and the writer's state suffice for a discharge of several hours."""
     with_pack(recording)
     for minute in range(300):
         on_battery(recording, NOON + 60 * minute, 12, 90 - minute // 10)
@@ -249,7 +250,7 @@ def test_the_state_of_the_writer_saves_reading(recording: Recording, query: Quer
     state = (int(NOON + 4 * 3600), 0, sessions.text())
     recording.database.execute("INSERT INTO session_state VALUES (?, ?, ?)", state)
     by_state = row(query)
-    assert by_state["hours_left"] > whole["hours_left"]  # 29 percents of 1 Wh were seen, and not three
+    assert by_state["hours_left"] > whole["hours_left"]  # 29 percents of 1 Wh were seen, not only three
     earlier = "UPDATE system_sample SET battery_pct = 5 WHERE time < ?"
     recording.database.execute(earlier, (NOON + 3 * 3600,))
     assert row(query)["hours_left"] == by_state["hours_left"]
@@ -286,7 +287,7 @@ def test_a_damaged_value_does_not_damage_the_rest(
 @pytest.mark.parametrize("column", ["full", "unit", "time", "name"])
 @pytest.mark.parametrize("report", ["drain", "sessions"])
 @pytest.mark.fast_cases(10)
-def test_a_damaged_health_costs_itself(
+def test_a_damaged_health_costs_only_itself(
     recording: Recording, query: Query, report: str, column: str, odd: object
 ) -> None:
     with_pack(recording)
@@ -299,7 +300,7 @@ def test_a_damaged_health_costs_itself(
 
 
 def test_hours_to_full(recording: Recording, query: Query) -> None:
-    """12 W for ten minutes are 2 Wh; a percent takes 0.24 Wh by the driver, and 0.4 Wh as learned."""
+    """12 W for ten minutes are 2 Wh. A percent takes 0.24 Wh by the driver, and 0.4 Wh as learned."""
     with_pack(recording)
     for minute in range(10):
         on_mains(recording, NOON + 60 * minute, 12, 50 + minute // 2)

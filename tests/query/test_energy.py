@@ -22,7 +22,7 @@ def energy(query: Query, *argv: str) -> list[dict[str, Any]]:
     return ran.rows
 
 
-def test_out_and_in_are_apart(recording: Recording, query: Query) -> None:
+def test_discharged_and_charged_energy_are_separate(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 720, power=-6.0)
     recording.samples(NOON + HOUR, 360, power=10.0)
     (row,) = energy(query)
@@ -38,7 +38,7 @@ def test_out_and_in_are_apart(recording: Recording, query: Query) -> None:
 
 
 def test_sums_are_of_integers(recording: Recording, query: Query) -> None:
-    """Floats would give 0.30000000000000004 and a different digit in another order."""
+    """Floats would give 0.30000000000000004, and other digits in another order."""
     for index in range(100):
         recording.sample(NOON + index, interval=1.0, energy_uj=-(10**14) - index)
     assert energy(query)[0]["discharged_wh"] == (10**16 + 4950) / 3.6e9
@@ -54,7 +54,7 @@ def test_time_off_asleep_and_unread_is_uncovered(recording: Recording, query: Qu
     assert row["uncovered_s"] == 1_015 - 15
 
 
-def test_the_window_holds_its_start_and_not_its_end(recording: Recording, query: Query) -> None:
+def test_the_window_includes_its_start_but_not_its_end(recording: Recording, query: Query) -> None:
     for second in (0, 5, 10):
         recording.sample(NOON + second, energy_uj=-3_600_000_000)
     assert energy(query, "--since", str(NOON + 5))[0]["discharged_wh"] == 2
@@ -102,7 +102,7 @@ def test_days_clipped_to_the_window(recording: Recording, query: Query) -> None:
 
 
 def test_days_off_are_one_row(recording: Recording, query: Query) -> None:
-    """Otherwise a clock that once started in 1970 would print 20,000 of them."""
+    """Otherwise a clock that once started in 1970 would cause 20,000 rows."""
     recording.sample(60.0, power=-6.0)
     recording.samples(NOON, 10, power=-6.0)
     rows = energy(query, "--by", "day")
@@ -165,7 +165,7 @@ def test_buckets_add_up_to_the_total(
         assert sum(part[column] for part in parts) == pytest.approx(total[column])
     known = [
         part["asleep_wh"] for part in parts if part["asleep_wh"] is not None
-    ]  # of a sleep it may be unknown
+    ]  # for a sleep it may be unknown
     assert sum(known) == pytest.approx(total["asleep_wh"] or 0.0)
     assert known or total["asleep_wh"] is None
     assert parts[-1]["end"] == total["end"]
@@ -179,7 +179,7 @@ def test_a_battery_that_gives_no_power_is_all_uncovered(recording: Recording, qu
 
 
 @pytest.mark.parametrize("by", ["total", "hour", "day"])
-def test_no_battery_no_row(recording: Recording, query: Query, by: str) -> None:
+def test_without_a_battery_there_is_no_row(recording: Recording, query: Query, by: str) -> None:
     recording.samples(NOON, 10, cpu_total=5.0)
     ran = query("energy", "--by", by)
     assert (ran.status, ran.out) == (0, "[]\n")
@@ -195,7 +195,7 @@ def test_rows_of_the_original_logger_count_where_they_are_covered(recording: Rec
 
 
 def asleep(recording: Recording, first: float, last: float, *, pct: float = 80.0) -> None:
-    """An hour at ``pct`` of 60 Wh, a sleep from ``first`` to ``last`` that takes 30 %, and an hour more."""
+    """Record an hour at ``pct`` of 60 Wh, a sleep from ``first`` to ``last`` that takes 30 %, and an hour."""
     recording.run(started=first - HOUR)
     recording.database.execute(
         "INSERT INTO battery_health VALUES (?, 'BAT0', 60, 60, 'Wh', 1)", (first - HOUR,)
@@ -205,7 +205,7 @@ def asleep(recording: Recording, first: float, last: float, *, pct: float = 80.0
     recording.samples(last + 10, 720, power=-6.0, battery_pct=pct - 30)
 
 
-def test_a_night_asleep_is_in_the_days_that_it_was_in(recording: Recording, query: Query) -> None:
+def test_a_night_asleep_is_divided_between_its_days(recording: Recording, query: Query) -> None:
     asleep(recording, MIDNIGHT - 3 * HOUR, MIDNIGHT + 6 * HOUR)
     (total,) = energy(query)
     assert (total["asleep_wh"], total["discharged_wh"]) == (18.0, pytest.approx(12.0, abs=0.1))

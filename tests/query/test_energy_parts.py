@@ -1,4 +1,4 @@
-"""Energy by program of a window in which nothing but sums is left."""
+"""Energy by program of a window for which only sums are left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOUR = 3_600
 
 
 def test_hours_that_were_never_recorded_cost_nothing(recording: Recording, query: Query) -> None:
-    """Rows are gone and no energy is stored: once, every hour since 1970 was looked at."""
+    """Rows were dropped and no energy is stored: an earlier version then read every hour since 1970."""
     recording.samples(NOON, 10, power=-5.0)
     recording.database.execute("UPDATE history SET raw_since = ?", (int(NOON) // HOUR * HOUR,))
     recording.database.commit()

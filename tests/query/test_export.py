@@ -20,7 +20,7 @@ def test_signed_power_follows_the_energy_then_the_current(recording: Recording, 
     recording.run()
     recording.sample(NOON, power=-4.0, current=-1.0)
     recording.sample(NOON + 5, power=6.0, current=1.0)
-    recording.sample(NOON + 10, interval=None, power=7.0, current=-1.0)  # no sign of its own
+    recording.sample(NOON + 10, interval=None, power=7.0, current=-1.0)  # without a sign
     recording.sample(NOON + 15, interval=None, power=-3.0)
     recording.sample(NOON + 20)
     found = query("export", "--signed").rows
@@ -65,13 +65,13 @@ VALUES = st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.binary()
 
 
 @given(st.lists(st.tuples(VALUES, VALUES)))
-def test_an_object_a_line(rows: list[tuple[object, object]]) -> None:
+def test_jsonl_prints_one_object_per_line(rows: list[tuple[object, object]]) -> None:
     columns = [Column(name, "", "") for name in ("a", "b")]
     lines = "".join(rendered(columns, rows, "jsonl")).split("\n")
     assert lines.pop() == ""
     assert [json.loads(line) for line in lines] == json.loads("".join(rendered(columns, rows, "json")))
 
 
-def test_no_row_is_no_line(recording: Recording, query: Query) -> None:
+def test_without_rows_jsonl_prints_no_line(recording: Recording, query: Query) -> None:
     recording.run()
     assert query("export", "--format", "jsonl").out == ""

@@ -34,7 +34,7 @@ ODD_NAMES = [
 
 
 def odd(path: Path) -> None:
-    """A machine with two packs, long names and figures of many digits, a year ago and now."""
+    """A machine with two packs, long names and long figures, a year ago and now."""
     with Recording(path) as recording:
         for first in (NOON - 400 * 86_400, NOON):
             recording.run(name="a-long-name-of-a-run", started=first)
@@ -81,7 +81,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def variants(report: Report) -> Iterator[list[str]]:
-    """The arguments of each table that a report has."""
+    """Return the arguments for each table of a report."""
     yield []
     for option in report.options:
         if option.choices:
@@ -102,7 +102,7 @@ TABLES = [
 
 
 def asked(path: Path, argv: list[str]) -> tuple[Report, tuple[Column, ...], list[tuple[Any, ...]]]:
-    """Rows of a report, to be rendered more than once."""
+    """Return the rows of a report, to render them more than once."""
     given = vars(parser().parse_args(argv))
     report = BY_NAME[given["report"]]
     with reading(path) as connection:
@@ -136,7 +136,7 @@ def test_no_line_of_a_report_is_wider_than_the_terminal(
             out = "".join(rendered(columns, rows, "table", look, vertical=report.vertical, remarks=remarks))
             assert bool(out) == bool(rows)
             assert width is None or max(map(display_width, out.splitlines()), default=0) <= width
-        # All dates are whole in this one, so that it leaves out most.
+        # This one shows full dates, so it must leave out most columns.
         told = re.findall(f"left out to fit {width} columns: ([a-z0-9_, ]+);", "".join(remarks))
         left_out = set(told[0].split(", ")) if told else set()
         assert left_out >= (before or left_out)
@@ -146,7 +146,7 @@ def test_no_line_of_a_report_is_wider_than_the_terminal(
 
 
 NAMES = [report.name for report in REPORTS if report.name not in ("blame", "model", "status")]
-"""Without those that learn, and the one that tells the size of the file, which changes as it is opened"""
+"""All but the reports that learn, and but status, because opening the file changes its size"""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -170,7 +170,7 @@ def test_columns_left_out_are_named(databases: dict[str, Path], query: Query) ->
     assert query(*ask, "--width", "120", now=NOW).err == ""
 
 
-def test_a_long_name_is_cut_last_of_all(databases: dict[str, Path], query: Query) -> None:
+def test_names_are_cut_only_after_columns_are_left_out(databases: dict[str, Path], query: Query) -> None:
     def top(width: int) -> str:
         ask = ["--db", str(databases["odd"]), "top", "--width", str(width), "--format", "table"]
         return query(*ask, now=NOW).out
@@ -219,7 +219,7 @@ def test_no_table_is_wider_than_it_may_be(
     assert [line.rstrip() for line in re.sub(r"\x1b\[[0-9]+m", "", colored).splitlines()] == out.splitlines()
 
 
-def test_what_is_beyond_its_limits_is_red() -> None:
+def test_a_value_beyond_its_limits_is_red() -> None:
     of = [Column("battery_pct", "%", "", low=15), Column("cpu_temp", "°C", "", high=80), Column("x", "", "")]
     rows = [(15, 79, 1), (16, 80, 1), (None, None, 1)]
     for vertical in (False, True):

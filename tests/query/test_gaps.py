@@ -1,4 +1,4 @@
-"""When nothing was recorded, and why: each cause, on recordings whose gaps are known."""
+"""The report gaps: each cause, on recordings with known gaps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def gaps(query: Query, *argv: str) -> list[tuple[float, float, str, int | None]]
 
 
 def begin(recording: Recording, first: float, boot: str) -> None:
-    """A run whose first sample is at ``first``."""
+    """Start a run whose first sample is at ``first``."""
     recording.run(started=first - 5)
     recording.database.execute(
         "UPDATE run SET boot_id = ?, first_ts = ? WHERE run_id = ?", (boot, int(first), recording.run_id)

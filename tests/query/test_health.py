@@ -21,7 +21,7 @@ def at(day: str) -> float:
 
 
 def fill(recording: Recording, first: str, last: str) -> None:
-    """A sample every six hours."""
+    """Add a sample every six hours."""
     moment = at(first)
     while moment <= at(last):
         recording.sample(moment, battery_pct=50.0, status="Full")
@@ -88,12 +88,12 @@ def test_a_table_has_dates(worn: Recording, query: Query) -> None:
     assert max(map(len, table)) <= 80
 
 
-def test_months_are_the_users(worn: Recording, query: Query) -> None:
+def test_months_are_in_local_time(worn: Recording, query: Query) -> None:
     """A report in the evening of the 31st in UTC belongs to the next month in Nepal."""
     worn.health(at("2026-10-31T20:00"), "BAT0", 5.2, 6.0, 130)
     with zone("Asia/Kathmandu"):
         found = {(row[0], row[2]) for row in health(query)}
-    assert ("2026-10-31", 5.1) in found  # begins at 18:15 in UTC
+    assert ("2026-10-31", 5.1) in found  # it begins at 18:15 in UTC
     assert ("2026-09-30", 5.3) in found
     assert (health(query)[2][2]) == 5.2
 
@@ -105,14 +105,14 @@ def test_a_month_without_a_sample_has_no_row(recording: Recording, query: Query)
     assert [row[0] for row in health(query)] == ["2026-08-01", "2026-11-01"]
 
 
-def test_packs_that_take_turns_have_a_row_each_and_the_inserted_one_is_last(
+def test_packs_that_take_turns_have_one_row_each_with_the_inserted_one_last(
     recording: Recording, query: Query
 ) -> None:
     fill(recording, "2026-10-01", "2026-11-21")
     for day, name, full in [
         ("2026-10-01", "A", 5.0),
         ("2026-10-20", "B", 6.0),
-        ("2026-11-01", "C", 7.0),  # before the first sample of November, so B was not in then
+        ("2026-11-01", "C", 7.0),  # before November's first sample, so B was not inserted then
         ("2026-11-10", "A", 4.9),
         ("2026-11-12", "B", 5.9),
         ("2026-11-15", "A", 4.8),
@@ -135,7 +135,7 @@ def test_two_packs_of_one_name_are_distinguished_by_their_design(recording: Reco
     assert [row[2] for row in health(query)] == [7.0, 4.9]
 
 
-def test_rolled_up_and_dropped_it_is_the_same(worn: Recording, query: Query) -> None:
+def test_roll_ups_of_dropped_rows_give_the_same(worn: Recording, query: Query) -> None:
     before = query("health").rows, query("health", "--by", "week").rows
     day = int(at("2026-11-20"))
     roll_up(worn.database, History(day, day, day, day))
@@ -163,7 +163,7 @@ def test_a_battery_that_reports_no_health(recording: Recording, query: Query) ->
     )
 
 
-# --- what discharges gave ---
+# --- values from discharges ---
 
 
 GAVE = ("name", "full_runs", "run_wh", "wh_per_pct")
@@ -177,8 +177,8 @@ def discharge(recording: Recording, day: str, pct_from: float, pct_to: float, wh
 
 
 def test_a_discharge_counts_in_the_month_in_which_it_ended(worn: Recording, query: Query) -> None:
-    discharge(worn, "2026-08-20", 100, 10, 18.0)  # complete, just
-    discharge(worn, "2026-08-22", 90, 5, 15.3)  # complete, just
+    discharge(worn, "2026-08-20", 100, 10, 18.0)  # just complete
+    discharge(worn, "2026-08-22", 90, 5, 15.3)  # just complete
     discharge(worn, "2026-08-23", 80, 30, 11.0)
     discharge(worn, "2026-09-30T22:00", 60, 40, 5.0)
     worn.session("charge", at("2026-10-20"), at("2026-10-21"), pct_from=5.0, pct_to=100.0, wh=-30.0)
@@ -191,7 +191,7 @@ def test_a_discharge_counts_in_the_month_in_which_it_ended(worn: Recording, quer
 
 
 def test_energy_drawn_asleep_belongs_to_the_discharge_around_it(worn: Recording, query: Query) -> None:
-    """75 % awake, 20 % asleep. Wh per percent covers only time awake, which was measured."""
+    """75 % were used awake, 20 % asleep. Wh per percent covers only the measured time awake."""
     night, dusk = at("2026-10-02T01:00"), at("2026-10-02T03:00")
     worn.session("sleep", night, dusk, pct_from=60.0, pct_to=40.0, wh=3.5)
     worn.session("sleep", at("2026-10-09"), at("2026-10-10"), pct_from=60.0, pct_to=40.0, wh=9.0)
@@ -249,7 +249,7 @@ def test_a_discharge_belongs_to_the_inserted_pack(recording: Recording, query: Q
     ]
 
 
-def test_by_charge_each_discharge_has_a_row(worn: Recording, query: Query) -> None:
+def test_by_charge_gives_each_discharge_a_row(worn: Recording, query: Query) -> None:
     discharge(worn, "2026-08-20", 100, 10, 18.0)
     discharge(worn, "2026-08-22", 52, 48, 1.0)  # less than 5 %
     discharge(worn, "2026-11-10", 80, 30, 9.0)
@@ -286,7 +286,7 @@ def test_a_battery_that_reports_no_capacity_has_discharges_too(recording: Record
 
 
 def test_the_full_charge_of_a_pack_follows_from_level_and_percent(recording: Recording, query: Query) -> None:
-    """Taken where the percent was highest, because its rounding matters least there."""
+    """It is taken at the highest percent, where rounding matters least."""
     recording.health(at("2026-11-01"), "BAT0+BAT1", 5.0, 6.5, 40)
     moment = at("2026-11-01")
     for hours in range(0, 24 * 20, 6):

@@ -1,4 +1,4 @@
-"""``--help`` in groups, with examples that work, and the hints for typing errors."""
+"""``--help`` in groups, with working examples; hints for mistyped names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def help_of(*argv: str) -> None:
         parser().parse_args([*argv, "--help"])
 
 
-def test_help_lists_each_report_once_below_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_each_report_once_in_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     help_of()
     text = capsys.readouterr().out
     listed = [
@@ -34,7 +34,7 @@ def test_help_lists_each_report_once_below_its_group(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("example", [group.example for group in GROUPS])
-def test_an_example_is_right(example: str) -> None:
+def test_each_example_works(example: str) -> None:
     given = vars(parser().parse_args(shlex.split(example.split(">", maxsplit=1)[0])[1:]))
     assert any(given["report"] in group.names for group in GROUPS if group.example == example)
     assert given["report"] != "alert" or rules(given)
@@ -76,7 +76,7 @@ def test_help_has_no_option_that_is_not_used(
     assert [option for option in absent if option in text] == []
 
 
-def test_columns_and_order_hold_in_every_format(recording: Recording, query: Query) -> None:
+def test_columns_and_order_apply_in_every_format(recording: Recording, query: Query) -> None:
     for at, (name, cpu) in enumerate([("b", 2.0), ("a", 5.0), ("c", None), ("d", 1.0)]):
         recording.sample(NOON + at, power=-float(at), processes=[(1, name, cpu, 1.0)])
     rows = query("correlate", "--rows", "--columns", "cpu,name", "--sort", "cpu", "-r").rows

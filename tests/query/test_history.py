@@ -1,4 +1,4 @@
-"""Reports over years: dropped rows, their cost, and how an export is read."""
+"""Reports over years: dropped rows, the cost of reports, and exports in pages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
 
 @pytest.fixture
 def half(two_days: Recording, recording: Recording) -> Recording:
-    """Two days of minutes, the first of which exists only in roll-ups."""
+    """Two days of samples, one a minute; the first day exists only in roll-ups."""
     two_days.database.commit()
     two_days.database.backup(recording.database)
     return recording
@@ -119,7 +119,7 @@ def test_a_list_says_what_it_leaves_out(half: Recording, query: Query, argv: tup
     ("argv", "rows", "is_said"),
     [
         (("recent",), 20, True),
-        (("recent", "--limit", "3"), 3, False),  # who names a limit and no window knows
+        (("recent", "--limit", "3"), 3, False),  # no remark: the user gave a limit and no window
         (("recent", "--since", "2026-11-21", "--limit", "3"), 3, True),
         (("recent", "--since", "2026-11-21", "--limit", "99999"), None, False),
         (("hotspots", "--since", "2026-11-21", "--limit", "1"), 1, True),
@@ -150,7 +150,7 @@ def test_a_list_of_dropped_samples_alone_says_why_it_is_empty(
     assert second.endswith(": the database holds 2026-11-21 00:00:00 to 2026-11-21 23:59:00")
 
 
-def test_a_window_before_all_roll_ups_names_the_available_times(half: Recording, query: Query) -> None:
+def test_a_window_before_all_roll_ups_gives_the_available_times(half: Recording, query: Query) -> None:
     ran = query("energy", "--until", "2026-11-19")
     assert ran.rows == []
     told = (
@@ -167,7 +167,7 @@ def test_dropped_samples_without_processes_say_so(recording: Recording, query: Q
     assert query("status").rows[0]["samples"] == DAY // 60
 
 
-def test_the_figures_of_dropped_rows_stay(half: Recording, query: Query) -> None:
+def test_the_figures_of_dropped_rows_are_kept(half: Recording, query: Query) -> None:
     (row,) = query("energy", "--until", "2026-11-21").rows
     assert (row["start"], row["discharged_wh"], row["covered_s"]) == (MIDNIGHT - DAY - 60, 6 * 24, DAY)
     assert [row["appearances"] for row in query("hotspots").rows] == [2 * DAY // 60] * 2
@@ -182,7 +182,7 @@ def test_the_figures_of_dropped_rows_stay(half: Recording, query: Query) -> None
 
 @pytest.mark.parametrize("by", ["name", "app", "user"])
 def test_owners_are_the_same_raw_and_rolled_up(recording: Recording, query: Query, by: str) -> None:
-    """To the last digit, in hours and in days, including rows without app and user."""
+    """Exactly, in hours and in days, including rows without app and user."""
     recording.run()
     for index in range(2 * DAY // 300):
         row = [
@@ -208,7 +208,7 @@ def test_owners_are_the_same_raw_and_rolled_up(recording: Recording, query: Quer
     assert query("hotspots", "--by", by).rows == raw
 
 
-def test_folded_names_have_no_owner_any_more(recording: Recording, query: Query) -> None:
+def test_folded_names_no_longer_have_an_owner(recording: Recording, query: Query) -> None:
     recording.sample(
         MIDNIGHT, processes=[(1, "(other names)", 50.0, 1.0), (2, "a", 5.0, 1.0, 0.0, "x", "ada")]
     )
@@ -223,14 +223,16 @@ def test_status_shows_how_far_history_reaches(half: Recording, query: Query) -> 
     assert row["newest"] == MIDNIGHT + DAY - 60
     assert row["raw_since"] == MIDNIGHT
     assert row["rolled_up_until"] == MIDNIGHT + DAY // 2
-    assert row["days_fit"] is None  # less than a day of samples says nothing of a day
+    assert row["days_fit"] is None  # less than a day of samples gives no size of a day
 
 
 @pytest.mark.parametrize(
     ("max_size", "retain", "days"), [(100, None, 200), (100, 90 * DAY, 90), (100, 300 * DAY, 200)]
 )
-def test_the_days_that_fit(recording: Recording, max_size: int, retain: int | None, days: float) -> None:
-    """Two days take a byte: 100 of them hold 200."""
+def test_the_number_of_days_that_fit(
+    recording: Recording, max_size: int, retain: int | None, days: float
+) -> None:
+    """Two days take one byte, so 200 days fit into 100 bytes."""
     recording.sample(NOON - 2 * DAY)
     recording.sample(NOON)
     parameters = dict.fromkeys(("since", "until", "limit", "now", "database"))
@@ -264,7 +266,7 @@ ADDING_UP = [
 
 
 def steps(database: sqlite3.Connection, report: Report, variant: Variant, since: float | None) -> int:
-    """Steps of SQLite's machine, in hundreds."""
+    """Return the steps of SQLite's virtual machine, in hundreds."""
     taken = 0
 
     def step() -> int:
@@ -281,7 +283,7 @@ def steps(database: sqlite3.Connection, report: Report, variant: Variant, since:
 
 @pytest.mark.slow
 def test_a_week_costs_little_more_than_a_day(recording: Recording) -> None:
-    """Counted in steps, not in time: without roll-ups it is seven times as much."""
+    """Measured in steps, not in time: without roll-ups it would be seven times as much."""
     recording.run()
     row: dict[str, Any] = {
         "status": "Charging",
@@ -300,7 +302,7 @@ def test_a_week_costs_little_more_than_a_day(recording: Recording) -> None:
 
 
 @pytest.mark.slow
-def test_a_driver_that_says_discharging_for_months_has_an_end(recording: Recording) -> None:
+def test_a_driver_that_reports_discharging_for_months_costs_a_bounded_time(recording: Recording) -> None:
     recording.run()
     recording.samples(MIDNIGHT, 25_000, power=-6.0, battery_pct=50, status="Discharging")
     first = steps(recording.database, BY_NAME["drain"], Variant("drain"), MIDNIGHT + 20_000)
@@ -327,7 +329,9 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_small_pages")
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6, 10])
 @pytest.mark.parametrize("limit", [None, 1, 3, 5, 100])
-def test_pages_are_every_row_once(recording: Recording, query: Query, count: int, limit: int | None) -> None:
+def test_pages_contain_every_row_once(
+    recording: Recording, query: Query, count: int, limit: int | None
+) -> None:
     """Also if the clock stood still or stepped back: the order is by time, then by ts."""
     for index in range(count):
         recording.sample(NOON + (0, 5, 5, 5, 5, 5, 2, 9, 9, 1)[index])
@@ -340,7 +344,7 @@ def test_pages_are_every_row_once(recording: Recording, query: Query, count: int
 @pytest.mark.usefixtures("_small_pages")
 @pytest.mark.parametrize(("limit", "pages"), [(1, [2]), (2, [3]), (3, [3, 1]), (6, [3, 3, 1])])
 def test_no_page_is_read_beyond_the_limit(recording: Recording, limit: int, pages: list[int]) -> None:
-    """Except for one row, which shows that there are more."""
+    """Only one more row is read, to know whether there are more."""
     recording.samples(NOON, 10)
     recording.database.commit()
     recording.database.isolation_level = None

@@ -35,7 +35,7 @@ OTHER = Event(Rule(ABOVE, 80.0), 81.0, SAMPLE)
 
 
 def until(hook: Hook, condition: Callable[[], object], now: float = 0.0) -> None:
-    """Turn at the passed-in time ``now`` until ``condition``."""
+    """Run the hook's steps at the given time ``now`` until ``condition`` holds."""
     end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end
@@ -47,7 +47,7 @@ def done(hook: Hook, now: float = 0.0) -> None:
     until(hook, lambda: not hook.is_busy, now)
 
 
-def test_the_facts() -> None:
+def test_the_facts_of_an_alert() -> None:
     assert facts(EVENT) == {
         "TELEMETRY_ALERT": "below",
         "TELEMETRY_MESSAGE": "Battery low: 14 %, 6.2 W out",
@@ -63,7 +63,7 @@ def test_the_facts() -> None:
     }
 
 
-def test_what_is_not_available_is_the_empty_text() -> None:
+def test_a_value_that_is_not_available_is_an_empty_text() -> None:
     bare = SAMPLE._replace(battery=None, cpu=Cpu(None, ()), on_ac=None)
     found = facts(Event(Rule(DRAINS), 1.5, bare))
     assert {name for name, value in found.items() if not value} == {
@@ -80,11 +80,11 @@ def test_what_is_not_available_is_the_empty_text() -> None:
         (Event(Rule(HOTTER, 80.0), 82.5, SAMPLE), "CPU hot: 82 °C"),
     ],
 )
-def test_the_line(event: Event, text: str) -> None:
+def test_the_line_that_is_printed(event: Event, text: str) -> None:
     assert message(event) == text
 
 
-def test_a_command_finds_the_facts_in_its_environment(tmp_path: Path) -> None:
+def test_the_environment_of_a_command_has_the_facts(tmp_path: Path) -> None:
     with Hook(run_action(f"env >{tmp_path}/out")) as hook:
         hook.add(EVENT)
         done(hook)
@@ -93,8 +93,8 @@ def test_a_command_finds_the_facts_in_its_environment(tmp_path: Path) -> None:
     assert f"PATH={os.environ['PATH']}" in lines
 
 
-def test_no_value_is_ever_code(tmp_path: Path) -> None:
-    """Text from a driver or a host is only a value; NUL, which an environment cannot hold, is escaped."""
+def test_no_value_is_executed(tmp_path: Path) -> None:
+    """Text from a driver or host is never executed. NUL, which an environment cannot contain, is escaped."""
     evil = f"$(touch {tmp_path}/evil); `touch {tmp_path}/evil`\x00\n'\""
     battery = Battery("BAT0", evil, None, None, None, 14.0)
     with Hook(run_action(f'printf %s "$TELEMETRY_STATUS" >{tmp_path}/out')) as hook:
@@ -108,7 +108,7 @@ def test_no_value_is_ever_code(tmp_path: Path) -> None:
     ("command", "told"),
     [("exit 3", "exit status 3"), ("kill -9 $$", "signal 9"), ("nonesuch 2>&-", "exit status 127")],
 )
-def test_a_failure_is_one_line_and_the_next_command_runs(
+def test_a_failure_is_reported_in_one_line_and_the_next_command_runs(
     command: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     script = f'[ "$TELEMETRY_ALERT" = above ] && {{ echo >{tmp_path}/out; exit 0; }}; {command}'
@@ -133,7 +133,7 @@ def test_a_program_that_cannot_be_started_is_reported(
     )
 
 
-def test_one_runs_at_a_time_and_of_each_rule_the_newest_waits(tmp_path: Path) -> None:
+def test_one_command_runs_at_a_time_and_only_the_newest_of_each_rule_waits(tmp_path: Path) -> None:
     wait = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done"
     with Hook(run_action(f"echo $TELEMETRY_VALUE >>{tmp_path}/out; {wait}")) as hook:
         hook.add(EVENT)
@@ -149,7 +149,7 @@ def test_one_runs_at_a_time_and_of_each_rule_the_newest_waits(tmp_path: Path) ->
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process is gone, or waits for init to notice that it ended."""
+    """Return whether a process is gone, or is a zombie that init has not reaped yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
@@ -157,7 +157,7 @@ def has_ended(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("is_stubborn", [False, True])
-def test_a_command_that_hangs_is_ended_with_its_children_and_the_next_one_runs(
+def test_a_hanging_command_is_killed_with_its_children_and_the_next_one_runs(
     is_stubborn: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pid = tmp_path / "pid"

@@ -1,4 +1,4 @@
-"""The trend of idle power in the report model: a shift is reported, but nothing if little is known."""
+"""The trend of idle power in the report model: a shift is reported, unless little is known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DAY = 86_400
 
 
 def discharging(recording: Recording, moment: float, idle: float, use: float) -> None:
-    """A sample on battery: that idle power, and a program of 4 W a core that is busy for ``use`` %."""
+    """Add a sample on battery with this idle power, and a program of 4 W a core that uses ``use`` %."""
     recording.sample(
         moment,
         power=-(idle + 4 * use / 100),
@@ -33,7 +33,7 @@ def discharging(recording: Recording, moment: float, idle: float, use: float) ->
 
 
 def days_of(recording: Recording, idle: list[float], busy: float = 1.0, count: int = 300) -> None:
-    """A day each, to noon of the 21st, at that idle power."""
+    """Record one day at each of these idle powers; the last day ends at noon of the 21st."""
     for number, watts in enumerate(idle):
         first = NOON - DAY * (len(idle) - 1 - number)
         recording.run(started=first)
@@ -43,7 +43,7 @@ def days_of(recording: Recording, idle: list[float], busy: float = 1.0, count: i
 
 
 def complete(recording: Recording) -> None:
-    """End the last hour, and let the writer store everything."""
+    """Complete the last hour, and let the writer store everything."""
     recording.sample(recording.ts // 3600 * 3600 + 3600.0)
     by_the_writer(recording.database)
 
@@ -88,7 +88,7 @@ def test_with_little_data_nothing_is_reported(
     assert "since" not in query("model").err
 
 
-def test_a_day_is_a_local_one(recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_are_local(recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
     days_of(recording, [3.0, 3.0, 3.0])
     monkeypatch.setenv("TZ", "XXX-13")
     time.tzset()

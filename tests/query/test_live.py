@@ -1,4 +1,4 @@
-"""The screen of live, line by line; tests/system has the process."""
+"""The screen of live, line by line; tests/system runs the process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lines(sample: Sample, width: int = 90, path: Path = NOWHERE) -> list[str]:
     return View("table", 10, ahead).lines(sample, width)
 
 
-def test_fields_of_every_sampler() -> None:
+def test_fields_that_every_sampler_sends() -> None:
     assert lines(SAMPLE) == [
         "pi4  2026-11-21 12:00:00  sample 7",
         "battery  57.0 %  Discharging  5.70 W out  3.80 V  1.50 A out",
@@ -47,7 +47,7 @@ def test_fields_of_every_sampler() -> None:
     ]
 
 
-def test_fields_of_some_samplers() -> None:
+def test_fields_that_some_samplers_send() -> None:
     packs = tuple(BatteryPack(f"BAT{n}", None, None, None, None, pct) for n, pct in enumerate([40.0, None]))
     sample = SAMPLE._replace(
         battery=Battery("BAT0", "Charging", None, None, 9.0, 40.0, packs=packs),
@@ -67,7 +67,7 @@ def test_no_battery() -> None:
     assert lines(bare)[2].endswith("load 0.50 0.40 -")
 
 
-def test_a_narrow_line_has_whole_figures_alone() -> None:
+def test_a_narrow_line_never_cuts_a_figure() -> None:
     assert lines(SAMPLE, 53)[1] == "battery  57.0 %  Discharging  5.70 W out  3.80 V"
     assert lines(SAMPLE, 40)[1] == "battery  57.0 %  Discharging  5.70 W out"
     assert lines(SAMPLE, 39)[1] == "battery  57.0 %  Discharging"
@@ -91,7 +91,7 @@ def test_time_left_comes_from_the_database(recording: Recording) -> None:
     assert lines(charging, path=recording.path)[2].startswith("cpu ")
 
 
-def test_the_database_is_asked_once_a_minute(recording: Recording) -> None:
+def test_the_database_is_read_once_a_minute(recording: Recording) -> None:
     """It is deleted after the first read, and missing at the next one."""
     recording.run()
     for index in range(240):

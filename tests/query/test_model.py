@@ -1,4 +1,4 @@
-"""The report model: a known machine is learned, and hours that it did not learn from are predicted."""
+"""The report model: a known machine is learned, and held-out hours are predicted."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_held_out_hours_are_predicted_better_than_by_other_rules(recording: Reco
 
 
 def test_the_linear_fit_uses_the_columns_of_training_view(recording: Recording, query: Query) -> None:
-    """Power follows only the load average, which neither the CPU use nor any program shows."""
+    """Power follows only the load average, which is independent of CPU use and programs."""
     recording.run()
     for index in range(2880):
         load1 = load(index, 1.0) / 10
@@ -113,7 +113,7 @@ def with_screen(recording: Recording, brightness: Callable[[int], float | None],
 
 
 def in_turns(index: int) -> float:
-    """A mean of 60 %, also of each ten minutes."""
+    """Return brightness with a mean of 60 %, also over each ten minutes."""
     return 100.0 if index // 60 % 2 else 20.0
 
 
@@ -124,7 +124,7 @@ def test_the_screen_is_shown_if_brightness_is_known(recording: Recording, query:
 
 @pytest.mark.parametrize("wanted", [20, 60, 100])
 def test_another_brightness_is_shown_in_minutes(recording: Recording, query: Query, wanted: int) -> None:
-    """4.2 W on the mean, so that the time left is multiplied by 4.2 / (3 + what the screen then takes)."""
+    """The mean is 4.2 W, so the time left is multiplied by 4.2 / (3 + the new power of the screen)."""
     with_screen(recording, in_turns)
     left = 60 * query("drain").rows[0]["hours_left"]
     found = values(query, "--what-if", f"brightness={wanted}")
@@ -135,7 +135,7 @@ def test_another_brightness_is_shown_in_minutes(recording: Recording, query: Que
 
 
 def test_the_current_brightness_applies_to_the_current_power(recording: Recording, query: Query) -> None:
-    """The screen is bright now and was dim before: at first, the whole difference is saved."""
+    """The screen is bright now and was dim before, so at first the whole difference is saved."""
     with_screen(recording, lambda index: 100.0 if index >= 600 or index // 60 % 5 == 0 else 20.0)
     left = 60 * query("drain").rows[0]["hours_left"]
     found = values(query, "--what-if", "brightness=20")

@@ -50,7 +50,7 @@ def found(query: Query, moment: float) -> dict[str, Any]:
     return told
 
 
-def test_one_screen_has_what_was_measured_and_what_ran(
+def test_one_screen_shows_measurements_and_processes(
     recording: Recording, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording.run(started=NOON - 5)
@@ -81,10 +81,10 @@ def test_one_screen_has_what_was_measured_and_what_ran(
         (NOON + 14.9, NOON + 15),
         (NOON - 4, NOON),
         (NOON + 45, NOON + 45),
-        (NOON + 94, NOON + 45),  # no later one, and this is not old yet
+        (NOON + 94, NOON + 45),  # there is no later sample, and this one is not old yet
     ],
 )
-def test_the_sample_of_a_moment_is_the_one_whose_interval_holds_it(
+def test_the_sample_of_a_moment_is_the_one_whose_interval_contains_it(
     recording: Recording, query: Query, moment: float, sample: float
 ) -> None:
     recording.samples(NOON, 10, power=-5.0)
@@ -130,7 +130,7 @@ def test_a_value_that_was_unknown_before_is_not_a_change(recording: Recording, q
     assert found(query, NOON + 5)["events"] == []
 
 
-def test_a_moment_without_a_sample_names_its_hole(
+def test_a_moment_without_a_sample_shows_its_hole(
     recording: Recording, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording.run(started=NOON - 5)
@@ -150,7 +150,7 @@ def test_a_moment_without_a_sample_names_its_hole(
         ("soon", "'soon' is not a time; give 2026-11-24"),
     ],
 )
-def test_a_moment_that_nothing_is_known_of_says_so(
+def test_a_moment_without_any_data_is_reported(
     recording: Recording, query: Query, time: str, told: str
 ) -> None:
     recording.samples(NOON, 10, power=-5.0)
@@ -164,7 +164,7 @@ def test_an_empty_database_says_so(query: Query) -> None:
     assert query("at", "now").err == "telemetry-query: at: database is empty: is telemetry-writer running?\n"
 
 
-def test_dropped_samples_are_named_as_such(recording: Recording, query: Query) -> None:
+def test_dropped_samples_are_reported_as_dropped(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 10, power=-5.0)
     recording.database.execute("UPDATE history SET raw_since = ?", (int(NOON),))
     ran = query("at", "11:00")
@@ -199,7 +199,7 @@ _holes = st.fixed_dictionaries(
     ),
     st.integers(20, 120),
 )
-def test_whatever_is_stored_it_fits(moment: Moment, width: int) -> None:
+def test_the_screen_fits_whatever_is_stored(moment: Moment, width: int) -> None:
     rows = list(lines(moment, Look(width)))
     assert rows
     assert all(row.isprintable() and display_width(row) <= width for row in rows)

@@ -19,7 +19,7 @@ from writer.store import Store
 # --- battery ---------------------------------------------------------------------------------------
 
 
-def test_battery_is_that_of_the_newest_sample(recording: Recording, query: Query) -> None:
+def test_battery_shows_the_newest_sample(recording: Recording, query: Query) -> None:
     recording.health(NOON - 100, "BAT0", 4.5, 5.0, 80)
     recording.health(NOON - 50, "BAT0", 4.0, 5.0, 81)
     recording.sample(NOON - 60, battery_pct=51)
@@ -60,10 +60,10 @@ def test_each_pack_has_a_row(recording: Recording, query: Query) -> None:
 
 
 @pytest.mark.parametrize("name", ["BAT0", "BAT1"])
-def test_battery_is_the_pack_that_is_in_now(
+def test_battery_shows_the_pack_that_is_inserted_now(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """A, B, A: ten samples of each, imported; in one bay and in two."""
+    """Packs A, B, A with ten samples each, imported; in one bay and in two."""
     a, b = Health(40.0, 50.0, "Wh", 210), Health(60.0, 64.0, "Wh", 12)
     with Store(tmp_path / "telemetry.db") as store:
         for number, (bay, health) in enumerate([("BAT0", a)] * 10 + [(name, b)] * 10 + [("BAT0", a)] * 10):
@@ -86,7 +86,7 @@ def test_a_machine_without_a_battery(recording: Recording, query: Query) -> None
     assert query("battery").err == "telemetry-query: no battery seen\n"
 
 
-# --- how old is now ---
+# --- the age of the newest sample ---
 
 
 @pytest.mark.parametrize("report", ["battery", "drain", "top", "recent"])
@@ -128,7 +128,7 @@ def test_the_age_in_a_window_counts_to_its_end(recording: Recording, query: Quer
     assert query(report, "--until", str(now + 3600), now=now).err == ""
 
 
-def test_other_reports_do_not_say_how_old_it_is(recording: Recording, query: Query) -> None:
+def test_other_reports_do_not_report_its_age(recording: Recording, query: Query) -> None:
     on_battery(recording, NOON, cores=[5.0])
     for report in ("energy", "hotspots", "cores", "correlate --rows", "export", "status"):
         assert query(*report.split(), now=NOON + 90_000).err == ""
@@ -196,14 +196,14 @@ def test_status(recording: Recording, query: Query) -> None:
     assert (row["samples"], row["oldest"], row["newest"]) == (4, NOON - 60, NOON - 45)
 
 
-def test_status_shows_what_the_machine_does_now(recording: Recording, query: Query) -> None:
+def test_status_shows_the_current_state_of_the_machine(recording: Recording, query: Query) -> None:
     recording.sample(NOON - 5, on_ac=0, throttled="")
     recording.sample(NOON, on_ac=1, throttled="undervoltage")
     (row,) = query("status").rows
     assert (row["on_ac"], row["throttled"]) == (1, "undervoltage")
 
 
-def test_status_of_nothing(recording: Recording, query: Query) -> None:
+def test_status_of_an_empty_database(recording: Recording, query: Query) -> None:
     ran = query("status")
     (row,) = ran.rows
     assert (row["samples"], row["oldest"], row["newest"], row["newest_age_s"]) == (0, None, None, None)

@@ -1,4 +1,4 @@
-"""The overview and the line: what they show of a recording, and that they fit a small screen."""
+"""The overview and --line: what they show of a recording, and that they fit a small screen."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _facts = st.builds(
 
 
 class Shown:
-    """The command on a recording at a time, in this process."""
+    """The command on a recording at a given time, in this process."""
 
     def __init__(self, recording: Recording, capsys: pytest.CaptureFixture[str]) -> None:
         self._recording = recording
@@ -84,7 +84,7 @@ def shown(
 
 
 @given(_facts, st.integers(1, WIDTH), st.booleans())
-def test_whatever_the_facts_it_fits(facts: Facts, width: int, ascii_only: bool) -> None:
+def test_the_overview_fits_whatever_the_facts_are(facts: Facts, width: int, ascii_only: bool) -> None:
     found = lines(facts, width, ascii_only=ascii_only)
     assert 1 <= len(found) <= MOST_LINES
     assert all(row.isprintable() and display_width(row) <= width for row in found)
@@ -99,7 +99,7 @@ def test_the_line_is_one_line(facts: Facts) -> None:
     assert found.isprintable()
 
 
-def test_a_full_screen_has_every_fact_in_full() -> None:
+def test_a_large_screen_shows_every_fact_uncut() -> None:
     facts = Facts(
         now=NOON,
         time=NOON - 3,
@@ -154,7 +154,7 @@ def test_old_data_says_which_service_is_to_blame(writer: bool | None, told: list
     ("encoding", "expected"),
     [("utf-8", True), (None, True), ("ascii", False), ("latin-1", False), ("no such", False)],
 )
-def test_blocks_where_the_encoding_has_them(encoding: str | None, expected: bool) -> None:
+def test_blocks_are_used_if_the_encoding_has_them(encoding: str | None, expected: bool) -> None:
     assert can_show("▁█", encoding) is expected
 
 
@@ -173,14 +173,14 @@ def test_no_battery(recording: Recording, shown: Shown) -> None:
     assert shown("--line") == "on mains\n"
 
 
-def test_full_on_mains(recording: Recording, shown: Shown) -> None:
+def test_a_full_battery_on_mains(recording: Recording, shown: Shown) -> None:
     recording.run()
     recording.samples(NOON - 600, 120, on_ac=1, battery_pct=100.0, status="Full", power=0.0)
     assert "battery    100 %, full, 0.0 W, on mains\n" in shown()
     assert shown("--line") == "100% 0.0W full\n"
 
 
-def test_charging_has_the_time_to_full(recording: Recording, shown: Shown, query: Query) -> None:
+def test_charging_shows_the_time_to_full(recording: Recording, shown: Shown, query: Query) -> None:
     recording.health(NOON - 700, "BAT0", 6.0, 6.0)
     recording.run()
     charging: dict[str, Any] = {"status": "Charging", "power": 12.0, "voltage": 4.0}
@@ -192,7 +192,7 @@ def test_charging_has_the_time_to_full(recording: Recording, shown: Shown, query
     assert shown("--line") == f"50% 12.0W full in {hours}h\n"
 
 
-def test_charge_and_sleep_are_marked_where_they_were(recording: Recording, shown: Shown) -> None:
+def test_charge_and_sleep_are_marked_at_their_times(recording: Recording, shown: Shown) -> None:
     recording.run(started=NOON - 24 * HOUR)
     for half in range(SLOTS):
         recording.sample(NOON - 24 * HOUR + 1_800 * half + 60, battery_pct=2.0 * half, status="Discharging")
@@ -208,7 +208,9 @@ def test_charge_and_sleep_are_marked_where_they_were(recording: Recording, shown
     assert rows[at + 2] == " " * 8 + "++++" + " " * 16 + "zz"
 
 
-def test_old_data_says_how_old_and_nothing_of_now(recording: Recording, shown: Shown) -> None:
+def test_old_data_is_shown_with_its_age_and_without_current_values(
+    recording: Recording, shown: Shown
+) -> None:
     recording.run()
     on_battery: dict[str, Any] = {"status": "Discharging", "power": -6.0, "voltage": 4.0}
     recording.samples(NOON - 600, 120, battery_pct=60.0, cpu_total=5.0, **on_battery)
@@ -252,7 +254,7 @@ def test_today_begins_at_local_midnight(recording: Recording, shown: Shown) -> N
     assert "today      6.00 Wh awake, 0.00 Wh asleep\n" in shown()
 
 
-def test_a_hostile_name_and_odd_values_do_nothing(recording: Recording, shown: Shown) -> None:
+def test_hostile_names_and_odd_values_do_no_harm(recording: Recording, shown: Shown) -> None:
     recording.run()
     processes = [(1, "\x1b[2J\n" + "é" * 80, 50.0, 1.0)]
     odd: dict[str, Any] = {"battery_pct": "x", "status": b"\xff", "cpu_temp": float("inf")}

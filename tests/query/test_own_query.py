@@ -1,4 +1,4 @@
-"""``telemetry-query sql``: a SELECT of the user's own, and nothing else."""
+"""``telemetry-query sql``: a SELECT written by the user, and nothing else."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_it_prints_rows_as_reports_do(query: Query) -> None:
 
 
 @pytest.mark.usefixtures("recorded")
-def test_all_rows_come(query: Query) -> None:
+def test_all_rows_are_printed(query: Query) -> None:
     found = query("sql", "SELECT ts FROM system_sample ORDER BY ts").rows
     assert [row["ts"] for row in found] == [int(NOON) + 5 * number for number in range(300)]
 
@@ -61,14 +61,14 @@ def test_standard_input_is_read(query: Query, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("recorded")
-def test_two_columns_of_one_name_are_distinguished(query: Query) -> None:
+def test_two_columns_with_the_same_name_are_distinguished(query: Query) -> None:
     (row,) = query("sql", "SELECT 1 AS a, 2 AS a, 3 AS 'a:1', 4 AS b, 5 AS a").rows
     assert list(row) == ["a", "a:1", "a:1:1", "b", "a:2"]
     assert list(row.values()) == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.usefixtures("recorded")
-def test_small_numbers_are_seen_in_a_table(query: Query) -> None:
+def test_small_numbers_are_visible_in_a_table(query: Query) -> None:
     out = query("sql", "SELECT 0.00012 AS small, 2.5 AS usual, 1e300 AS large", "--format", "table").out
     assert out.splitlines()[-1].split() == ["0.00012", "2.5", "1e+300"]
 
@@ -143,7 +143,7 @@ def test_each_error_is_one_line(query: Query, statement: str, said: str) -> None
 
 
 @pytest.mark.usefixtures("recorded")
-def test_the_schema_can_be_asked_for(query: Query) -> None:
+def test_the_schema_can_be_queried(query: Query) -> None:
     assert {"name": "host"} in query("sql", "SELECT name FROM pragma_table_info('run')").rows
     assert query("sql", "SELECT value FROM json_each('[1, 2]')").rows == [{"value": 1}, {"value": 2}]
     assert query("sql", "PRAGMA user_version").rows[0]["user_version"] > 0
@@ -151,7 +151,7 @@ def test_the_schema_can_be_asked_for(query: Query) -> None:
 
 
 @pytest.mark.usefixtures("recorded")
-def test_an_endless_query_ends(query: Query) -> None:
+def test_an_endless_query_times_out(query: Query) -> None:
     endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c"
     ran = query("sql", endless, "--timeout", "0.05")
     assert ran.status == 1
@@ -160,8 +160,8 @@ def test_an_endless_query_ends(query: Query) -> None:
     )
 
 
-def test_time_in_which_rows_are_printed_does_not_count(recorded: Recording) -> None:
-    """Each reading of the clock is a second later, and taking the rows waits for 50 s."""
+def test_time_spent_printing_rows_does_not_count(recorded: Recording) -> None:
+    """Each clock reading is a second later, and the reader of the rows waits for 50 s."""
     recorded.database.commit()
     clock: Iterator[float] = map(float, count())
     with closing(sqlite3.connect(recorded.path)) as connection:
@@ -208,7 +208,7 @@ def test_the_database_is_closed_before_a_long_result_is_printed(
         min_size=1,
     )
 )
-def test_any_value_comes_through(values: list[object]) -> None:
+def test_any_value_is_printed(values: list[object]) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute("CREATE TABLE t (number INTEGER PRIMARY KEY, v)")
         usable = [v for v in values if not (isinstance(v, str) and any("\ud800" <= c <= "\udfff" for c in v))]

@@ -28,7 +28,7 @@ HEAD = Head("key", "a title", "in words")
 
 
 class Reader(HTMLParser):
-    """What a browser finds in a document."""
+    """Collects the elements and texts of a document, as a browser would."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def pictures(text: str) -> list[ElementTree.Element]:
-    """The pictures of a page: each is well-formed XML."""
+    """Return the pictures of a page, and check that each is well-formed XML."""
     return [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL)]
 
 
@@ -82,7 +82,7 @@ def test_every_section_has_its_chart_and_its_table(page: str) -> None:
     assert "time left  " in reader.text
 
 
-def test_pictures_say_in_words_what_they_show(page: str) -> None:
+def test_pictures_have_a_text_description(page: str) -> None:
     for picture in pictures(page):
         assert picture.attrib["role"] == "img"
         ids = {element.attrib["id"] for element in picture if element.text and "id" in element.attrib}
@@ -102,7 +102,7 @@ def test_nothing_is_fetched_and_no_script_runs(page: str) -> None:
     assert policy == (f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
 
 
-def test_a_hostile_name_is_text(recording: Recording) -> None:
+def test_a_hostile_name_is_shown_as_text(recording: Recording) -> None:
     recording.run()
     for index in range(400):
         recording.sample(
@@ -136,7 +136,7 @@ def test_a_machine_without_a_battery_has_a_page(recording: Recording) -> None:
     assert "No sleep was seen." in reader.text
 
 
-def test_a_long_table_has_its_newest_rows(recording: Recording) -> None:
+def test_a_long_table_shows_its_newest_rows(recording: Recording) -> None:
     for hour in range(130):
         recording.run(started=NOON - 3_600 * (130 - hour))
         for index in range(3):
@@ -185,7 +185,9 @@ def test_a_page_replaces_an_older_one_and_nothing_else(
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_link_is_followed_and_none_is_written_through(recording: Recording, tmp_path: Path) -> None:
+def test_a_symbolic_link_in_the_path_is_followed_but_not_replaced(
+    recording: Recording, tmp_path: Path
+) -> None:
     recording.run()
     recording.sample(NOON)
     recording.database.commit()
@@ -218,7 +220,7 @@ def test_what_a_killed_process_left_is_removed_after_a_day(recording: Recording,
     assert {path.name for path in tmp_path.glob(".*")} == {*names[1:]}
 
 
-def test_a_name_that_is_too_long_is_one_line(
+def test_a_name_that_is_too_long_gives_a_one_line_error(
     recording: Recording, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording.run()
@@ -235,7 +237,7 @@ def test_a_name_that_is_too_long_is_one_line(
 
 
 def test_no_peak_is_lost(recording: Recording) -> None:
-    """A day of samples in 480 steps: one of them is of 60 W, one of 3 %."""
+    """A day of samples is drawn in 480 steps: one sample has 60 W, one has 3 %."""
     recording.run()
     for index in range(17_280):
         recording.sample(
@@ -267,11 +269,11 @@ POWER = Line("watts", lambda it: it.watts, lambda it: it.watts_min, lambda it: i
 
 
 def point(moment: float, watts: float) -> Point:
-    """A step of five minutes around a moment."""
+    """Return a step of five minutes around a moment."""
     return Point(moment - 150, moment + 150, watts, watts, watts, 50.0, 50.0, None, None, None, None)
 
 
-def test_a_known_point_is_in_its_place() -> None:
+def test_a_known_point_is_drawn_at_its_position() -> None:
     window = (NOON, NOON + 600)
     found = [point(NOON, 0.0), point(NOON + 300, 5.0), point(NOON + 600, 10.0)]
     text = drawn(Timeline(HEAD, window, found, [Panel("W", [POWER], (0.0, 10.0))]))
@@ -295,7 +297,7 @@ def test_kinds_of_the_strip_differ_in_height() -> None:
     assert len({round(float(it["y"]) + float(it["height"]), 1) for it in found}) == 1
 
 
-def test_bars_are_as_tall_as_their_values() -> None:
+def test_the_height_of_bars_is_proportional_to_their_values() -> None:
     text = drawn(
         Columns(HEAD, "Wh", [Bar("Mon", [("awake", 6.0), ("asleep", 2.0)]), Bar("Tue", [("awake", 8.0)])])
     )
@@ -312,7 +314,7 @@ def test_a_long_name_is_cut() -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
-def test_an_axis_holds_what_it_must(one: float, other: float) -> None:
+def test_an_axis_covers_its_values(one: float, other: float) -> None:
     low, high, step = rounded_out(min(one, other), max(one, other))
     slack = 1e-6 * max(abs(one), abs(other), 1.0)
     assert low <= min(one, other) + slack
@@ -322,7 +324,7 @@ def test_an_axis_holds_what_it_must(one: float, other: float) -> None:
 
 
 @given(st.floats(0, 4e9), st.floats(60, 4e8))
-def test_marks_of_time_rise_and_are_few(start: float, span: float) -> None:
+def test_time_marks_are_ascending_and_few(start: float, span: float) -> None:
     moments = [moment for moment, _ in time_marks(start, start + span, 8)]
     assert moments == sorted(set(moments))
     assert len(moments) <= 20

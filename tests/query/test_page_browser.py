@@ -20,11 +20,11 @@ from tests.query.recordings import NOON, Recording, a_day
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        shutil.which("chromium") is None, reason="no chromium here (apt-get install chromium)"
+        shutil.which("chromium") is None, reason="chromium is not installed (apt-get install chromium)"
     ),
 ]
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-"""A checker of accessibility by Deque, which no user needs: it is not in the repository"""
+"""Deque's accessibility checker. Users do not need it, so it is not in the repository"""
 HOSTILE = "<img src=x onerror=document.title='hit'><script>document.title='hit'</script>"
 PATIENCE = 60.0
 VISIBLE = """
@@ -101,14 +101,14 @@ class Browser:
         while b"\0" not in self._held:
             assert select.select([self._from], [], [], max(0.0, deadline - time.monotonic()))[0], "no answer"
             piece = os.read(self._from, 1 << 20)
-            assert piece, "the browser has ended"
+            assert piece, "the browser has exited"
             self._held += piece
         message, _, self._held = self._held.partition(b"\0")
         found: dict[str, Any] = json.loads(message)
         return found
 
     def show(self, page: Path, width: int, scheme: str) -> None:
-        """Load a page, and wait for it."""
+        """Load a page, and wait until it is loaded."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         media = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -125,7 +125,7 @@ class Browser:
 
     @property
     def said(self) -> list[dict[str, Any]]:
-        """Messages of the console since ``show``, and errors."""
+        """Return the console's messages and errors since ``show``."""
         names = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
         return [event for event in self.events if event["method"] in names]
 
@@ -148,7 +148,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_looks_as_it_should(browser: Browser, page: Path, width: int, scheme: str) -> None:
+def test_the_layout_and_contrast_are_right(browser: Browser, page: Path, width: int, scheme: str) -> None:
     browser.show(page, width, scheme)
     assert browser.said == []
     assert browser.value("document.documentElement.scrollWidth") == width
@@ -160,16 +160,16 @@ def test_it_looks_as_it_should(browser: Browser, page: Path, width: int, scheme:
     assert [event["params"]["request"]["url"] for event in fetched] == [page.as_uri()]
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="no axe-core here (npm install --no-save axe-core)")
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (npm install --no-save axe-core)")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_that_hinders(browser: Browser, page: Path, scheme: str) -> None:
+def test_axe_finds_no_violations(browser: Browser, page: Path, scheme: str) -> None:
     browser.show(page, 390, scheme)
     browser.value(f"{AXE.read_text(encoding='utf-8')}; 0")
     found = browser.value("axe.run().then(it => it.violations.map(one => [one.id, one.nodes[0].html]))")
     assert found == []
 
 
-def test_a_hostile_name_does_nothing(browser: Browser, tmp_path: Path) -> None:
+def test_a_hostile_name_does_no_harm(browser: Browser, tmp_path: Path) -> None:
     with Recording(tmp_path / "hostile.db") as recording:
         recording.run()
         for index in range(100):

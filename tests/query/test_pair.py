@@ -1,4 +1,4 @@
-"""What a user types for the two sides of compare."""
+"""The two arguments of compare."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ NOTHING = {"a": None, "b": None, "by": "window", "since": None, "until": None}
         ("2026-11-19 14:00..yesterday", (MIDNIGHT - 2 * DAY + 14 * 3600, MIDNIGHT - DAY)),
     ],
 )
-def test_a_window(text: str, found: tuple[float, float]) -> None:
+def test_each_form_of_a_window(text: str, found: tuple[float, float]) -> None:
     assert window(text, NOON) == found
 
 
-def test_a_day_has_25_hours_where_clocks_are_set_back() -> None:
+def test_a_day_has_25_hours_if_clocks_are_set_back() -> None:
     with zone("Europe/Berlin"):
         start, stop = window("2026-10-25", NOON)
         assert stop - start == 25 * 3600
@@ -81,7 +81,7 @@ def test_values_of_a_column_of_numbers(text: str, found: tuple[float, float]) ->
         assert values(text, by) == found
 
 
-def test_a_value_of_a_column_of_texts_is_what_was_typed() -> None:
+def test_a_value_of_a_text_column_is_taken_literally() -> None:
     assert values("0-40", "governor") == ("0-40", "0-40")
     assert values("", "throttled") == ("", "")
 
@@ -108,7 +108,7 @@ def test_an_invalid_value_is_refused(text: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_compared_is_refused(given: dict[str, str], text: str) -> None:
+def test_arguments_that_cannot_be_compared_are_refused(given: dict[str, str], text: str) -> None:
     with pytest.raises(UsageError) as refused:
         asked(NOTHING | given, NOON)
     assert str(refused.value).startswith(text)

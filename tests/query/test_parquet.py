@@ -1,4 +1,4 @@
-"""``--format parquet``, by pyarrow, which has no wheels for every machine."""
+"""``--format parquet``, with pyarrow, which does not have wheels for every machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VALUES = st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.binary()
 
 
 @given(st.lists(st.tuples(VALUES, VALUES, VALUES)))
-def test_parquet_has_what_the_columns_hold(rows: list[tuple[object, object, object]]) -> None:
+def test_parquet_has_the_values_and_types_of_the_columns(rows: list[tuple[object, object, object]]) -> None:
     columns = [
         Column("ts", "s", "key"),
         Column("watts", "W", "power"),
@@ -62,7 +62,7 @@ def test_an_export_is_a_parquet_file(recording: Recording, tmp_path: Path) -> No
         assert sum(map(abs, table["watts"].to_pylist())) == sum(range(5000))
 
 
-def test_parquet_is_not_for_terminals(recording: Recording) -> None:
+def test_parquet_is_not_written_to_a_terminal(recording: Recording) -> None:
     recording.run()
     recording.database.commit()
     ours, theirs = open_terminal()
@@ -83,7 +83,7 @@ def test_parquet_is_not_for_terminals(recording: Recording) -> None:
     assert ran.stderr == ("telemetry-query: --format parquet: standard output is a terminal; add > FILE\n")
 
 
-def test_without_pyarrow_a_line_says_how_to_get_it(
+def test_without_pyarrow_an_error_says_how_to_install_it(
     recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)

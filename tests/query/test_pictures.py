@@ -1,4 +1,4 @@
-"""The files of ``make docs-pictures`` are what is printed and drawn today."""
+"""The files of ``make docs-pictures`` match what is printed and drawn today."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``plot``: pictures in the terminal and as files; peaks and holes are kept, and everything fits."""
+"""``plot``: pictures in the terminal and as files. Peaks and holes are visible, and everything fits."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def day(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def panel(rows: list[str], heading: str) -> list[str]:
-    """The eight lines of a panel, without its axis."""
+    """Return the eight lines of a panel, without its axis."""
     first = rows.index(heading) + 1
     return [row.partition("|")[2].ljust(46) for row in rows[first : first + 8]]
 
@@ -97,7 +97,7 @@ def test_each_picture_is_drawn(day: Plot, kind: str) -> None:
     assert len(rows) > 2
 
 
-def test_a_peak_of_one_sample_is_not_lost(recording: Recording, plot: Plot) -> None:
+def test_a_peak_of_one_sample_is_visible(recording: Recording, plot: Plot) -> None:
     recording.samples(NOON - 6 * HOUR, 2_000, step=10.0, power=-1.0, cpu_total=5.0)
     recording.sample(NOON - 10.0, power=-1.0, cpu_total=99.0)
     recording.samples(NOON - 5.0, 1, power=-1.0, cpu_total=5.0)
@@ -107,7 +107,7 @@ def test_a_peak_of_one_sample_is_not_lost(recording: Recording, plot: Plot) -> N
     assert all(row[:30].strip() == "" for row in shown[:6])
 
 
-def test_a_hole_is_a_hole(recording: Recording, plot: Plot) -> None:
+def test_a_hole_is_drawn_as_a_hole(recording: Recording, plot: Plot) -> None:
     recording.samples(NOON - 3 * HOUR, 720, power=-1.0, battery_pct=80.0, status="Discharging")
     recording.samples(NOON - HOUR, 700, power=-1.0, battery_pct=60.0, status="Discharging")
     recording.database.commit()
@@ -119,14 +119,14 @@ def test_a_hole_is_a_hole(recording: Recording, plot: Plot) -> None:
     assert "x not recorded" in rows[-1]
 
 
-def test_nights_and_charges_are_marked_where_they_were(day: Plot) -> None:
+def test_nights_and_charges_are_marked_at_their_times(day: Plot) -> None:
     rows = day("battery", "--since", "2026-11-20 20:00", "--until", "2026-11-21 12:00")
     (marks,) = [row for row in rows if (row.strip() and set(row.strip()) == {"z", "+", " "}) or "zz" in row]
     assert marks.index("z") < marks.index("+")
     assert rows[-1] == "+ charging   z asleep"
 
 
-def test_the_bars_of_a_day_are_its_energy(day: Plot) -> None:
+def test_the_bars_of_a_day_show_its_energy(day: Plot) -> None:
     rows = day("energy", "--since", "2026-11-20", width=80)
     values = {row[:6]: float(row.split()[-1]) for row in rows if row.startswith("Nov")}
     longest = {row[:6]: sum(row.count(fill) for fill in "█▒") for row in rows if row.startswith("Nov")}
@@ -146,7 +146,7 @@ def test_programs_of_a_day_sum_to_what_was_drawn_awake(day: Plot, capsys: pytest
     assert of_programs == pytest.approx(drawn, abs=0.006)
 
 
-def test_cores_are_rows_of_shades(recording: Recording, plot: Plot) -> None:
+def test_cores_are_drawn_as_rows_of_shades(recording: Recording, plot: Plot) -> None:
     for index in range(720):
         recording.sample(NOON - HOUR + 5 * index, cores=[100.0, 0.0, None])
     recording.database.commit()
@@ -168,7 +168,9 @@ def test_cores_are_rows_of_shades(recording: Recording, plot: Plot) -> None:
         ("discharges", "no such discharge"),
     ],
 )
-def test_what_cannot_be_drawn_says_why(recording: Recording, plot: Plot, kind: str, why: str) -> None:
+def test_a_picture_that_cannot_be_drawn_gives_the_reason(
+    recording: Recording, plot: Plot, kind: str, why: str
+) -> None:
     recording.samples(NOON - HOUR, 10, cpu_total=1.0)
     recording.database.commit()
     assert plot.fails(kind) == f"plot {kind}: {why} in that window"
@@ -228,7 +230,9 @@ STARTS = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
     [("battery", "svg"), ("cpu", "png"), ("energy", "pdf"), ("programs", "svg"), ("discharges", "svg")],
 )
 @pytest.mark.fast_cases(2)
-def test_a_picture_is_a_file_of_its_form(day: Plot, tmp_path: Path, kind: str, form: str) -> None:
+def test_a_picture_is_written_in_the_format_of_its_name(
+    day: Plot, tmp_path: Path, kind: str, form: str
+) -> None:
     out = tmp_path / f"picture.{form}"
     out.write_text("of yesterday")
     (said,) = day(kind, "--since", "2026-11-20", "--out", str(out), width=500)
@@ -251,7 +255,7 @@ def test_cores_and_months_are_files_too(recording: Recording, plot: Plot, tmp_pa
 
 
 @pytest.mark.usefixtures("matplotlib")
-def test_names_are_drawn_whatever_they_hold(recording: Recording, plot: Plot, tmp_path: Path) -> None:
+def test_any_name_can_be_drawn(recording: Recording, plot: Plot, tmp_path: Path) -> None:
     names = ["$x^{$", "_hidden", "\\alpha<&>", "\u7535\u6c60", "a\x1b[31mb"]
     for index in range(200):
         processes: Any = [(at, name, 20.0 + at, 1.0) for at, name in enumerate(names)]
@@ -262,13 +266,15 @@ def test_names_are_drawn_whatever_they_hold(recording: Recording, plot: Plot, tm
 
 
 @pytest.mark.parametrize("out", ["p.gif", "p"])
-def test_another_form_is_refused(plot: Plot, tmp_path: Path, out: str) -> None:
+def test_an_unknown_format_is_refused(plot: Plot, tmp_path: Path, out: str) -> None:
     said = plot.fails("--out", str(tmp_path / out))
     assert said == f"--out: {tmp_path}/{out} does not end in .svg, .png, .pdf"
 
 
 @pytest.mark.usefixtures("matplotlib")
-def test_where_nothing_can_be_written_it_says_so(recording: Recording, plot: Plot, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_gives_an_error(
+    recording: Recording, plot: Plot, tmp_path: Path
+) -> None:
     recording.samples(NOON - HOUR, 10, power=-1.0)
     recording.database.commit()
     said = plot.fails("--out", str(tmp_path / "none" / "p.svg"))
@@ -278,7 +284,7 @@ def test_where_nothing_can_be_written_it_says_so(recording: Recording, plot: Plo
     assert said == f"{tmp_path}/d.svg is not a regular file; give another one with --out"
 
 
-def test_without_matplotlib_one_line_says_how_to_get_it(day: Plot, tmp_path: Path) -> None:
+def test_without_matplotlib_an_error_says_how_to_install_it(day: Plot, tmp_path: Path) -> None:
     script = "import sys; sys.modules['matplotlib'] = None; from query.main import main; sys.exit(main())"
     argv = ["--db", str(day._path), "plot", "--out", str(tmp_path / "p.svg")]
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -342,7 +348,7 @@ _pictures: st.SearchStrategy[Picture] = st.one_of(
 
 
 @given(_pictures, st.integers(LEAST_WIDTH, 120), st.booleans())
-def test_whatever_is_drawn_it_fits(picture: Picture, width: int, ascii_only: bool) -> None:
+def test_every_picture_fits(picture: Picture, width: int, ascii_only: bool) -> None:
     rows = list(lines(picture, width, ascii_only=ascii_only))
     assert all(display_width(row) <= width for row in rows)
     assert not ascii_only or all(row.isascii() for row in rows)

@@ -76,8 +76,8 @@ def test_a_vertical_table_of_several_rows() -> None:
     ),
     st.sampled_from(["n", "drain_mah_per_min", "a_name_of_columns"]),
 )
-def test_the_plain_table_is_tabulates_simple_one(cells: list[tuple[int, str]], name: str) -> None:
-    """It is laid out here because it is the default and tabulate is slow."""
+def test_the_plain_table_equals_tabulates_simple_format(cells: list[tuple[int, str]], name: str) -> None:
+    """This format does not use tabulate, because it is the default and tabulate is slow."""
     columns = (Column(name, "", ""), Column(name, "", "", kind="text"))
     rows = [(number, word.strip() or "-") for number, word in cells]
     ours = "".join(rendered(columns, rows, "table"))
@@ -87,7 +87,7 @@ def test_the_plain_table_is_tabulates_simple_one(cells: list[tuple[int, str]], n
         assert len({line.index("  ") for line in fitted.splitlines() if set(line) == {"-", " "}}) <= 1
 
 
-def test_one_of_tabulates_formats() -> None:
+def test_a_format_of_tabulate() -> None:
     assert text(ROWS[:1], "orgtbl") == (
         "|                when | watts | name    | count |\n"
         "|---------------------+-------+---------+-------|\n"
@@ -114,13 +114,13 @@ def test_a_table_too_wide_breaks_its_longest_headers_at_underscores() -> None:
     assert narrow.splitlines()[-1].split() == ["12.5", "3.0", "0.5", "100.0"]
 
 
-def test_columns_for_data_formats_alone() -> None:
+def test_columns_that_only_data_formats_have() -> None:
     columns = (COUNT._replace(in_table=False), NAME)
     assert "".join(rendered(columns, [(1, "a")], "table")) == "name\n----\na\n"
     assert "".join(rendered(columns, [(1, "a")], "csv")) == "count,name\n1,a\n"
 
 
-def test_a_long_name_is_cut_in_tables_alone() -> None:
+def test_a_long_name_is_cut_only_in_tables() -> None:
     row = (None, None, "x" * 4096, None)
     assert max(len(line) for line in text([row]).splitlines()) < 60
     assert "x" * 31 + "…" in text([row])
@@ -128,7 +128,7 @@ def test_a_long_name_is_cut_in_tables_alone() -> None:
     assert "x" * 4096 in text([row], vertical=True)
 
 
-# --- nothing ---------------------------------------------------------------------------------------
+# --- no rows ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ def test_no_rows(form: str, expected: str) -> None:
     assert text([], form) == expected
 
 
-# --- what tabulate makes of text that looks like something else ------------------------------------
+# --- text that tabulate would take for numbers -----------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["table", "github", "plain", "tsv", "html", "pretty", "latex"])
 @pytest.mark.parametrize("name", ["1e5", "0123", "nan", "inf", "-", "True", "None", "1_000", "0x10", "1,5"])
-def test_a_name_is_shown_letter_by_letter(name: str, form: str) -> None:
+def test_a_name_is_shown_unchanged(name: str, form: str) -> None:
     shown = text([(NOON, 1.0, name, 1), (NOON, 1.0, "42", 1)], form)
     escaped = re.escape(name.replace("_", r"\_") if form == "latex" else name)
     assert re.search(rf"(^|[\s>|&]){escaped}($|[\s<|&])", shown, re.MULTILINE)
@@ -176,7 +176,7 @@ def test_control_characters_are_shown_as_escapes(raw: str, shown: str) -> None:
 
 
 @given(st.text())
-def test_no_format_lets_one_through_to_a_terminal(name: str) -> None:
+def test_no_format_prints_a_control_character_to_a_terminal(name: str) -> None:
     for form in ("table", "json", "csv", "github"):
         shown = text([(NOON, 1.0, name, 1)], form, TERMINAL)
         assert all(character == "\n" or character.isprintable() for character in shown)
@@ -189,7 +189,7 @@ rows = st.lists(st.tuples(numbers, numbers, st.none() | st.text(), numbers), max
 
 
 @given(rows)
-def test_json_reads_back_equal(stored: list[tuple[Any, ...]]) -> None:
+def test_json_is_read_back_equal(stored: list[tuple[Any, ...]]) -> None:
     shown = text(stored, "json")
     assert json.loads(shown) == [
         dict(zip(("when", "watts", "name", "count"), row, strict=True)) for row in stored
@@ -201,7 +201,7 @@ def test_json_reads_back_equal(stored: list[tuple[Any, ...]]) -> None:
 
 
 @given(rows)
-def test_csv_reads_back_equal(stored: list[tuple[Any, ...]]) -> None:
+def test_csv_is_read_back_equal(stored: list[tuple[Any, ...]]) -> None:
     header, *found = csv.reader(io.StringIO(text(stored, "csv"), newline=""))
     assert header == ["when", "watts", "name", "count"]
     assert len(found) == len(stored)
@@ -213,7 +213,7 @@ def test_csv_reads_back_equal(stored: list[tuple[Any, ...]]) -> None:
                 assert field == ("" if value is None else str(value))
 
 
-def test_what_a_data_format_cannot_hold() -> None:
+def test_a_value_that_a_data_format_cannot_represent() -> None:
     row = (float("inf"), b"\x00\xff", "a", 1)
     assert json.loads(text([row], "json")) == [{"when": None, "watts": "x'00ff'", "name": "a", "count": 1}]
     assert text([row], "csv").splitlines()[1] == "inf,x'00ff',a,1"
@@ -227,7 +227,7 @@ def many(count: int) -> Any:
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
-def test_data_formats_hold_a_row_at_a_time(form: str) -> None:
+def test_data_formats_keep_one_row_in_memory(form: str) -> None:
     tracemalloc.start()
     try:
         length = sum(len(piece) for piece in rendered(COLUMNS, many(8_000), form))
@@ -238,7 +238,7 @@ def test_data_formats_hold_a_row_at_a_time(form: str) -> None:
     assert peak < 200_000
 
 
-def test_a_table_has_an_end() -> None:
+def test_the_length_of_a_table_is_bounded() -> None:
     with pytest.raises(TooLongError, match="use --format csv, or ask for fewer"):
         list(rendered(COLUMNS, many(TABLE_ROWS + 1), "table"))
 
@@ -282,11 +282,11 @@ def test_shown_time(value: object, shown: str) -> None:
         ("", ""),
     ],
 )
-def test_a_number_has_a_sensible_length(value: object, shown: str) -> None:
+def test_a_number_has_a_readable_length(value: object, shown: str) -> None:
     assert cell(value, WATTS) == shown
 
 
-# --- times, spans and sizes as people say them -----------------------------------------------------
+# --- times, spans and sizes in human form ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(

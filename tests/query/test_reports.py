@@ -1,4 +1,4 @@
-"""The other reports, and the rules for all of them."""
+"""The other reports, and rules that hold for all reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = [report.name for report in REPORTS]
 
 @pytest.fixture(scope="module")
 def an_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of docs/reports.md, to read."""
+    """The database of docs/reports.md, read-only."""
     path = tmp_path_factory.mktemp("example") / "telemetry.db"
     example(path)
     return path
@@ -61,7 +61,7 @@ def test_recent_in_a_window(recording: Recording, query: Query) -> None:
     assert times(query("recent", "--until", str(NOON + 25), "--limit", "1").rows) == [20]
 
 
-def test_recent_goes_by_ts_where_the_clock_stepped_back(recording: Recording, query: Query) -> None:
+def test_recent_sorts_by_ts_if_the_clock_stepped_back(recording: Recording, query: Query) -> None:
     recording.samples(NOON + 1e6, 30)
     recording.samples(NOON, 2)
     assert times(query("recent", "--limit", "3").rows) == [5, 0, 1e6 + 145]
@@ -98,7 +98,7 @@ def test_a_process_uses_at_most_all_cores_of_its_sample(
     def stored(value: float) -> Any:
         return (1, "init", value, 2.0, 0.0) if column == 2 else (1, "init", 0.0, 2.0, value)
 
-    # The third is not a whole number of hundredths, which a compact table stores in another way.
+    # The third is not a whole number of hundredths, so the compact table stores it as a float.
     inside = most - 1 / 3
     for index, value in enumerate([most, most + 0.5, inside, 20_000.0, 40.0]):
         recording.sample(NOON + 5 * index, processes=[stored(value)], cores=cores)
@@ -126,7 +126,7 @@ def test_hotspots_counts_and_averages(recording: Recording, query: Query) -> Non
 
 
 def test_hotspots_ranks_by_cpu_time_and_not_by_appearances(recording: Recording, query: Query) -> None:
-    """A game for a minute used more than a logger that is in every list, and a shell by its children."""
+    """A game in one minute used more than a logger in every list; a shell used CPU by its children."""
     for second in range(0, 600, 5):
         played = [(2, "game", 135.0, 9.0)] if second < 60 else []
         built = [(4, "sh", 0.1, 0.1, 90.0)] if second < 120 else []
@@ -136,7 +136,7 @@ def test_hotspots_ranks_by_cpu_time_and_not_by_appearances(recording: Recording,
     assert [row["cpu_h"] * 3600 for row in rows] == [pytest.approx(it) for it in (108.12, 81, 3)]
 
 
-def test_appearances_are_rows_of_the_list(recording: Recording, query: Query) -> None:
+def test_appearances_count_rows_of_the_list(recording: Recording, query: Query) -> None:
     recording.sample(NOON, processes=[(1, "bash", 10.0, 1.0), (2, "bash", 20.0, 1.0)])
     (row,) = query("hotspots").rows
     assert (row["appearances"], row["avg_cpu"]) == (2, 15)
@@ -152,7 +152,7 @@ def test_a_sample_without_an_interval_adds_no_cpu_time(
     assert (row["appearances"], row["avg_cpu"], row["cpu_h"]) == (1, 10, 0)
 
 
-def test_top_is_of_the_newest_sample(recording: Recording, query: Query) -> None:
+def test_top_shows_the_newest_sample(recording: Recording, query: Query) -> None:
     recording.sample(NOON + 1e6, processes=[(1, "before the clock stepped back", 99.0, 1.0)])
     recording.sample(NOON, processes=[(1, "a", 10.0, 1.0, 0.0, "an app", "root"), (2, "b", 90.0, 2.0)])
     ts = int(NOON + 1e6) + 1
@@ -204,14 +204,14 @@ def test_a_cut_name_shares_a_row_with_the_whole_one(recording: Recording, query:
     assert found == {
         "telemetry-sampler": (2, 2),
         "telemetry-s": (1, 1),
-        # It may be either of the two.
+        # Either of the two is right.
         "gnome-session-b": (1, 2),
         "gnome-session-binary": (1, 9),
         "gnome-session-broker": (1, 8),
     }
 
 
-def test_top_is_of_one_sample_where_the_clock_stood(recording: Recording, query: Query) -> None:
+def test_top_shows_one_sample_if_the_clock_stood_still(recording: Recording, query: Query) -> None:
     recording.sample(NOON, processes=[(1, "a", 10.0, 1.0)])
     recording.sample(NOON, processes=[(1, "b", 10.0, 1.0)])
     assert [row["name"] for row in query("top").rows] == ["b"]
@@ -220,14 +220,14 @@ def test_top_is_of_one_sample_where_the_clock_stood(recording: Recording, query:
 
 @pytest.mark.parametrize(("at", "expected"), [(9, 5.5), (5, 5.5), (4, 0.0), (10, 10.2), (99, 10.2)])
 def test_top_at_a_moment(recording: Recording, query: Query, at: int, expected: float) -> None:
-    """A time in whole seconds means the sample that was shown with it."""
+    """A time in whole seconds selects the sample that is shown with this time."""
     for second in (0.0, 5.5, 10.2):
         recording.sample(NOON + second, processes=[(1, "a", second, 1.0)])
     (row,) = query("top", "--at", str(int(NOON) + at)).rows
     assert row["time"] == NOON + expected
 
 
-def test_top_before_all_data_names_the_available_times(recording: Recording, query: Query) -> None:
+def test_top_before_all_data_gives_the_available_times(recording: Recording, query: Query) -> None:
     recording.sample(NOON, processes=[(1, "a", 1.0, 1.0)])
     ran = query("top", "--at", "2026-11-21 11:59")
     assert ran.rows == []
@@ -312,7 +312,7 @@ OF_FUNCTIONS = [
     *("compare_windows", "compare_window_programs", "compare_values", "compare_value_programs"),
     *("compare_oldest", "compare_values_there", "correlate_rows"),
 ]
-"""SQL that belongs to no report alone"""
+"""SQL files that do not belong to a single report"""
 
 # --- all of them -----------------------------------------------------------------------------------
 
@@ -355,7 +355,7 @@ WINDOWS = [
 
 @pytest.mark.parametrize(("window", "text"), WINDOWS)
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("status", "compare")])
-def test_a_window_outside_the_data_names_the_available_times(
+def test_a_window_outside_the_data_gives_the_available_times(
     recording: Recording, query: Query, name: str, window: list[str], text: str
 ) -> None:
     recording.samples(NOON, 12, power=-6.0, cores=[1.0], processes=[(1, "a", 1.0, 1.0)])
@@ -372,7 +372,7 @@ def test_samples_without_processes_say_so(recording: Recording, query: Query, na
 
 
 UNLIKE = {"model", "gaps", "correlate", "compare"}
-"""They need more samples; and compare limits programs alone"""
+"""Reports that need more samples; compare limits only programs"""
 
 
 def test_samples_without_cores_say_so(recording: Recording, query: Query) -> None:
@@ -387,7 +387,7 @@ def test_limit(recording: Recording, query: Query, name: str) -> None:
     )
     recording.health(NOON, "BAT0", 5.0, 6.0)
     rows = query(name, "--limit", "1").rows
-    # Of the programs: what is not one follows, and the rest is in (others).
+    # The limit counts programs: other rows follow, and the rest is in (others).
     assert len([row for row in rows if not str(row.get("name")).startswith("(")]) == 1
     assert len(query(name, "--limit", str(10**18 - 1)).rows) >= 1
 
@@ -399,7 +399,7 @@ ODD: list[Any] = ["text", "1e5", b"\xff\x00", 2**63 - 1, -(2**63), 1e300, -1e300
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.fast_cases(16)
 def test_any_value_of_sqlite_is_shown(recording: Recording, query: Query, name: str, form: str) -> None:
-    """SQLite does not enforce a column's type: a bad row makes at most one report fail, with one line."""
+    """SQLite does not enforce column types. A bad row makes at most one report fail, with one line."""
     for odd in ODD:
         recording.sample(
             NOON,
@@ -424,7 +424,7 @@ def test_any_value_of_sqlite_is_shown(recording: Recording, query: Query, name: 
 @pytest.mark.parametrize("time", ["text", b"\x00", 1e300, -5.0, float("inf"), None])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.fast_cases(18)
-def test_any_value_in_time(recording: Recording, query: Query, name: str, time: Any) -> None:
+def test_any_value_in_the_column_time(recording: Recording, query: Query, name: str, time: Any) -> None:
     recording.samples(NOON, 3, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])
     recording.sample(NOON + 15, power=-6.0, battery_pct=50, processes=[(1, "a", 1.0, 1.0)])
     recording.database.execute("UPDATE system_sample SET time = ? WHERE ts = ?", (time, int(NOON) + 15))
@@ -436,7 +436,7 @@ def test_any_value_in_time(recording: Recording, query: Query, name: str, time: 
 
 
 @pytest.mark.parametrize("name", [*NAMES, *OF_FUNCTIONS])
-def test_the_sql_reads_documented_tables_alone(name: str) -> None:
+def test_the_sql_reads_only_documented_tables(name: str) -> None:
     import re
 
     known = {

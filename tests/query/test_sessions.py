@@ -1,4 +1,4 @@
-"""sessions: the stored and the computed ones, in one list."""
+"""The report sessions: stored and computed sessions in one list."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def record(recording: Recording, laptop: Laptop) -> None:
 
 
 def roll_up(recording: Recording, until: float) -> None:
-    """Store sessions as the writer does, up to that hour."""
+    """Store sessions up to this hour, as the writer does."""
     until = int(until) // HOUR * HOUR
     while step := stored.read(recording.database, until):
         stored.write(recording.database, step)
@@ -59,7 +59,7 @@ def laptop() -> Laptop:
 
 @pytest.fixture(scope="module")
 def recorded(laptop: Laptop) -> Iterator[Recording]:
-    """Two weeks of that laptop, to copy."""
+    """Two weeks of the simulated laptop, to copy."""
     with Recording(Path(":memory:")) as recording:
         record(recording, laptop)
         yield recording
@@ -72,7 +72,7 @@ def test_the_work_left_by_the_writer_is_bounded(
     """After an upgrade of a large database: the newest sessions, and what is missing."""
     recording.copy(recorded)
     whole = query("sessions").rows
-    for back in (1, 2, 3):  # the same, earlier
+    for back in (1, 2, 3):  # the same two weeks, earlier
         earlier = [row._replace(time=row.time - back * 15 * 86_400) for row in laptop.rows]
         recording.run(started=earlier[0].time - 30)
         for row in earlier:
@@ -95,7 +95,7 @@ def test_health_knows_discharges_that_are_not_stored_yet(
     assert query("health", "--by", "charge").rows == before
 
 
-def test_two_weeks_are_as_they_were(
+def test_two_weeks_give_the_true_sessions_in_the_report(
     recording: Recording, query: Query, laptop: Laptop, recorded: Recording
 ) -> None:
     recording.copy(recorded)
@@ -112,7 +112,7 @@ def test_two_weeks_are_as_they_were(
 
 @pytest.mark.parametrize("hours", [0, 100, 1, 30, 200])
 @pytest.mark.fast_cases(2)
-def test_what_is_stored_and_what_is_not_are_one_list(
+def test_stored_and_computed_sessions_are_one_list(
     recording: Recording, query: Query, laptop: Laptop, recorded: Recording, hours: int
 ) -> None:
     recording.copy(recorded)
@@ -122,7 +122,7 @@ def test_what_is_stored_and_what_is_not_are_one_list(
 
 
 @pytest.mark.slow
-def test_only_those_of_a_kind(recording: Recording, query: Query, recorded: Recording) -> None:
+def test_kind_selects_sessions(recording: Recording, query: Query, recorded: Recording) -> None:
     recording.copy(recorded)
     rows = query("sessions").rows
     for kind in KINDS:
@@ -161,7 +161,7 @@ def test_a_table_fits_80_columns(recording: Recording, query: Query, recorded: R
         assert [name for name in ("end", "wh_from", "flips") if name in head] == shown
 
 
-def test_it_has_the_columns_that_were_agreed(recording: Recording, query: Query) -> None:
+def test_it_has_the_documented_columns(recording: Recording, query: Query) -> None:
     recording.samples(NOON, 200, power=-8.0, battery_pct=60.0)
     (row,) = query("sessions").rows
     assert list(row) == [
@@ -184,7 +184,7 @@ def test_no_session_of_a_kind_does_not_mean_no_battery(recording: Recording, que
     assert ran.err == "telemetry-query: no session\n"
 
 
-def test_the_kinds_are_those_of_the_rules() -> None:
+def test_the_kinds_are_those_of_telemetry_sessions() -> None:
     assert KINDS == rules.KINDS
 
 

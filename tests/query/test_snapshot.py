@@ -1,4 +1,4 @@
-"""``telemetry-query snapshot``: a database of one window, on which reports give the same answers."""
+"""``telemetry-query snapshot``: a database of one window that gives the same reports."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MIDNIGHT = NOON - DAY / 2
 FIRST = MIDNIGHT - 5 * DAY
 NOW = MIDNIGHT + DAY
 NOT_OF_THE_WINDOW_ALONE = {"status", "drain", "blame", "model", "compare"}
-"""Three of them learn from what lies before it; compare has windows of its own."""
+"""Three of these reports learn from data before the window; compare has its own windows."""
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six days with a row every two minutes: on mains to noon, on battery to 22:00, on mains again."""
+    """Six days with a row every two minutes: on mains until noon, on battery until 22:00, on mains again."""
     path = tmp_path_factory.mktemp("whole") / "telemetry.db"
     with Recording(path) as recording:
         for day in range(6):
@@ -86,7 +86,7 @@ WINDOW = ("--since", str(FIRST + 2 * DAY), "--until", str(FIRST + 4 * DAY))
     ids=lambda it: it.name,
 )
 @pytest.mark.fast_cases(3)
-def test_a_report_of_the_window_says_the_same(
+def test_reports_of_the_window_are_the_same(
     whole: Path, part: Path, report: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = []
@@ -94,17 +94,17 @@ def test_a_report_of_the_window_says_the_same(
         assert run(path, report.name, *WINDOW, "--format", "json") == 0
         out, err = capsys.readouterr()
         rows = json.loads(out)
-        if report.name == "sessions":  # one that goes on behind the window has not ended in its snapshot
+        if report.name == "sessions":  # one that continues after the window is open in the snapshot
             rows = [row for row in rows if row["kind"] == "discharge"]
             assert len(rows) == 2
-        if report.name == "gaps":  # what one before the window's first sample began with is not in it
+        if report.name == "gaps":  # the start of a session from before the window is not in it
             rows = [row for row in rows if row["start"] >= FIRST + 2 * DAY and row["end"] < FIRST + 4 * DAY]
             assert rows
         said.append((rows, err))
     assert said[0] == said[1]
 
 
-def test_no_session_is_in_it_twice(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_session_is_in_it_once(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(part, "sessions", "--kind", "discharge", "--format", "json") == 0
     sessions = json.loads(capsys.readouterr().out)
     assert run(part, "energy", "--format", "json") == 0
@@ -112,7 +112,7 @@ def test_no_session_is_in_it_twice(part: Path, capsys: pytest.CaptureFixture[str
     assert sum(row["wh"] for row in sessions) == pytest.approx(energy["discharged_wh"])
 
 
-def test_it_holds_whole_days_of_utc(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_contains_whole_utc_days(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "day.db"
     assert (
         run(whole, "snapshot", "--out", str(out), "--since", str(NOON - DAY), "--until", str(NOON - DAY + 1))
@@ -131,7 +131,7 @@ def test_it_holds_whole_days_of_utc(whole: Path, tmp_path: Path, capsys: pytest.
     assert names == [("only-4",), ("secret-program",)]
 
 
-def test_the_days_up_to_now_are_copied_where_no_end_is_named(whole: Path, tmp_path: Path) -> None:
+def test_without_an_end_the_days_up_to_now_are_copied(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "days.db"
     assert run(whole, "snapshot", "--out", str(out), "--since", "2d") == 0
     with closing(sqlite3.connect(out)) as database:
@@ -178,11 +178,11 @@ def test_an_anonymous_one_contains_no_name(whole: Path, tmp_path: Path) -> None:
             assert secret in whole.read_bytes()
             assert secret not in content
     first, second = ({word for word in words(out) if word.startswith("x")} for out in outs)
-    assert len(first) == len(second) == 8  # a program and six more, and an app
+    assert len(first) == len(second) == 8  # one program, six more, and an app
     assert not first & second
 
 
-def test_names_stay_apart_and_their_sums_the_same(
+def test_anonymous_names_stay_distinct_with_the_same_sums(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "anonymous.db"
@@ -220,7 +220,7 @@ def test_a_missing_directory_is_reported(
     assert err.count("\n") == 1
 
 
-def test_nothing_is_left_where_there_is_no_room(whole: Path, tmp_path: Path) -> None:
+def test_if_the_disk_is_full_no_file_is_left(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.db"
     ran = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""Means of blocks, and when two of them differ: against arithmetic by hand and against a known truth."""
+"""Means of blocks and their differences, compared with arithmetic by hand and with a known truth."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_block_counts_by_its_weight() -> None:
     assert found == Mean(2.0, None)
 
 
-def test_nothing_has_no_mean() -> None:
+def test_without_blocks_there_is_no_mean() -> None:
     assert mean([]) is None
     assert mean([Block(0.0, 1.0)]) is None
     assert difference(None, Mean(1.0, 0.1)) is None
@@ -95,12 +95,12 @@ def test_the_unit_of_weights_does_not_matter(held: list[Block], scale: float) ->
     [(6, 900.0), (24, 60.0), (24, 900.0), (3, 300.0), (1, 60.0)],
 )
 @pytest.mark.fast_cases(1)
-def test_equal_means_are_seldom_said_to_differ(hours: float, tau: float) -> None:
-    """Power that varies slowly: with independent samples of 15 s, most windows would be said to differ."""
+def test_equal_means_are_seldom_reported_as_different(hours: float, tau: float) -> None:
+    """Power varies slowly: if samples of 15 s counted as independent, most windows would seem to differ."""
     assert rates(hours, tau, 200) <= 0.1
 
 
 @pytest.mark.parametrize(("hours", "tau"), [(24, 60.0), (24, 300.0), (24, 900.0)])
 @pytest.mark.slow
-def test_three_standard_errors_are_found(hours: float, tau: float) -> None:
+def test_a_difference_of_three_standard_errors_is_found(hours: float, tau: float) -> None:
     assert rates(hours, tau, 200, errors=3.0) >= 0.8

@@ -15,7 +15,7 @@ from tests.query.zones import ZONES, zone
 
 
 def parse_time(text: str, now: float) -> float:
-    """What the text means."""
+    """Return the time that the text means."""
     return parse_times(text, now)[0]
 
 
@@ -61,7 +61,7 @@ MIDNIGHT = NOON - 43_200
         ("9999-12-31 23:59:59", END_OF_TIME - 1),
     ],
 )
-def test_each_form(text: str, expected: float) -> None:
+def test_each_form_of_a_time(text: str, expected: float) -> None:
     assert parse_time(text, NOON) == expected
 
 
@@ -109,7 +109,7 @@ moments = st.integers(0, int(END_OF_TIME) - 1)
 
 
 @given(moments)
-def test_a_shown_time_is_understood_again(moment: int) -> None:
+def test_a_shown_time_can_be_parsed_again(moment: int) -> None:
     shown = datetime.fromtimestamp(moment).isoformat(" ", "seconds")
     assert parse_time(shown, NOON) == moment
     assert parse_time(shown.replace(" ", "T"), NOON) == moment
@@ -117,7 +117,7 @@ def test_a_shown_time_is_understood_again(moment: int) -> None:
 
 
 @given(st.floats(0, 1e9), st.sampled_from("smhdw"))
-def test_ago_is_before_now_by_that_much(amount: float, unit: str) -> None:
+def test_ago_is_subtracted_from_now(amount: float, unit: str) -> None:
     text = f"{amount:.3f}{unit}"
     seconds = float(text[:-1]) * {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}[unit]
     assume(seconds <= NOON)
@@ -126,13 +126,13 @@ def test_ago_is_before_now_by_that_much(amount: float, unit: str) -> None:
 
 @pytest.mark.parametrize("place", ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Kiritimati"])
 @given(now=st.integers(86_400 * 2, 4_000_000_000), hour=st.integers(0, 23), minute=st.integers(0, 59))
-def test_a_time_of_day_is_the_last_one(place: str, now: int, hour: int, minute: int) -> None:
+def test_a_time_of_day_means_the_last_one(place: str, now: int, hour: int, minute: int) -> None:
     with zone(place):
         found = parse_time(f"{hour}:{minute:02}", now)
         assert found <= now
         assert now - found <= 25 * 3_600 + 1
         shown = datetime.fromtimestamp(found)
-        in_a_gap = shown.hour != hour  # 02:30 in the night that has none
+        in_a_gap = shown.hour != hour  # 02:30 in the night without a 02:30
         assert in_a_gap or (shown.hour, shown.minute, shown.second) == (hour, minute, 0)
 
 
@@ -145,10 +145,10 @@ def test_dates_are_local() -> None:
     assert in_berlin("2026-11-21", NOON) == MIDNIGHT - 3_600
     assert in_berlin("2026-07-01", NOON) == 1_782_856_800  # summer: two hours before 00:00 UTC
     assert in_berlin("today", MIDNIGHT - 1_800) == MIDNIGHT - 3_600  # 23:30 UTC is past midnight there
-    assert in_berlin("1970-01-01", NOON) == 0  # an hour before Unix time began
+    assert in_berlin("1970-01-01", NOON) == 0  # an hour before the Unix epoch
 
 
-def test_the_hour_that_comes_twice_is_the_later_one_once_it_is_past() -> None:
+def test_a_repeated_hour_means_the_later_one_once_it_is_past() -> None:
     first, second = 1_792_888_200, 1_792_891_800  # 02:30 in summer time and again in winter time
     assert in_berlin("02:30", second + 60) == second
     assert in_berlin("02:30", second - 60) == first
@@ -162,7 +162,7 @@ OLD_ZONES = [
 
 @pytest.mark.parametrize("place", [*ZONES, *OLD_ZONES])
 @given(moment=st.integers(0, 2_500_000_000))
-def test_a_time_that_is_shown_is_understood_in_every_zone(place: str, moment: int) -> None:
+def test_a_shown_time_can_be_parsed_in_every_zone(place: str, moment: int) -> None:
     with zone(place):
         assert parse_times(shown_time(moment), NOON) == (moment,)
 
@@ -182,9 +182,7 @@ def test_a_time_that_is_shown_is_understood_in_every_zone(place: str, moment: in
         ("UTC", 1_792_890_000, "2026-10-25 01:00:00"),
     ],
 )
-def test_the_offset_is_shown_where_a_time_comes_twice_and_only_there(
-    place: str, moment: int, shown: str
-) -> None:
+def test_the_offset_is_shown_only_for_a_repeated_time(place: str, moment: int, shown: str) -> None:
     with zone(place):
         assert shown_time(moment) == shown
         assert parse_time(shown, NOON) == moment
@@ -210,7 +208,7 @@ def test_the_offset_is_shown_where_a_time_comes_twice_and_only_there(
         ("23:45-05:00", 1_792_903_500),
     ],
 )
-def test_an_offset_names_one_of_the_two(text: str, expected: float) -> None:
+def test_an_offset_selects_one_of_two_equal_times(text: str, expected: float) -> None:
     noon_of_that_day = 1_792_926_000
     assert in_berlin(text, noon_of_that_day) == expected
 
@@ -241,12 +239,12 @@ def window(since: str, until: str, now: float) -> tuple[float, float] | None:
         return between(parse_times(since, now), parse_times(until, now))
 
 
-def test_a_window_may_reach_across_a_change_of_the_clock() -> None:
+def test_a_window_may_contain_a_clock_change() -> None:
     forward, noon = 1_774_746_000, 1_774_778_400
     assert window("2026-03-29 02:30", "2026-03-29 03:10", noon) == (forward, forward + 600)
     assert window("02:30", "03:10", noon) == (forward, forward + 600)
     assert window("2026-03-29 01:50", "2026-03-29 02:30", noon) == (forward - 600, forward)
-    assert window("2026-03-29 02:10", "2026-03-29 02:50", noon) is None  # there was no time between
+    assert window("2026-03-29 02:10", "2026-03-29 02:50", noon) is None  # the skipped hour has no length
     back = 1_792_890_000  # 01:00 UTC, when 03:00 became 02:00
     day = "2026-10-25"
     assert window(f"{day} 02:10", f"{day} 02:50", back + 99_999) == (back - 3_000, back - 600)

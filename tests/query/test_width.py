@@ -1,4 +1,4 @@
-"""Columns on a terminal: East Asian characters take two, combining ones none."""
+"""Width on a terminal: East Asian characters take two columns, combining characters none."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from query.width import cut, display_width, padded
         ("±°µ", 3),
     ],
 )
-def test_columns(text: str, columns: int) -> None:
+def test_the_columns_of_a_text(text: str, columns: int) -> None:
     assert display_width(text) == columns
 
 
@@ -58,7 +58,7 @@ def test_a_cut_text_fits_and_is_as_long_as_possible(text: str, columns: int) -> 
 
 
 @given(st.text(max_size=10), st.integers(0, 30), st.booleans())
-def test_a_padded_text_takes_its_columns(text: str, columns: int, right: bool) -> None:
+def test_a_padded_text_has_the_given_width(text: str, columns: int, right: bool) -> None:
     assert display_width(padded(text, columns, right)) == max(columns, display_width(text))
 
 
@@ -75,7 +75,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("form", ["table", "simple", "plain", "psql", "github", "fancy_grid"])
-def test_columns_of_a_table_stay_below_each_other(form: str) -> None:
+def test_columns_of_a_table_are_aligned(form: str) -> None:
     columns = (Column("名前", "", "", 0, kind="text"), Column("cpu", "%", "", 2))
     rows: list[tuple[Any, ...]] = [(name, 1.5) for name in NAMES]
     lines = "".join(rendered(columns, rows, form)).splitlines()

@@ -1,4 +1,4 @@
-"""Raw rows at the ends and roll-ups between give what raw rows alone give, to the last digit."""
+"""Raw rows at both ends with roll-ups in between give exactly the same as raw rows alone."""
 
 from __future__ import annotations
 
@@ -68,20 +68,20 @@ def test_a_window_is_cut_at_whole_buckets_that_are_rolled_up(
         assert level
         assert first % level.size == last % level.size == 0
         assert last <= getattr(history, level.until)
-        # As much as there is: one more bucket at either end would leave the window, or what is rolled up.
+        # As much as possible: one more bucket at either end would be outside the window or not rolled up.
         outer = (start, stop) if level is source.fine else (spans.fine_start, spans.fine_stop)
         assert first - level.size < outer[0]
         assert last + level.size > min(outer[1], getattr(history, level.until))
 
 
 @given(moments, moments, st.sampled_from(SOURCES))
-def test_nothing_rolled_up_is_all_raw(start: float, stop: float, source: RollUps) -> None:
+def test_without_roll_ups_only_raw_rows_are_read(start: float, stop: float, source: RollUps) -> None:
     spans = cut(start, stop, source, History())
     assert spans.fine_start == spans.fine_stop == spans.coarse_start == spans.coarse_stop == start
 
 
 @given(moments, moments, st.sampled_from(SOURCES), histories(dropped=True))
-def test_only_an_edge_where_raw_rows_are_gone_moves(
+def test_an_edge_moves_only_if_its_raw_rows_were_dropped(
     start: float, stop: float, source: RollUps, history: History
 ) -> None:
     moved = outward(start, stop, source, history)
@@ -132,12 +132,12 @@ ADDING_UP = [
     for arguments in ([{"by": by} for by in BY] if report.name == "energy" else [{}])
 ]
 OF_HISTORY = {"rolled_up_until", "raw_since", "days_fit"}
-"""What status tells of the roll-ups themselves."""
+"""Columns of status that describe the roll-ups themselves."""
 
 
 @contextmanager
 def database_of(rows: list[tuple[float, dict[str, Any]]]) -> Iterator[sqlite3.Connection]:
-    """A step of the clock: seconds from the sample before or, if it is large, the time itself."""
+    """Make a database. A step is the seconds since the previous sample or, if large, the time itself."""
     with Recording(Path(":memory:")) as recording:
         recording.run()
         time = NOON
@@ -164,7 +164,7 @@ def answer(
     *,
     without: Set[str],
 ) -> str:
-    """What ``--format json`` prints, without some columns."""
+    """Return what ``--format json`` prints, without some columns."""
     other = dict.fromkeys(("limit", "now", "database", "bytes", "room", "retain"))
     columns, rows, _ = ask(
         database, report, variant, other | dict(zip(("since", "until"), window, strict=True))
@@ -181,7 +181,7 @@ def windows(times: list[float]) -> st.SearchStrategy[tuple[float | None, float |
 
 
 @given(recorded, histories(), st.sampled_from(ZONES), st.data())
-def test_rolled_up_or_not_the_answer_is_the_same(
+def test_the_answer_is_the_same_with_and_without_roll_ups(
     rows: list[tuple[float, dict[str, Any]]], history: History, place: str, data: st.DataObject
 ) -> None:
     with database_of(rows) as raw, copy_of(raw) as rolled_up, zone(place):
@@ -195,7 +195,7 @@ def test_rolled_up_or_not_the_answer_is_the_same(
 
 
 @given(recorded, st.data())
-def test_the_writers_own_roll_ups_say_the_same(
+def test_the_roll_ups_of_the_writer_give_the_same(
     rows: list[tuple[float, dict[str, Any]]], data: st.DataObject
 ) -> None:
     with database_of(rows) as raw, copy_of(raw) as rolled_up:
@@ -216,12 +216,12 @@ OF_ROWS = {
     *("usage",),
     *("oldest", "newest", "newest_age_s", "last_gap", "last_gap_cause", "on_ac", "throttled"),
 }
-"""What single rows told, which may be gone."""
+"""Columns from single rows, which may have been dropped."""
 
 
 @given(recorded, histories(dropped=True), st.sampled_from([0, DAY]), st.data())
 @pytest.mark.slow
-def test_where_rows_are_gone_it_is_the_answer_for_whole_buckets(
+def test_if_rows_were_dropped_the_answer_is_that_of_whole_buckets(
     rows: list[tuple[float, dict[str, Any]]], history: History, kept: int, data: st.DataObject
 ) -> None:
     with database_of(rows) as raw, copy_of(raw) as dropped:
@@ -236,19 +236,19 @@ def test_where_rows_are_gone_it_is_the_answer_for_whole_buckets(
             variant = variant_of(report, arguments)
             expected = answer(raw, report, variant, window, without=OF_ROWS)
             found = answer(dropped, report, variant, (since, until), without=OF_ROWS)
-            # Before rows go, the writer stores energy by program. These roll-ups have none.
+            # The writer stores energy by program before it drops rows. These roll-ups have none.
             assert _total(found) == _total(expected) if report.name == "blame" else found == expected
 
 
 def _total(text: str) -> int:
-    """The µJ of all rows."""
+    """Return the µJ of all rows."""
     return sum(round(3.6e9 * (row["wh"] or 0)) for row in json.loads(text))
 
 
 def _whole(
     report: Report, times: list[float], since: float | None, until: float | None, history: History
 ) -> tuple[float | None, float | None] | None:
-    """The window, moved out to the edges of buckets; None: the row that it depends on may be gone itself."""
+    """Return the window, widened to whole buckets; None if a row that it depends on may have been dropped."""
     size = 60 if report.sums is SYSTEM else 3_600
     if until is not None and until < history.raw_since:
         until = -(-until // size) * size

@@ -1,4 +1,4 @@
-"""Time zones for tests: they set the zone of the process temporarily."""
+"""Time zones for tests, which set the zone of the process temporarily."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ZONES = [
     "Europe/Berlin",
     "Asia/Kolkata",  # five and a half hours ahead of UTC
     "Asia/Kathmandu",  # five and three quarters
-    "America/St_Johns",  # three and a half behind, and clocks are set
+    "America/St_Johns",  # three and a half hours behind, with daylight saving
     "America/Havana",  # clocks go forward at midnight, and back to it
-    "Australia/Lord_Howe",  # by half an hour
+    "Australia/Lord_Howe",  # daylight saving of half an hour
 ]
 
 

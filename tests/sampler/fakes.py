@@ -1,4 +1,4 @@
-"""A clock and a sensor that say what they are told to."""
+"""A clock and a sensor with given values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sampler.clock import Clock
 
 
 class SetClock(Clock):
-    """Says what it is told to."""
+    """A clock that shows a given time."""
 
     wall = 1_700_000_000.5
     awake = 10.0
@@ -27,7 +27,7 @@ class SetClock(Clock):
 
 
 class Fixed:
-    """A sensor that always reads the same, and counts how often."""
+    """A sensor that always returns the same reading, and counts the reads."""
 
     def __init__(self, value: object) -> None:
         self.value = value

@@ -1,4 +1,4 @@
-"""Small trees of hwmon chips, powercap zones and other classes."""
+"""Builds small sysfs trees of hwmon chips, powercap zones and other classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_class(sysfs: Path, kind: str, name: str, /, **attributes: str | int) -> Path:
-    """Make ``class/KIND/NAME`` with these attribute files, as the kernel ends them."""
+    """Make ``class/KIND/NAME`` with these attribute files, each ending in a newline as in sysfs."""
     directory = sysfs / "class" / kind / name
     directory.mkdir(parents=True)
     for attribute, value in attributes.items():
@@ -15,5 +15,5 @@ def write_class(sysfs: Path, kind: str, name: str, /, **attributes: str | int) -
 
 
 def write_chip(sysfs: Path, number: int, name: str, /, **attributes: str | int) -> Path:
-    """Make a chip of hwmon."""
+    """Make a hwmon chip."""
     return write_class(sysfs, "hwmon", f"hwmon{number}", name=name, **attributes)

@@ -1,4 +1,4 @@
-"""A tree like /proc, and the lines in it."""
+"""Builds a tree like /proc, and the lines in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def line(
     start: int = 0,
     rss: int = 0,
 ) -> bytes:
-    """A /proc/PID/stat of Linux 6, fields counted from 3 as in proc_pid_stat(5)."""
+    """Return a /proc/PID/stat line of Linux 6, with fields numbered from 3 as in proc_pid_stat(5)."""
     told = {
         4: parent,
         14: utime,
@@ -59,7 +59,7 @@ class Tree:
         threads: int = 1,
         rss: int = 0,
     ) -> None:
-        """Let the process be there; times in seconds."""
+        """Add or change a process; times in seconds."""
         directory = self.root / str(pid)
         directory.mkdir(exist_ok=True)
         stat = line(

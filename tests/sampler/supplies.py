@@ -1,4 +1,4 @@
-"""Small trees of power supplies, and what the battery sensor reads from them."""
+"""Builds small sysfs trees of power supplies, and reads them with the battery sensor."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LAPTOP: Final[dict[str, str | int]] = {
 
 
 ABSENT: Final = "\0"
-"""Stands for an attribute that a case takes away."""
+"""Marks an attribute that a case removes."""
 
 Attributes = Mapping[str, str | int]
 
 
 def write_supply(sysfs: Path, name: str, /, **attributes: str | int) -> Path:
-    """Make a supply with these attribute files, as the kernel ends them."""
+    """Make a supply with these attribute files, each ending in a newline as in sysfs."""
     directory = sysfs / "class" / "power_supply" / name
     directory.mkdir(parents=True)
     for attribute, value in attributes.items():
@@ -39,26 +39,26 @@ def write_supply(sysfs: Path, name: str, /, **attributes: str | int) -> Path:
 
 
 def pack(sysfs: Path, name: str = "BAT0", /, **changes: str | int) -> Path:
-    """Make the ordinary pack, with changes."""
+    """Make the ordinary pack with these changes."""
     return write_supply(sysfs, name, **(LAPTOP | changes))
 
 
 def read(sysfs: Path, choice: str = "auto") -> Battery | None:
-    """One reading, which every reader of the stream would accept."""
+    """Return one reading, and check that every reader of the stream would accept it."""
     battery = PowerSupplySensor(sysfs, choice).read()
     assert over_the_wire(battery) == battery
     return battery
 
 
 def reading(sysfs: Path) -> Battery:
-    """One reading of a machine that has a battery."""
+    """Return one reading of a machine with a battery."""
     battery = read(sysfs)
     assert battery is not None
     return battery
 
 
 def plain(battery: Battery | None) -> Battery | None:
-    """Without the fields that say how it was read, and of which parts it is made."""
+    """Return the battery without method, raw and packs."""
     return battery and battery._replace(method=None, raw=None, packs=None, health=None, level=None)
 
 

@@ -33,13 +33,13 @@ def settled(
     return {use.stat.pid: (use.own, use.children) for use in used}, left
 
 
-def test_what_was_used_and_what_was_reaped_since() -> None:
+def test_use_and_reaped_use_since_the_last_sweep() -> None:
     used, left = settled([(stat(5, used=10, reaped=100), stat(5, used=13, reaped=107))])
     assert used == {5: (3, 7)}
     assert left == []
 
 
-def test_a_process_born_since_is_credited_its_life_and_of_one_that_was_hidden_nothing_is_known() -> None:
+def test_a_new_process_is_credited_its_whole_life_and_a_hidden_one_is_unknown() -> None:
     used, _ = settled(
         [(None, stat(5, used=3, reaped=4, start=90)), (None, stat(6, used=3, reaped=4, start=89))],
         born_after=90,
@@ -47,8 +47,8 @@ def test_a_process_born_since_is_credited_its_life_and_of_one_that_was_hidden_no
     assert used == {5: (3, 4), 6: (None, None)}
 
 
-def test_counters_that_step_back_are_no_negative_use() -> None:
-    """By a tick or two it is rounding; by more a counter began anew, and what was used is not known."""
+def test_counters_that_step_back_give_no_negative_use() -> None:
+    """A step back of one or two ticks is rounding. After a larger one the counter restarted."""
     used, _ = settled([(stat(5, used=10, reaped=100), stat(5, used=9, reaped=99))])
     assert used == {5: (0, 0)}
     used, _ = settled([(stat(5, used=10, reaped=100), stat(5, used=1, reaped=101))])
@@ -59,7 +59,7 @@ def test_counters_that_step_back_are_no_negative_use() -> None:
     ("own", "children", "told"),
     [
         (400, 0, (400, 0)),
-        (430, 0, (400, 0)),  # the reader was held up
+        (430, 0, (400, 0)),  # the reader was delayed
         (5_000_000, 0, (None, 0)),
         (5_000_000, 5_000_000, (None, None)),
         (10, 5_000_000, (10, None)),
@@ -77,15 +77,15 @@ def test_nothing_uses_more_than_all_cores(
     assert (use.own, use.children) == told
 
 
-def test_of_a_child_that_was_seen_only_its_last_moments_are_new() -> None:
-    """It had used 50 and reaped 20 when last seen, and 4 more when it was reaped."""
+def test_only_the_last_use_of_a_known_child_is_new() -> None:
+    """When last seen it had used 50 ticks and reaped 20, and it used 4 more before it was reaped."""
     used, left = settled([(stat(5), stat(5, reaped=74))], [stat(6, 5, used=50, reaped=20)])
     assert used == {5: (0, 4)}
     assert left == []
 
 
-def test_a_chain_that_ends_within_an_interval_is_paid_by_who_is_left() -> None:
-    """6 reaped 7 and ended, 5 reaped 6: cutime of 5 holds all of both."""
+def test_the_debts_of_a_chain_that_ends_pass_to_the_remaining_ancestor() -> None:
+    """6 reaped 7 and ended, and 5 reaped 6: cutime of 5 includes all of both."""
     used, left = settled(
         [(stat(5), stat(5, reaped=50 + 4 + 30 + 2))], [stat(6, 5, used=50), stat(7, 6, used=30)]
     )
@@ -93,8 +93,8 @@ def test_a_chain_that_ends_within_an_interval_is_paid_by_who_is_left() -> None:
     assert left == []
 
 
-def test_an_orphan_is_paid_by_the_ancestor_that_reaped_it() -> None:
-    """6 ended before its child 7, which init reaped; 5 reaped 6 alone, and what 5 paid for 7 is init's."""
+def test_the_debt_of_an_orphan_passes_to_the_ancestor_that_reaped_it() -> None:
+    """6 ended before its child 7, which init reaped. 5 reaped only 6, so init has the debt of 7, not 5."""
     used, left = settled(
         [(stat(INIT, 0), stat(INIT, 0, reaped=33)), (stat(5), stat(5, reaped=54))],
         [stat(6, 5, used=50), stat(7, 6, used=30)],
@@ -103,13 +103,13 @@ def test_an_orphan_is_paid_by_the_ancestor_that_reaped_it() -> None:
     assert left == []
 
 
-def test_a_living_parent_pays_alone() -> None:
-    """5 ignores SIGCHLD: nobody has gained what 6 used, and init, which reaped another, owes nothing."""
+def test_the_debt_of_a_child_with_a_living_parent_passes_to_no_other_process() -> None:
+    """5 ignores SIGCHLD, so no process gained the use of 6. Init, which reaped another one, owes nothing."""
     used, _ = settled([(stat(INIT, 0), stat(INIT, 0, reaped=33))], [stat(6, 5, used=50)], living=[stat(5)])
     assert used == {INIT: (0, 33)}
 
 
-def test_a_parent_that_has_ended_too_may_have_left_it_to_its_ancestors() -> None:
+def test_the_debt_of_an_ended_parent_may_pass_to_its_ancestors() -> None:
     parent = stat(5)
     used, left = settled(
         [(stat(INIT, 0), stat(INIT, 0, reaped=52)), (parent, parent._replace(zombie=True))],
@@ -119,7 +119,7 @@ def test_a_parent_that_has_ended_too_may_have_left_it_to_its_ancestors() -> None
     assert left == []
 
 
-def test_a_child_found_gone_before_its_parent_was_found_to_have_reaped_it() -> None:
+def test_a_child_may_be_gone_before_its_parent_shows_the_reaped_time() -> None:
     parent = stat(5)
     child = stat(6, 5, used=50)
     used, left = settled([], [child], living=[parent])
@@ -134,14 +134,14 @@ def test_a_debt_waits_once() -> None:
     assert settled([], living=[stat(5)], waiting=left) == ({}, [])
 
 
-def test_a_debtor_that_ends_leaves_its_debt_to_its_own_parent() -> None:
+def test_the_debt_of_a_process_that_ends_passes_to_its_parent() -> None:
     _, left = settled([], [stat(7, 6, used=50)], living=[stat(6, 5)])
     used, _ = settled([(stat(5), stat(5, reaped=53))], [stat(6, 5)], waiting=left)
     assert used == {5: (0, 3)}
 
 
-def test_a_pid_that_is_used_again_pays_for_nobody() -> None:
-    """The parent 5 is gone, and another 5 began since; init reaped both it and its child."""
+def test_a_reused_pid_inherits_no_debt() -> None:
+    """The parent 5 is gone, and its pid was reused since; init reaped both the parent and its child."""
     used, _ = settled(
         [(None, stat(5, start=99, reaped=8)), (stat(INIT, 0), stat(INIT, 0, reaped=51))],
         [stat(5, start=5), stat(6, 5, used=50)],
@@ -150,19 +150,19 @@ def test_a_pid_that_is_used_again_pays_for_nobody() -> None:
     assert used == {5: (0, 8), INIT: (0, 1)}
 
 
-def test_a_damaged_tree_has_an_end() -> None:
-    """Two that are each other's parent, gone or not."""
+def test_a_cyclic_tree_does_not_loop_for_ever() -> None:
+    """Two processes that are each other's parent, gone or not."""
     gone = [stat(6, 7, used=9), stat(7, 6, used=9)]
     assert settled([], gone) == ({}, [])
     living = [stat(4, 5, start=0), stat(5, 4, start=0)]
     settled([], [stat(6, 5, used=9), stat(7, 6, used=9)], living=living)
 
 
-# --- a model of the kernel's books ------------------------------------------------------------------
+# --- a model of the kernel's accounting -------------------------------------------------------------
 
 
 class Step(NamedTuple):
-    """Something that a process does: who and what are chosen by number from those that can."""
+    """An action of a process. Process and object are chosen by number from the possible ones."""
 
     act: str
     who: int
@@ -170,7 +170,7 @@ class Step(NamedTuple):
 
 
 class Kernel:
-    """Processes that are born, burn, end and are reaped, by the rules of exit.c and wait(2)."""
+    """Processes that fork, use CPU, end and are reaped, by the rules of exit.c and wait(2)."""
 
     def __init__(self, *, pids: int, deaf: bool) -> None:
         self.tick = 1
@@ -180,7 +180,7 @@ class Kernel:
         self.there: dict[int, Stat] = {INIT: stat(INIT, 0, start=0)}
         self.zombies: set[int] = set()
         self.deaf: set[int] = set()
-        """They ignore SIGCHLD."""
+        """Processes that ignore SIGCHLD."""
         self.subreapers: set[int] = {INIT}
 
     def do(self, step: Step) -> None:
@@ -237,7 +237,7 @@ class Kernel:
 
 
 class Watcher:
-    """Sweeps over the model as ``sampler.sweep`` does over a procfs, parents first, while time goes on."""
+    """Sweeps over the model as ``sampler.sweep`` does over procfs, parents first, while time passes."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -272,7 +272,7 @@ class Watcher:
 
 
 def ticks(used: Sequence[Use]) -> list[int]:
-    """All that is known of what they used."""
+    """Return the total ticks that are accounted for."""
     return [known for use in used for known in (use.own, use.children) if known is not None]
 
 
@@ -290,14 +290,14 @@ few_pids = st.integers(2, 12)
 
 @given(intervals, few_pids)
 def test_every_tick_has_one_owner(intervals: list[list[Step]], pids: int) -> None:
-    """All that was used in an interval is credited in it, once: to who used it, or to who reaped it."""
+    """All use in an interval is credited in it once: to the process that used it or that reaped it."""
     kernel = Kernel(pids=pids, deaf=False)
     watcher = Watcher(kernel)
     for interval in intervals:
         busy = kernel.busy
         for step in interval:
             kernel.do(step)
-        # So that nothing waits unseen in a zombie's ancestors: they are there to be seen themselves.
+        # Thus no use is hidden in a zombie's ancestors: they are visible themselves.
         used = watcher.sweep(iter([]))
         assert min(ticks(used), default=0) >= 0
         assert sum(ticks(used)) == kernel.busy - busy
@@ -306,7 +306,7 @@ def test_every_tick_has_one_owner(intervals: list[list[Step]], pids: int) -> Non
 
 @given(intervals, st.lists(steps, max_size=60), few_pids)
 def test_no_tick_is_credited_twice(intervals: list[list[Step]], meanwhile: list[Step], pids: int) -> None:
-    """Also where sweeps take time, and where parents ignore SIGCHLD: what is left over is unowned."""
+    """Also if sweeps take time and parents ignore SIGCHLD: the remainder is unowned."""
     kernel = Kernel(pids=pids, deaf=True)
     watcher = Watcher(kernel)
     during = iter(meanwhile)

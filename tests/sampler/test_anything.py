@@ -1,4 +1,4 @@
-"""Whatever the files of the smaller sensors hold: never an exception, never a number from nothing."""
+"""The smaller sensors with arbitrary file contents: no exception, and no number without a source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Files = dict[str, bytes | str]
 
 
 class Kind:
-    """One sensor: where its files are, what they are, and which of them its reading cannot do without."""
+    """One sensor: where its files are, their contents, and which of them its reading requires."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ def machine(kind: Kind, files: Files) -> Iterator[Path]:
 
 
 def readings(kind: Kind, sysfs: Path, later: Files) -> list[Any]:
-    """Two readings, the second of other files; none where the sensor was told to be there and is not."""
+    """Return two readings, the second from other files; none if a requested sensor is missing."""
     clock = SetClock()
     try:
         sensor = kind.make(sysfs, clock)
@@ -144,7 +144,7 @@ def readings(kind: Kind, sysfs: Path, later: Files) -> list[Any]:
 
 @pytest.mark.parametrize("kind", KINDS, ids=name)
 @given(data=st.data())
-def test_any_content_makes_what_readers_accept(kind: Kind, data: st.DataObject) -> None:
+def test_any_content_gives_a_reading_that_readers_accept(kind: Kind, data: st.DataObject) -> None:
     strategy = kind.files(with_numbers=True)
     with machine(kind, data.draw(strategy)) as sysfs:
         for reading in readings(kind, sysfs, data.draw(strategy)):
@@ -154,7 +154,7 @@ def test_any_content_makes_what_readers_accept(kind: Kind, data: st.DataObject) 
 
 @pytest.mark.parametrize("kind", KINDS[:-1], ids=name)
 @given(data=st.data())
-def test_no_number_comes_from_nothing(kind: Kind, data: st.DataObject) -> None:
+def test_no_number_comes_without_a_source(kind: Kind, data: st.DataObject) -> None:
     strategy = kind.files(with_numbers=False)
     with machine(kind, data.draw(strategy)) as sysfs:
         for reading in readings(kind, sysfs, data.draw(strategy)):

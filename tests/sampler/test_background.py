@@ -1,4 +1,4 @@
-"""Sensors that block: real threads, held up in the kernel at a FIFO that nobody writes to."""
+"""Sensors that block: real threads, blocked in the kernel by a FIFO without a writer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATTERY = Battery("BAT0", "Discharging", 7.5, -1.0, -7.5, 50.0)
 
 
 class Gauge:
-    """Answers what is written to a FIFO, and blocks in open() until something is."""
+    """Returns what is written to a FIFO, and blocks in open() until then."""
 
     def __init__(self, directory: Path) -> None:
         self.fifo = directory / "gauge"
@@ -33,14 +33,14 @@ class Gauge:
         return self.fifo.read_text()
 
     def answer(self, text: str) -> None:
-        self.fifo.write_text(text)  # waits for the reader
+        self.fifo.write_text(text)  # blocks until the reader opens it
 
 
 @pytest.fixture
 def gauge(tmp_path: Path) -> Iterator[Gauge]:
     result = Gauge(tmp_path)
     yield result
-    # Lets the thread go, which else would stay in open() until the tests end.
+    # Releases the thread, which otherwise would stay in open() until the tests end.
     with contextlib.suppress(OSError):
         os.close(os.open(result.fifo, os.O_WRONLY | os.O_NONBLOCK))
 
@@ -51,19 +51,19 @@ def elapsed(call: Callable[[], object]) -> tuple[object, float]:
 
 
 def wait_for_reading(sensor: Background[str]) -> None:
-    """Questions are answered in the sensor's thread, behind its reading."""
+    """Wait for the reading: questions are answered in the sensor's thread, after its reading."""
     while not sensor.ask(lambda: True):
         pass
 
 
-def test_what_is_fast_is_read_in_its_tick() -> None:
+def test_a_fast_sensor_is_read_in_its_tick() -> None:
     sensor = Background(Fixed(BATTERY), 5.0)
     for _ in range(100):
         sensor.start()
         assert sensor.read() is BATTERY
 
 
-def test_a_sensor_that_is_stuck_costs_one_moment_and_no_second_thread(gauge: Gauge) -> None:
+def test_a_stuck_sensor_costs_one_short_wait_and_no_second_thread(gauge: Gauge) -> None:
     sensor = Background(gauge, 5.0)
     sensor.start()
     value, seconds = elapsed(sensor.read)
@@ -86,7 +86,7 @@ def test_a_sensor_that_is_stuck_costs_one_moment_and_no_second_thread(gauge: Gau
     [(4.0, 0.0, "late"), (5.1, 0.0, None), (1.0, 8 * 3600.0, None)],
     ids=["in time", "of another time", "from before a sleep"],
 )
-def test_a_late_reading_is_the_next_tick_s_once_if_it_is_fresh(
+def test_a_late_reading_is_used_once_in_the_next_tick_if_it_is_fresh(
     gauge: Gauge, awake: float, asleep: float, reading: str | None
 ) -> None:
     clock = SetClock()
@@ -104,7 +104,7 @@ def test_a_late_reading_is_the_next_tick_s_once_if_it_is_fresh(
     assert gauge.reads == 2
 
 
-def test_it_recovers(gauge: Gauge) -> None:
+def test_a_stuck_sensor_recovers(gauge: Gauge) -> None:
     sensor = Background(gauge, 5.0)
     sensor.start()
     assert sensor.read() is None
@@ -117,7 +117,7 @@ def test_it_recovers(gauge: Gauge) -> None:
     writer.join()
 
 
-def test_a_bug_in_a_sensor_is_raised_where_it_is_seen() -> None:
+def test_an_exception_in_a_sensor_is_raised_by_read() -> None:
     class Broken:
         def read(self) -> None:
             raise ZeroDivisionError
@@ -131,7 +131,7 @@ def test_a_bug_in_a_sensor_is_raised_where_it_is_seen() -> None:
         sensor.read()
 
 
-def test_a_question_waits_no_longer_than_a_tick(gauge: Gauge) -> None:
+def test_a_question_waits_at_most_a_tick(gauge: Gauge) -> None:
     sensor = Background(gauge, 5.0)
     assert sensor.ask(lambda: "why") == "why"
     sensor.start()
@@ -141,12 +141,12 @@ def test_a_question_waits_no_longer_than_a_tick(gauge: Gauge) -> None:
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [(1, 0.25), (5, 0.25), (10, 0.5), (60, 3.0), (3600, 3.0)])
-def test_patience(interval: float, seconds: float) -> None:
+def test_the_patience_for_a_sensor(interval: float, seconds: float) -> None:
     assert patience(interval) == seconds
 
 
-def test_the_other_sensors_are_not_kept_waiting(gauge: Gauge) -> None:
-    """Their readings and the sample's own time are of the tick, whatever the gauge does."""
+def test_a_stuck_sensor_does_not_delay_the_others(gauge: Gauge) -> None:
+    """Their readings and the sample's time belong to the tick, whatever the gauge does."""
     clock = SetClock()
     fixed = Fixed(True)
     sampler = Sampler({**sensors(), "on_ac": fixed, "battery": Background(gauge, 5.0)}, clock, "pi4", "boot")
@@ -162,7 +162,7 @@ def test_the_other_sensors_are_not_kept_waiting(gauge: Gauge) -> None:
 
 
 @pytest.mark.parametrize(("hold", "between"), [(True, 7), (False, None)])
-def test_slowly(hold: bool, between: int | None) -> None:
+def test_a_slow_sensor_is_read_seldom(hold: bool, between: int | None) -> None:
     clock = SetClock()
     fixed = Fixed(7)
     slow = Slowly(fixed, 15.0, clock.boottime, hold=hold)
@@ -174,7 +174,7 @@ def test_slowly(hold: bool, between: int | None) -> None:
     assert fixed.reads == 3
 
 
-def test_slowly_is_not_put_off_by_a_tick_that_comes_early() -> None:
+def test_an_early_tick_does_not_delay_a_slow_sensor() -> None:
     clock = SetClock()
     fixed = Fixed(7)
     slow = Slowly(fixed, 15.0, clock.boottime)

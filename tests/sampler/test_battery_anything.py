@@ -1,4 +1,4 @@
-"""Whatever the files hold, the sensor returns a battery that every reader accepts, made of what is there."""
+"""Whatever the files contain, the sensor returns a battery that every reader accepts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ contents = st.binary(max_size=20) | st.sampled_from(ODD) | faults
 
 
 def supplies(*, numeric: bool) -> st.SearchStrategy[dict[str, bytes | str]]:
-    """What the attributes of one supply hold: bytes, or the name of a fault; mostly a battery."""
+    """Return the attributes of one supply, mostly a battery: bytes, or the name of a fault."""
     numbers_here = (
         (numbers | contents) if numeric else contents.filter(lambda content: not is_number(content))
     )
@@ -85,7 +85,7 @@ def supplies(*, numeric: bool) -> st.SearchStrategy[dict[str, bytes | str]]:
 
 
 def is_number(content: bytes | str) -> bool:
-    """By another way than the sensor's: a decimal integer, alone."""
+    """Return whether it is a single decimal integer, by another method than the sensor's."""
     if isinstance(content, str) or len(content) > 4096:
         return False
     text = content.strip()
@@ -113,14 +113,14 @@ def _nothing_hangs() -> Iterator[None]:
         pytest.fail("a read blocked")
 
     before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(3 * settings().max_examples)  # far more than they take
+    signal.alarm(3 * settings().max_examples)  # far more than necessary
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
 
 
 @given(machine=st.lists(supplies(numeric=True), max_size=3), forced=st.booleans())
-def test_any_content_makes_a_battery_that_readers_accept(
+def test_any_content_gives_a_battery_that_readers_accept(
     machine: list[dict[str, bytes | str]], forced: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -158,7 +158,7 @@ def test_no_number_comes_from_nothing(attributes: dict[str, bytes | str]) -> Non
 
 
 @given(attributes=supplies(numeric=True), quantity=st.sampled_from(sorted(QUANTITIES)), data=st.data())
-def test_a_quantity_needs_a_number_of_its_own(
+def test_each_quantity_needs_its_own_number(
     attributes: dict[str, bytes | str], quantity: str, data: st.DataObject
 ) -> None:
     spoiled = contents.filter(lambda content: not is_number(content))
@@ -170,7 +170,7 @@ def test_a_quantity_needs_a_number_of_its_own(
         made_of = {
             "voltage": battery.voltage,
             "pct": battery.pct,
-            # The other two may stand in for these.
+            # The other two may replace these.
             "current": None if battery.power is not None and battery.voltage is not None else battery.current,
             "power": None if battery.current is not None and battery.voltage is not None else battery.power,
         }
@@ -185,10 +185,10 @@ def test_a_quantity_needs_a_number_of_its_own(
     ),
     content=st.lists(st.integers(0, 60_000_000), min_size=5, max_size=5),
 )
-def test_any_content_over_time_makes_batteries_that_readers_accept(
+def test_any_content_over_time_gives_batteries_that_readers_accept(
     states: list[tuple[dict[str, bytes | str], float, bool]], content: list[int]
 ) -> None:
-    """Slopes, signs and wear are remembered from one reading to the next, whatever these hold."""
+    """Slopes, signs and wear are remembered between readings, whatever these contain."""
     clock = SetClock()
     with tempfile.TemporaryDirectory() as directory:
         supply = Path(directory) / "class" / "power_supply" / "BAT0"

@@ -1,4 +1,4 @@
-"""Which supply is a battery, and what the choice of the user does."""
+"""Which supply is a battery, and the effect of the user's choice."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ from tests.sampler.supplies import ABSENT, Attributes, pack, read, reading, writ
         pytest.param({"type": "Unknown", "usb_type": "[C] PD"}, False, "of a source", id="unknown-usb"),
     ],
 )
-def test_what_a_battery_is(tmp_path: Path, changes: Attributes, is_battery: bool, reason: str) -> None:
+def test_which_supplies_are_batteries(
+    tmp_path: Path, changes: Attributes, is_battery: bool, reason: str
+) -> None:
     pack(tmp_path, "some-supply", **changes)
     assert (read(tmp_path) is not None) == is_battery
     lines = PowerSupplySensor(tmp_path).explain()
@@ -56,7 +58,7 @@ def test_what_a_battery_is(tmp_path: Path, changes: Attributes, is_battery: bool
         pytest.param({}, False, id="nothing"),
     ],
 )
-def test_an_unknown_type_needs_what_only_batteries_have(
+def test_an_unknown_type_needs_attributes_that_only_batteries_have(
     tmp_path: Path, attributes: Attributes, is_battery: bool
 ) -> None:
     write_supply(tmp_path, "BAT0", type="Unknown", **attributes)
@@ -64,7 +66,7 @@ def test_an_unknown_type_needs_what_only_batteries_have(
 
 
 @pytest.mark.parametrize("name", ["BAT0", "AC", "cw2015-battery", "hid-70:cd-battery", "x", "ACAD", "ü"])
-def test_no_name_means_anything(tmp_path: Path, name: str) -> None:
+def test_the_name_of_a_supply_does_not_matter(tmp_path: Path, name: str) -> None:
     pack(tmp_path, name)
     assert reading(tmp_path).name == name
     pack(tmp_path, "BATTERY", type="Mains")
@@ -76,7 +78,7 @@ def test_a_name_that_is_not_utf8_can_still_be_sent(tmp_path: Path) -> None:
     assert reading(tmp_path).name == "B\ufffd"
 
 
-def test_a_file_among_the_supplies(tmp_path: Path) -> None:
+def test_a_plain_file_among_the_supplies_is_ignored(tmp_path: Path) -> None:
     pack(tmp_path)
     (tmp_path / "class/power_supply/notes").write_text("Battery\n")
     assert reading(tmp_path).name == "BAT0"
@@ -85,7 +87,7 @@ def test_a_file_among_the_supplies(tmp_path: Path) -> None:
 # --- the choice ------------------------------------------------------------------------------------
 
 
-def test_auto_where_there_is_nothing(tmp_path: Path) -> None:
+def test_auto_without_any_supply(tmp_path: Path) -> None:
     sensor = PowerSupplySensor(tmp_path)
     assert sensor.read() is None
     assert PowerSupplySensor(tmp_path).explain() == [
@@ -93,7 +95,7 @@ def test_auto_where_there_is_nothing(tmp_path: Path) -> None:
     ]
 
 
-def test_each_doubt_has_a_line(tmp_path: Path) -> None:
+def test_each_rejected_value_is_explained_in_a_line(tmp_path: Path) -> None:
     pack(tmp_path, voltage_now=0, capacity=1536)
     assert PowerSupplySensor(tmp_path).explain() == [
         "BAT0: 0 V is outside what a machine can do (1 to 100)",
@@ -101,13 +103,13 @@ def test_each_doubt_has_a_line(tmp_path: Path) -> None:
     ]
 
 
-def test_none_looks_at_nothing(tmp_path: Path) -> None:
+def test_none_reads_nothing(tmp_path: Path) -> None:
     pack(tmp_path)
     assert read(tmp_path, "none") is None
     assert PowerSupplySensor(tmp_path, "none").explain() == ["battery: not read (--power-supply none)"]
 
 
-def test_a_forced_supply_is_the_only_one(tmp_path: Path) -> None:
+def test_only_the_given_supply_is_read(tmp_path: Path) -> None:
     pack(tmp_path, "BAT0")
     pack(tmp_path, "BAT1", capacity=10)
     battery = read(tmp_path, "BAT1")
@@ -116,7 +118,7 @@ def test_a_forced_supply_is_the_only_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"type": "BMS"}, {"type": ABSENT}, {"scope": "Device"}, {"type": "UPS"}])
-def test_a_forced_supply_is_taken_at_its_users_word(tmp_path: Path, changes: dict[str, str]) -> None:
+def test_a_given_supply_need_not_look_like_a_battery(tmp_path: Path, changes: dict[str, str]) -> None:
     pack(tmp_path, "gauge", **changes)
     assert read(tmp_path) is None
     battery = read(tmp_path, "gauge")
@@ -127,14 +129,14 @@ def test_a_forced_supply_is_taken_at_its_users_word(tmp_path: Path, changes: dic
 @pytest.mark.parametrize(
     "changes", [{"type": "Mains"}, {"type": "USB_PD"}, {"type": "Wireless"}, {"present": "0"}]
 )
-def test_a_forced_supply_that_cannot_be_a_battery(tmp_path: Path, changes: dict[str, str]) -> None:
+def test_a_given_supply_that_cannot_be_a_battery_is_refused(tmp_path: Path, changes: dict[str, str]) -> None:
     pack(tmp_path, "AC", **changes)
     assert read(tmp_path, "AC") is None
     assert len(PowerSupplySensor(tmp_path, "AC").explain()) == 1
 
 
 @pytest.mark.parametrize("name", ["BAT7", "", ".", "..", "BAT0/../BAT0", "BAT0/", "/", "BAT0\0", "Auto"])
-def test_a_forced_supply_that_is_not_there(tmp_path: Path, name: str) -> None:
+def test_a_given_supply_that_is_missing_gives_an_error(tmp_path: Path, name: str) -> None:
     pack(tmp_path, "BAT0")
     write_supply(tmp_path, "AC", type="Mains")
     with pytest.raises(NoSuchSupply, match="there are AC, BAT0 ") as raised:
@@ -144,12 +146,12 @@ def test_a_forced_supply_that_is_not_there(tmp_path: Path, name: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_forced_supply_of_a_machine_without_any(tmp_path: Path) -> None:
+def test_a_given_supply_on_a_machine_without_any_gives_an_error(tmp_path: Path) -> None:
     with pytest.raises(NoSuchSupply, match="there are none"):
         PowerSupplySensor(tmp_path, "BAT0")
 
 
-def test_batteries_come_and_go(tmp_path: Path) -> None:
+def test_batteries_may_be_inserted_and_removed(tmp_path: Path) -> None:
     auto = PowerSupplySensor(tmp_path)
     assert auto.read() is None
     first = pack(tmp_path, "BAT0", capacity=40)

@@ -1,6 +1,6 @@
-"""Machines by their drivers' sources: which attributes they have, and what they put in them.
+"""Machines reconstructed from the source code of their drivers: their attributes and values.
 
-Nobody recorded these; the recorded ones are in test_battery_machines.
+These are not recordings; recorded machines are in test_battery_machines.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ MACHINES: list[tuple[str, dict[str, Attributes], Battery | None, bool | None]] =
         True,
     ),
     (
-        "a charger chip that calls itself a battery and measures nothing, beside the gauge (bq24190)",
+        "a charger chip that claims to be a battery and measures nothing, beside the gauge (bq24190)",
         {
             "bq24190-battery": {"type": "Battery", "online": 0, "status": "Discharging", "health": "Good"},
             "bq24190-charger": {"type": "USB", "online": 0},
@@ -213,7 +213,7 @@ MACHINES: list[tuple[str, dict[str, Attributes], Battery | None, bool | None]] =
         None,
     ),
     (
-        "a driver that speaks millivolts: nothing electrical is believed",
+        "a driver that reports millivolts: nothing electrical is believed",
         {
             "battery": {
                 "type": "Battery",
@@ -227,7 +227,7 @@ MACHINES: list[tuple[str, dict[str, Attributes], Battery | None, bool | None]] =
         None,
     ),
     (
-        "an EC that says 0xFFFF for what it does not know",
+        "an EC that reports 0xFFFF for unknown values",
         {
             "BAT0": {
                 "type": "Battery",

@@ -1,4 +1,4 @@
-"""Every recorded machine reads as its expected.json says."""
+"""The reading of every recorded machine matches its expected.json."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_BATTERY = {
     "lime2-no-battery": "present",
     "xiaomi-mi6-bms": "type",
 }
-"""The machines without, and the attribute that says so."""
+"""Machines without a battery, and the attribute that shows it."""
 DOUBTED = {
     "gta04-bq27000-capacity-1536": "bq27000-battery: capacity 1536 is not a percentage",
     "gta04-bq27000-uncalibrated": "bq27000-battery: -766.628 W (voltage × current) is outside",
@@ -29,10 +29,10 @@ DOUBTED = {
     "surface-pro7-not-charging-3w": "BAT1: 3.318 W while Not charging: the driver has not shown its sign",
     "t480-phantom-second-pack": "BAT1: all its readings are 0",
 }
-"""The machines of whose battery something is refused, and the beginning of the line that says so."""
+"""Machines with a rejected battery value, and the start of the line that explains it."""
 
 
-def test_all_machines_are_here() -> None:
+def test_every_recorded_machine_is_tested() -> None:
     assert len(CASES) == 33
 
 
@@ -59,7 +59,7 @@ def test_a_machine_reads_as_expected(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_machine_is_explained(case: str) -> None:
+def test_rejected_values_of_a_machine_are_explained(case: str) -> None:
     lines = PowerSupplySensor(MACHINES / case / "sys").explain()
     supplies = sorted(path.name for path in (MACHINES / case / "sys/class/power_supply").iterdir())
     if case in NO_BATTERY:

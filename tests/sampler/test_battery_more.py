@@ -1,4 +1,4 @@
-"""How a reading was got, what was refused, and how worn the pack is."""
+"""The method of a reading, rejected values, and the health of the pack."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.sampler.supplies import ABSENT, Attributes, pack, reading
         pytest.param({"power_now": 10**12}, None, id="refused"),
     ],
 )
-def test_how_power_was_got(tmp_path: Path, changes: Attributes, method: str | None) -> None:
+def test_the_method_of_power(tmp_path: Path, changes: Attributes, method: str | None) -> None:
     pack(tmp_path, **changes)
     battery = reading(tmp_path)
     assert battery.method == method
@@ -52,7 +52,7 @@ def test_how_power_was_got(tmp_path: Path, changes: Attributes, method: str | No
         pytest.param({"voltage_now": 0, "current_now": 0, "capacity": 0}, {"capacity": "0"}, id="timed-out"),
     ],
 )
-def test_what_was_refused_is_kept_as_given(
+def test_rejected_values_are_kept_as_reported(
     tmp_path: Path, changes: Attributes, kept: dict[str, str] | None
 ) -> None:
     pack(tmp_path, **changes)

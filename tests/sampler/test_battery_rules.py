@@ -78,7 +78,7 @@ def test_volts_amps_watts(tmp_path: Path, changes: Attributes, expected: Electri
         pytest.param({"voltage_now": 0, "voltage_avg": 12000000}, id="an-average-does-not-hide-it"),
     ],
 )
-def test_one_absurd_value_takes_all_three(tmp_path: Path, changes: Attributes) -> None:
+def test_one_absurd_value_rejects_all_three(tmp_path: Path, changes: Attributes) -> None:
     pack(tmp_path, **changes)
     battery = reading(tmp_path)
     assert plain(battery) == Battery("BAT0", "Discharging", None, None, None, 50)
@@ -95,7 +95,7 @@ def test_one_absurd_value_takes_all_three(tmp_path: Path, changes: Attributes) -
         pytest.param({"power_now": 500000000, "current_now": 41666666}, (12, -41.666666, -500), id="500-W"),
     ],
 )
-def test_the_edges_are_believed(tmp_path: Path, changes: Attributes, expected: Electrical) -> None:
+def test_the_limits_are_accepted(tmp_path: Path, changes: Attributes, expected: Electrical) -> None:
     pack(tmp_path, **changes)
     battery = reading(tmp_path)
     assert (battery.voltage, battery.current, battery.power) == expected
@@ -114,14 +114,14 @@ def test_the_edges_are_believed(tmp_path: Path, changes: Attributes, expected: E
         ("Not charging", -1, -1),
         ("Unknown", -1, -1),
         ("Unknown", 1, None),
-        ("charging", -1, -1),  # not a status of the kernel's
+        ("charging", -1, -1),  # not a status of the kernel
         ("charging", 1, None),
         (ABSENT, -1, -1),
         (ABSENT, 1, None),
     ],
 )
 @pytest.mark.parametrize("source", ["current", "power", "both"])
-def test_the_sign_is_the_status_s(
+def test_the_sign_follows_the_status(
     tmp_path: Path, status: str, driver: int, sign: int | None, source: str
 ) -> None:
     amps, watts = driver * 1000000, driver * 12000000
@@ -145,7 +145,7 @@ def test_zero_has_no_sign(tmp_path: Path, status: str, current: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["a\0b", "\x1b[31m"])
-def test_a_status_that_no_terminal_should_see(tmp_path: Path, status: str) -> None:
+def test_control_characters_in_a_status_are_removed(tmp_path: Path, status: str) -> None:
     pack(tmp_path, status=status)
     assert reading(tmp_path).status is None
 
@@ -217,7 +217,7 @@ ZEROS: Attributes = {"voltage_now": 0, "current_now": 0, "capacity": 0, "charge_
         pytest.param({**ZEROS, "voltage_now": 11000000}, 0, id="empty-pack-at-rest"),
     ],
 )
-def test_a_gauge_that_timed_out_says_zero_for_all(
+def test_a_gauge_that_timed_out_reports_zero_for_everything(
     tmp_path: Path, changes: Attributes, percent: float | None
 ) -> None:
     pack(tmp_path, **changes)
@@ -229,6 +229,6 @@ def test_capacity_alone_may_be_zero(tmp_path: Path) -> None:
     assert plain(read(tmp_path)) == Battery("BAT0", None, None, None, None, 0)
 
 
-def test_a_battery_that_tells_nothing(tmp_path: Path) -> None:
+def test_a_battery_without_any_values(tmp_path: Path) -> None:
     write_supply(tmp_path, "BAT0", type="Battery")
     assert plain(read(tmp_path)) == Battery("BAT0", None, None, None, None, None)

@@ -1,4 +1,4 @@
-"""Readings that a driver gives and that are not true: each rule of docs/battery.md, at one instant."""
+"""False readings of drivers: each rule of docs/battery.md, at one instant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sampler.supply import NOTHING, Supply
 from tests.sampler.fakes import SetClock
 from tests.sampler.supplies import ABSENT, Attributes, pack, reading, write_supply
 
-# --- a percent of the wrong whole ------------------------------------------------------------------
+# --- a percent relative to the wrong capacity ------------------------------------------------------
 
 
 def charges(now: int, full: int | str, design: int | str) -> Attributes:
@@ -47,7 +47,7 @@ def energies(now: int, full: int | str, design: int | str) -> Attributes:
         pytest.param(101, charges(4_040_000, 8_080_000, 4_000_000), 100, id="101-is-full"),
     ],
 )
-def test_a_percent_of_the_design(
+def test_a_percent_relative_to_the_design_capacity(
     tmp_path: Path, capacity: int, levels: Attributes, percent: float | None
 ) -> None:
     pack(tmp_path, capacity=capacity, **levels)
@@ -60,8 +60,8 @@ def test_a_percent_of_the_design(
         assert battery.raw | given | {"capacity": str(capacity)} == battery.raw
 
 
-def test_a_percent_of_the_design_stays_one_below_101(tmp_path: Path) -> None:
-    """It must not rise from 91 to 100 % where the driver's goes from 102 to 100."""
+def test_a_percent_relative_to_the_design_is_corrected_below_101_too(tmp_path: Path) -> None:
+    """It must not jump from 91 to 100 % while the driver's percent goes from 102 to 100."""
     directory = pack(tmp_path, charge_full=9_900_000, charge_full_design=9_000_000)
     sensor = PowerSupplySensor(tmp_path)
     seen = []
@@ -74,7 +74,7 @@ def test_a_percent_of_the_design_stays_one_below_101(tmp_path: Path) -> None:
     assert seen == pytest.approx([100, 92.7, 90.9, 81.8, 50], abs=0.1)
 
 
-def test_one_of_two_packs_with_a_percent_of_the_design(tmp_path: Path) -> None:
+def test_one_of_two_packs_with_a_percent_relative_to_the_design(tmp_path: Path) -> None:
     pack(tmp_path, "BAT0", capacity=111, **charges(9_877_000, 9_877_000, 8_880_000))
     pack(tmp_path, "BAT1", capacity=50)
     battery = reading(tmp_path)
@@ -108,7 +108,7 @@ REST = ["Full", "Not charging", "Unknown", ABSENT, "charging"]
         pytest.param({"current_now": ABSENT, "current_avg": 413_000}, id="average"),
     ],
 )
-def test_a_positive_rate_has_no_direction_where_the_status_has_none(
+def test_a_positive_rate_has_no_direction_if_the_status_has_none(
     tmp_path: Path, status: str, rate: Attributes
 ) -> None:
     pack(tmp_path, status=status, **rate)
@@ -122,7 +122,7 @@ def test_a_positive_rate_has_no_direction_where_the_status_has_none(
 
 @pytest.mark.parametrize("status", REST)
 @pytest.mark.parametrize(("microamps", "power"), [(-413_000, -4.956), (0, 0), (1_000, 0.012)])
-def test_a_negative_rate_stays_and_so_does_rest(
+def test_a_negative_rate_and_a_resting_rate_are_kept(
     tmp_path: Path, status: str, microamps: int, power: float
 ) -> None:
     pack(tmp_path, status=status, current_now=microamps)
@@ -148,8 +148,10 @@ def test_a_driver_known_to_be_signed_is_believed(tmp_path: Path, status: str) ->
 
 
 @pytest.mark.parametrize("status", ["Full", "Not charging", "Unknown"])
-def test_a_driver_just_seen_to_count_discharge_as_positive_is_not(tmp_path: Path, status: str) -> None:
-    """Also where an earlier run saw the other sign of it."""
+def test_a_driver_that_just_reported_discharge_as_positive_is_not_believed(
+    tmp_path: Path, status: str
+) -> None:
+    """Also if an earlier run saw its other sign."""
     directory = pack(tmp_path)
     signs = DriverSigns(tmp_path / "signs")
     run(PowerSupplySensor(tmp_path, signs=signs), directory, ("Discharging", -1_000_000))
@@ -164,7 +166,7 @@ def test_a_driver_just_seen_to_count_discharge_as_positive_is_not(tmp_path: Path
     ("status", "power"), [("Full", -12), ("Not charging", -12), ("Unknown", None), (ABSENT, None)]
 )
 def test_a_rate_without_a_direction_in_a_sum(tmp_path: Path, status: str, power: float | None) -> None:
-    """A pack that rests adds nothing; what one of unknown status does, nobody knows."""
+    """A resting pack adds nothing; the power of a pack with unknown status is unknown."""
     pack(tmp_path, "BAT0")
     pack(tmp_path, "BAT1", status=status, current_now=500_000)
     assert reading(tmp_path).power == power
@@ -202,7 +204,7 @@ def test_a_current_of_0_beside_a_power(tmp_path: Path) -> None:
     assert (battery.power, battery.current, battery.method) == (-6, -0.5, "power_now")
 
 
-# --- 0 is no reading of a machine that runs --------------------------------------------------------
+# --- 0 is not a valid reading of a running machine -------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_a_single_pack_that_discharges_at_0(tmp_path: Path, rate: Attributes) ->
 
 
 @pytest.mark.parametrize("other", ["mouse", "empty", "mains", "phantom"])
-def test_beside_what_is_no_pack_it_is_a_single_one(tmp_path: Path, other: str) -> None:
+def test_a_pack_beside_a_supply_that_is_not_a_pack_counts_as_single(tmp_path: Path, other: str) -> None:
     pack(tmp_path, current_now=0)
     others: dict[str, Attributes] = {
         "mouse": {"type": "Battery", "scope": "Device", "status": "Discharging", "power_now": 1},
@@ -267,7 +269,7 @@ def test_0_beside_a_pack_whose_slope_carries_the_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", ["Discharging", "Not charging", "Unknown", "Charging"])
-def test_0_beside_a_pack_that_carries_none(tmp_path: Path, status: str) -> None:
+def test_0_beside_a_pack_that_carries_no_load(tmp_path: Path, status: str) -> None:
     pack(tmp_path, "BAT0", current_now=0)
     pack(tmp_path, "BAT1", status=status, current_now=0)
     assert reading(tmp_path).power is None
@@ -322,7 +324,7 @@ def test_a_phantom_pack_changes_nothing(tmp_path: Path, changes: Attributes, nam
     assert [sensor.read() for _ in range(3)] == [alone] * 3
 
 
-def test_a_pack_that_told_numbers_and_then_says_0_is_no_phantom(tmp_path: Path) -> None:
+def test_a_pack_that_reported_numbers_before_is_not_a_phantom(tmp_path: Path) -> None:
     pack(tmp_path, "BAT0")
     real = {"capacity": 90, "voltage_now": 11_000_000, "energy_now": 20_000_000, "energy_full": 24_000_000}
     directory = write_supply(tmp_path, "BAT1", **{**PHANTOM, **real})
@@ -338,13 +340,13 @@ def test_a_pack_that_told_numbers_and_then_says_0_is_no_phantom(tmp_path: Path) 
     assert (second.power, second.current, second.pct) == (None, None, None)
 
 
-def test_a_phantom_alone_tells_nothing(tmp_path: Path) -> None:
+def test_a_single_phantom_gives_no_values(tmp_path: Path) -> None:
     write_supply(tmp_path, "BAT1", **PHANTOM)
     battery = reading(tmp_path)
     assert battery[2:6] == (None,) * 4
 
 
-# --- a momentary nought ----------------------------------------------------------------------------
+# --- a momentary zero ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -358,7 +360,7 @@ def test_a_phantom_alone_tells_nothing(tmp_path: Path) -> None:
         pytest.param({"charge_full": 0, "energy_full": 40_000_000}, 0, id="one-full-is-told"),
     ],
 )
-def test_a_percent_of_0_where_nothing_fits_in(
+def test_a_percent_of_0_that_contradicts_the_other_values(
     tmp_path: Path, changes: Attributes, percent: float | None
 ) -> None:
     pack(tmp_path, capacity=0, **changes)
@@ -366,7 +368,7 @@ def test_a_percent_of_0_where_nothing_fits_in(
     assert (battery.pct, battery.power) == (percent, -12)
 
 
-def test_a_nought_for_a_second_after_a_resume(tmp_path: Path) -> None:
+def test_a_zero_for_a_second_after_a_resume(tmp_path: Path) -> None:
     directory = pack(tmp_path, capacity=66, energy_full=40_000_000)
     sensor = PowerSupplySensor(tmp_path, clock=SetClock())
 
@@ -383,7 +385,9 @@ def test_a_nought_for_a_second_after_a_resume(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("interval", [5, 600])
 @pytest.mark.parametrize("nought", [("energy_now",), ("energy_now", "energy_full", "capacity")])
-def test_a_nought_enters_no_slope(tmp_path: Path, interval: int, nought: tuple[str, ...]) -> None:
+def test_a_momentary_zero_is_not_part_of_a_slope(
+    tmp_path: Path, interval: int, nought: tuple[str, ...]
+) -> None:
     directory = pack(
         tmp_path, current_now=ABSENT, charge_now=ABSENT, charge_full=ABSENT, energy_full=50_000_000
     )
@@ -408,7 +412,7 @@ def test_a_nought_enters_no_slope(tmp_path: Path, interval: int, nought: tuple[s
     assert seen[31] is not None
 
 
-def test_health_outlasts_one_look_that_finds_none(tmp_path: Path) -> None:
+def test_health_survives_one_failed_read(tmp_path: Path) -> None:
     directory = pack(tmp_path, charge_full_design=5_000_000)
     clock = SetClock()
     sensor = PowerSupplySensor(tmp_path, clock=clock)
@@ -425,5 +429,5 @@ def test_health_outlasts_one_look_that_finds_none(tmp_path: Path) -> None:
     assert [full("0", 600), full("0", 60)] == [3.9, None]
 
 
-def test_nothing_read_is_nothing_told() -> None:
+def test_without_any_reading_there_are_no_values() -> None:
     assert parse_pack("BAT0", NOTHING)[2:6] == (None,) * 4

@@ -1,4 +1,4 @@
-"""What a process belongs to, by lines of /proc/PID/cgroup that real machines printed, and by any bytes."""
+"""The app of a process, from /proc/PID/cgroup lines of real machines and from arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECORDED = [
 
 
 @pytest.mark.parametrize(("app", "text"), [row[1:] for row in RECORDED], ids=[row[0] for row in RECORDED])
-def test_what_real_machines_print(app: str, text: str) -> None:
+def test_lines_of_real_machines(app: str, text: str) -> None:
     assert app_of(text.replace("|", "\n").encode() + b"\n") == (None if app == "-" else app)
 
 
@@ -27,7 +27,7 @@ def test_control_characters_are_skipped() -> None:
     assert app_of(b"0::/system.slice/a\xffb.service\n") is None
 
 
-def test_an_inner_name_that_is_refused_leaves_the_outer_one() -> None:
+def test_if_an_inner_name_is_refused_the_outer_one_is_used() -> None:
     assert app_of(b"0::/system.slice/ssh.service/(evil).service\n") == "ssh"
 
 
@@ -42,7 +42,7 @@ def test_an_inner_name_that_is_refused_leaves_the_outer_one() -> None:
     ],
     ids=["long", "deep", "many lines", "many numbers", "many escapes"],
 )
-def test_text_without_end_is_skipped(text: bytes) -> None:
+def test_text_that_is_too_long_is_skipped(text: bytes) -> None:
     assert app_of(text) is None
 
 
@@ -98,7 +98,7 @@ ID = st.from_regex(r"[a-z][a-zA-Z0-9_]{0,10}(\.[a-z][a-zA-Z0-9_-]{0,10}){0,3}", 
 
 
 @given(ID, st.integers(1, 2**31), st.sampled_from(["gnome", "flatpak", "cosmic", None]))
-def test_an_app_is_found_whatever_its_id(app: str, number: int, launcher: str | None) -> None:
+def test_any_app_id_is_found(app: str, number: int, launcher: str | None) -> None:
     escaped = app.replace("-", "\\x2d")
     start = (
         f"0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-{f'{launcher}-' if launcher else ''}"

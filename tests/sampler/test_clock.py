@@ -12,10 +12,10 @@ SECONDS = st.floats(min_value=0, max_value=1e6)
 
 
 @given(st.floats(min_value=1, max_value=3600), st.lists(st.floats(min_value=0, max_value=5), max_size=50))
-def test_deadlines_are_whole_intervals_from_the_start_and_always_ahead(
+def test_deadlines_are_multiples_of_the_interval_and_in_the_future(
     interval: float, late: list[float]
 ) -> None:
-    """However late each sample is, the next one is at a multiple of the interval: no drift, no burst."""
+    """However late a sample is, the next one is at a multiple of the interval, without drift or a burst."""
     start = deadline = 1000.0
     for intervals_late in late:
         now = deadline + intervals_late * interval
@@ -47,17 +47,17 @@ def test_a_clock_that_steps_back_gives_the_next_free_second() -> None:
     assert next_ts(1000, 400.0) == 1001
 
 
-def test_a_clock_that_goes_on_gives_its_second() -> None:
+def test_a_clock_that_advances_gives_its_second() -> None:
     assert next_ts(1000, 1005.9) == 1005
 
 
-def test_time_asleep_is_told_from_time_awake() -> None:
+def test_time_asleep_is_separated_from_time_awake() -> None:
     before = Moment(time=0.0, monotonic=100.0, boottime=200.0)
     after = Moment(time=0.0, monotonic=105.0, boottime=3805.0)
     assert after.awake_since(before) == 5.0
     assert after.asleep_since(before) == 3600.0
 
 
-def test_the_time_between_two_readings_is_no_sleep() -> None:
+def test_the_delay_between_two_clock_readings_is_not_sleep() -> None:
     before = Moment(time=0.0, monotonic=100.0, boottime=200.0)
     assert Moment(0.0, 105.0, 205.0000004).asleep_since(before) == 0.0

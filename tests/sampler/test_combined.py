@@ -1,4 +1,4 @@
-"""What several packs come to."""
+"""Several packs combined into one battery."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_sum_has_the_bounds_of_one(tmp_path: Path, watts: int, total: float 
     assert two(tmp_path, half, half).power == total
 
 
-def test_two_alike_are_told_by_name(tmp_path: Path) -> None:
+def test_two_equal_packs_are_ordered_by_name(tmp_path: Path) -> None:
     assert two(tmp_path, DRAINED, DRAINED).name == "BAT0"
 
 
@@ -55,19 +55,19 @@ def test_the_order_of_the_packs_does_not_matter() -> None:
     assert plain(combine(packs)) == Battery("BAT0", "Full", 12, 0, 0, 50)
 
 
-def test_half_a_watt_carries_more_than_none_told() -> None:
+def test_half_a_watt_counts_more_than_unknown_power() -> None:
     quiet = Pack("BAT0", "Full", 11, None, None, 50)
     assert plain(combine([quiet, Pack("BAT1", "Discharging", 12, -0.05, -0.5, 50)])) == Battery(
         "BAT1", "Discharging", 12, -0.5 / 12, -0.5, 50
     )
 
 
-def test_no_power_of_any_is_no_sum(tmp_path: Path) -> None:
+def test_without_any_power_there_is_no_sum(tmp_path: Path) -> None:
     battery = two(tmp_path, {"status": "Full", "capacity": 9}, {"status": "Full", "capacity": 9})
     assert plain(battery) == Battery("BAT0", "Full", 11, None, None, 9)
 
 
-def test_status_tells_who_carries_where_no_power_does(tmp_path: Path) -> None:
+def test_without_power_the_status_shows_which_pack_carries_the_load(tmp_path: Path) -> None:
     battery = two(tmp_path, {"status": "Full", "capacity": 9}, {"status": "Discharging", "capacity": 9})
     assert plain(battery) == Battery("BAT1", "Discharging", 11, None, None, 9)
 
@@ -84,7 +84,9 @@ def test_status_tells_who_carries_where_no_power_does(tmp_path: Path) -> None:
         pytest.param({"status": "Discharging", "power_now": 499000000}, None, id="505-W-together"),
     ],
 )
-def test_a_sum_has_all_its_terms_or_is_none(tmp_path: Path, other: Attributes, power: float | None) -> None:
+def test_a_sum_with_a_missing_term_is_not_available(
+    tmp_path: Path, other: Attributes, power: float | None
+) -> None:
     assert two(tmp_path, DRAINED, other).power == power
 
 
@@ -139,7 +141,9 @@ def test_a_sum_has_all_its_terms_or_is_none(tmp_path: Path, other: Attributes, p
         ),
     ],
 )
-def test_percent_of_two(tmp_path: Path, first: Attributes, second: Attributes, percent: float | None) -> None:
+def test_the_percent_of_two_packs(
+    tmp_path: Path, first: Attributes, second: Attributes, percent: float | None
+) -> None:
     assert two(tmp_path, first, second).pct == pytest.approx(percent)
 
 
@@ -174,12 +178,12 @@ def test_each_pack_is_kept(tmp_path: Path) -> None:
     assert battery.raw is None
 
 
-def test_one_pack_is_no_list_of_packs(tmp_path: Path) -> None:
+def test_a_single_pack_gives_no_list_of_packs(tmp_path: Path) -> None:
     pack(tmp_path)
     assert reading(tmp_path).packs is None
 
 
-def test_a_silent_pack_is_kept_too(tmp_path: Path) -> None:
+def test_a_pack_without_values_is_listed_too(tmp_path: Path) -> None:
     battery = two(tmp_path, {"status": "Full", "voltage_now": ABSENT}, DRAINED)
     assert battery.name == "BAT1"
     assert battery.packs is not None
@@ -187,7 +191,7 @@ def test_a_silent_pack_is_kept_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", ["Discharging", "Charging"])
-def test_an_active_pack_that_tells_nothing_is_no_empty_bay(tmp_path: Path, status: str) -> None:
+def test_an_active_pack_without_values_is_not_an_empty_bay(tmp_path: Path, status: str) -> None:
     silent: Attributes = {"status": status, **dict.fromkeys(NUMBERS, "")}
     battery = two(tmp_path, {**DRAINED, "capacity": 90}, silent)
     assert (battery.power, battery.current, battery.pct) == (None, None, None)
@@ -196,7 +200,7 @@ def test_an_active_pack_that_tells_nothing_is_no_empty_bay(tmp_path: Path, statu
 
 
 @pytest.mark.parametrize("gone", [("status",), ()], ids=["its-status-neither", "but-its-status"])
-def test_a_pack_that_falls_silent_is_no_empty_bay(tmp_path: Path, gone: tuple[str, ...]) -> None:
+def test_a_pack_that_stops_reporting_is_not_an_empty_bay(tmp_path: Path, gone: tuple[str, ...]) -> None:
     write_supply(tmp_path, "BAT0", **{**THINKPAD, **DRAINED, "capacity": 90})
     other = write_supply(tmp_path, "BAT1", **{**THINKPAD, **IDLE, "capacity": 10})
     sensor = PowerSupplySensor(tmp_path)
@@ -219,10 +223,11 @@ def test_a_pack_that_falls_silent_is_no_empty_bay(tmp_path: Path, gone: tuple[st
     for path in kept:
         path.unlink()
     (other / "present").write_text("1\n")
-    assert told() == (-6, 90)  # another may come, or none: nothing was told since it was taken out
+    # Another pack may follow, or none: nothing was reported since this one was removed.
+    assert told() == (-6, 90)
 
 
-def test_packs_that_look_alike_as_text_have_names_of_their_own(tmp_path: Path) -> None:
+def test_packs_whose_names_print_alike_get_distinct_names(tmp_path: Path) -> None:
     for name in ("B\udcfe", "B\udcff", "B\ufffd~2"):
         pack(tmp_path, name)
     battery = reading(tmp_path)
@@ -239,7 +244,7 @@ def test_packs_that_look_alike_as_text_have_names_of_their_own(tmp_path: Path) -
         pytest.param({"status": "Charging"}, None, id="no-sum"),
     ],
 )
-def test_how_the_sum_was_got(tmp_path: Path, other: Attributes, method: str | None) -> None:
+def test_the_method_of_a_sum(tmp_path: Path, other: Attributes, method: str | None) -> None:
     assert two(tmp_path, DRAINED, other).method == method
 
 
@@ -265,5 +270,7 @@ def test_how_the_sum_was_got(tmp_path: Path, other: Attributes, method: str | No
         pytest.param({}, {}, None, id="nothing"),
     ],
 )
-def test_health_of_two(tmp_path: Path, first: Attributes, second: Attributes, health: Health | None) -> None:
+def test_the_health_of_two_packs(
+    tmp_path: Path, first: Attributes, second: Attributes, health: Health | None
+) -> None:
     assert two(tmp_path, first, second).health == health

@@ -1,4 +1,4 @@
-"""What a sample costs: ratios, as times differ by machine and by what else runs on it."""
+"""The cost of a sample, as ratios, because times depend on the machine and its load."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sampler.sensors import Sampler, Settings, make_sensors
 
 
 def cpu_seconds(what: Callable[[], object], times: int = 15) -> float:
-    """Return the least that one call took: others only ever add to it."""
+    """Return the shortest time of a call, because other programs can only lengthen it."""
     what()
     spent = []
     for _ in range(times):
@@ -31,7 +31,7 @@ def cpu_seconds(what: Callable[[], object], times: int = 15) -> float:
 
 @pytest.mark.alone
 def test_a_sweep_costs_a_fraction_of_psutils() -> None:
-    """At 330 processes once a second it is 1.7 ms where this loop takes 25."""
+    """With 330 processes once a second it takes 1.7 ms, and psutil's loop takes 25 ms."""
     sensor = ProcessSensor(Path("/proc"), 10, time.monotonic, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
     ours = cpu_seconds(sensor.read)
     sensor.close()
@@ -41,22 +41,22 @@ def test_a_sweep_costs_a_fraction_of_psutils() -> None:
     assert ours < loop / 4
 
 
-def test_the_sampler_does_without_openssl() -> None:
-    """4 MB for the sake of a random number (secrets, hmac, hashlib)."""
+def test_the_sampler_does_not_load_openssl() -> None:
+    """It would take 4 MB just for a random number (secrets, hmac, hashlib)."""
     code = "import sys, sampler.main, telemetry.stream.publisher; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"_hashlib", "ssl", "sqlite3"} & set(ran.stdout.split())
 
 
 def resident() -> int:
-    """Return the bytes that this process holds."""
+    """Return the resident memory of this process, bytes."""
     gc.collect()
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.slow
-def test_twenty_thousand_samples_leave_nothing_behind() -> None:
+def test_twenty_thousand_samples_leak_no_memory() -> None:
     clock = Clock()
     sensors = make_sensors(Settings(Path("/sys"), Path("/proc"), top_procs=10, interval=1.0), clock)
     sampler = Sampler(sensors, clock, "pi4", "boot")

@@ -33,12 +33,12 @@ def test_a_core_that_is_offline_keeps_its_place() -> None:
     assert core_usage({0: 0, 1: 0, 2: 0}, {0: HZ, 2: HZ // 2}, 1.0) == (100.0, None, 50.0)
 
 
-def test_a_core_that_came_online_has_nothing_to_count_from() -> None:
+def test_a_core_that_came_online_has_no_use_yet() -> None:
     assert core_usage({0: 0}, {0: HZ, 1: HZ}, 1.0) == (100.0, None)
 
 
-def test_a_counter_that_steps_back_is_no_negative_use() -> None:
-    """By a tick it is rounding; by more it began anew, and what it counted meanwhile is not known."""
+def test_a_counter_that_steps_back_gives_no_negative_use() -> None:
+    """A step back of one tick is rounding. After a larger one the counter restarted: the use is unknown."""
     assert core_usage({0: 500}, {0: 499}, 1.0) == (0.0,)
     assert core_usage({0: 500}, {0: 400}, 1.0) == (None,)
 
@@ -49,11 +49,11 @@ def test_a_core_cannot_gain_more_than_the_time_elapsed(gain: int) -> None:
 
 
 def test_a_core_that_was_busy_all_the_time_is_at_100_percent() -> None:
-    """The reader was held up: counter and clock are not read at one instant."""
+    """The reader was delayed: counter and clock are not read at the same instant."""
     assert core_usage({0: 0, 1: 0}, {0: HZ + 1, 1: HZ * 5 // 4}, 1.0) == (100.0, 100.0)
 
 
-def test_a_mean_without_one_of_the_cores_is_not_the_machines(tmp_path: Path) -> None:
+def test_if_a_core_is_unknown_there_is_no_mean(tmp_path: Path) -> None:
     times = iter([10.0, 11.0, 12.0])
     sensor = CpuSensor(tmp_path / "sys", tmp_path, lambda: next(times))
     machine(tmp_path, 0)
@@ -68,7 +68,7 @@ def test_lines_that_no_kernel_prints_are_left_out() -> None:
     assert parse_busy_ticks("cpu0 1 -2 3 4 5 6 7\ncpu-1 1 2 3 4 5 6 7\ncpu4096 1 2 3 4 5 6 7\n") == {}
 
 
-def test_a_first_read_has_no_use() -> None:
+def test_the_first_read_has_no_use() -> None:
     assert core_usage({}, {0: 100}, 1.0) == ()
     assert core_usage({0: 1}, {0: 100}, 0.0) == ()
 
@@ -101,12 +101,12 @@ def test_a_machine_without_the_file_has_no_use(tmp_path: Path) -> None:
     assert sensor.read() == (None, (), None, None, None)
 
 
-def test_what_nobody_owns_is_on_the_scale_of_the_total() -> None:
-    """Mean of the cores that are online, where processes are in percent of one."""
+def test_unowned_use_is_on_the_scale_of_the_total() -> None:
+    """It is a mean of the online cores, while processes are in percent of one core."""
     cpu = Cpu(total=40.0, cores=(60.0, None, 20.0))
     assert unowned_share(cpu, 0.0) == 40.0
     assert unowned_share(cpu, 70.0) == 5.0
-    assert unowned_share(cpu, 80.5) == 0.0  # read a moment later
+    assert unowned_share(cpu, 80.5) == 0.0  # read slightly later
     assert unowned_share(cpu, None) is None
     assert unowned_share(Cpu(None, ()), 10.0) is None
     assert unowned_share(Cpu(None, (None,)), 10.0) is None

@@ -1,4 +1,4 @@
-"""What is known of a driver's sign, in a run and from one run to the next."""
+"""Knowledge about a driver's sign, within a run and across runs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def power(sensor: PowerSupplySensor) -> float | None:
     return battery.power
 
 
-def test_a_driver_that_gave_a_discharge_as_negative_is_believed_while_charging(tmp_path: Path) -> None:
+def test_a_driver_that_reported_a_negative_discharge_is_believed_while_charging(tmp_path: Path) -> None:
     """A weak charger: the status says Charging, and the pack drains."""
     directory = pack(tmp_path)
     sensor = PowerSupplySensor(tmp_path)
     set_to(directory, "Charging", -500_000)
-    assert power(sensor) == 6  # Retroid: nothing is known yet, the status is believed
+    assert power(sensor) == 6  # Retroid: nothing is known yet, so the status is believed
     set_to(directory, "Discharging", -1_000_000)
     assert power(sensor) == -12
     set_to(directory, "Charging", -500_000)
@@ -48,7 +48,7 @@ def test_a_driver_without_a_sign_is_never_believed(tmp_path: Path) -> None:
         assert power(sensor) == sign * 12
 
 
-def test_the_current_s_sign_is_the_power_s_too(tmp_path: Path) -> None:
+def test_the_sign_of_the_current_counts_for_power_too(tmp_path: Path) -> None:
     directory = pack(tmp_path, power_now=6_000_000)
     sensor = PowerSupplySensor(tmp_path)
     set_to(directory, "Discharging", -500_000)
@@ -59,8 +59,8 @@ def test_the_current_s_sign_is_the_power_s_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [0, 20])
 @pytest.mark.parametrize("after", [0, 20])
-def test_once_is_enough(tmp_path: Path, before: int, after: int) -> None:
-    """However many discharges had no sign: a status lags behind the cable."""
+def test_one_negative_discharge_is_enough(tmp_path: Path, before: int, after: int) -> None:
+    """However many discharges had no sign, because a status lags behind the cable."""
     directory = pack(tmp_path)
     sensor = PowerSupplySensor(tmp_path)
     for microamps in (*[1_000_000] * before, -2_000_000, *[1_000_000] * after):
@@ -73,9 +73,7 @@ def test_once_is_enough(tmp_path: Path, before: int, after: int) -> None:
 @pytest.mark.parametrize(
     "changes", [{"voltage_now": 500_000_000}, {"voltage_now": 0, "capacity": 0}], ids=["absurd", "refused"]
 )
-def test_nothing_is_learnt_from_a_reading_that_is_not_believed(
-    tmp_path: Path, changes: dict[str, int]
-) -> None:
+def test_nothing_is_learned_from_a_rejected_reading(tmp_path: Path, changes: dict[str, int]) -> None:
     directory = pack(tmp_path, **changes)
     sensor = PowerSupplySensor(tmp_path)
     set_to(directory, "Discharging", -500_000)
@@ -85,7 +83,7 @@ def test_nothing_is_learnt_from_a_reading_that_is_not_believed(
     assert power(sensor) == 6
 
 
-def test_each_pack_has_a_driver_of_its_own(tmp_path: Path) -> None:
+def test_each_pack_has_its_own_driver(tmp_path: Path) -> None:
     signed, unsigned = pack(tmp_path, "BAT0"), pack(tmp_path, "BAT1")
     sensor = PowerSupplySensor(tmp_path)
     set_to(signed, "Discharging", -1_000_000)
@@ -99,11 +97,11 @@ def test_each_pack_has_a_driver_of_its_own(tmp_path: Path) -> None:
     assert [it.power for it in battery.packs] == [-6, 6]
 
 
-# --- kept ------------------------------------------------------------------------------------------
+# --- stored knowledge ------------------------------------------------------------------------------
 
 
 def believes(tree: Path, file: Path | None) -> bool:
-    """Whether a sampler that starts now believes the driver's sign while it charges."""
+    """Return whether a newly started sampler believes the driver's sign while charging."""
     set_to(tree / "class/power_supply/BAT0", "Charging", -500_000)
     return power(PowerSupplySensor(tree, signs=DriverSigns(file))) == -6
 
@@ -113,7 +111,7 @@ def learn(tree: Path, file: Path | None) -> None:
     power(PowerSupplySensor(tree, signs=DriverSigns(file)))
 
 
-def test_the_next_run_knows_it(tmp_path: Path) -> None:
+def test_the_next_run_knows_the_sign(tmp_path: Path) -> None:
     pack(tmp_path, model_name="DELL M7R9677")
     file = tmp_path / "signs"
     assert not believes(tmp_path, file)
@@ -123,7 +121,7 @@ def test_the_next_run_knows_it(tmp_path: Path) -> None:
     assert not believes(tmp_path, file)
 
 
-def test_it_is_written_only_when_something_new_is_known(tmp_path: Path) -> None:
+def test_the_file_is_written_only_if_something_new_is_known(tmp_path: Path) -> None:
     file = tmp_path / "signs"
     signs = DriverSigns(file)
     signs.learn("a", 0)
@@ -140,7 +138,7 @@ def test_it_is_written_only_when_something_new_is_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_is_bounded(tmp_path: Path) -> None:
+def test_the_file_is_bounded(tmp_path: Path) -> None:
     file = tmp_path / "signs"
     signs = DriverSigns(file)
     for number in range(1000):
@@ -151,7 +149,7 @@ def test_it_is_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["missing/signs", "directory", "/dev/full/signs"])
-def test_without_a_place_to_keep_it_is_known_in_this_run(tmp_path: Path, place: str) -> None:
+def test_without_a_file_the_sign_is_known_in_this_run(tmp_path: Path, place: str) -> None:
     (tmp_path / "directory").mkdir()
     signs = DriverSigns(tmp_path / place)
     signs.learn("a", -1)
@@ -159,7 +157,7 @@ def test_without_a_place_to_keep_it_is_known_in_this_run(tmp_path: Path, place: 
     assert os.listdir(tmp_path) == ["directory"]
 
 
-def test_a_fifo_and_a_link_in_its_place(tmp_path: Path) -> None:
+def test_a_fifo_or_a_link_instead_of_the_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "target").write_text('["a"]')
     (tmp_path / "link").symlink_to("target")
@@ -172,7 +170,7 @@ def test_a_fifo_and_a_link_in_its_place(tmp_path: Path) -> None:
     content=st.binary(max_size=50)
     | st.sampled_from([b"[" * 100_000, b'{"a":1}', b'[1,null,["a"],"a"]', b"NaN"])
 )
-def test_whatever_the_file_holds(tmp_path: Path, content: bytes) -> None:
+def test_any_content_of_the_file_is_accepted(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "signs"
     file.write_bytes(content)
     assert DriverSigns(file).follows_abi("a") == (content == b'[1,null,["a"],"a"]')

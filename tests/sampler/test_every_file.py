@@ -1,4 +1,4 @@
-"""Each file of a machine in turn goes bad, in every way: no sample is lost for it, and no other field."""
+"""Each file of a machine goes bad in every way: no sample is lost, and no other field."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ STAT: Final = "cpu  9 9 9 9 9 9 9 9 0 0\n" + "".join(
     f"cpu{core} {{}} 0 0 9 9 0 0 0 0 0\n" for core in range(4)
 )
 BUSY: Final = 100_000
-"""Ticks at the first reading; each second adds some."""
+"""Ticks at the first reading; they grow each second."""
 
 
 def write_machine(root: Path) -> None:
-    """A machine that has something for every sensor, as the kernel has it in /sys and /proc."""
+    """Write /sys and /proc of a machine with something for every sensor."""
     sysfs, procfs = root / "sys", root / "proc"
     for recorded in RECORDED:
         shutil.copytree(recorded, sysfs, dirs_exist_ok=True)
@@ -56,7 +56,7 @@ def write_machine(root: Path) -> None:
 
 
 def run(root: Path, ticks: int) -> None:
-    """Let the processes and the cores be busy for so long since the beginning."""
+    """Set the busy time of processes and cores since the start."""
     procfs = root / "proc"
     for pid, name in ((1, b"init"), (23, b"a-name-of-many-bytes"[:15]), (456, b"caf\xe9")):
         rewrite(procfs / str(pid) / "stat", line(pid, name, parent=pid // 9, utime=BUSY + ticks, rss=100))
@@ -66,7 +66,7 @@ def run(root: Path, ticks: int) -> None:
 
 
 def rewrite(path: Path, content: bytes) -> None:
-    """Write a file in place, as the kernel's change, where it is one, or is not there yet."""
+    """Rewrite a regular or missing file in place, as the kernel changes attributes."""
     if path.parent.is_dir() and not path.is_symlink() and (path.is_file() or not path.exists()):
         path.write_bytes(content)
 
@@ -100,7 +100,7 @@ DAMAGES: Final[dict[str, Callable[[Path], object]]] = {
 
 
 class Machine:
-    """The tree, and one run of the sampler at a time over it."""
+    """The tree, and one run of the sampler at a time."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -111,7 +111,7 @@ class Machine:
     def sampler(self) -> Iterator[Sampler]:
         settings = Settings(self.root / "sys", self.root / "proc", 3, 5.0, Choice("auto", "ina3221"))
         made = make_sensors(settings, self.clock)
-        # Read here and not in threads of their own: nothing that is asked is late.
+        # Sensors run in this thread, so that no reading is late.
         direct: dict[str, Sensor] = {
             field: it.sensor if isinstance(it, Background) else it for field, it in made.items()
         }
@@ -123,7 +123,7 @@ class Machine:
                     sensor.close()
 
     def go_on(self) -> None:
-        """Half busy for 20 s, in which all that is read seldom is read again."""
+        """Let 20 s pass, half busy, in which slow sensors are read again."""
         self.clock.go_on(20.0)
         self.ticks += 10 * os.sysconf("SC_CLK_TCK")
         run(self.root, self.ticks)
@@ -143,7 +143,7 @@ class Machine:
 
 @contextmanager
 def kept(path: Path, aside: Path) -> Iterator[None]:
-    """Put ``path`` back as it was."""
+    """Restore ``path`` afterwards."""
     copy = shutil.copytree if path.is_dir() else shutil.copy2
     remove: Callable[[Path], object] = shutil.rmtree if path.is_dir() else Path.unlink
     copy(path, aside)
@@ -159,7 +159,7 @@ def kept(path: Path, aside: Path) -> Iterator[None]:
 
 
 def readings(sample: Sample) -> dict[str, Any]:
-    """What the sensors told. Of unowned two sensors tell, so it is of none."""
+    """Return the fields by sensor. Unowned CPU comes from two sensors, so it belongs to none."""
     told = sample._asdict()
     for name in ("run", "seq", "ts", "time", "interval", "suspended"):
         del told[name]
@@ -167,7 +167,7 @@ def readings(sample: Sample) -> dict[str, Any]:
 
 
 def spoilt(good: Sample, bad: Sample) -> set[str]:
-    """The fields that are other than they were."""
+    """Return the fields that differ from before."""
     before, after = readings(good), readings(bad)
     return {field for field, told in before.items() if told != after[field]}
 
@@ -189,15 +189,15 @@ def check(machine: Machine, path: Path, damage: str, log: pytest.LogCaptureFixtu
 
 
 def lasting(path: Path) -> set[str]:
-    """What may stay other than it was when the file is well again."""
+    """Return the fields that may still differ after the file is good again."""
     if "thermal" in path.parts and path.name == "type":
-        return {"cpu"}  # a zone of another type was another zone, and the next best one was taken
-    # The descriptor of a process's file is kept: what comes in its place, as no kernel does, is not seen.
+        return {"cpu"}  # a zone whose type changed counts as another zone, and the next best one was chosen
+    # The descriptor of a process's file stays open: a replaced file, which no kernel makes, is not noticed.
     return {"processes"} if "proc" in path.parts else set()
 
 
 def check_start(machine: Machine, path: Path) -> None:
-    """A sampler that starts now takes samples too; but a chip that was asked for by name has to be there."""
+    """Check that a newly started sampler takes samples too. A chip requested by name must exist."""
     with suppress(NoSuchChip) if "hwmon1" in path.parts else nullcontext(), machine.sampler() as begun:
         machine.sample(begun)
 
@@ -222,7 +222,7 @@ def test_the_machine_has_something_for_every_sensor(machine: Machine) -> None:
 def test_a_file_that_goes_bad_costs_its_field(
     machine: Machine, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A few of the files in turn, other ones for each kind of damage; the slow test has all."""
+    """A few of the files, different ones for each kind of damage; the slow test has all."""
     offset = list(DAMAGES).index(damage)
     for path in machine.files()[offset :: len(DAMAGES)]:
         check(machine, path, damage, caplog)
@@ -241,7 +241,7 @@ def test_every_file_that_goes_bad_costs_its_field(
 def test_a_directory_may_have_any_name(
     machine: Machine, name: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One more of each class, empty: the fields are what they were."""
+    """One more empty directory in each class: the fields do not change."""
     with machine.sampler() as sampler:
         good = machine.sample(sampler)
         for directory in machine.directories():
@@ -256,7 +256,7 @@ def test_a_directory_may_have_any_name(
 def test_every_directory_that_goes_bad(
     machine: Machine, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It holds the files of several sensors, perhaps of all."""
+    """A directory contains the files of several sensors, perhaps of all."""
     for path in machine.directories():
         with machine.sampler() as sampler:
             machine.sample(sampler)
@@ -269,7 +269,7 @@ def test_every_directory_that_goes_bad(
 
 
 def check_changing(machine: Machine, paths: list[Path], log: pytest.LogCaptureFixture) -> None:
-    """Files are cut short, filled with something else and put back while the sampler reads them."""
+    """Truncate, overwrite and restore files while the sampler reads them."""
     contents = {path: path.read_bytes() for path in paths}
     stop = threading.Event()
 
@@ -305,7 +305,7 @@ def test_each_file_that_changes_while_it_is_read(machine: Machine, caplog: pytes
 
 
 class Broken:
-    """A sensor that raises what it is given."""
+    """A sensor that raises a given exception."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -341,7 +341,7 @@ def test_a_bug_in_a_sensor_costs_its_field_and_is_logged_once(
     assert sample.load == ((None, None, None) if field == "load" else (1.0, 2.0, 3.0))
 
 
-def test_a_bug_in_making_a_sensor_leaves_the_others(
+def test_an_exception_in_the_constructor_of_a_sensor_leaves_the_others(
     machine: Machine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(settings: Settings, clock: Clock) -> Sensor:
@@ -355,7 +355,7 @@ def test_a_bug_in_making_a_sensor_leaves_the_others(
     assert len(caplog.messages) == 1
 
 
-def test_what_was_asked_for_and_is_not_there_is_told_to_the_user(machine: Machine) -> None:
+def test_a_requested_device_that_is_missing_is_reported(machine: Machine) -> None:
     settings = Settings(machine.root / "sys", machine.root / "proc", 3, 5.0, Choice("BAT7"))
     with pytest.raises(NoSuchSupply, match="no power supply 'BAT7'"):
         make_sensors(settings, machine.clock)

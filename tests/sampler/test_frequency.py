@@ -1,4 +1,4 @@
-"""CPU frequency: the mean of the cores, from the first source that tells."""
+"""CPU frequency: the mean of the cores, from the first source that has it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_recorded_machine(tmp_path: Path) -> None:
     assert FrequencySensor(RECORDED, tmp_path).read() == 1219.917
 
 
-def test_cores_that_share_a_clock_count_each(tmp_path: Path) -> None:
+def test_cores_that_share_a_clock_count_separately(tmp_path: Path) -> None:
     write_policy(tmp_path, 0, "0 1 2 3 4 5", scaling_cur_freq=1000000)
     write_policy(tmp_path, 6, "6 7", scaling_cur_freq=2000000)
     assert read(tmp_path) == 1250
@@ -53,14 +53,14 @@ def test_one_policy_of_all_cores(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n", " \n"])
 def test_a_cluster_that_is_offline_has_no_frequency(tmp_path: Path, text: str) -> None:
-    """Its list of online CPUs is there and empty; the file of its frequency still says something."""
+    """Its list of online CPUs is empty, while its frequency file still has a value."""
     write_policy(tmp_path, 0, "0 1 2 3", scaling_cur_freq=600000)
     offline = write_policy(tmp_path, 4, None, scaling_cur_freq=2400000)
     (offline / "affected_cpus").write_text(text)
     assert read(tmp_path) == 600
 
 
-def test_an_only_cluster_that_is_offline(tmp_path: Path) -> None:
+def test_a_single_cluster_that_is_offline(tmp_path: Path) -> None:
     offline = write_policy(tmp_path, 4, None, scaling_cur_freq=2400000)
     (offline / "affected_cpus").write_text("\n")
     assert read(tmp_path) is None
@@ -74,7 +74,7 @@ def test_a_core_that_is_offline_has_no_frequency(tmp_path: Path) -> None:
     assert read(tmp_path) == 600
 
 
-def test_a_policy_that_does_not_say_how_many(tmp_path: Path) -> None:
+def test_a_policy_without_a_list_of_cores(tmp_path: Path) -> None:
     write_policy(tmp_path, 0, None, scaling_cur_freq=1000000)
     write_policy(tmp_path, 1, "1 2 3", scaling_cur_freq=2000000)
     assert read(tmp_path) == 1750
@@ -88,17 +88,17 @@ def test_a_policy_that_cannot_be_read_is_left_out(tmp_path: Path, broken: str | 
     assert read(tmp_path) == 2000
 
 
-def test_what_the_hardware_says_stands_in(tmp_path: Path) -> None:
+def test_the_frequency_of_the_hardware_is_a_fallback(tmp_path: Path) -> None:
     write_policy(tmp_path, 0, "0", scaling_cur_freq="<unknown>", cpuinfo_cur_freq=1800000)
     assert read(tmp_path) == 1800
 
 
-def test_the_average_and_the_limits_are_not_it(tmp_path: Path) -> None:
+def test_average_and_limits_are_not_used(tmp_path: Path) -> None:
     write_policy(tmp_path, 0, "0", cpuinfo_avg_freq=3184097, cpuinfo_max_freq=1, scaling_max_freq=1)
     assert read(tmp_path) is None
 
 
-def test_cores_with_a_directory_each(tmp_path: Path) -> None:
+def test_each_core_may_have_its_own_directory(tmp_path: Path) -> None:
     write_cpufreq(tmp_path, "cpu0/cpufreq", scaling_cur_freq=1000000)
     write_cpufreq(tmp_path, "cpu1/cpufreq", scaling_cur_freq=2000000)
     write_cpufreq(tmp_path, "cpu2", online=0)
@@ -115,7 +115,7 @@ def test_policies_come_before_cores_and_cores_before_cpuinfo(tmp_path: Path) -> 
     assert read(tmp_path) == 1000
 
 
-def test_cpuinfo_is_not_read_where_it_is_not_needed(tmp_path: Path) -> None:
+def test_cpuinfo_is_not_read_unless_needed(tmp_path: Path) -> None:
     write_policy(tmp_path, 0, "0", scaling_cur_freq=1000000)
     with mock.patch.object(frequency, "read_whole", side_effect=AssertionError):
         assert read(tmp_path) == 1000
@@ -124,7 +124,7 @@ def test_cpuinfo_is_not_read_where_it_is_not_needed(tmp_path: Path) -> None:
 def test_the_mean_of_cpuinfo(tmp_path: Path) -> None:
     cores = "".join(CPUINFO.format(core, 1000 + core) for core in range(1001))
     (tmp_path / "cpuinfo").write_text(cores)
-    assert len(cores) > 1 << 16  # more than one read
+    assert len(cores) > 1 << 16  # longer than one read
     assert read(tmp_path) == 1500
 
 
@@ -135,7 +135,7 @@ def test_no_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fifo", "directory", "loop", "endless"])
-def test_a_cpuinfo_that_is_no_file(tmp_path: Path, kind: str) -> None:
+def test_a_cpuinfo_that_is_not_a_file(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "cpuinfo"
     if kind == "fifo":
         os.mkfifo(path)
@@ -146,7 +146,7 @@ def test_a_cpuinfo_that_is_no_file(tmp_path: Path, kind: str) -> None:
     assert read(tmp_path) is None
 
 
-def test_a_cpuinfo_that_goes_on_for_ever_is_no_reading(tmp_path: Path) -> None:
+def test_an_endless_cpuinfo_gives_no_reading(tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text("cpu MHz : 1000.0\n" * 600_000)
     assert read(tmp_path) is None
 
@@ -185,7 +185,7 @@ anything = st.binary(max_size=30) | st.integers(-5, 1 << 70).map(lambda number: 
 
 
 @given(policies=st.lists(st.tuples(anything, anything, anything), max_size=3), cpuinfo=anything)
-def test_any_content_makes_a_frequency_that_readers_accept(
+def test_any_content_gives_a_frequency_that_readers_accept(
     policies: list[tuple[bytes, bytes, bytes]], cpuinfo: bytes
 ) -> None:
     names = ("scaling_cur_freq", "affected_cpus", "cpuinfo_cur_freq")

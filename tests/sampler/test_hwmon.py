@@ -1,4 +1,4 @@
-"""INA219, INA226 and INA3221: which chip, and what it says."""
+"""INA219, INA226 and INA3221: the choice of the chip, and its readings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_auto_takes_the_only_monitor_of_a_machine_without_a_battery(tmp_path: Pa
     assert read(tmp_path) == Battery(chip, None, 7.904, -0.512, -4.04, None, "power1_input")
 
 
-def test_auto_prefers_a_battery_of_the_kernel(tmp_path: Path) -> None:
+def test_auto_prefers_a_kernel_battery(tmp_path: Path) -> None:
     write_chip(tmp_path, 0, "ina219", **INA219)
     write_supply(tmp_path, "AC", type="Mains", online=1)
     assert (read(tmp_path) or [None])[0] == "ina219"
@@ -68,10 +68,10 @@ def test_auto_takes_the_monitor_beside_an_empty_bay(tmp_path: Path) -> None:
     assert name() == "BAT0"
     for attribute in nothing:
         (bay / attribute).write_text("0\n")
-    assert name() == "BAT0"  # it told numbers, so it is not an empty bay
+    assert name() == "BAT0"  # it reported numbers, so it is not an empty bay
 
 
-def test_auto_takes_neither_of_two(tmp_path: Path) -> None:
+def test_auto_chooses_neither_of_two_monitors(tmp_path: Path) -> None:
     write_chip(tmp_path, 0, "ina219", **INA219)
     write_chip(tmp_path, 1, "ina226", **INA219)
     assert read(tmp_path) is None
@@ -81,7 +81,7 @@ def test_auto_takes_neither_of_two(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("chip", ["ina3221", "acpitz", "rpi_volt", "ina2190"])
-def test_auto_takes_no_other_chip(tmp_path: Path, chip: str) -> None:
+def test_auto_ignores_other_chips(tmp_path: Path, chip: str) -> None:
     write_chip(tmp_path, 0, chip, **INA219)
     assert read(tmp_path) is None
     lines = make_battery(tmp_path, "auto", Clock(), DriverSigns()).explain()
@@ -107,7 +107,7 @@ def test_any_monitor_may_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["ina226", "hwmon0", "hwmon7", "BAT0", "../hwmon/hwmon3"])
-def test_a_name_that_is_no_monitor_and_no_supply(tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_neither_a_monitor_nor_a_supply(tmp_path: Path, name: str) -> None:
     write_chip(tmp_path, 0, "acpitz", temp1_input=1)
     write_chip(tmp_path, 3, "ina219", **INA219)
     with pytest.raises(NoSuchSupply, match=r"power monitors in hwmon: hwmon3 \(ina219\)") as raised:
@@ -115,7 +115,7 @@ def test_a_name_that_is_no_monitor_and_no_supply(tmp_path: Path, name: str) -> N
     assert "ina3221, pmic, rapl" in str(raised.value)
 
 
-def test_two_of_one_name_are_told_apart_by_their_directories(tmp_path: Path) -> None:
+def test_two_monitors_with_the_same_name_are_selected_by_directory(tmp_path: Path) -> None:
     write_chip(tmp_path, 0, "ina219", **INA219)
     write_chip(tmp_path, 1, "ina219", **INA219)
     with pytest.raises(NoSuchChip, match=r"2 chips 'ina219' .*: hwmon0 \(ina219\), hwmon1 \(ina219\)"):
@@ -148,7 +148,7 @@ def test_two_of_one_name_are_told_apart_by_their_directories(tmp_path: Path) -> 
         pytest.param({"in1_input": "nan", "curr1_input": "0x1"}, False, (None,) * 4, id="no-numbers"),
     ],
 )
-def test_what_a_monitor_says(
+def test_readings_of_a_monitor(
     tmp_path: Path, changes: dict[str, str | int], reverse: bool, expected: tuple[float | str | None, ...]
 ) -> None:
     write_chip(tmp_path, 0, "ina219", **(INA219 | changes))
@@ -161,15 +161,15 @@ def test_what_a_monitor_says(
     assert battery.method == expected[3]
 
 
-def test_what_was_refused_is_kept_under_the_chip_s_own_names(tmp_path: Path) -> None:
+def test_rejected_values_are_kept_under_the_attribute_names_of_the_chip(tmp_path: Path) -> None:
     write_chip(tmp_path, 0, "ina219", **(INA219 | {"in1_input": 104}))
     battery = read(tmp_path)
     assert battery is not None
     assert battery.raw == {"in1_input": "104", "curr1_input": "-512", "power1_input": "4040000"}
 
 
-def test_a_number_that_goes_to_another_chip_is_followed(tmp_path: Path) -> None:
-    """hwmon3 is another chip after a driver was loaded again."""
+def test_a_chip_is_found_again_if_its_hwmon_number_changes(tmp_path: Path) -> None:
+    """hwmon3 is another chip after a driver was reloaded."""
     directory = write_chip(tmp_path, 3, "ina219", **INA219)
     sensor = HwmonBattery(tmp_path)
     assert sensor.read() is not None
@@ -180,7 +180,7 @@ def test_a_number_that_goes_to_another_chip_is_followed(tmp_path: Path) -> None:
     assert battery.voltage == 7.904
 
 
-def test_a_machine_without_one_is_looked_through_once_a_minute(tmp_path: Path) -> None:
+def test_without_a_chip_the_machine_is_searched_once_a_minute(tmp_path: Path) -> None:
     clock = SetClock()
     sensor = HwmonBattery(tmp_path, monotonic=clock.monotonic)
     assert sensor.read() is None
@@ -228,7 +228,7 @@ def test_a_rail_by_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["ina3221", "ina3221:4", "ina3221:x", "ina3221:", "ina3221:²"])
-def test_rails_that_cannot_be_told_apart(tmp_path: Path, name: str) -> None:
+def test_an_ambiguous_rail_is_refused(tmp_path: Path, name: str) -> None:
     write_chip(tmp_path, 2, "ina3221", **(JETSON | {"in1_label": "CH1"}))
     with pytest.raises(
         NoSuchChip, match=r"which rail of hwmon2 \(ina3221\)\? .*:1 \(CH1\), .*:3 \(VDD_SOC\)"
@@ -257,21 +257,23 @@ def test_a_chip_without_rails(tmp_path: Path) -> None:
         (["hwmon2:3"], Choice("auto", "hwmon2:3")),
     ],
 )
-def test_what_is_a_battery_and_what_a_source(tmp_path: Path, names: list[str], choice: Choice) -> None:
+def test_which_choices_are_batteries_and_which_are_sources(
+    tmp_path: Path, names: list[str], choice: Choice
+) -> None:
     write_chip(tmp_path, 1, "ina219", **INA219)
     write_chip(tmp_path, 2, "ina3221", **JETSON)
     assert choose(tmp_path, names) == choice
 
 
 @pytest.mark.parametrize("names", [["BAT0", "BAT1"], ["auto", "none"], ["rapl", "pmic"], ["rapl", "hwmon2"]])
-def test_two_of_a_kind(tmp_path: Path, names: list[str]) -> None:
+def test_two_choices_of_one_kind_are_refused(tmp_path: Path, names: list[str]) -> None:
     write_chip(tmp_path, 2, "ina3221", **JETSON)
     with pytest.raises(ValueError, match=" and "):
         choose(tmp_path, names)
 
 
 @pytest.mark.parametrize("name", ["rapl", "pmic", "ina3221"])
-def test_a_source_that_is_not_there(tmp_path: Path, name: str) -> None:
+def test_a_missing_source_gives_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError) as raised:
         make_source(tmp_path, name, Clock())
     assert str(tmp_path) in str(raised.value)

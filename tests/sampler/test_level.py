@@ -1,4 +1,4 @@
-"""What is in a battery, in the unit of its health."""
+"""The level of a battery, in the unit of its health."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_level(tmp_path: Path, told: Attributes, level: float | None, unit: str 
 
 
 @pytest.mark.parametrize("told", [{}, IN_WH, BOTH], ids=["charge", "energy", "both"])
-def test_it_is_in_each_sample_and_costs_one_read(tmp_path: Path, told: Attributes) -> None:
-    """Between two looks at what changes in months, only what is in the pack is read anew."""
+def test_the_level_is_in_each_sample_and_costs_one_read(tmp_path: Path, told: Attributes) -> None:
+    """Between two reads of the health, which changes in months, only the level is read."""
     directory = pack(tmp_path, **told)
     clock = SetClock()
     sensor = PowerSupplySensor(tmp_path, clock=clock)
@@ -78,7 +78,7 @@ def test_it_is_in_each_sample_and_costs_one_read(tmp_path: Path, told: Attribute
         pytest.param({}, {"charge_now": ABSENT}, [2, None], None, id="no-sum-of-a-part"),
     ],
 )
-def test_of_several_packs(
+def test_the_level_of_several_packs(
     tmp_path: Path, first: Attributes, second: Attributes, levels: list[float | None], total: float | None
 ) -> None:
     pack(tmp_path, "BAT0", **first)
@@ -89,8 +89,8 @@ def test_of_several_packs(
     assert battery.level == total
 
 
-def test_one_of_two_packs_tells_anything() -> None:
-    """The other one told its health once, in another unit: nothing says which unit the level is in."""
+def test_only_one_of_two_packs_reports_a_level() -> None:
+    """The other pack reported its health once, in another unit, so the unit of the level is unclear."""
     silent = Pack("BAT1", None, None, None, None, None, health=Health(40.0, None, "Wh"))
     telling = Pack("BAT0", "Full", 12.0, 0.0, 0.0, 50.0, health=Health(4.0, None, "Ah"), level=2.0)
     mixed = combine([telling, silent])

@@ -1,4 +1,4 @@
-"""The reader: one attribute that fails costs itself, nothing blocks, and no more is read than is needed."""
+"""The reader: a failing attribute costs only itself, nothing blocks, and nothing unnecessary is read."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _nothing_hangs() -> Iterator[None]:
 
 def _fifo_that_is_open(path: Path) -> None:
     os.mkfifo(path)
-    _KEPT_OPEN.append(os.open(path, os.O_RDWR))  # a writer, and nothing written: EAGAIN
+    _KEPT_OPEN.append(os.open(path, os.O_RDWR))  # with a writer that has written nothing: EAGAIN
 
 
 _KEPT_OPEN: list[int] = []
 
 
 def _socket(path: Path) -> None:
-    # By a relative path: an absolute one may have 107 bytes at most.
+    # By a relative path, because a socket's path has at most 107 bytes.
     with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as server:
         server.bind(path.name)
 
@@ -104,7 +104,7 @@ def test_one_bad_file_costs_only_itself(
     assert plain(read(tmp_path)) == expected
 
 
-def test_a_page_is_read_whole(tmp_path: Path) -> None:
+def test_a_full_page_is_read(tmp_path: Path) -> None:
     (tmp_path / "attribute").write_bytes(b"5" + b" " * (PAGE - 1))
     assert read_attribute(f"{tmp_path}/attribute") == "5"
 
@@ -118,7 +118,7 @@ def test_no_descriptor_is_left_open(tmp_path: Path, spoil: Callable[[Path], None
 
 
 def _names_read(sysfs: Path) -> list[str]:
-    """What a second reading reads."""
+    """Return the attributes that a second reading reads."""
     sensor = PowerSupplySensor(sysfs)
     sensor.read()
     with mock.patch.object(power_supply, "read_attribute", wraps=read_attribute) as spied:
@@ -132,16 +132,16 @@ LEVELS = ["charge_now", "charge_full", "energy_now", "energy_avg", "energy_full"
 
 
 @pytest.mark.parametrize("other", [{"type": "Mains"}, {"scope": "Device"}, {"present": "0"}])
-def test_what_is_no_battery_is_not_measured(tmp_path: Path, other: dict[str, str]) -> None:
-    """A mouse's gauge would be asked over its radio, an adapter's `online` by firmware."""
+def test_supplies_that_are_not_batteries_are_not_measured(tmp_path: Path, other: dict[str, str]) -> None:
+    """A mouse's gauge would be read by radio, an adapter's `online` by firmware."""
     write_supply(tmp_path, "supply", **(LAPTOP | other))
     assert _names_read(tmp_path) == IDENTITY
 
 
-def test_no_more_is_read_than_is_needed(tmp_path: Path) -> None:
+def test_only_needed_attributes_are_read(tmp_path: Path) -> None:
     directory = write_supply(tmp_path, "BAT0", **LAPTOP)
     assert _names_read(tmp_path) == [*IDENTITY, *MEASURED, "charge_now"]
     (directory / "capacity").unlink()
     assert _names_read(tmp_path) == IDENTITY + MEASURED + LEVELS
     write_supply(tmp_path, "BAT1", **LAPTOP)
-    assert sorted(_names_read(tmp_path)) == sorted(2 * (IDENTITY + MEASURED + LEVELS))  # each once a pack
+    assert sorted(_names_read(tmp_path)) == sorted(2 * (IDENTITY + MEASURED + LEVELS))  # each once per pack

@@ -18,7 +18,7 @@ RECORDED = (
 """A shell that ran short commands for a second, Linux 6.18."""
 
 
-def test_a_line_of_the_kernel() -> None:
+def test_a_real_line_of_the_kernel() -> None:
     assert parse_stat(RECORDED) == Stat(
         pid=15493,
         start=91755,
@@ -55,7 +55,7 @@ def test_this_process() -> None:
     ],
     ids=ascii,
 )
-def test_a_name_may_hold_anything(comm: bytes) -> None:
+def test_a_name_may_contain_anything(comm: bytes) -> None:
     written = line(7, comm, parent=2, utime=3, stime=4, cutime=8, cstime=9, threads=3, start=5, rss=6)
     assert parse_stat(written) == Stat(7, 5, comm, False, 2, 3 + 4, 8 + 9, 3, 6)
 
@@ -63,7 +63,7 @@ def test_a_name_may_hold_anything(comm: bytes) -> None:
 @given(st.binary())
 @example(b"1 (a) S")
 @example(b")(")
-def test_a_line_that_is_none_is_left_out(damaged: bytes) -> None:
+def test_an_invalid_line_is_refused(damaged: bytes) -> None:
     assert parse_stat(damaged) is None
 
 

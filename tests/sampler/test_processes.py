@@ -45,7 +45,7 @@ def test_use_is_counted_from_read_to_read(machine: Machine) -> None:
     assert (process.pid, process.start, process.name) == (1, 0, "init")
 
 
-def test_those_that_used_most_come_first_and_no_more_than_asked(machine: Machine) -> None:
+def test_the_busiest_processes_come_first_up_to_the_limit(machine: Machine) -> None:
     sensor = machine.sensor(3)
     for pid in range(1, 8):
         machine.process(pid)
@@ -56,7 +56,7 @@ def test_those_that_used_most_come_first_and_no_more_than_asked(machine: Machine
     assert [(process.pid, process.cpu) for process in sensor.read().top] == [(4, 90.0), (7, 35.0), (6, 30.0)]
 
 
-def test_a_process_born_since_is_credited_from_birth(machine: Machine) -> None:
+def test_a_new_process_is_credited_from_its_start(machine: Machine) -> None:
     sensor = machine.sensor()
     machine.process(1)
     sensor.read()
@@ -65,8 +65,8 @@ def test_a_process_born_since_is_credited_from_birth(machine: Machine) -> None:
     assert [(process.pid, process.cpu) for process in sensor.read().top] == [(2, 50.0), (1, 0.0)]
 
 
-def test_a_process_that_was_hidden_before_is_not_credited_its_past(machine: Machine) -> None:
-    """What it used since is not known: it is told from the next sample on."""
+def test_a_process_that_was_hidden_is_not_credited_its_past(machine: Machine) -> None:
+    """Its use since then is unknown; it is reported from the next sample on."""
     sensor = machine.sensor()
     machine.process(1)
     sensor.read()
@@ -80,7 +80,7 @@ def test_a_process_that_was_hidden_before_is_not_credited_its_past(machine: Mach
     assert {process.pid: process.cpu for process in sensor.read().top} == {1: 0.0, 2: 50.0}
 
 
-def test_a_pid_that_is_used_again_is_another_process(machine: Machine) -> None:
+def test_a_reused_pid_is_another_process(machine: Machine) -> None:
     sensor = machine.sensor()
     machine.process(5, b"old", used=90, born=1)
     sensor.read()
@@ -104,7 +104,7 @@ def test_names_are_text_whatever_their_bytes(machine: Machine, comm: bytes, name
     assert process.name == name
 
 
-def test_none_are_wanted(machine: Machine) -> None:
+def test_the_list_may_be_empty(machine: Machine) -> None:
     sensor = machine.sensor(0)
     machine.process(1)
     sensor.read()
@@ -112,8 +112,8 @@ def test_none_are_wanted(machine: Machine) -> None:
     assert sensor.read() == ((), None)
 
 
-def test_what_was_reaped_counts_beside_what_was_used(machine: Machine) -> None:
-    """A shell in a loop of short commands comes before a process that uses more by itself."""
+def test_reaped_use_counts_too(machine: Machine) -> None:
+    """A shell that runs short commands in a loop ranks before a process that uses more by itself."""
     sensor = machine.sensor(2)
     machine.process(1)
     machine.process(2, b"shell", parent=1, used=1, reaped=500)
@@ -137,12 +137,12 @@ def test_a_child_that_was_seen_is_not_counted_again_when_it_is_reaped(machine: M
     sensor.read()
     machine.now += 10
     machine.end(2)
-    machine.process(1, b"make", reaped=40 + 20 + 2)  # 2 s more until it ended
+    machine.process(1, b"make", reaped=40 + 20 + 2)  # 2 s more before it ended
     (process,) = sensor.read().top
     assert (process.name, process.cpu, process.children) == ("make", 0.0, 20.0)
 
 
-def test_those_that_are_not_shown_count_too(machine: Machine) -> None:
+def test_unlisted_processes_count_in_the_sum(machine: Machine) -> None:
     sensor = machine.sensor(1)
     for pid in range(1, 6):
         machine.process(pid)
@@ -157,12 +157,12 @@ def test_those_that_are_not_shown_count_too(machine: Machine) -> None:
 
 @pytest.mark.parametrize("seconds", [50_000, 10**9, 10**16])
 @pytest.mark.parametrize("counter", ["used", "reaped"])
-def test_a_gain_that_the_cores_cannot_have_given_is_not_known(
+def test_a_gain_beyond_what_the_cores_provide_is_unknown(
     machine: Machine, counter: str, seconds: int
 ) -> None:
-    """A process in the order of use needs a use of its own; what it reaped may be not available.
+    """To be ranked, a process needs a known use of its own. Its reaped use may be unknown.
 
-    With one term missing, the sum of all is none.
+    If one term is missing, the sum of all is None.
     """
     (machine.root / "stat").write_text("".join(f"cpu{core} 1 2 3 4 5 6 7 8 9 10\n" for core in range(4)))
     sensor = machine.sensor()
@@ -189,7 +189,7 @@ def test_a_gain_that_the_cores_cannot_have_given_is_not_known(
 
 
 def test_cores_that_come_online_are_counted(machine: Machine) -> None:
-    """What seems to be more than all cores gave is looked at twice."""
+    """If the use seems to exceed all cores, the cores are counted again."""
     stat = machine.root / "stat"
     stat.write_text("cpu0 1 2 3 4 5 6 7 8 9 10\n")
     sensor = machine.sensor()
@@ -227,7 +227,7 @@ def test_without_the_amount_of_memory_there_is_no_share_of_it(machine: Machine, 
     assert process.mem is None
 
 
-def test_the_amount_of_memory_is_found_in_any_line(machine: Machine) -> None:
+def test_the_amount_of_memory_may_be_on_any_line(machine: Machine) -> None:
     (machine.root / "meminfo").write_text("MemFree:  1 kB\nMemTotal:\t  4096 kB\nSwapTotal: 7 kB\n")
     sensor = machine.sensor()
     machine.process(1, rss=256)
@@ -238,14 +238,14 @@ def test_the_amount_of_memory_is_found_in_any_line(machine: Machine) -> None:
     assert shares == {1: 256 * os.sysconf("SC_PAGE_SIZE") / (4096 * 1024) * 100, 2: None}
 
 
-def test_a_tree_that_is_gone_gives_none(tmp_path: Path) -> None:
+def test_without_a_procfs_there_are_no_processes(tmp_path: Path) -> None:
     sensor = ProcessSensor(tmp_path / "gone", 10, iter([1.0, 2.0]).__next__, lambda: 1.0)
     assert sensor.read().top == ()
     assert sensor.read() == ((), None)
 
 
 def test_this_machine(tmp_path: Path) -> None:
-    """A child with a long name that burns a known share of a core, read from the real /proc."""
+    """A child with a long name that uses a known share of a core, read from the real /proc."""
     shell = tmp_path / "a-name-of-more-than-fifteen-bytes"
     shell.symlink_to("/bin/sh")
     burning = subprocess.Popen([str(shell), "-c", "while :; do :; done"])
@@ -273,7 +273,7 @@ def test_this_machine(tmp_path: Path) -> None:
 
 
 def test_a_name_changes_with_the_program(tmp_path: Path) -> None:
-    """Both are cut to the same number of bytes, so both are looked up."""
+    """The kernel truncates both names to the same bytes, so both are looked up."""
     first, second = (
         tmp_path / f"{which}-of-more-than-fifteen-bytes" for which in ("first-name", "second-name")
     )

@@ -1,4 +1,4 @@
-"""Who a process is: read once, from a tree like /proc and from this machine's."""
+"""Name, app and user of a process: read once, from a tree like /proc and from the real one."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ WHOLE = b"fifteen-bytes-xyz"
         (b"fifteen-bytes-xyz\0", b"", WHOLE),
         (b"/opt/a/fifteen-bytes-xyz --type=renderer /tmp/x\0\0\0", b"", WHOLE),
         (b"/opt/My App/fifteen-bytes-xyz\0", b"", WHOLE),
-        # A script: its interpreter has its path, behind one option at most.
+        # A script: the interpreter's arguments have its path, after at most one option.
         (b"/usr/bin/python3\0/opt/bin/fifteen-bytes-xyz\0--token=secret\0", b"/usr/bin/python3.11", WHOLE),
         (b"/usr/bin/python3\0-I\0/opt/bin/fifteen-bytes-xyz\0", b"/usr/bin/python3.11", WHOLE),
         (b"/bin/sh\0./fifteen-bytes-xyz\0", b"/bin/dash", WHOLE),
-        # Arguments of the program itself stay out.
+        # The program's own arguments are left out.
         (b"python3\0-I\0-u\0/opt/bin/fifteen-bytes-xyz\0", b"", CUT),
         (b"other\0--fifteen-bytes-xyz-secret\0", b"", CUT),
         (b"other\0-fifteen-bytes-xyz\0", b"", CUT),
-        # A program that wrote something else over its arguments.
+        # A program that overwrote its arguments.
         (b"worker: idle\0", b"/usr/lib/x/fifteen-bytes-xyz", WHOLE),
         (b"", b"/usr/lib/x/fifteen-bytes-xyz", WHOLE),
         (b"worker: idle\0", b"/usr/lib/x/another-program", CUT),
@@ -46,7 +46,7 @@ WHOLE = b"fifteen-bytes-xyz"
         (b"\xff/\xfe", b"", CUT),
     ],
 )
-def test_the_whole_name_is_in_the_command_line_or_the_executable(
+def test_the_full_name_comes_from_the_command_line_or_the_executable(
     command_line: bytes, executable: bytes, name: bytes
 ) -> None:
     assert whole_name(CUT, command_line, executable) == name
@@ -76,7 +76,7 @@ def machine(tmp_path: Path) -> Machine:
 ME = name_in_passwd(os.getuid()) or str(os.getuid())
 
 
-def test_a_process_tells_its_name_app_and_user(machine: Machine) -> None:
+def test_a_process_has_a_name_an_app_and_a_user(machine: Machine) -> None:
     machine.process(1, b"init")
     machine.process(2, b"telemetry-sampl")
     machine.process(3, b"[other]")
@@ -94,8 +94,8 @@ def test_a_process_tells_its_name_app_and_user(machine: Machine) -> None:
     }
 
 
-def test_it_is_read_once_for_each_identity(machine: Machine) -> None:
-    """What a process does to its files later does not change who it is; its pid may be another's."""
+def test_names_are_read_once_for_each_process(machine: Machine) -> None:
+    """Later changes of its files do not matter, but its pid may be reused by another process."""
     machine.process(7, b"a", born=1)
     machine.tell(7, cgroup=b"0::/system.slice/first.service\n")
     machine.listed()
@@ -107,8 +107,8 @@ def test_it_is_read_once_for_each_identity(machine: Machine) -> None:
     assert machine.listed()[7] == ("a", "second", ME)
 
 
-def test_a_newborn_is_looked_at_again(machine: Machine) -> None:
-    """A desktop moves an app to its group after its start."""
+def test_a_new_process_is_read_again_in_the_next_sample(machine: Machine) -> None:
+    """A desktop moves an app to its cgroup after the start."""
     machine.process(1)
     machine.listed()
     machine.process(7, b"a", used=1, born=107)
@@ -121,7 +121,7 @@ def test_a_newborn_is_looked_at_again(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"0::", b"0::/" + b"a/" * 40_000, b"\0" * 5000])
-def test_hostile_text_costs_the_app_alone(machine: Machine, content: bytes) -> None:
+def test_hostile_text_costs_only_the_app(machine: Machine, content: bytes) -> None:
     machine.process(1, b"init")
     machine.tell(1, cgroup=content)
     machine.listed()
@@ -129,8 +129,8 @@ def test_hostile_text_costs_the_app_alone(machine: Machine, content: bytes) -> N
 
 
 @pytest.mark.slow
-def test_what_is_remembered_has_a_bound(tmp_path: Path) -> None:
-    """Memory after 30,000 processes is what it was after 2,000."""
+def test_the_memory_for_names_is_bounded(tmp_path: Path) -> None:
+    """Memory after 30,000 processes is the same as after 2,000."""
     asked: Counter[int] = Counter()
     (tmp_path / "1").mkdir()
     programs = Programs(tmp_path, lambda: 0.0, lambda uid: asked.update([uid]))
@@ -149,7 +149,7 @@ def test_what_is_remembered_has_a_bound(tmp_path: Path) -> None:
     assert asked == {os.getuid(): 1}  # a user without a name is looked up once a minute
 
 
-def test_a_user_is_looked_up_once_and_without_a_name_it_is_its_number(tmp_path: Path) -> None:
+def test_a_user_is_looked_up_once_and_shown_as_a_number_without_a_name(tmp_path: Path) -> None:
     now = 0.0
     names: dict[int, str | None] = {}
     asked = []
@@ -170,7 +170,7 @@ def test_a_user_is_looked_up_once_and_without_a_name_it_is_its_number(tmp_path: 
     assert users.owner(str(tmp_path / "gone")) is None
 
 
-def test_names_of_users() -> None:
+def test_valid_user_names() -> None:
     assert name_in_passwd(0) == pwd.getpwuid(0).pw_name
     unknown = next(
         uid for uid in range(3_000_000_000, 3_000_001_000) if uid not in {it.pw_uid for it in pwd.getpwall()}
@@ -179,8 +179,8 @@ def test_names_of_users() -> None:
     assert name_in_passwd(2**70) is None
 
 
-def test_a_script_of_this_machine(tmp_path: Path) -> None:
-    """Run through its first line, as this logger's commands are."""
+def test_a_real_script_has_its_own_name(tmp_path: Path) -> None:
+    """It runs by its #! line, as the commands of this logger do."""
     script = tmp_path / "a-script-of-more-than-fifteen-bytes"
     script.write_text(f"#!{sys.executable} -I\nprint(flush=True)\nwhile True: pass\n")
     script.chmod(0o755)

@@ -33,7 +33,7 @@ def test_sensors_are_read_before_the_first_sample() -> None:
     assert fixed.reads == 2
 
 
-def test_samples_are_numbered_without_holes_and_travel(tmp_path: Path) -> None:
+def test_samples_are_numbered_without_holes_and_can_be_encoded(tmp_path: Path) -> None:
     clock = SetClock()
     sampler = Sampler(sensors(), clock, "pi4", "boot")
     for seq in (1, 2, 3):
@@ -44,7 +44,7 @@ def test_samples_are_numbered_without_holes_and_travel(tmp_path: Path) -> None:
         assert sample.topic == "sample/pi4/"
 
 
-def test_the_share_that_nobody_owns_is_of_both_sensors() -> None:
+def test_unowned_use_comes_from_both_sensors() -> None:
     clock = SetClock()
     sampler = Sampler(sensors(), clock, "pi4", "boot")
     clock.go_on(5.0)
@@ -53,16 +53,16 @@ def test_the_share_that_nobody_owns_is_of_both_sensors() -> None:
     assert sample.processes == (Process(1, 2, "init", 1.5, 0.5, 4.0),)
 
 
-def test_without_processes_it_is_not_known_who_owns_what() -> None:
+def test_without_processes_unowned_use_is_unknown() -> None:
     sampler = Sampler({**sensors(), "processes": Fixed(Processes((), None))}, SetClock(), "pi4", "boot")
     assert sampler.sample().cpu.unowned is None
 
 
-def test_each_run_has_an_id_of_its_own() -> None:
+def test_each_run_has_its_own_id() -> None:
     assert len({Sampler(sensors(), SetClock(), "pi4", "boot").run for _ in range(100)}) == 100
 
 
-def test_wall_clock_steps_change_time_and_nothing_else() -> None:
+def test_wall_clock_steps_change_only_the_time() -> None:
     clock = SetClock()
     sampler = Sampler(sensors(), clock, "pi4", "boot")
     clock.go_on(5.0)
@@ -80,7 +80,7 @@ def test_wall_clock_steps_change_time_and_nothing_else() -> None:
     assert third.ts == int(third.time)
 
 
-def test_time_asleep_is_no_part_of_the_interval() -> None:
+def test_time_asleep_is_not_part_of_the_interval() -> None:
     clock = SetClock()
     sampler = Sampler(sensors(), clock, "pi4", "boot")
     clock.go_on(5.0)

@@ -1,4 +1,4 @@
-"""The slope of a counter, alone and as the power of a battery that tells none."""
+"""The slope of a counter, alone and as the power of a battery that does not report power."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Watched:
         return rate
 
     def fall(self, seconds: float, per_hour: float, start: float, unit: float = 1e-6) -> list[float | None]:
-        """See a counter of that resolution fall from ``start``."""
+        """Show it a counter with this resolution that falls from ``start``."""
         count = round(seconds / self.step)
         return [
             self.see(round((start - per_hour * number * self.step / 3600) / unit) * unit)
@@ -46,7 +46,7 @@ class Watched:
         ]
 
 
-def test_it_takes_a_minute() -> None:
+def test_a_slope_needs_a_minute() -> None:
     rates = Watched().fall(120, 6.0, 50.0)
     assert rates[:12] == [None] * 12
     assert rates[12:] == pytest.approx([-6.0] * 13, rel=1e-3)
@@ -61,11 +61,11 @@ def test_a_coarse_counter_is_measured_from_step_to_step(unit: float) -> None:
 
 
 @given(st.floats(0.01, 1.0), st.floats(0.0, 1.0), st.floats(2.0, 30.0))
-@example(0.2, 5 / 120, 6.0)  # a pack of 20 Wh that counts percents, and steps 5 s after the first reading
-def test_where_between_two_steps_it_was_first_read_does_not_matter(
+@example(0.2, 5 / 120, 6.0)  # 20 Wh with a counter in percents, which steps 5 s after the first reading
+def test_the_position_of_the_first_reading_between_steps_does_not_matter(
     unit: float, phase: float, watts: float
 ) -> None:
-    """A step is seen up to 5 s late, of 60 s and more; a step that was none is one of ten."""
+    """A step is seen up to 5 s late, in 60 s or more; the incomplete first step is one of ten."""
     watched = Watched()
     rates = [
         watched.see(unit * math.ceil(100 + phase - watts * second / 3600 / unit))
@@ -76,7 +76,7 @@ def test_where_between_two_steps_it_was_first_read_does_not_matter(
     assert all(rate == pytest.approx(-watts, rel=0.15) for rate in told)
 
 
-def test_a_single_step_tells_nothing() -> None:
+def test_a_single_step_gives_no_slope() -> None:
     watched = Watched()
     assert [watched.see(50.0) for _ in range(40)] == [None] * 40
     assert [watched.see(49.5) for _ in range(40)] == [None] * 40
@@ -93,7 +93,7 @@ LONG = pytest.mark.parametrize("interval", [360.0, 400.0, 600.0, 3600.0])
 
 @LONG
 def test_long_intervals(interval: float) -> None:
-    """Each slope is that of the last interval, as soon as there is one."""
+    """Each slope covers the last interval, as soon as there is one."""
     watched = Watched(step=interval)
     assert watched.fall(3 * interval, 6.0, 90.0) == [None, *[pytest.approx(-6.0, rel=1e-3)] * 3]
     assert watched.see(90.0 - 6.0 * interval / 1200 - 15.0 * interval / 3600) == pytest.approx(
@@ -111,7 +111,7 @@ def test_a_long_interval_that_is_missed(interval: float) -> None:
     assert watched.see(90.0 - 6.0 * interval / 600) is None
 
 
-def test_what_slows_down_is_seen() -> None:
+def test_a_decreasing_rate_is_seen() -> None:
     watched = Watched()
     assert watched.fall(300, 6.0, 50.0)[-1] == pytest.approx(-6.0, rel=0.01)
     standing = [watched.see(49.5) or 0.0 for _ in range(360)]
@@ -128,28 +128,28 @@ def test_a_new_load_shows_within_minutes() -> None:
 
 
 @pytest.mark.parametrize("regime", ["Charging", "Full"])
-def test_another_status_begins_anew(regime: str) -> None:
+def test_another_status_restarts_the_slope(regime: str) -> None:
     watched = Watched()
     watched.fall(120, 6.0, 50.0)
     assert watched.see(49.7, regime, 0) is None
     assert watched.see(49.6) is None
 
 
-def test_a_counter_that_moves_against_the_status_begins_anew() -> None:
+def test_a_counter_that_moves_against_the_status_restarts_the_slope() -> None:
     watched = Watched()
     watched.fall(120, 6.0, 50.0)
     assert watched.see(49.9) is None
     assert watched.fall(60, 6.0, 49.9)[-1] == pytest.approx(-6.0, rel=0.2)
 
 
-def test_a_jump_begins_anew() -> None:
+def test_a_jump_restarts_the_slope() -> None:
     watched = Watched()
     watched.fall(120, 6.0, 50.0)
     assert watched.see(20.0) is None
     assert watched.fall(60, 6.0, 20.0)[-1] == pytest.approx(-6.0, rel=0.2)
 
 
-def test_a_sleep_begins_anew() -> None:
+def test_a_sleep_restarts_the_slope() -> None:
     watched = Watched()
     watched.fall(120, 6.0, 50.0)
     watched.clock.asleep += 8 * 3600
@@ -164,7 +164,7 @@ def test_memory_is_bounded() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 4000), st.floats(0, 100), st.sampled_from("abc")), max_size=60))
-def test_whatever_is_seen_a_slope_is_within_the_bounds(seen: list[tuple[float, float, str]]) -> None:
+def test_a_slope_is_always_within_the_bounds(seen: list[tuple[float, float, str]]) -> None:
     watched = Watched()
     for step, level, regime in seen:
         rate = watched.see(level, regime, direction={"a": -1, "b": 0, "c": 1}[regime])
@@ -177,7 +177,7 @@ def test_whatever_is_seen_a_slope_is_within_the_bounds(seen: list[tuple[float, f
 
 
 def run_down(sysfs: Path, counter: str, rate: float, changes: Attributes | None = None) -> list[Battery]:
-    """Readings every 5 s of a pack without current, whose counter moves by ``rate`` millionths an hour."""
+    """Return readings of a pack without current, 5 s apart. Its counter moves by ``rate`` µWh or µAh/h."""
     without_current: dict[str, str | int] = {"current_now": ABSENT, "charge_now": ABSENT, counter: 0}
     directory = pack(sysfs, **(without_current | dict(changes or {})))
     clock = SetClock()
@@ -205,7 +205,7 @@ def test_the_slope_of_energy_is_power(tmp_path: Path) -> None:
 @LONG
 @pytest.mark.parametrize("choice", ["auto", "BAT0"])
 def test_the_slope_over_long_intervals(tmp_path: Path, interval: float, choice: str) -> None:
-    """From the setting of the interval to the pack."""
+    """The interval option reaches the pack's slope."""
     directory = pack(tmp_path, current_now=ABSENT, charge_now=ABSENT, energy_now=0)
     clock = SetClock()
     background = SENSORS["battery"](Settings(tmp_path, tmp_path, 0, interval, Choice(choice)), clock)
@@ -220,7 +220,7 @@ def test_the_slope_over_long_intervals(tmp_path: Path, interval: float, choice: 
     assert readings == [None, *[pytest.approx(-6.0, rel=1e-3)] * 2]
 
 
-def test_a_percent_that_is_absurd_stops_no_slope(tmp_path: Path) -> None:
+def test_an_absurd_percent_does_not_stop_the_slope(tmp_path: Path) -> None:
     last = run_down(tmp_path, "energy_now", -8e6, {"capacity": 1536})[-1]
     assert last.power == pytest.approx(-8.0, rel=1e-3)
     assert (last.method, last.pct) == ("slope", None)
@@ -228,13 +228,13 @@ def test_a_percent_that_is_absurd_stops_no_slope(tmp_path: Path) -> None:
     assert last.raw["capacity"] == "1536"
 
 
-def test_the_slope_of_charge_times_volts_is_power(tmp_path: Path) -> None:
+def test_the_slope_of_charge_times_voltage_is_power(tmp_path: Path) -> None:
     last = run_down(tmp_path, "charge_now", 500_000, {"status": "Charging"})[-1]
     assert last.power == pytest.approx(6.0, rel=1e-3)
     assert last.method == "slope"
 
 
-def test_volts_that_sag_are_no_charge_that_is_gone(tmp_path: Path) -> None:
+def test_a_sagging_voltage_does_not_count_as_lost_charge(tmp_path: Path) -> None:
     directory = pack(tmp_path, current_now=ABSENT)
     clock = SetClock()
     sensor = PowerSupplySensor(tmp_path, clock=clock)
@@ -257,12 +257,12 @@ def test_volts_that_sag_are_no_charge_that_is_gone(tmp_path: Path) -> None:
         pytest.param("energy_full", {}, id="nothing-that-changes"),
     ],
 )
-def test_no_slope_where(tmp_path: Path, counter: str, changes: Attributes) -> None:
+def test_cases_without_a_slope(tmp_path: Path, counter: str, changes: Attributes) -> None:
     assert run_down(tmp_path, counter, -6e6, changes)[-1].method != "slope"
 
 
-def test_an_energy_that_the_kernel_made_up_is_no_slope(tmp_path: Path) -> None:
-    """uConsole: 0.1 Wh × (percent - 10) of a pack of 8 Wh, whatever pack is in it."""
+def test_an_energy_invented_by_the_kernel_gives_no_slope(tmp_path: Path) -> None:
+    """uConsole: 0.1 Wh × (percent - 10) as for a pack of 8 Wh, whatever pack is inserted."""
     directory = pack(
         tmp_path, current_now=ABSENT, charge_now=ABSENT, charge_full=ABSENT, energy_full=8_000_000
     )
@@ -277,7 +277,7 @@ def test_an_energy_that_the_kernel_made_up_is_no_slope(tmp_path: Path) -> None:
     assert (battery.power, battery.method, battery.pct) == (None, None, 61)
 
 
-def test_a_pack_that_was_changed_begins_anew(tmp_path: Path) -> None:
+def test_an_exchanged_pack_restarts_the_slope(tmp_path: Path) -> None:
     run = run_down(tmp_path, "energy_now", -6e6)
     assert run[-1].method == "slope"
     directory = tmp_path / "class/power_supply/BAT0"

@@ -1,4 +1,4 @@
-"""RAPL's counters and the Raspberry Pi's firmware."""
+"""RAPL counters and the Raspberry Pi's firmware."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_power_is_the_energy_between_two_reads(tmp_path: Path) -> None:
     assert source == ("rapl", 8.0, None, None, True)
 
 
-def test_a_counter_that_wraps(tmp_path: Path) -> None:
+def test_a_counter_may_wrap(tmp_path: Path) -> None:
     clock = SetClock()
     package = zone(tmp_path, "0", "package-0", MOST - 20_000_000)
     sensor = RaplSource(tmp_path, clock)
@@ -60,7 +60,7 @@ def test_a_counter_that_wraps(tmp_path: Path) -> None:
     assert source.power == pytest.approx(8.0)
 
 
-def test_a_sleep_is_no_time_to_divide_by(tmp_path: Path) -> None:
+def test_time_asleep_is_not_part_of_the_divisor(tmp_path: Path) -> None:
     clock = SetClock()
     package = zone(tmp_path, "0", "package-0")
     sensor = RaplSource(tmp_path, clock)
@@ -76,7 +76,7 @@ def test_a_sleep_is_no_time_to_divide_by(tmp_path: Path) -> None:
     assert source.power == pytest.approx(8.0)
 
 
-def test_packages_add_up_and_all_of_them_must_tell(tmp_path: Path) -> None:
+def test_packages_are_summed_and_all_of_them_are_needed(tmp_path: Path) -> None:
     clock = SetClock()
     packages = [zone(tmp_path, str(number), f"package-{number}") for number in (0, 1)]
     sensor = RaplSource(tmp_path, clock)
@@ -106,25 +106,25 @@ def test_the_whole_platform_is_preferred(tmp_path: Path) -> None:
     assert (source.name, source.power) == ("rapl:psys", 5.0)
 
 
-def test_who_may_not_read_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_permission_the_reason_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zone(tmp_path, "0", "package-0")
 
     def refuse(path: str, flags: int) -> int:
         raise PermissionError(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr("os.open", refuse)  # the tests may run as root, who may
+        patched.setattr("os.open", refuse)  # the tests may run as root, who may read it
         with pytest.raises(NoRapl, match="only root"):
             RaplSource(tmp_path, SetClock())
 
 
-def test_a_machine_without(tmp_path: Path) -> None:
+def test_a_machine_without_rapl(tmp_path: Path) -> None:
     with pytest.raises(NoRapl, match="no energy counter"):
         RaplSource(tmp_path, SetClock())
 
 
 @pytest.mark.parametrize("text", ["", "nan", "-5", "1e9", "9" * 30, "0x10"])
-def test_a_counter_that_is_no_number(tmp_path: Path, text: str) -> None:
+def test_a_counter_that_is_not_a_number(tmp_path: Path, text: str) -> None:
     clock = SetClock()
     package = zone(tmp_path, "0", "package-0")
     sensor = RaplSource(tmp_path, clock)
@@ -134,7 +134,7 @@ def test_a_counter_that_is_no_number(tmp_path: Path, text: str) -> None:
     assert sensor.read() is None
     clock.go_on(5)
     (package / "energy_uj").write_text("40001000\n")
-    assert sensor.read() is None  # the difference would be over a span that nobody measured
+    assert sensor.read() is None  # the difference would cover a span that was not measured
 
 
 @given(
@@ -175,10 +175,10 @@ RAILS = """\
      EXT5V_V volt(24)=5.14120000V
       BATT_V volt(25)=0.00683760V
 """
-"""In the form of the firmware's answer: other indices for A and V, two voltages without a current."""
+"""Like the firmware's answer: different indices for A and V, and two voltages without a current."""
 
 
-def test_the_rails_add_up() -> None:
+def test_the_rails_are_summed() -> None:
     source = PmicSource({"pmic_read_adc": RAILS}.get).read()
     assert source is not None
     assert source.power == pytest.approx(2.72, abs=0.02)
@@ -195,12 +195,12 @@ def test_the_rails_add_up() -> None:
         RAILS.replace("1.54489000A", "9999A"),
     ],
 )
-def test_no_sum_of_a_part(text: str) -> None:
+def test_if_a_rail_is_missing_there_is_no_sum(text: str) -> None:
     assert parse_rails(text) is None
 
 
 @given(st.text(max_size=200) | st.sampled_from(RAILS.splitlines()).map(lambda line: line * 3))
-def test_whatever_the_firmware_says(text: str) -> None:
+def test_any_answer_of_the_firmware(text: str) -> None:
     for parsed in (parse_rails(text), parse_rails(RAILS + text)):
         assert parsed is None or 0 <= parsed.power <= 500
     assert parse_throttled(text) is None
@@ -216,11 +216,11 @@ def make_program(directory: Path, script: str, mode: int = 0o755) -> Path:
     return program
 
 
-def test_the_program_is_really_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_really_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_program(tmp_path, '#!/bin/sh\necho "throttled=0x5000$#"\n')
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert vcgencmd.find(Path("/sys"), tmp_path)("get_throttled") == "throttled=0x50001\n"
-    with pytest.raises(NoFirmware, match=str(tmp_path)):  # it tells nothing of another /sys
+    with pytest.raises(NoFirmware, match=str(tmp_path)):  # it is not used with another sysfs
         vcgencmd.find(tmp_path, tmp_path)
     with pytest.raises(NoFirmware, match="no /nowhere/vcio"):
         vcgencmd.find(Path("/sys"), Path("/nowhere/vcio"))
@@ -243,7 +243,7 @@ def test_a_program_that_fails_or_hangs(tmp_path: Path) -> None:
     ("text", "reasons"),
     [
         ("throttled=0x0\n", ()),
-        ("throttled=0x50000\n", ()),  # since the boot, not now
+        ("throttled=0x50000\n", ()),  # since boot, but not now
         ("throttled=0x50005\n", ("undervoltage", "throttled")),
         ("throttled=0xe000e", ("frequency-capped", "throttled", "soft-temperature-limit")),
         ("throttled=0xF", ("undervoltage", "frequency-capped", "throttled", "soft-temperature-limit")),
@@ -252,7 +252,7 @@ def test_a_program_that_fails_or_hangs(tmp_path: Path) -> None:
         ("", None),
     ],
 )
-def test_what_holds_now(text: str, reasons: tuple[str, ...] | None) -> None:
+def test_only_present_limits_are_reported(text: str, reasons: tuple[str, ...] | None) -> None:
     assert parse_throttled(text) == reasons
 
 
@@ -284,7 +284,7 @@ def test_the_alarm_is_read_each_time_and_the_firmware_once_a_minute(tmp_path: Pa
     assert sensor.read() == ("undervoltage",)
 
 
-def test_a_machine_that_tells_nothing_of_it(tmp_path: Path) -> None:
+def test_a_machine_that_does_not_report_throttling(tmp_path: Path) -> None:
     write_chip(tmp_path, 0, "acpitz")
     sensor = ThrottlingSensor(tmp_path, SetClock().monotonic)
     assert not sensor.tells

@@ -1,4 +1,4 @@
-"""Mains, governor, brightness and radios: what else a power model is trained on."""
+"""Mains, governor, brightness and radios: further inputs of a power model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_mains(tmp_path: Path, supplies: list[Supply], on: bool | None) -> None:
     assert MainsSensor(tmp_path).read() is on
 
 
-def test_sources_come_and_go(tmp_path: Path) -> None:
+def test_supplies_may_be_plugged_in_and_removed(tmp_path: Path) -> None:
     sensor = MainsSensor(tmp_path)
     assert sensor.read() is None
     adapter = write_supply(tmp_path, "AC", type="", online=1)
@@ -119,13 +119,13 @@ def test_brightness(tmp_path: Path, screen: Supply, percent: float | None) -> No
     assert BrightnessSensor(tmp_path).read() == percent
 
 
-def test_the_kernel_s_preference_among_screens(tmp_path: Path) -> None:
+def test_screens_are_preferred_as_in_the_kernel(tmp_path: Path) -> None:
     for name, kind, brightness in (("a", "raw", 1), ("b", "firmware", 3), ("c", "platform", 2)):
         write_class(tmp_path, "backlight", name, type=kind, brightness=brightness, max_brightness=10)
     assert BrightnessSensor(tmp_path).read() == 30
 
 
-def test_a_screen_that_comes_and_goes(tmp_path: Path) -> None:
+def test_a_screen_may_be_added_and_removed(tmp_path: Path) -> None:
     sensor = BrightnessSensor(tmp_path)
     assert sensor.read() is None
     first = write_class(tmp_path, "backlight", "a", type="raw", brightness=1, max_brightness=10)
@@ -138,12 +138,12 @@ def test_a_screen_that_comes_and_goes(tmp_path: Path) -> None:
     assert sensor.read() == 5
 
 
-def test_a_screen_that_gets_another_scale(tmp_path: Path) -> None:
+def test_the_maximum_of_a_screen_may_change(tmp_path: Path) -> None:
     screen = write_class(tmp_path, "backlight", "a", type="raw", brightness=5, max_brightness=10)
     sensor = BrightnessSensor(tmp_path)
     assert sensor.read() == 50
     (screen / "brightness").write_text("102\n")
-    assert sensor.read() is None  # more than there is
+    assert sensor.read() is None  # above the maximum
     (screen / "max_brightness").write_text("255\n")
     assert sensor.read() == 40
 

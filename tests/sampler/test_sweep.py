@@ -1,4 +1,4 @@
-"""Over real processes, where it is the kernel's word that is relied on, and over trees for the rest."""
+"""Sweeps over real processes, where the kernel's behaviour matters, and over made-up trees."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sweeping(procfs: Path = PROC, most_kept: int | None = None) -> Iterator[Swee
 
 @contextmanager
 def process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that says with a line that it is ready."""
+    """Start a process that prints a line when it is ready."""
     started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert started.stdout is not None
@@ -57,7 +57,7 @@ THREADS = python(
     f"    exec({BURN!r})\n    print('done', flush=True)\n"
     "threading.Thread(target=burn).start()\nprint('ready', flush=True)"
 )
-"""Only the second thread ever burns."""
+"""Only the second thread uses CPU."""
 
 
 def demand(burner: subprocess.Popen[bytes]) -> None:
@@ -73,7 +73,7 @@ def then_and_now(changes: Changes, pid: int) -> tuple[Stat | None, Stat] | None:
 
 
 def settle_down(sweep: Sweep, pid: int) -> None:
-    """Sweep until a process that waits for input is seen to do so."""
+    """Sweep until a process that waits for input is seen as idle."""
     end = time.monotonic() + 30
     while (pair := then_and_now(sweep.read(), pid)) is not None and pair[0] != pair[1]:
         assert time.monotonic() < end
@@ -82,7 +82,7 @@ def settle_down(sweep: Sweep, pid: int) -> None:
 
 @pytest.mark.parametrize("most_kept", [None, 0], ids=["kept", "opened each time"])
 @pytest.mark.parametrize("command", [ON_DEMAND, THREADS], ids=["one thread", "two threads"])
-def test_all_that_a_process_uses_is_found(most_kept: int | None, command: tuple[str, ...]) -> None:
+def test_all_cpu_time_of_a_process_is_found(most_kept: int | None, command: tuple[str, ...]) -> None:
     with sweeping(most_kept=most_kept) as sweep, process(*command) as burner:
         settle_down(sweep, burner.pid)
         before = sweep.find(burner.pid)
@@ -96,15 +96,15 @@ def test_all_that_a_process_uses_is_found(most_kept: int | None, command: tuple[
         assert after.used - before.used >= 3 * 0.04 * os.sysconf("SC_CLK_TCK")
 
 
-def test_one_that_does_not_run_is_not_read() -> None:
+def test_an_idle_process_is_not_read() -> None:
     with sweeping() as sweep, process(*IDLE) as idle:
-        for _ in range(3):  # it is new, then it gets a descriptor
+        for _ in range(3):  # first it is new, then its descriptor is kept open
             settle_down(sweep, idle.pid)
         for _ in range(5):
             assert then_and_now(sweep.read(), idle.pid) is None
 
 
-def test_one_that_ends_is_gone_once_and_its_descriptors_with_it() -> None:
+def test_a_process_that_ends_is_reported_once_and_its_descriptors_are_closed() -> None:
     with sweeping() as sweep:
         sweep.read()
         with process(*IDLE) as idle:
@@ -119,15 +119,15 @@ def test_one_that_ends_is_gone_once_and_its_descriptors_with_it() -> None:
 
 
 def descriptors_of(pid: int) -> list[str]:
-    """Return the files of a process that this one has open."""
+    """Return the files of a process that this process has open."""
     found = []
     for file in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # that of the listing itself
+        with suppress(OSError):  # the descriptor of the listing itself
             found.append(os.readlink(f"/proc/self/fd/{file}"))
     return [name for name in found if f"/{pid}/" in name]
 
 
-def test_a_zombie_is_there_until_it_is_reaped() -> None:
+def test_a_zombie_is_listed_until_it_is_reaped() -> None:
     with sweeping() as sweep:
         pid = os.fork()
         if pid == 0:
@@ -141,7 +141,7 @@ def test_a_zombie_is_there_until_it_is_reaped() -> None:
         assert pid in {stat.pid for stat in sweep.read().gone}
 
 
-def test_an_orphan_has_its_new_parent_though_it_does_not_run() -> None:
+def test_an_idle_orphan_gets_its_new_parent() -> None:
     code = (
         "child = os.fork()\n"
         "if not child:\n  time.sleep(1000)\n"
@@ -154,7 +154,7 @@ def test_an_orphan_has_its_new_parent_though_it_does_not_run() -> None:
         found = sweep.find(child)
         assert found is not None
         assert found.parent == parent.pid
-        parent.kill()  # communicate() would wait for the child, which has the pipe too
+        parent.kill()  # communicate() would wait for the child, which inherited the pipe
         parent.wait()
         try:
             sweep.read()
@@ -175,7 +175,7 @@ def test_parents_come_before_their_children() -> None:
 
 
 def test_every_process_is_found() -> None:
-    """Also by sweeps that trust the kernel's word that no pid was given out."""
+    """Also by sweeps that rely on the kernel's last pid to skip the listing."""
     with sweeping() as sweep:
         for _ in range(4):
             sweep.read()
@@ -189,7 +189,7 @@ def test_every_process_is_found() -> None:
 
 
 def _lasting(pid: int) -> bool:
-    """Whether a process is there for longer than a moment: other tests start and end some."""
+    """Return whether a process is long-lived: other tests start and end processes."""
     with suppress(OSError):
         before = (PROC / str(pid) / "stat").read_bytes().rsplit(b")", 1)[1].split()[19]
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(before) / os.sysconf("SC_CLK_TCK")
@@ -206,7 +206,7 @@ def test_descriptors_are_bounded() -> None:
         assert len(os.listdir("/proc/self/fd")) == before + 5
 
 
-def test_no_descriptor_left_is_no_failure(tmp_path: Path) -> None:
+def test_a_lack_of_descriptors_is_not_a_failure(tmp_path: Path) -> None:
     code = (
         "import resource\n"
         "from pathlib import Path\n"
@@ -221,7 +221,7 @@ def test_no_descriptor_left_is_no_failure(tmp_path: Path) -> None:
     subprocess.run(python(code), check=True)
 
 
-def test_the_limit_is_raised_to_what_is_needed_and_no_further() -> None:
+def test_the_descriptor_limit_is_raised_only_as_far_as_needed() -> None:
     code = (
         "import resource\n"
         "from pathlib import Path\n"
@@ -236,7 +236,7 @@ def test_the_limit_is_raised_to_what_is_needed_and_no_further() -> None:
     assert int(ran.stdout) == (2048 + 256 if hard == resource.RLIM_INFINITY else min(2048 + 256, hard))
 
 
-# --- trees: what no kernel can be made to do -----------------------------------------------------------
+# --- made-up trees: states that no kernel can be made to show ------------------------------------------
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def scheduled(tree: Tree, pid: int | str, text: str) -> None:
     (tree.root / str(pid) / "schedstat").write_text(text)
 
 
-def test_one_that_was_not_scheduled_is_not_read(tree: Tree) -> None:
+def test_a_process_that_was_not_scheduled_is_not_read(tree: Tree) -> None:
     scheduled(tree, "self", "5 5 5\n")
     tree.process(2)
     scheduled(tree, 2, "70 0 7\n")
@@ -281,7 +281,7 @@ def test_one_that_was_not_scheduled_is_not_read(tree: Tree) -> None:
         scheduled(tree, 2, "70 0 9\n")
         sweep.read()
         sweep.read()
-        tree.process(2, used=9, threads=2)  # by a thread that is not the first
+        tree.process(2, used=9, threads=2)  # by a thread other than the first
         assert pids([now for _, now in sweep.read().ran]) == [2]
         tree.process(2, used=9)
         sweep.read()
@@ -289,8 +289,8 @@ def test_one_that_was_not_scheduled_is_not_read(tree: Tree) -> None:
         assert sweep.read() == ([], [])
 
 
-def test_statistics_may_end(tree: Tree) -> None:
-    """kernel.task_delayacct is set to 0: there is nothing of anybody from then on."""
+def test_statistics_may_be_switched_off(tree: Tree) -> None:
+    """After kernel.task_delayacct is set to 0, the file is 0 for all processes."""
     scheduled(tree, "self", "5 5 5\n")
     tree.process(2)
     scheduled(tree, 2, "70 0 7\n")
@@ -319,7 +319,7 @@ def test_a_pid_that_is_used_again_is_another_process(tree: Tree, most_kept: int)
         assert now.comm == b"new"
 
 
-def test_one_that_cannot_be_read_is_left_out(tree: Tree) -> None:
+def test_a_process_that_cannot_be_read_is_left_out(tree: Tree) -> None:
     with sweeping(tree.root) as sweep:
         tree.process(1)
         (tree.root / "2").mkdir()
@@ -333,13 +333,13 @@ def test_one_that_cannot_be_read_is_left_out(tree: Tree) -> None:
             assert pids(sweep.stats()) == [1]
 
 
-def test_a_listing_is_made_anew_when_a_pid_was_given_out(tree: Tree) -> None:
+def test_the_listing_is_repeated_after_a_new_pid(tree: Tree) -> None:
     loadavg = tree.root / "loadavg"
     loadavg.write_text("0.0 0.0 0.0 1/2 41\n")
     with sweeping(tree.root) as sweep:
         tree.process(1)
         sweep.read()
-        tree.process(40)  # a fork that had its pid at the first listing, and could not be listed yet
+        tree.process(40)  # a fork that already had its pid at the first listing, but was not listed yet
         sweep.read()
         assert sweep.find(40) is not None
         tree.process(41)  # which no kernel does
@@ -350,7 +350,7 @@ def test_a_listing_is_made_anew_when_a_pid_was_given_out(tree: Tree) -> None:
         assert sweep.find(41) is not None
 
 
-def test_resident_memory_is_that_of_now(tree: Tree) -> None:
+def test_resident_memory_is_current(tree: Tree) -> None:
     with sweeping(tree.root) as sweep:
         tree.process(1, rss=500)
         sweep.read()

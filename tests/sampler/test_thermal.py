@@ -1,4 +1,4 @@
-"""CPU temperature: which zone, what its text says, and what happens when it goes."""
+"""CPU temperature: the choice of the zone, parsing, and zones that disappear."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_zone_is_chosen_by_type(tmp_path: Path, better: str, worse: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["iwlwifi_1", "battery", "gpu-thermal", "pch_skylake", "", "my-cpu-thermal"])
-def test_no_zone_of_the_cpu(tmp_path: Path, kind: str) -> None:
+def test_no_zone_belongs_to_the_cpu(tmp_path: Path, kind: str) -> None:
     write_zone(tmp_path, 0, kind, 50000)
     assert TemperatureSensor(tmp_path).read() is None
 
@@ -67,7 +67,7 @@ def test_no_zone_at_all(tmp_path: Path) -> None:
     assert TemperatureSensor(tmp_path).read() is None
 
 
-def test_of_one_type_the_lowest_number(tmp_path: Path) -> None:
+def test_of_zones_with_the_same_type_the_lowest_number_is_chosen(tmp_path: Path) -> None:
     write_zone(tmp_path, 10, "cpu0-thermal", 60000)
     write_zone(tmp_path, 9, "cpu1-thermal", 50000)
     assert TemperatureSensor(tmp_path).read() == 50
@@ -83,7 +83,7 @@ def test_a_zone_that_cannot_be_read_is_not_chosen(tmp_path: Path) -> None:
     assert TemperatureSensor(tmp_path).read() == 50
 
 
-def test_a_zone_that_fails_now_and_then_is_kept(tmp_path: Path) -> None:
+def test_a_zone_that_fails_sometimes_is_kept(tmp_path: Path) -> None:
     zone = write_zone(tmp_path, 0, "cpu-thermal", 50000)
     write_zone(tmp_path, 1, "acpitz", 30000)
     sensor = TemperatureSensor(tmp_path)
@@ -94,7 +94,7 @@ def test_a_zone_that_fails_now_and_then_is_kept(tmp_path: Path) -> None:
     assert sensor.read() == 51
 
 
-def test_a_zone_that_is_gone_is_looked_for_anew(tmp_path: Path) -> None:
+def test_a_zone_that_disappears_is_searched_again(tmp_path: Path) -> None:
     zone = write_zone(tmp_path, 0, "cpu-thermal", 50000)
     write_zone(tmp_path, 1, "acpitz", 30000)
     sensor = TemperatureSensor(tmp_path)
@@ -105,7 +105,7 @@ def test_a_zone_that_is_gone_is_looked_for_anew(tmp_path: Path) -> None:
     assert sensor.read() == 30
 
 
-def test_a_number_that_passed_to_another_zone(tmp_path: Path) -> None:
+def test_a_zone_number_that_now_belongs_to_another_zone(tmp_path: Path) -> None:
     write_zone(tmp_path, 0, "cpu-thermal", 50000)
     sensor = TemperatureSensor(tmp_path)
     assert sensor.read() == 50
@@ -115,7 +115,7 @@ def test_a_number_that_passed_to_another_zone(tmp_path: Path) -> None:
     assert sensor.read() == 52
 
 
-def test_a_zone_that_comes_later(tmp_path: Path) -> None:
+def test_a_zone_that_appears_later(tmp_path: Path) -> None:
     sensor = TemperatureSensor(tmp_path)
     assert sensor.read() is None
     write_zone(tmp_path, 0, "x86_pkg_temp", 50000)
@@ -159,7 +159,7 @@ def test_a_fifo_does_not_block(tmp_path: Path) -> None:
     kind=st.sampled_from([b"cpu-thermal\n", b"acpitz\n"]) | st.binary(max_size=20),
     temp=st.integers(-(1 << 70), 1 << 70).map(lambda number: b"%d" % number) | st.binary(max_size=20),
 )
-def test_any_content_makes_a_temperature_that_readers_accept(kind: bytes, temp: bytes) -> None:
+def test_any_content_gives_a_temperature_that_readers_accept(kind: bytes, temp: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         zone = write_zone(Path(directory), 0, "", "")
         (zone / "type").write_bytes(kind)

@@ -1,4 +1,4 @@
-"""A power against the pack's own counter, over minutes."""
+"""The witness, which compares power with the pack's own counter over minutes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def watch(
     counter: str = "energy_now",
     changes: Attributes | None = None,
 ) -> list[Battery]:
-    """Readings of a pack whose power_now is ``told`` and whose counter moves by ``true`` W in steps, Wh."""
+    """Return readings of a pack that reports ``told`` W; its counter moves by ``true`` W, in steps of Wh."""
     given: Attributes = {"current_now": ABSENT, "charge_now": ABSENT, counter: 0, "power_now": 0}
     directory = pack(sysfs, **{**given, **(changes or {})})
     clock = SetClock()
@@ -59,7 +59,7 @@ CHARGING: Attributes = {"status": "Charging"}
 
 
 @pytest.mark.parametrize("counter", ["energy_now", "charge_now"])
-def test_a_charge_that_is_a_discharge(tmp_path: Path, counter: str) -> None:
+def test_a_reported_charge_that_is_a_discharge(tmp_path: Path, counter: str) -> None:
     """Charging, +30 W, while the counter falls."""
     readings = watch(tmp_path, lambda _: 30, -30, counter=counter, changes=CHARGING)
     assert {it.method for it in readings[:24]} == {"power_now"}
@@ -72,7 +72,7 @@ def test_a_charge_that_is_a_discharge(tmp_path: Path, counter: str) -> None:
 
 
 @pytest.mark.parametrize("every", [10, 60])
-def test_a_wrong_sign_shows_soon(tmp_path: Path, every: int) -> None:
+def test_a_wrong_sign_is_found_soon(tmp_path: Path, every: int) -> None:
     """81 mAh of 15 V are lost at 30 W in two and a half minutes."""
     readings = watch(tmp_path, lambda _: 30, -30, minutes=3, every=every, changes=CHARGING)
     assert readings[-1].method != "power_now"
@@ -80,7 +80,7 @@ def test_a_wrong_sign_shows_soon(tmp_path: Path, every: int) -> None:
 
 
 def test_a_power_that_is_noise(tmp_path: Path) -> None:
-    """Between 0.5 and 60 W, while the counter says 5."""
+    """Between 0.5 and 60 W, while the counter shows 5 W."""
     random_watts = random.Random(11)
     readings = watch(tmp_path, lambda _: random_watts.uniform(0.5, 60), -5, minutes=20)
     later = readings[30:]
@@ -109,8 +109,8 @@ def test_a_power_that_agrees_is_kept(tmp_path: Path, factor: float, step: float)
 @pytest.mark.parametrize("every", [1, 5, 60, 300])
 @pytest.mark.parametrize("low", [0.5, 3])
 @pytest.mark.fast_cases(3)
-def test_a_load_that_changes_is_no_lie(tmp_path: Path, every: int, low: float) -> None:
-    """The counter follows what is told, however it jumps."""
+def test_a_changing_load_is_not_a_contradiction(tmp_path: Path, every: int, low: float) -> None:
+    """The counter follows the reported power, however it jumps."""
     directory = pack(tmp_path, current_now=ABSENT, charge_now=ABSENT, energy_now=0, power_now=0)
     clock = SetClock()
     sensor = PowerSupplySensor(tmp_path, clock=clock, interval=every)
@@ -128,18 +128,18 @@ def test_a_load_that_changes_is_no_lie(tmp_path: Path, every: int, low: float) -
         assert battery.method == "power_now"
 
 
-def test_a_counter_that_stands_says_nothing(tmp_path: Path) -> None:
+def test_a_counter_that_does_not_move_proves_nothing(tmp_path: Path) -> None:
     readings = watch(tmp_path, lambda _: 30, 0, minutes=90, every=60)
     assert {it.method for it in readings} == {"power_now"}
 
 
-def test_where_neither_is_true_nothing_is_told(tmp_path: Path) -> None:
+def test_if_neither_is_plausible_there_is_no_power(tmp_path: Path) -> None:
     """Discharging, while the counter rises: a discharge has no positive slope."""
     readings = watch(tmp_path, lambda _: 10, +10)
     assert {(it.power, it.method, it.current) for it in readings[30:]} == {(None, None, None)}
 
 
-def test_a_power_that_comes_right_is_believed_again(tmp_path: Path) -> None:
+def test_a_power_that_becomes_right_is_believed_again(tmp_path: Path) -> None:
     readings = watch(tmp_path, lambda number: 60 if number < 40 else 6, -6, minutes=9)
     assert readings[39].method == "slope"
     assert readings[-1].method == "power_now"
@@ -156,7 +156,7 @@ def test_the_counter_decides_between_power_and_product(tmp_path: Path) -> None:
 
 
 def test_a_rate_of_0_that_the_counter_contradicts(tmp_path: Path) -> None:
-    """Some firmware says 0 always: then the slope, as soon as there is one."""
+    """Some firmware always reports 0: then the slope is used as soon as there is one."""
     readings = watch(tmp_path, lambda _: 0, -5)
     assert readings[0].power is None
     assert readings[-1].power == pytest.approx(-5, rel=0.05)
@@ -164,13 +164,13 @@ def test_a_rate_of_0_that_the_counter_contradicts(tmp_path: Path) -> None:
 
 
 def test_a_rate_without_a_direction_has_a_slope(tmp_path: Path) -> None:
-    """Some firmware says Not charging while it runs from the pack."""
+    """Some firmware reports Not charging while it runs from the pack."""
     readings = watch(tmp_path, lambda _: 6, -6, changes={"status": "Not charging"})
     assert readings[-1].power == pytest.approx(-6, rel=0.05)
     assert readings[-1].method == "slope"
 
 
-def test_another_status_is_judged_anew(tmp_path: Path) -> None:
+def test_another_status_restarts_the_comparison(tmp_path: Path) -> None:
     readings = watch(tmp_path, lambda _: 30, -30, changes=CHARGING)
     assert readings[-1].method == "slope"
     directory = tmp_path / "class/power_supply/BAT0"
@@ -181,8 +181,8 @@ def test_another_status_is_judged_anew(tmp_path: Path) -> None:
     assert (battery.power, battery.method) == (-30, "power_now")
 
 
-def test_a_gauge_that_is_reset_is_no_contradiction(tmp_path: Path) -> None:
-    """The counter jumps by 10 Wh at once, and goes on as before."""
+def test_a_reset_of_the_gauge_is_not_a_contradiction(tmp_path: Path) -> None:
+    """The counter jumps by 10 Wh, and then continues as before."""
     directory = pack(tmp_path, current_now=ABSENT, charge_now=ABSENT, energy_now=0, power_now=6_000_000)
     clock = SetClock()
     sensor = PowerSupplySensor(tmp_path, clock=clock)
@@ -196,7 +196,7 @@ def test_a_gauge_that_is_reset_is_no_contradiction(tmp_path: Path) -> None:
 
 
 def test_a_sleep_is_left_out(tmp_path: Path) -> None:
-    """What was lost while nobody looked is not what power came to."""
+    """The energy lost asleep does not come from the measured power."""
     directory = pack(tmp_path, current_now=ABSENT, charge_now=ABSENT, energy_now=0, power_now=6_000_000)
     clock = SetClock()
     sensor = PowerSupplySensor(tmp_path, clock=clock)
@@ -225,7 +225,7 @@ def test_a_sleep_is_left_out(tmp_path: Path) -> None:
         max_size=60,
     )
 )
-def test_whatever_is_seen_it_judges_only_what_was_told(
+def test_the_witness_only_rejects_reported_values(
     seen: list[tuple[float, float, float, str, bool]],
 ) -> None:
     clock, witness = SetClock(), Witness(5.0)

@@ -1,4 +1,4 @@
-"""Places that a test cannot make out of plain directories."""
+"""Fixtures: writers, databases, and file systems that need a mount."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tests.writer.samples import NOW, row_of
 from writer.store import Store
 
 MakeDisk = Callable[[int], Path]
-"""Make a file system of so many bytes."""
+"""Makes a file system of the given size in bytes."""
 
 
 @pytest.fixture
 def system() -> Iterator[System]:
-    """A runtime directory and a database, nothing running."""
-    # A socket's path may have 107 bytes: tmp_path is too long for some.
+    """A runtime directory and a database path; no process runs."""
+    # A socket's path has at most 107 bytes: some tmp_path are too long.
     with tempfile.TemporaryDirectory(prefix="writer") as directory, System(Path(directory)) as system:
         yield system
 
 
 @pytest.fixture
 def options(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """The writer's options: none unless a test parametrizes them."""
+    """The writer's options: empty unless a test parametrizes them."""
     given: tuple[str, ...] = getattr(request, "param", ())
     return given
 
@@ -62,7 +62,7 @@ def _empty() -> bytes:
 
 @pytest.fixture
 def make_disk(tmp_path: Path) -> Iterator[MakeDisk]:
-    """A small file system of its own."""
+    """A factory of small file systems."""
     at = tmp_path / "disk"
     at.mkdir()
 
@@ -77,7 +77,7 @@ def make_disk(tmp_path: Path) -> Iterator[MakeDisk]:
 
 @pytest.fixture
 def read_only_directory(tmp_path: Path) -> Iterator[Path]:
-    """A directory that nobody may write, root included."""
+    """A directory that nobody can write to, not even root."""
     at = tmp_path / "read-only"
     at.mkdir()
     if is_root_with_capabilities():
@@ -97,7 +97,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``recorded`` is a copy of."""
+    """The original of ``recorded``."""
     path = tmp_path_factory.mktemp("recording") / "telemetry.db"
     with Store(path) as store:
         for first in range(1, 3001, 500):

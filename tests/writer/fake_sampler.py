@@ -1,4 +1,4 @@
-"""A sampler as the writer sees it: a plain PUB socket, and a replay socket that has nothing to give."""
+"""A sampler as the writer sees it: a plain PUB socket, and a replay socket with an empty ring."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TOPIC = b"sample/pi4/"
 
 
 class FakeSampler:
-    """Publishes whatever it is told to, on the default endpoints of a runtime directory."""
+    """Publishes any message, on the default endpoints of a runtime directory."""
 
     def __init__(self, runtime: Path) -> None:
         self._context = zmq.Context[zmq.Socket[bytes]]()
-        # XPUB is PUB that tells of subscriptions: what is sent before one is nobody's loss.
+        # XPUB is PUB that reports subscriptions: a message sent before one would be lost.
         self._publish = self._context.socket(zmq.XPUB)
         self._publish.setsockopt(zmq.SNDHWM, 0)
         self._publish.bind(f"ipc://{runtime}/samples")
@@ -41,7 +41,7 @@ class FakeSampler:
         self._context.destroy(linger=0)
 
     def wait_for_subscriber(self) -> None:
-        """Return when the next subscription has come."""
+        """Wait until the next subscription arrives."""
         assert self._publish.poll(int(PATIENCE * 1000)), "nobody subscribes"
         assert self._publish.recv()[:1] == b"\1"
 
@@ -53,7 +53,7 @@ class FakeSampler:
             self.send(TOPIC, encode(sample))
 
     def _answer(self) -> None:
-        """There is a ring, and it is empty."""
+        """Answer replay requests with an empty ring."""
         while not self._ended.is_set():
             if self._replay.poll(20):
                 *route, request = self._replay.recv_multipart()
@@ -63,7 +63,7 @@ class FakeSampler:
 
 
 class Control:
-    """The writer's control socket, seen by a client that asks again and again."""
+    """A client of the writer's control socket that sends many requests."""
 
     def __init__(self, runtime: Path) -> None:
         self._context = zmq.Context[zmq.Socket[bytes]]()
@@ -86,23 +86,23 @@ class Control:
         return self.ask("commit")
 
     def let_it_receive(self) -> None:
-        """Return when the writer has taken in what was published before, without a commit.
+        """Wait until the writer has received everything published before, without a commit.
 
-        For samples that follow one that is stored: at its start the writer asks the ring first.
-        It looks at the stream each time that it wakes up, then at the requests; a bad one commits nothing.
-        On a busy machine a sample may be on its way for longer than a request: hence many of these.
+        One sample must be stored already, because at its start the writer asks the ring first.
+        When it wakes up, the writer reads the stream, then the requests. An invalid one commits nothing.
+        On a busy machine a sample may arrive later than a request, so this sends many requests.
         """
         for _ in range(5):
             assert self.ask("look")["ok"] is False
             time.sleep(0.01)
 
     def wait_for(self, run: str, seq: int) -> None:
-        """Commit until that sample is the newest one that is stored."""
+        """Request commits until this sample is the newest stored one."""
         wait_until(lambda: self.commit().get("newest") == [run, seq])
 
 
 class Feed:
-    """A writer of its own with a fake sampler and a control client."""
+    """A writer with a fake sampler and a control client."""
 
     def __init__(self, system: System, *options: str) -> None:
         self.system = system
@@ -119,14 +119,14 @@ class Feed:
         self.sampler.__exit__()
 
     def resident(self) -> int:
-        """Return the kB of memory that the writer holds."""
+        """Return the resident memory of the writer, kB."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
         raise AssertionError("the writer is gone")
 
     def stop(self, number: int) -> tuple[int, list[str], float]:
-        """Send a signal; return exit status, the log's lines and how many s it took."""
+        """Send a signal; return exit status, log lines and the seconds until the exit."""
         begun = time.monotonic()
         self.process.send_signal(number)
         _, error = self.process.communicate(timeout=PATIENCE)
@@ -134,6 +134,6 @@ class Feed:
 
 
 def skipped(log: list[str]) -> int:
-    """Return how many messages the writer says it skipped."""
+    """Return the number of skipped messages that the writer logged."""
     found = [re.search(r": skipped (\d+) messages that were not samples", line) for line in log]
     return sum(int(match[1]) for match in found if match)

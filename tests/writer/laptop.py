@@ -1,4 +1,4 @@
-"""What the sampler of a simulated laptop publishes."""
+"""The samples of a simulated laptop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a database holds, read with nothing but sqlite3."""
+"""Reads a database with sqlite3 alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Catalogue = dict[tuple[str, str], str]
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open as a reader does."""
+    """Open the database as a reader does."""
     database = sqlite3.connect(path, isolation_level=None)
     try:
         database.execute("PRAGMA query_only = ON")
@@ -30,7 +30,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def changing(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open as a user does who adds things of their own."""
+    """Open the database as a user who adds their own tables and views does."""
     database = sqlite3.connect(path, isolation_level=None)
     try:
         yield database
@@ -49,14 +49,14 @@ def value(path: Path, sql: str, *values: object) -> Any:
 
 
 def catalogue(path: Path) -> Catalogue:
-    """Return what was made with SQL; what SQLite makes for itself has none."""
+    """Return all objects that have SQL; SQLite's internal objects have none."""
     with reading(path) as database:
         found = database.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
         return {(kind, name): sql for kind, name, sql in found}
 
 
 def fresh_catalogue(compact: Iterable[str] = schema.COMPACT) -> Catalogue:
-    """Return what a fresh database has; with ``compact`` the tables that are views over compacter ones."""
+    """Return the objects of a fresh database; ``compact``: with views over the compact tables."""
     with closing(sqlite3.connect(":memory:")) as model:
         schema.make_tables(model)
         for table in compact:
@@ -84,7 +84,7 @@ def stored(store: Store) -> Rows:
 
 
 def expected_rows(sample: Sample, ts: int) -> tuple[Rows, Rows, Rows]:
-    """Return the rows that a sample is stored as, by another way than the writer's: name for name."""
+    """Return the rows of a stored sample, computed independently of the writer, by column name."""
     wire, battery, cpu = sample, sample.battery, sample.cpu
     power = battery.power if battery else None
     system = (
@@ -108,7 +108,7 @@ def expected_rows(sample: Sample, ts: int) -> tuple[Rows, Rows, Rows]:
 
 
 def stored_rows(path: Path, ts: int) -> tuple[Rows, Rows, Rows]:
-    """Return what is stored at ``ts``, like ``expected_rows``."""
+    """Return the rows stored at ``ts``, in the form of ``expected_rows``."""
     return (
         rows(
             path,
@@ -131,7 +131,7 @@ def stored_rows(path: Path, ts: int) -> tuple[Rows, Rows, Rows]:
 
 
 def insert_without_run(path: Path, times: Iterable[int]) -> None:
-    """Add bare rows that belong to no run, as those of the original: only their size can drop them."""
+    """Add rows without a run, like those of the original logger: they are dropped only by size."""
     with changing(path) as database:
         database.execute("BEGIN")
         database.executemany("INSERT INTO system_sample (ts, time) VALUES (?, ?)", ((ts, ts) for ts in times))

@@ -1,4 +1,4 @@
-"""Samples made by hand, of a machine with a battery."""
+"""Handmade samples of a machine with a battery."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ORDINARY: Final = Sample(
 
 
 def sample(seq: int = 1, run: str = "run-a", *, ts: int | None = None) -> Sample:
-    """One of a row of samples, 5 s apart unless ``ts`` says otherwise."""
+    """Return one sample of a series, 5 s apart unless ``ts`` is given."""
     ts = NOW + 5 * seq if ts is None else ts
     return ORDINARY._replace(run=run, seq=seq, ts=ts, time=ts + 0.25)
 

@@ -1,4 +1,4 @@
-"""``telemetry-writer --import`` as a command: what it says, what it refuses, what it costs."""
+"""``telemetry-writer --import`` as a command: output, errors and memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_import(directory: Path, source: str, data: bytes = b"") -> subprocess.Co
 
 
 def test_a_pipe_with_a_name_is_read_to_its_end(tmp_path: Path) -> None:
-    """It can be opened once only: who writes into it would be cut off."""
+    """It must be opened only once, or the program that writes into it would get SIGPIPE."""
     past = [one._replace(ts=one.seq, time=float(one.seq)) for one in row_of(1, 500)]
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -48,7 +48,7 @@ def test_a_pipe_with_a_name_is_read_to_its_end(tmp_path: Path) -> None:
     assert value(tmp_path / "telemetry.db", "SELECT COUNT(*) FROM system_sample") == 500
 
 
-def test_the_database_is_for_its_group_and_for_nobody_else(tmp_path: Path) -> None:
+def test_the_database_is_readable_by_owner_and_group_only(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         assert run_import(tmp_path, "-", lines(row_of(1, 5))).returncode == 0
@@ -57,13 +57,13 @@ def test_the_database_is_for_its_group_and_for_nobody_else(tmp_path: Path) -> No
     assert (tmp_path / "telemetry.db").stat().st_mode & 0o777 == 0o640
 
 
-def test_a_source_that_is_not_there_makes_no_database(tmp_path: Path) -> None:
+def test_a_missing_source_creates_no_database(tmp_path: Path) -> None:
     ran = run_import(tmp_path, str(tmp_path / "nothing"))
     assert ran.returncode == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_standard_input(tmp_path: Path) -> None:
+def test_standard_input_can_be_imported(tmp_path: Path) -> None:
     past = [one._replace(ts=one.seq, time=float(one.seq)) for one in row_of(1, 5)]
     ran = run_import(tmp_path, "-", lines(past) + b"nonsense\n" + lines(past[:2]) + lines([future()]))
     assert (ran.returncode, ran.stdout) == (0, b"")
@@ -82,7 +82,7 @@ def future() -> Sample:
     return ORDINARY._replace(seq=77, ts=250_000_000_000)
 
 
-def test_what_cannot_be_read(tmp_path: Path) -> None:
+def test_a_source_that_cannot_be_read_gives_a_one_line_error(tmp_path: Path) -> None:
     for source, why in [
         (tmp_path / "missing", "No such file or directory"),
         (tmp_path, "Is a directory"),
@@ -95,7 +95,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     assert ran.stderr.startswith(b"telemetry-writer: cannot read ")
 
 
-def test_not_while_a_writer_runs(tmp_path: Path) -> None:
+def test_an_import_is_refused_while_a_writer_runs(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         writer = system.writer()
         wait_until(lambda: system.database.exists() and value(system.database, "PRAGMA user_version"))
@@ -109,7 +109,7 @@ def test_not_while_a_writer_runs(tmp_path: Path) -> None:
         assert value(system.database, "SELECT COUNT(*) FROM system_sample") == 0
 
 
-def test_an_interrupted_import(tmp_path: Path) -> None:
+def test_an_interrupted_import_keeps_what_was_committed(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.db"
     content = lines([sample(seq, ts=seq) for seq in range(1, 2501)])
     process = subprocess.Popen(
@@ -134,12 +134,12 @@ def test_an_interrupted_import(tmp_path: Path) -> None:
 def has_rows(path: Path, least: int) -> bool:
     try:
         return bool(value(path, "SELECT COUNT(*) FROM system_sample") >= least)
-    except sqlite3.OperationalError:  # not made yet
+    except sqlite3.OperationalError:  # the table does not exist yet
         return False
 
 
 @pytest.mark.parametrize("through_a_pipe", [False, True])
-def test_a_terminal_shows_how_far_it_is(tmp_path: Path, through_a_pipe: bool) -> None:
+def test_a_terminal_shows_the_progress(tmp_path: Path, through_a_pipe: bool) -> None:
     content = lines([sample(seq, ts=seq) for seq in range(1, 1201)])
     file = tmp_path / "samples.jsonl"
     file.write_bytes(content)
@@ -167,7 +167,7 @@ def test_it_does_not_load_zeromq(tmp_path: Path) -> None:
 
 
 def largest_memory(directory: Path, content: Iterable[bytes]) -> int:
-    """Return the kB that an import of these lines needs at most."""
+    """Return the peak memory of an import of these lines, kB."""
     file = directory / "samples.jsonl"
     with file.open("wb") as out:
         out.writelines(content)
@@ -182,7 +182,7 @@ def largest_memory(directory: Path, content: Iterable[bytes]) -> int:
 
 @pytest.mark.slow
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """By neither the length of a line, nor that of a file, nor by samples of the largest size."""
+    """Long lines, long files and samples of the largest size do not need more memory."""
     process = ORDINARY.processes[0]
     many = tuple(process._replace(pid=pid, name="x" * 100) for pid in range(4000))
     small = largest_memory(tmp_path, [line_of(seq) for seq in range(1, 11)])

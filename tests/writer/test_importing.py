@@ -1,4 +1,4 @@
-"""``--import``: what a file may hold, and what becomes of each of its lines."""
+"""``--import``: valid and invalid files, and what happens to each line."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def lines(samples: Sequence[Sample], end: bytes = b"\n") -> bytes:
 
 
 def changed(**fields: object) -> bytes:
-    """A sample's line with other fields; ``...`` takes one away."""
+    """Return a sample's line with changed fields; ``...`` removes a field."""
     wire = json.loads(encode(sample(1))) | fields
     return json.dumps({name: value for name, value in wire.items() if value is not ...}).encode()
 
 
 def padded(size: int, seq: int = 1) -> bytes:
-    """A sample of so many bytes: readers ignore fields that they do not know."""
+    """Return a sample of this many bytes, padded with an unknown field, which readers ignore."""
     bare = encode(sample(seq))[:-1] + b',"later":"'
     return bare + b"x" * (size - len(bare) - 2) + b'"}'
 
@@ -46,7 +46,7 @@ class Records(logging.Handler):
 
 
 class Import:
-    """Imports bytes into one store; remembers what was logged."""
+    """Imports bytes into one store, and records the log."""
 
     def __init__(self, store: Store, directory: Path) -> None:
         self.store = store
@@ -87,7 +87,7 @@ def do_import(store: Store, tmp_path: Path) -> Import:
     ],
     ids=["empty", "blank", "LF", "CRLF", "blank between", "no final newline", "spaces", "several batches"],
 )
-def test_files(do_import: Import, content: bytes, imported: int) -> None:
+def test_valid_files_are_imported(do_import: Import, content: bytes, imported: int) -> None:
     assert do_import(content) == (imported, 0, 0, 0)
     expected = [("run-a", seq, NOW + 5 * seq) for seq in range(1, imported + 1)]
     assert stored(do_import.store) == expected
@@ -97,8 +97,8 @@ def test_files(do_import: Import, content: bytes, imported: int) -> None:
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-def test_the_largest_sample(do_import: Import, end: bytes) -> None:
-    """The bound is the sample's, without the end of its line."""
+def test_the_largest_sample_is_imported(do_import: Import, end: bytes) -> None:
+    """The bound applies to the sample, without the end of its line."""
     assert do_import(padded(MAX_BYTES) + end) == (1, 0, 0, 0)
     assert do_import(padded(MAX_BYTES + 1, seq=2) + end) == (0, 0, 1, 0)
 
@@ -106,13 +106,13 @@ def test_the_largest_sample(do_import: Import, end: bytes) -> None:
 def test_order_does_not_matter(do_import: Import) -> None:
     mixed = [*row_of(5, 9), *row_of(1, 4), *row_of(1, 3, "run-b")]
     assert do_import(lines(mixed)) == (12, 0, 0, 0)
-    # run-b has the seconds that run-a took: each gets the next free one.
+    # run-b has the same seconds as run-a: each sample gets the next free second.
     assert [row for row in stored(do_import.store) if row[0] == "run-b"] == [
         ("run-b", seq, NOW + 5 * seq + 1) for seq in (1, 2, 3)
     ]
 
 
-def test_it_fills_gaps_and_leaves_the_live_position(do_import: Import) -> None:
+def test_it_fills_gaps_and_keeps_the_live_position(do_import: Import) -> None:
     store = do_import.store
     store.append([Gap("run-a", 1, 6), *row_of(7, 8)], NOW)
     assert do_import(lines(row_of(3, 7))) == (4, 1, 0, 0)
@@ -177,7 +177,7 @@ BAD: dict[str, bytes] = {
 
 @pytest.mark.parametrize("line", BAD.values(), ids=BAD.keys())
 @pytest.mark.parametrize("last", [False, True], ids=["between", "at the end"])
-def test_a_bad_line_costs_itself(do_import: Import, line: bytes, last: bool) -> None:
+def test_a_bad_line_costs_only_itself(do_import: Import, line: bytes, last: bool) -> None:
     end = b"" if last else b"\n" + encode(sample(3)) + b"\n"
     assert do_import(lines([sample(2)]) + line + end) == (1 if last else 2, 0, 1, 0)
     (text,) = do_import.log
@@ -187,21 +187,21 @@ def test_a_bad_line_costs_itself(do_import: Import, line: bytes, last: bool) -> 
     assert text.isprintable()
 
 
-def test_complaints_are_few(do_import: Import) -> None:
+def test_the_number_of_log_lines_is_bounded(do_import: Import) -> None:
     assert do_import((b"nonsense\n" * 3000) + lines([sample(1)])) == (1, 0, 3000, 0)
     assert len(do_import.log) < 10
 
 
-def test_lines_are_bounded() -> None:
-    """Of a line that is too long only a start is kept; the next one is whole."""
+def test_the_memory_for_a_line_is_bounded() -> None:
+    """Only the start of a line that is too long is kept in memory; the next line is read completely."""
     source = io.BytesIO(b"x" * (10 * MAX_BYTES) + b"\nnext\n" + b"y" * (MAX_BYTES + 2) + b"\n" + b"z" * 9)
     found = list(read_lines(source))
     assert [line[:4] for line in found] == [b"xxxx", b"next", b"yyyy", b"zzzz"]
     assert max(map(len, found)) <= MAX_BYTES + 2
 
 
-def test_a_database_that_is_locked_half_way(do_import: Import) -> None:
-    """What was committed stays, and a second import goes on from there."""
+def test_a_database_that_gets_locked_during_an_import(do_import: Import) -> None:
+    """Committed rows stay, and a second import continues from there."""
     content, store = lines(row_of(1, 2500)), do_import.store
     store._database.execute("PRAGMA busy_timeout = 20")
     real, holder = store.import_samples, sqlite3.connect(store.path, isolation_level=None)

@@ -1,4 +1,4 @@
-"""When a batch is due, and what makes it urgent."""
+"""When a batch is due, and when it is urgent."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_many_samples_are_due_at_once() -> None:
     assert batch.due_in(100.0) == 0.0
 
 
-def test_a_batch_that_cannot_be_written_is_full_at_last() -> None:
+def test_a_batch_that_cannot_be_written_has_a_maximum_size() -> None:
     batch = Batch(60.0)
     full = []
     for step in (row_of(1, MOST_PENDING - 1), [sample(MOST_PENDING)]):
@@ -80,7 +80,7 @@ def test_a_batch_that_cannot_be_written_is_full_at_last() -> None:
         (LOW._replace(pct=None), False),
         (LOW._replace(power=2.0), False),
         (LOW._replace(power=0.0), False),
-        # The sign of the power is the sensor's judgement, the word is the driver's.
+        # The sign of the power comes from the sensor's rules, the status from the driver.
         (LOW._replace(power=-2.0, status="Charging"), True),
         (LOW._replace(power=2.0, status="Discharging"), False),
         (LOW._replace(power=None, status="Discharging"), True),
@@ -120,7 +120,7 @@ def urgencies(*batteries: Battery | None, interval: float = 5.0) -> list[bool]:
 
 
 def test_a_percent_that_no_power_explains_is_not_urgent() -> None:
-    """0 between 57 and 57, for as long as some gauges say so after a resume."""
+    """0 % between 57 % and 57 %, for as long as some gauges report it after a resume."""
     assert urgencies(BATTERY, GLITCH, BATTERY, *[GLITCH] * 5, BATTERY) == [False] * 9
 
 
@@ -183,7 +183,7 @@ def test_rows_have_a_value_for_each_column() -> None:
     }
 
 
-def test_what_else_a_sample_may_tell_has_a_column() -> None:
+def test_every_optional_value_of_a_sample_has_a_column() -> None:
     it = sample(7)._replace(
         battery=BATTERY._replace(method="voltage*current"),
         on_ac=False,

@@ -1,4 +1,4 @@
-"""The real writer from its start to its end: when it commits, what it answers, what it leaves."""
+"""The real writer from start to end: when it commits, what it answers, and which files it leaves."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def test_an_interval_of_0_commits_each_sample(feed: Feed) -> None:
 
 
 @pytest.mark.parametrize("options", [("--commit-interval", "0.5")], indirect=True)
-def test_a_commit_comes_by_itself(feed: Feed) -> None:
+def test_a_commit_happens_by_itself(feed: Feed) -> None:
     feed.sampler.publish(sample(1))
     feed.control.let_it_receive()
     assert count(feed) == 0
     wait_until(lambda: count(feed) == 1)
 
 
-def test_a_battery_at_its_end_is_committed_at_once(feed: Feed) -> None:
+def test_a_sample_with_a_nearly_empty_battery_is_committed_at_once(feed: Feed) -> None:
     feed.sampler.publish(sample(1)._replace(battery=BATTERY._replace(pct=11.0)))
     feed.control.let_it_receive()
     assert count(feed) == 0
@@ -50,7 +50,7 @@ def test_a_battery_at_its_end_is_committed_at_once(feed: Feed) -> None:
 
 
 class Noting(Store):
-    """A store that notes how it is asked to write."""
+    """A store that records how it is asked to write."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -62,12 +62,12 @@ class Noting(Store):
 
 
 class Kept(NamedTuple):
-    """A guarded whose store is never damaged."""
+    """A stand-in for GuardedStore whose store is never damaged."""
 
     store: Store
 
 
-def test_only_a_battery_at_its_end_is_worth_a_sync(tmp_path: Path) -> None:
+def test_only_a_nearly_empty_battery_causes_a_sync(tmp_path: Path) -> None:
     low = BATTERY._replace(pct=10.0)
     maintenance = Maintenance(Limits(1 << 30), logging.getLogger())
     with Noting(tmp_path / "t.db") as store:
@@ -80,7 +80,7 @@ def test_only_a_battery_at_its_end_is_worth_a_sync(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_so_is_a_large_batch(feed: Feed) -> None:
+def test_a_large_batch_causes_a_sync_too(feed: Feed) -> None:
     for first in range(1, 700, 100):
         feed.sampler.publish(*row_of(first, first + 99))
         feed.control.let_it_receive()
@@ -88,7 +88,7 @@ def test_so_is_a_large_batch(feed: Feed) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_commits_what_was_received(feed: Feed, number: signal.Signals) -> None:
+def test_a_signal_commits_all_received_samples(feed: Feed, number: signal.Signals) -> None:
     feed.sampler.publish(*row_of(1, 3))
     feed.control.wait_for("run-a", 3)
     feed.sampler.publish(*row_of(4, 6))
@@ -98,13 +98,13 @@ def test_a_signal_commits_what_was_received(feed: Feed, number: signal.Signals) 
     assert (status, skipped(log)) == (0, 0)
     assert took < 5
     assert rows(feed.system.database, "SELECT seq FROM system_sample") == [(seq,) for seq in range(1, 7)]
-    # Closed cleanly: nothing is left in a WAL.
+    # It was closed cleanly, so there is no WAL.
     assert not Path(f"{feed.system.database}-wal").exists()
     with Store(feed.system.database) as store:
         assert store.position == ("run-a", 6)
 
 
-def test_a_second_writer_is_refused_and_the_first_goes_on(feed: Feed) -> None:
+def test_a_second_writer_is_refused_and_the_first_continues(feed: Feed) -> None:
     ran = feed.system.run("writer.main")
     assert ran.returncode == 1
     assert ran.stderr == (
@@ -117,14 +117,14 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(feed: Feed) -> None:
 
 
 @pytest.mark.slow
-def test_a_locked_database_is_said_once_and_nothing_is_lost(feed: Feed) -> None:
+def test_a_locked_database_is_logged_once_and_nothing_is_lost(feed: Feed) -> None:
     feed.sampler.publish(*row_of(1, 2))
     feed.control.wait_for("run-a", 2)
     holder = sqlite3.connect(feed.system.database, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     begun = time.monotonic()
     feed.sampler.publish(sample(3))
-    while time.monotonic() < begun + 2.5:  # it tries more than once
+    while time.monotonic() < begun + 2.5:  # it tries several times
         feed.control.let_it_receive()
         assert feed.control.commit() == {"v": 1, "ok": False, "error": "database is locked"}
     feed.sampler.publish(sample(4))
@@ -140,7 +140,7 @@ def test_a_locked_database_is_said_once_and_nothing_is_lost(feed: Feed) -> None:
     assert rows(path, "SELECT seq FROM system_sample") == [(1,), (2,), (3,), (4,)]
 
 
-def test_the_answer_names_the_file_and_the_newest_sample(feed: Feed) -> None:
+def test_the_answer_identifies_the_file_and_the_newest_sample(feed: Feed) -> None:
     found = feed.system.database.stat()
     empty = {"v": 1, "ok": True, "dev": found.st_dev, "ino": found.st_ino, "newest": None, "silent": False}
 
@@ -155,7 +155,7 @@ def test_the_answer_names_the_file_and_the_newest_sample(feed: Feed) -> None:
     feed.sampler.publish(sample(2))
     feed.control.wait_for("run-a", 2)
     assert answer() == empty | {"newest": ["run-a", 2]}
-    # Deleted under it: the writer goes on, and a reader of another file knows that it is not meant.
+    # The file is deleted. The writer continues, and a reader of another file ignores its answer.
     feed.system.database.unlink()
     assert answer() == empty | {"newest": ["run-a", 2]}
     assert feed.stop(signal.SIGTERM)[0] == 0

@@ -1,4 +1,4 @@
-"""What the writer does when no sample waits: in its loop, beside readers, through kills."""
+"""The writer's idle work: in its loop, beside readers, and with kills."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MIDNIGHT = NOW - NOW % DAY
 
 
 def work_off(keeping: Maintenance, store: Store) -> int:
-    """Take turns until there is nothing to do; return how many."""
+    """Run turns until there is nothing left to do; return their number."""
     turns = 1
     while keeping.turn(store) < 50:
         turns += 1
@@ -39,7 +39,7 @@ def work_off(keeping: Maintenance, store: Store) -> int:
 
 
 @pytest.mark.slow
-def test_a_debt_is_paid_and_told_of(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_backlog_is_worked_off_and_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
     assert marks(store.path)["minute_until"] == 0
@@ -54,7 +54,7 @@ def test_a_debt_is_paid_and_told_of(store: Store, caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.slow
-def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_dropped_days_are_logged_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
     keeping = Maintenance(Limits(1 << 40, 3.0 * DAY), LOG)
@@ -66,7 +66,7 @@ def test_what_is_dropped_is_told_once(store: Store, caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.slow
-def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_days_dropped_by_size_are_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     store.append([sample(seq, ts=MIDNIGHT + 600 * seq) for seq in range(1, 2000)], NOW)
     work_off(Maintenance(Limits(1), LOG), store)
@@ -77,16 +77,14 @@ def test_days_that_go_for_their_size_are_told(store: Store, caplog: pytest.LogCa
 
 
 @pytest.mark.slow
-def test_rows_that_were_looked_at_and_stay_are_not_told(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_rows_that_are_kept_are_not_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     insert_without_run(store.path, [MIDNIGHT + 100 * seq for seq in range(1, 12_000)])
     work_off(Maintenance(Limits(1 << 40, 3.0 * DAY), LOG), store)
     assert caplog.records == []
 
 
-def test_no_day_to_drop_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_that_no_day_can_be_dropped_is_logged_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     store.append(row_of(1, 10), NOW)
     clock = SetClock()
     keeping = Maintenance(Limits(1), LOG, clock.monotonic)
@@ -100,11 +98,11 @@ def test_no_day_to_drop_is_told_once(store: Store, caplog: pytest.LogCaptureFixt
     )
 
 
-# --- a reader that does not end ---
+# --- a reader that stays open ---
 
 
 def wal_growth(store: Store, first: int, count: int, each: int) -> float:
-    """Store ``count`` samples, ``each`` in a commit; return by how many bytes a sample the WAL grew."""
+    """Store ``count`` samples, ``each`` per commit; return the growth of the WAL in bytes per sample."""
     before = store.wal_size()
     for at in range(first, first + count, each):
         store.append(row_of(at, at + each - 1), NOW)
@@ -113,7 +111,7 @@ def wal_growth(store: Store, first: int, count: int, each: int) -> float:
 
 @pytest.mark.slow
 def test_a_reader_that_stays_open(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """SQLite cannot reuse a WAL that somebody reads: what can be done is to write less."""
+    """SQLite cannot reuse a WAL while somebody reads it, so the writer commits less often."""
     caplog.set_level(logging.INFO)
     keeping = Maintenance(LARGE, LOG, longest_wal=8 << 20)
     store.append(row_of(1, 1000), NOW)
@@ -128,7 +126,7 @@ def test_a_reader_that_stays_open(store: Store, caplog: pytest.LogCaptureFixture
         keeping.turn(store)
         assert keeping.is_sparing
         newest = store.position.seq if store.position else 0
-        sparing = wal_growth(store, newest + 1, 2400, 120)  # one in ten minutes
+        sparing = wal_growth(store, newest + 1, 2400, 120)  # one commit in ten minutes
         keeping.turn(store)
         assert sparing < ordinary / 3
         assert reader.execute("SELECT COUNT(*) FROM system_sample").fetchone() == seen
@@ -154,7 +152,7 @@ def test_commits_are_ten_minutes_apart_meanwhile() -> None:
 
 
 def debtor(path: Path, samples: int = 12_000) -> Path:
-    """Make a database of twenty days that is not rolled up, and too large for 2 MB."""
+    """Return a database of twenty days that is not rolled up, and too large for 2 MB."""
     with Store(path) as store:
         step = 20 * DAY // samples
         for first in range(1, samples + 1, 1000):
@@ -167,7 +165,7 @@ def debtor(path: Path, samples: int = 12_000) -> Path:
 
 
 @pytest.mark.slow
-def test_samples_are_stored_while_a_debt_is_paid(system: System) -> None:
+def test_samples_are_stored_during_a_backlog(system: System) -> None:
     debtor(system.database, 3000)
     with Feed(system, "--commit-interval", "0") as feed:
         newest = 0
@@ -175,26 +173,28 @@ def test_samples_are_stored_while_a_debt_is_paid(system: System) -> None:
             newest += 1
             feed.sampler.publish(sample(newest, "live", ts=MIDNIGHT + 30 * DAY + newest))
             feed.control.wait_for("live", newest)
-        assert newest >= 3, "no sample waits for the end of the debt"
+        assert newest >= 3, "no sample waits for the end of the backlog"
         assert value(system.database, "SELECT COUNT(*) FROM system_sample WHERE run_id = 2") == newest
 
 
 @pytest.mark.slow
-def test_room_is_made_before_the_disk_is_full(system: System, make_disk: MakeDisk, tmp_path: Path) -> None:
+def test_days_are_dropped_before_the_disk_is_full(
+    system: System, make_disk: MakeDisk, tmp_path: Path
+) -> None:
     pristine = debtor(tmp_path / "pristine.db")
-    disk = make_disk(LEAST_FREE + pristine.stat().st_size)  # and the WAL, and the roll-ups
+    disk = make_disk(LEAST_FREE + pristine.stat().st_size)  # also the WAL and the roll-ups
     database = Path(shutil.copy(pristine, disk))
     assert disk_of(disk).free <= LEAST_FREE
     writer = system.writer("--db", str(database))
     wait_until(lambda: marks(database)["raw_since"] > 0 and disk_of(disk).free > LEAST_FREE)
-    assert value(database, "SELECT COUNT(*) FROM system_sample") > 600, "not more than it needs"
+    assert value(database, "SELECT COUNT(*) FROM system_sample") > 600, "no more than necessary"
     assert stop(writer)[0] == 0
     assert is_whole(database)
     assert rolled_up(database) == recomputed(pristine, marks(database))
 
 
 def kill_again_and_again(system: System, pristine: Path, moments: random.Random, kills: int) -> None:
-    """Whatever is killed when: what is rolled up is right, and days count as whole only if they are."""
+    """Whenever the writer is killed, roll-ups are right, and a day counts as complete only if it is."""
     shutil.copy(pristine, system.database)
     seen = set()
     for _ in range(kills):
@@ -213,7 +213,7 @@ def kill_again_and_again(system: System, pristine: Path, moments: random.Random,
             assert value(system.database, kept.format(table), until["raw_since"]) == value(
                 pristine, kept.format(table), until["raw_since"]
             )
-    assert len(seen) > 2, "nothing was killed in its middle"
+    assert len(seen) > 2, "no kill hit a running step"
 
 
 @pytest.mark.slow

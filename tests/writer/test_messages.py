@@ -1,4 +1,4 @@
-"""The real writer, fed by a plain socket: whatever comes is stored, or counted and skipped; nothing else."""
+"""The real writer, fed by a plain socket: every message is either stored, or counted and skipped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.writer.samples import NOW, sample
 from tests.writer.test_importing import BAD
 
 LOG_LINES = 6
-"""A writer that was fed with bad messages for less than a minute logs no more than that."""
+"""The most log lines of a writer that gets bad messages for less than a minute."""
 
 
 # --- one of each kind ---
@@ -35,7 +35,7 @@ FRAMES: dict[str, list[bytes]] = {name: [TOPIC, body] for name, body in BAD.item
 }
 
 
-def test_each_kind_of_bad_message_costs_nothing_but_itself(feed: Feed) -> None:
+def test_each_kind_of_bad_message_costs_only_itself(feed: Feed) -> None:
     for seq, frames in enumerate(FRAMES.values(), 1):
         feed.sampler.send(*frames)
         feed.sampler.publish(sample(seq))
@@ -52,8 +52,8 @@ def test_each_kind_of_bad_message_costs_nothing_but_itself(feed: Feed) -> None:
 
 
 @pytest.mark.slow
-def test_100_mb_are_forgotten(feed: Feed) -> None:
-    """ZeroMQ has received them before anybody can look: the memory must come back."""
+def test_the_memory_of_100_mb_is_freed(feed: Feed) -> None:
+    """ZeroMQ receives them before the writer can check their size, so the memory must be freed afterwards."""
     feed.sampler.publish(sample(1))
     feed.control.wait_for("run-a", 1)
     before = feed.resident()
@@ -66,8 +66,8 @@ def test_100_mb_are_forgotten(feed: Feed) -> None:
     assert (status, skipped(log)) == (0, 3)
 
 
-def test_other_topics_are_not_ours(feed: Feed) -> None:
-    """The subscription sees to that: they are not even counted."""
+def test_other_topics_are_not_received(feed: Feed) -> None:
+    """The subscription excludes them, so they are not even counted."""
     feed.sampler.send(b"log/pi4/", b"hello")
     feed.sampler.send(b"sampl", encode(sample(99)))
     feed.sampler.send(b"sample/another-host/", encode(sample(1)))
@@ -108,7 +108,7 @@ anything = st.recursive(
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> bytes:
-    """A sample with something else in the place of one of its values, or without one."""
+    """Return a sample in which one value is replaced or missing."""
     wire = json.loads(encode(draw(samples)))
     at = wire
     while True:
@@ -129,7 +129,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def torn(draw: st.DrawFn) -> bytes:
-    """A sample's bytes, cut, and with others in between."""
+    """Return a sample's bytes, truncated, with other bytes inserted."""
     body = encode(draw(samples))
     first = draw(st.integers(0, len(body)))
     return body[:first] + draw(st.binary(max_size=8)) + body[draw(st.integers(first, len(body))) :]
@@ -163,14 +163,14 @@ class Fuzzed:
         self.begun = time.monotonic()
 
     def burst(self, messages: list[list[bytes]], good: Sample) -> None:
-        """Bad messages, then a good one: it is stored as it was sent, so the writer outlived the others."""
+        """Send bad messages, then a good one, and check that it is stored unchanged."""
         for frames in messages:
             self.feed.sampler.send(*frames)
         self.bad += len(messages)
         self.seq += 1
-        # Of one run and one host, and soon followed by the next: so much is the stream's and no message's.
+        # One run, one host and consecutive seqs: these belong to the stream and not to a message.
         good = good._replace(run="fuzz", seq=self.seq, host="pi4", boot_id="b", interval=60.0)
-        good = good._replace(ts=good.ts % NOW)  # room above for all examples to rise
+        good = good._replace(ts=good.ts % NOW)  # leaves room above for the seqs of all examples
         self.newest_ts = max(good.ts, self.newest_ts + 1)
         self.feed.sampler.publish(good)
         self.feed.control.wait_for("fuzz", self.seq)
@@ -186,12 +186,12 @@ class Fuzzed:
         assert skipped(log) == self.bad
         assert (
             len(log) <= LOG_LINES + (time.monotonic() - self.begun) / 60
-        )  # a line a minute of such messages
+        )  # one log line a minute for such messages
         assert is_whole(database)
 
 
-def test_anything(system: System) -> None:
-    # Each sample is committed at once: a commit that is asked for is made every 5 s at most.
+def test_any_message_is_stored_or_skipped(system: System) -> None:
+    # Each sample is committed at once, because requested commits happen at most every 5 s.
     with Feed(system, "--commit-interval", "0") as feed:
         fuzzed = Fuzzed(feed)
         before = feed.resident()

@@ -1,4 +1,4 @@
-"""What is no database of ours, through the real command: one line that says what to do, and no change."""
+"""Files that are not a telemetry database, with the real command: a one-line error, and no change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from writer.store import Store
 
 
 def refusal(path: Path | str, *options: str) -> str:
-    """Start a writer on ``path``; return the one line with which it ends."""
+    """Start a writer on ``path``; return its one-line error."""
     directory = Path(path).parent if Path(path).parent.is_dir() else Path("/nowhere")
     environ = {**os.environ, "TELEMETRY_RUNTIME_DIR": str(directory), "PYTHONWARNINGS": "error"}
     ran = subprocess.run(
@@ -51,7 +51,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "telemetry.db"
 
 
-def test_a_newer_database(path: Path) -> None:
+def test_a_newer_database_is_refused(path: Path) -> None:
     with Store(path) as store:
         store.append([sample(1)], NOW)
     make(path, f"PRAGMA user_version = {schema.LATEST + 1}")
@@ -64,8 +64,8 @@ def test_a_newer_database(path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 77])
-def test_a_foreign_database(path: Path, version: int) -> None:
-    """Whatever it counts in user_version."""
+def test_a_foreign_database_is_refused(path: Path, version: int) -> None:
+    """Whatever its user_version is."""
     make(path, "CREATE TABLE moz_places (id)", f"PRAGMA user_version = {version}")
     before = path.read_bytes()
     assert refusal(path) == "PATH is another program's database: name another --db"
@@ -73,12 +73,12 @@ def test_a_foreign_database(path: Path, version: int) -> None:
 
 
 @pytest.mark.parametrize("more", ["", "CREATE TABLE run (id)"])
-def test_a_foreign_database_with_tables_of_those_names(path: Path, more: str) -> None:
+def test_a_foreign_database_with_the_same_table_names_is_refused(path: Path, more: str) -> None:
     make(path, "CREATE TABLE system_sample (id)", more)
     assert "another program's database" in refusal(path)
 
 
-def test_a_file_that_is_no_database(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(path: Path) -> None:
     path.write_bytes(b"# Notes\n" * 1000)
     before = path.read_bytes()
     assert refusal(path) == (
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_database(path: Path) -> None:
 
 
 def test_an_empty_file_is_an_empty_database(path: Path) -> None:
-    """SQLite makes one at the first touch: a writer that was killed just then must not be stuck."""
+    """SQLite creates an empty file first, and a writer killed at that moment must be able to start again."""
     path.touch()
     with Store(path) as store:
         store.append([sample(1)], NOW)
@@ -135,10 +135,10 @@ def test_a_read_only_directory(read_only_directory: Path) -> None:
     assert not list(read_only_directory.iterdir())
 
 
-@pytest.mark.skipif(not is_root_with_capabilities(), reason="another user's directory takes root to make")
+@pytest.mark.skipif(not is_root_with_capabilities(), reason="only root can make a directory of another user")
 @pytest.mark.parametrize("name", ["telemetry.db", "below/telemetry.db"])
 def test_a_directory_of_another_user(tmp_path: Path, name: str) -> None:
-    """Not even its content may be seen: that must not raise what nobody catches."""
+    """Its content cannot even be listed: that must not raise an uncaught exception."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     code = (
@@ -156,7 +156,7 @@ def test_a_directory_of_another_user(tmp_path: Path, name: str) -> None:
 
 
 def test_a_second_writer(tmp_path: Path) -> None:
-    """Also by another name of the same file; and when the first has ended, the next may."""
+    """Also under another name of the file. After the first writer has ended, another may start."""
     with System(tmp_path) as system:
         first = system.writer()
         wait_until(lambda: system.database.exists() and value(system.database, "PRAGMA user_version"))
@@ -173,7 +173,7 @@ def test_a_second_writer(tmp_path: Path) -> None:
             pass
 
 
-def test_a_second_store_in_one_process(path: Path, tmp_path: Path) -> None:
+def test_a_second_store_in_one_process_is_refused(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "elsewhere" / "link.db"
     link.parent.mkdir()
     link.symlink_to(path)
@@ -188,8 +188,8 @@ def test_a_second_store_in_one_process(path: Path, tmp_path: Path) -> None:
     assert sorted(entry.name for entry in link.parent.iterdir()) == ["link.db"]
 
 
-def test_a_refused_database_is_let_go(path: Path) -> None:
-    """A store that could not be opened holds neither lock nor connection."""
+def test_a_refused_database_is_released(path: Path) -> None:
+    """A store that could not be opened keeps neither lock nor connection."""
     make(path, "CREATE TABLE other (id)")
     with pytest.raises(UserError, match="another program's database"):
         Store(path)
@@ -198,8 +198,8 @@ def test_a_refused_database_is_let_go(path: Path) -> None:
         pass
 
 
-def test_the_file_that_is_open_is_the_identity(path: Path) -> None:
-    """A reader that found another file under that name is told so by it."""
+def test_the_identity_is_that_of_the_open_file(path: Path) -> None:
+    """A reader that opened another file under that name notices it by the identity."""
     with Store(path) as store:
         found = path.stat()
         path.rename(path.with_name("moved.db"))
@@ -209,7 +209,7 @@ def test_the_file_that_is_open_is_the_identity(path: Path) -> None:
 
 @pytest.mark.parametrize("is_deleted", [True, False])
 def test_a_wal_that_was_emptied_under_a_reader_is_explained(tmp_path: Path, is_deleted: bool) -> None:
-    """What the reader's -shm knows of the WAL is not in it; the disk is neither full nor failing."""
+    """The reader's -shm does not match the emptied WAL; the error must not blame the disk."""
     path = tmp_path / "telemetry.db"
     wal = tmp_path / "telemetry.db-wal"
     code = (

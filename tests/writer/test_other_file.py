@@ -1,4 +1,4 @@
-"""Another file under the writer: moved into its place, or copied over it, while it is open."""
+"""Another file replaces the open database: it is moved into its place or copied over it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def seqs(path: Path) -> set[int]:
 
 
 def copy_of(store: Store, to: Path) -> Path:
-    """A backup of what is stored now."""
+    """Return a backup of the current database."""
     with closing(sqlite3.connect(store.path)) as database, closing(sqlite3.connect(to)) as target:
         database.backup(target)
     return to
@@ -43,7 +43,7 @@ def put(older: Path, path: Path, how: str) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Another program reads the database all the while."""
+    """Another program reads the database during the test."""
     code = (
         "import sqlite3, sys; database = sqlite3.connect(sys.argv[1]);"
         "database.execute('BEGIN'); database.execute('SELECT * FROM run').fetchall(); print(); input()"
@@ -61,7 +61,7 @@ def reading(path: Path) -> Iterator[None]:
 @pytest.mark.parametrize("has_reader", [False, True])
 @pytest.mark.parametrize("of_another", [False, True])
 @pytest.mark.fast_cases(4)
-def test_the_new_file_is_whole_and_has_what_follows(
+def test_the_new_file_is_intact_and_gets_the_next_samples(
     tmp_path: Path, how: str, has_reader: bool, of_another: bool
 ) -> None:
     path = tmp_path / "telemetry.db"
@@ -91,7 +91,7 @@ def test_the_new_file_is_whole_and_has_what_follows(
         assert seqs(tmp_path / "kept.db") == set(range(1, 1001))
 
 
-def test_a_file_that_brought_its_own_wal_keeps_it(tmp_path: Path) -> None:
+def test_a_file_with_its_own_wal_keeps_it(tmp_path: Path) -> None:
     path, other = tmp_path / "telemetry.db", tmp_path / "other.db"
     with Store(path) as store:
         store.append(row_of(1, 100), NOW)
@@ -126,7 +126,7 @@ OTHERS: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_what_other_programs_do_is_no_other_file(tmp_path: Path, what: str) -> None:
+def test_writes_of_other_programs_do_not_count_as_another_file(tmp_path: Path, what: str) -> None:
     path = tmp_path / "telemetry.db"
     with Store(path) as store:
         for first in range(1, 500, 100):
@@ -139,7 +139,7 @@ def test_what_other_programs_do_is_no_other_file(tmp_path: Path, what: str) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["mv", "cp"])
-def test_the_ring_is_asked_for_what_the_file_lacks(system: System, how: str) -> None:
+def test_samples_that_the_new_file_lacks_are_fetched_from_the_ring(system: System, how: str) -> None:
     system.sampler()
     writer = system.writer("--commit-interval", "0")
     wait_until(lambda: system.stored() >= 2)

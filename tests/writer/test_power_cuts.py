@@ -1,4 +1,4 @@
-"""Power cuts, which leave a WAL cut anywhere: what is found then is a prefix of the commits."""
+"""Power cuts may truncate the WAL anywhere: what is left is a prefix of the commits."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Cut(NamedTuple):
 
     path: Path
     committed: int
-    """Samples that were committed by then."""
+    """The samples committed by then."""
     synced: int
-    """Bytes of the WAL that were on the disk for sure: a checkpoint syncs it before it writes the file."""
+    """Bytes of the WAL that were certainly on the disk: a checkpoint syncs it before it writes the file."""
 
     @property
     def wal(self) -> Path:
@@ -34,13 +34,13 @@ def record_cuts(directory: Path, moments: random.Random, *, durable: bool) -> li
     cuts: list[Cut] = []
     committed, synced, generation = 0, 0, b""
     with Store(live) as store:
-        store._database.execute("PRAGMA wal_autocheckpoint = 0")  # here by hand, to know when
+        store._database.execute("PRAGMA wal_autocheckpoint = 0")  # the test checkpoints itself, to know when
         for index in range(60):
             count = moments.randint(1, 12)
             store.append(row_of(committed + 1, committed + count), NOW, durable=durable)
             committed += count
             content = wal.read_bytes()
-            if content[16:24] != generation:  # the salts: the WAL began anew, and its header was synced
+            if content[16:24] != generation:  # new salts: the WAL was restarted, and its header was synced
                 generation, synced = content[16:24], 32
             if durable:
                 synced = len(content)
@@ -58,7 +58,7 @@ def record_cuts(directory: Path, moments: random.Random, *, durable: bool) -> li
 @pytest.mark.parametrize("durable", [False, True], ids=["NORMAL", "FULL"])
 @pytest.mark.fast_cases(1)
 def test_a_power_cut_leaves_a_prefix_of_the_commits(tmp_path: Path, durable: bool) -> None:
-    """The kernel may have written any part of what was not synced; under FULL nothing is missing."""
+    """The kernel may have written any part of the unsynced bytes; with FULL nothing is missing."""
     moments = random.Random(12)
     missing = 0
     for path, committed, synced in record_cuts(tmp_path, moments, durable=durable):
@@ -66,7 +66,7 @@ def test_a_power_cut_leaves_a_prefix_of_the_commits(tmp_path: Path, durable: boo
         with wal.open("r+b") as file:
             file.truncate(moments.randint(synced, max(synced, wal.stat().st_size)))
         assert is_whole(path)
-        if value(path, "PRAGMA user_version") == 0:  # cut before the tables were made
+        if value(path, "PRAGMA user_version") == 0:  # cut before the tables were created
             missing += committed
             continue
         seqs = [seq for (seq,) in rows(path, "SELECT seq FROM system_sample ORDER BY ts")]
@@ -74,7 +74,7 @@ def test_a_power_cut_leaves_a_prefix_of_the_commits(tmp_path: Path, durable: boo
         assert len(seqs) <= committed
         assert value(path, "SELECT COUNT(*) FROM cpu_core") == 2 * len(seqs)
         assert value(path, "SELECT COUNT(*) FROM process_sample") == 2 * len(seqs)
-        with Store(path) as store:  # and the writer goes on from there
+        with Store(path) as store:  # the writer continues from there
             store.append(row_of(len(seqs) + 1, committed + 1), NOW)
         assert value(path, "SELECT COUNT(*) FROM system_sample") == committed + 1
         missing += committed - len(seqs)

@@ -1,4 +1,4 @@
-"""Commits for those that ask: how many, how soon, and what is said to who asks too often."""
+"""Requested commits: how many, how soon, and the answer to clients that ask too often."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.writer.samples import sample
 from writer.service.requests import EACH, PATIENCE, Requests
 
 
-def test_the_first_is_served_at_once_and_all_that_wait_by_one_commit() -> None:
+def test_the_first_request_is_served_at_once_and_all_waiting_ones_by_one_commit() -> None:
     requests = Requests()
     assert requests.due_in(0.0) == math.inf
     assert requests.add([[b"a", b""], [b"b", b""]], 0.0) == []
@@ -35,8 +35,8 @@ def test_the_first_is_served_at_once_and_all_that_wait_by_one_commit() -> None:
 
 @QUICK
 @given(st.lists(st.tuples(st.floats(0, 0.5), st.integers(0, 20)), max_size=200))
-def test_no_flood_makes_more_commits_than_said(asked: list[tuple[float, int]]) -> None:
-    """From however many peers: every request after a sample would make a commit."""
+def test_a_flood_causes_a_bounded_number_of_commits(asked: list[tuple[float, int]]) -> None:
+    """However many peers send it: otherwise every request after a sample would cause a commit."""
     requests, now, commits, of_peer = Requests(), 0.0, 0, dict[int, int]()
     for wait, peer in asked:
         now += wait
@@ -53,7 +53,7 @@ def test_no_flood_makes_more_commits_than_said(asked: list[tuple[float, int]]) -
 
 @QUICK
 @given(st.lists(st.floats(0, 1.5), min_size=1, max_size=50))
-def test_between_two_commits_there_is_a_second(waits: list[float]) -> None:
+def test_two_requested_commits_are_at_least_a_second_apart(waits: list[float]) -> None:
     requests, now, last = Requests(), 0.0, -math.inf
     for number, wait in enumerate(waits):
         now += wait
@@ -80,7 +80,7 @@ def test_each_request_is_answered_in_time_and_once() -> None:
     assert requests.take_all() == [[b"b", b"2"]]
 
 
-def test_what_one_peer_may_have_waiting_is_bounded_and_the_rest_refused() -> None:
+def test_the_waiting_requests_of_a_peer_are_bounded_and_others_refused() -> None:
     requests = Requests()
     refused = requests.add([[b"a", b"%d" % number] for number in range(100)], 0.0)
     assert len(refused) == 96
@@ -90,7 +90,7 @@ def test_what_one_peer_may_have_waiting_is_bounded_and_the_rest_refused() -> Non
 
 
 class Flood:
-    """A DEALER that asks for commits without end and reads its answers."""
+    """A DEALER that endlessly requests commits and reads the answers."""
 
     def __init__(self, runtime: Path, context: Context) -> None:
         self._socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
@@ -113,7 +113,7 @@ class Flood:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [("--verbose", "--commit-interval", "3600")], indirect=True)
-def test_a_flood_does_not_make_each_sample_a_commit(feed: Feed) -> None:
+def test_a_flood_does_not_cause_a_commit_for_each_sample(feed: Feed) -> None:
     database = feed.system.database
     count = 60
     with Context() as context, closing(Flood(feed.system.runtime, context)) as flood:
@@ -122,7 +122,7 @@ def test_a_flood_does_not_make_each_sample_a_commit(feed: Feed) -> None:
             end = time.monotonic() + 0.05
             while time.monotonic() < end:
                 flood.go_on()
-        # An honest reader is served at once, with the newest sample, beside the flood.
+        # An honest reader is served at once, with the newest sample, in spite of the flood.
         answers: list[dict[str, Any]] = []
         with Control(feed.system.runtime) as honest:
             for _ in range(3):
@@ -140,7 +140,7 @@ def test_a_flood_does_not_make_each_sample_a_commit(feed: Feed) -> None:
 
 @pytest.mark.parametrize("options", [("--commit-interval", "3600")], indirect=True)
 @pytest.mark.slow
-def test_who_asks_too_often_is_told_what_is_committed(feed: Feed) -> None:
+def test_a_client_that_asks_too_often_is_told_what_is_committed(feed: Feed) -> None:
     refused: list[dict[str, Any]] = []
     seq = 0
 
@@ -162,10 +162,10 @@ def test_who_asks_too_often_is_told_what_is_committed(feed: Feed) -> None:
 
 
 @pytest.mark.parametrize("options", [("--verbose",)], indirect=True)
-def test_checks_that_are_asked_for_are_one_a_minute(feed: Feed) -> None:
+def test_requested_checks_run_at_most_once_a_minute(feed: Feed) -> None:
     for _ in range(10):
         assert feed.control.ask("check")["ok"]
-        feed.control.let_it_receive()  # a check of this small file is over by then
+        feed.control.let_it_receive()  # by then the check of this small file is finished
     status, log, _ = feed.stop(15)
     assert status == 0
     assert len([line for line in log if "a report found damage" in line]) == 1

@@ -1,4 +1,4 @@
-"""The schema of a fresh database: what the original's users rely on, and the ladder that leads to it."""
+"""The schema of a fresh database: what users of the original rely on, and the migrations."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def fresh(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("table", "names"), PROMISED.items())
-def test_the_originals_columns_come_first_and_in_its_order(fresh: Path, table: str, names: str) -> None:
+def test_the_columns_of_the_original_come_first_and_in_order(fresh: Path, table: str, names: str) -> None:
     promised = names.split()
     assert column_names(fresh, table)[: len(promised)] == promised
 
 
-def test_the_originals_columns_have_its_types(fresh: Path) -> None:
+def test_the_columns_of_the_original_have_their_types(fresh: Path) -> None:
     with Store(fresh) as store:
         store.append([sample(1)], NOW)
     integers, texts = {"ts", "core", "pid"}, {"name"}
@@ -55,7 +55,7 @@ def test_the_version_is_the_number_of_migrations(fresh: Path) -> None:
 
 def test_a_fresh_database_is_set_up(fresh: Path) -> None:
     assert value(fresh, "PRAGMA journal_mode") == "wal"
-    assert value(fresh, "PRAGMA auto_vacuum") == 2  # incremental: retention can give room back
+    assert value(fresh, "PRAGMA auto_vacuum") == 2  # incremental, so that retention can free disk space
     assert catalogue(fresh) == fresh_catalogue()
     assert is_whole(fresh)
 
@@ -68,7 +68,7 @@ def test_opening_again_changes_nothing(fresh: Path) -> None:
 
 
 def test_a_migration_is_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that fails in its middle leaves nothing, neither tables nor a version."""
+    """A migration that fails halfway leaves neither tables nor a version."""
     broken = tmp_path / "9999_broken.sql"
     broken.write_text("CREATE TABLE half (x);\nCREATE TABLE half (x);\n")
     monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, broken])
@@ -80,8 +80,8 @@ def test_a_migration_is_one_transaction(tmp_path: Path, monkeypatch: pytest.Monk
     assert value(path, "PRAGMA user_version") == 0
 
 
-def test_statements_are_told_apart_by_sqlite() -> None:
-    """A semicolon in a text, a comment or a trigger's body ends nothing."""
+def test_statements_are_split_by_sqlite() -> None:
+    """A semicolon in a text, a comment or a trigger's body does not end a statement."""
     script = (
         "-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';');\n"
         "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n  DELETE FROM a;\n  DELETE FROM a;\nEND;\n"
@@ -95,8 +95,8 @@ def test_statements_are_told_apart_by_sqlite() -> None:
     database.close()
 
 
-def test_the_view_has_no_direction_where_there_is_none(fresh: Path) -> None:
-    """(power, current, energy_uj) and what the view makes of it: watts, drain, charge."""
+def test_the_view_shows_no_direction_if_there_is_none(fresh: Path) -> None:
+    """(power, current, energy_uj), and the view's columns: watts, drain, charge."""
     cases = [
         ((-2.0, -0.6, -10), (2.0, 10.0, 0.0)),
         ((2.0, 0.6, 10), (2.0, 0.0, 10.0)),

@@ -1,4 +1,4 @@
-"""Appending: the identities, the runs, one transaction a batch, and what happens when it fails."""
+"""Appending: identities, runs, one transaction per batch, and failures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_sample_is_stored_once(store: Store) -> None:
         assert value(store.path, f"SELECT COUNT(DISTINCT ts) FROM {table}") == 3
 
 
-def test_a_sample_that_is_known_takes_no_second(store: Store) -> None:
+def test_a_known_sample_uses_no_second(store: Store) -> None:
     store.append([sample(1, ts=NOW)], NOW)
     store.append([sample(1, ts=NOW + 500)], NOW)
     store.append([sample(2, ts=NOW + 1)], NOW)
@@ -41,7 +41,7 @@ def runs(store: Store) -> list[tuple[object, ...]]:
     return rows(store.path, "SELECT run, host, boot_id, first_ts, started, version FROM run ORDER BY run_id")
 
 
-def test_a_run_is_noted_with_its_first_row(store: Store) -> None:
+def test_a_run_is_stored_with_its_first_row(store: Store) -> None:
     first = sample(3)._replace(time=NOW + 15.25, interval=5.0)
     store.append([first, sample(4)], NOW)
     store.append([sample(1, "run-b", ts=NOW + 100)], NOW)
@@ -54,7 +54,7 @@ def test_a_run_is_noted_with_its_first_row(store: Store) -> None:
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])
 @pytest.mark.parametrize("reopen", [True, False], ids=["after a restart", "at once"])
 def test_a_run_known_by_a_gap_gets_its_host_later(tmp_path: Path, together: bool, reopen: bool) -> None:
-    """The joiner yields a gap and the sample behind it together."""
+    """The joiner yields a gap together with the sample after it."""
     path = tmp_path / "telemetry.db"
     gap, behind = Gap("run-a", 1, 5), sample(6)
     store = Store(path)
@@ -84,7 +84,7 @@ def test_a_run_of_another_host_in_a_later_batch_changes_nothing(store: Store) ->
 # --- position ---
 
 
-def test_position(store: Store) -> None:
+def test_the_position_is_the_newest_stored_sample(store: Store) -> None:
     assert [store.position] == [None]
     store.append([Gap("run-a", 1, 5)], NOW)
     assert [store.position] == [None]
@@ -132,7 +132,7 @@ def test_durable_is_full_and_the_rest_is_normal(store: Store, durable: bool, lev
         assert store._database.execute("PRAGMA synchronous").fetchone() == (level,)
 
 
-def test_a_bug_in_the_source_rolls_back(store: Store) -> None:
+def test_an_exception_from_the_source_rolls_back(store: Store) -> None:
     def failing() -> Iterator[Item]:
         yield sample(1)
         raise ZeroDivisionError
@@ -143,12 +143,12 @@ def test_a_bug_in_the_source_rolls_back(store: Store) -> None:
     assert store.append([sample(1)], NOW) == (1, 0)
 
 
-# --- what cannot be written ---
+# --- write errors ---
 
 
 @pytest.mark.parametrize("at", ["system_sample", "process_row", "run"])
-def test_after_a_batch_that_failed_the_next_is_stored_rightly(store: Store, at: str) -> None:
-    """Nothing of it is remembered: no key, no run, no gap."""
+def test_after_a_failed_batch_the_next_one_is_stored_correctly(store: Store, at: str) -> None:
+    """Nothing of the failed batch is remembered: no key, no run, no gap."""
     condition = {
         "system_sample": "NEW.seq = 3",
         "process_row": "NEW.ts > 2000000000",
@@ -174,7 +174,7 @@ def test_after_a_batch_that_failed_the_next_is_stored_rightly(store: Store, at: 
     assert [rows(store.path, f"SELECT * FROM {table}") for table in ("system_sample", "run", "gap")] == before
     with changing(store.path) as database:
         database.execute("DROP TRIGGER refuse")
-    # Other runs first: an id that was remembered would now be another run's.
+    # Other runs come first: a remembered run_id would now belong to another run.
     assert store.append([sample(1, "d", ts=NOW + 7), sample(2, "e")], NOW) == (2, 0)
     assert store.append(batch, NOW) == (4, 0)
     assert stored(store) == [
@@ -195,7 +195,7 @@ def test_after_a_batch_that_failed_the_next_is_stored_rightly(store: Store, at: 
     assert is_whole(store.path)
 
 
-def test_a_failed_import_leaves_its_seconds_free(store: Store) -> None:
+def test_a_failed_import_frees_its_seconds(store: Store) -> None:
     store.append([sample(1, ts=NOW)], NOW)
     with changing(store.path) as database:
         database.execute(
@@ -208,17 +208,17 @@ def test_a_failed_import_leaves_its_seconds_free(store: Store) -> None:
     assert stored(store) == [("run-a", 1, NOW), ("run-a", 4, NOW + 1)]
 
 
-def test_rows_that_another_program_put_in_are_passed_over(store: Store) -> None:
+def test_rows_inserted_by_another_program_are_skipped(store: Store) -> None:
     store.append([sample(1, ts=NOW)], NOW)
     with changing(store.path) as other:
         other.execute("INSERT INTO system_sample (ts, time) VALUES (?1, ?1)", (NOW + 50,))
     with pytest.raises(CannotWrite, match="UNIQUE"):
         store.append([sample(2, ts=NOW + 50)], NOW)
-    assert store.append([sample(2, ts=NOW + 50)], NOW) == (1, 0), "and not refused for ever"
+    assert store.append([sample(2, ts=NOW + 50)], NOW) == (1, 0), "it is not refused for ever"
     assert value(store.path, "SELECT ts FROM system_sample WHERE seq = 2") == NOW + 51
 
 
-def test_a_locked_database_is_not_now(store: Store) -> None:
+def test_a_locked_database_is_a_temporary_error(store: Store) -> None:
     store.append([sample(1)], NOW)
     store._database.execute("PRAGMA busy_timeout = 20")
     with changing(store.path) as other:
@@ -234,7 +234,7 @@ def test_a_locked_database_is_not_now(store: Store) -> None:
     assert store.position == ("run-a", 2)
 
 
-def test_a_reader_does_not_hold_up_the_writer(store: Store) -> None:
+def test_a_reader_does_not_block_the_writer(store: Store) -> None:
     store.append([sample(1)], NOW)
     reader = sqlite3.connect(store.path, isolation_level=None)
     reader.execute("BEGIN")
@@ -246,10 +246,8 @@ def test_a_reader_does_not_hold_up_the_writer(store: Store) -> None:
 
 @pytest.mark.parametrize("index", ["system_sample_identity", "system_sample_time"])
 @pytest.mark.parametrize("is_open", [True, False])
-def test_an_index_of_ours_that_a_user_dropped_is_made_again(
-    tmp_path: Path, index: str, is_open: bool
-) -> None:
-    """Without the first the writer never stored again, and a restart did not mend it."""
+def test_an_index_that_a_user_dropped_is_recreated(tmp_path: Path, index: str, is_open: bool) -> None:
+    """Without the first index the writer could not store anything, and a restart did not help."""
     path = tmp_path / "telemetry.db"
     with Store(path) as store:
         store.append(row_of(1, 5), NOW)

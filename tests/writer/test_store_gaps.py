@@ -1,4 +1,4 @@
-"""What was lost for good: noted, never where a sample is, and taken back when one arrives after all."""
+"""Gaps: recorded for lost samples, never where a sample is stored, and removed if one arrives after all."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def gaps(path: Path) -> list[tuple[str, int, int]]:
     return [(run, first, last) for run, first, last in found]
 
 
-def test_a_gap_is_noted(store: Store) -> None:
+def test_a_gap_is_recorded(store: Store) -> None:
     store.append([sample(1), Gap("run-a", 2, 4), sample(5)], NOW + 0.5)
     assert gaps(store.path) == [("run-a", 2, 4)]
     assert rows(store.path, "SELECT noticed FROM gap") == [(NOW + 0.5,)]
 
 
-def test_what_is_stored_already_is_no_gap(store: Store) -> None:
+def test_stored_samples_are_not_a_gap(store: Store) -> None:
     store.append([*row_of(1, 3), *row_of(6, 6)], NOW)
     store.append([Gap("run-a", 1, 9)], NOW)
     assert gaps(store.path) == [("run-a", 4, 5), ("run-a", 7, 9)]
@@ -37,8 +37,8 @@ def test_what_is_stored_already_is_no_gap(store: Store) -> None:
 
 
 @pytest.mark.parametrize("again", [(4, 9), (4, 6), (5, 6), (1, 20), (1, 5), (8, 20)])
-def test_a_loss_is_noted_once(store: Store, again: tuple[int, int]) -> None:
-    """A restarted writer may be told of the same hole, or of a part of it, or of more."""
+def test_a_loss_is_recorded_once(store: Store, again: tuple[int, int]) -> None:
+    """A restarted writer may get the same gap again, or a part of it, or a larger one."""
     store.append([Gap("run-a", 4, 9)], NOW)
     store.append([Gap("run-a", *again)], NOW + 1)
     lost = set(range(4, 10)) | set(range(again[0], again[1] + 1))
@@ -52,9 +52,7 @@ def test_a_loss_is_noted_once(store: Store, again: tuple[int, int]) -> None:
     ("seq", "left"),
     [(4, [(5, 9)]), (9, [(4, 8)]), (6, [(4, 5), (7, 9)]), (3, [(4, 9)]), (10, [(4, 9)])],
 )
-def test_what_arrives_later_splits_it(
-    store: Store, live: bool, seq: int, left: list[tuple[int, int]]
-) -> None:
+def test_a_late_sample_splits_a_gap(store: Store, live: bool, seq: int, left: list[tuple[int, int]]) -> None:
     store.append([Gap("run-a", 4, 9), Gap("run-b", 1, 99)], NOW)
     if live:
         store.append([sample(seq)], NOW + 9)
@@ -64,14 +62,14 @@ def test_what_arrives_later_splits_it(
     assert {row[0] for row in rows(store.path, "SELECT noticed FROM gap")} == {NOW}
 
 
-def test_a_gap_of_one_ends(store: Store) -> None:
+def test_a_gap_of_one_sample_is_removed(store: Store) -> None:
     store.append([Gap("run-a", 4, 4)], NOW)
     store.import_samples([sample(4)])
     assert gaps(store.path) == []
 
 
-def test_a_known_sample_fills_nothing(store: Store) -> None:
-    """It is stored: so no gap is there to be filled, and none may be hurt."""
+def test_a_known_sample_fills_no_gap(store: Store) -> None:
+    """The sample is stored, so there is no gap to fill, and other gaps must not change."""
     store.append([sample(5), Gap("run-a", 1, 4), Gap("run-a", 6, 9)], NOW)
     store.import_samples([sample(5)])
     assert gaps(store.path) == [("run-a", 1, 4), ("run-a", 6, 9)]
@@ -81,7 +79,7 @@ def test_a_known_sample_fills_nothing(store: Store) -> None:
 
 
 class Step(NamedTuple):
-    """Items that arrive together; imported ones are samples only."""
+    """Items that arrive together. An import has only samples."""
 
     items: list[Item]
     imported: bool
@@ -104,7 +102,7 @@ histories = st.lists(
 
 @given(histories, st.booleans())
 def test_gaps_against_a_set(history: list[Step], reopen: bool) -> None:
-    """Lost is what was said to be lost and never came; no second says it twice."""
+    """The gaps are the samples that were reported lost and never arrived, each once."""
     have: set[tuple[str, int]] = set()
     lost: set[tuple[str, int]] = set()
     with tempfile.TemporaryDirectory() as directory:

@@ -1,4 +1,4 @@
-"""Which key a sample gets, and that every value is stored as it was sent."""
+"""The key of a sample, and every value is stored unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from writer.store import Store
 
 @contextmanager
 def fresh_store() -> Iterator[Store]:
-    """A store for one example of hypothesis."""
+    """Return a new store for one hypothesis example."""
     with tempfile.TemporaryDirectory() as directory, Store(Path(directory) / "telemetry.db") as store:
         yield store
 
@@ -30,7 +30,7 @@ def fresh_store() -> Iterator[Store]:
 
 
 @given(samples)
-def test_every_stored_value_is_the_messages(sampled: Sample) -> None:
+def test_every_value_is_stored_as_in_the_message(sampled: Sample) -> None:
     sent = decode(encode(sampled))
     with fresh_store() as store:
         assert store.append([sent], NOW) == (1, 0)
@@ -44,7 +44,7 @@ def test_every_stored_value_is_the_messages(sampled: Sample) -> None:
         assert value(store.path, "SELECT COUNT(*) FROM process_sample WHERE ts <> ?", ts) == 0
 
 
-def test_health_is_stored_where_it_changed_and_once_an_hour_at_most(store: Store) -> None:
+def test_health_is_stored_if_it_changed_and_at_most_once_an_hour(store: Store) -> None:
     def told(at: int, full: float | None, name: str = "BAT0") -> Sample:
         health = Health(full, 50.0, "Wh", 210)
         it = sample(at + 1, ts=NOW + at)
@@ -62,9 +62,7 @@ def test_health_is_stored_where_it_changed_and_once_an_hour_at_most(store: Store
 
 
 @pytest.mark.parametrize(("later", "stored"), [(3599, [40.0]), (3601, [40.0, 39.5])])
-def test_what_a_pack_holds_is_stored_anew_after_an_hour(
-    store: Store, later: int, stored: list[float]
-) -> None:
+def test_health_is_stored_again_after_an_hour(store: Store, later: int, stored: list[float]) -> None:
     for at, full in ((0, 40.0), (later, 39.5)):
         store.append([of_pack(at, "BAT0", Health(full, 50.0, "Wh", 210))], NOW)
     assert rows(store.path, "SELECT full FROM battery_health ORDER BY time") == [(it,) for it in stored]
@@ -90,10 +88,10 @@ THREE = list(enumerate([A, B, A]))
         pytest.param("BAT0", A._replace(cycles=12), id="another-of-the-same-model"),
     ],
 )
-def test_the_newest_health_is_of_the_pack_that_is_in(
+def test_the_newest_health_belongs_to_the_inserted_pack(
     store: Store, step: int, name: str, other: Health
 ) -> None:
-    """A, B, A: ten samples of each."""
+    """Packs A, B, A with ten samples each."""
     packs = [("BAT0", A)] * 10 + [(name, other)] * 10 + [("BAT0", A)] * 10
     store.append([of_pack(step * number, *it) for number, it in enumerate(packs)], NOW)
     found = rows(store.path, "SELECT name, full, design, unit, cycles FROM battery_health ORDER BY time")
@@ -103,10 +101,8 @@ def test_the_newest_health_is_of_the_pack_that_is_in(
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 @pytest.mark.parametrize("batch", [1, 10])
 @pytest.mark.fast_cases(4)
-def test_the_order_in_which_samples_come_makes_no_difference(
-    store: Store, order: tuple[int, ...], batch: int
-) -> None:
-    """Ten samples of A, ten of B, ten of A: an older recording may be imported after a newer one."""
+def test_the_order_of_arrival_makes_no_difference(store: Store, order: tuple[int, ...], batch: int) -> None:
+    """Ten samples each of packs A, B and A. An older recording may be imported after a newer one."""
     packs = [[of_pack(600 * (10 * part + number), "BAT0", it) for number in range(10)] for part, it in THREE]
     for part in order:
         for first in range(0, 10, batch):
@@ -124,15 +120,15 @@ def test_the_order_in_which_samples_come_makes_no_difference(
     assert value(store.path, "SELECT full FROM battery_health ORDER BY time DESC LIMIT 1") == B.full
 
 
-def test_packs_that_change_all_the_time_fill_no_database(store: Store) -> None:
+def test_packs_that_always_change_do_not_fill_the_database(store: Store) -> None:
     store.append([of_pack(5 * number, "BAT0", [A, B][number % 2]) for number in range(1440)], NOW)
     found = rows(store.path, "SELECT full, time FROM battery_health ORDER BY time")
     assert len(found) <= 2 * 12 + 2
     assert found[-1][0] == B.full
 
 
-def test_several_packs_have_one_name(store: Store) -> None:
-    """Whichever of them carries the load."""
+def test_several_packs_are_stored_under_one_name(store: Store) -> None:
+    """Whichever of them supplies the machine."""
     packs = tuple(BatteryPack(name, "Discharging", 12.0, None, None, 50.0) for name in ("BAT0", "BAT1"))
     samples = [of_pack(5 * number, f"BAT{number % 2}", A) for number in range(20)]
     store.append(
@@ -141,7 +137,7 @@ def test_several_packs_have_one_name(store: Store) -> None:
     assert rows(store.path, "SELECT name FROM battery_health") == [("BAT0+BAT1",)]
 
 
-def test_none_is_null_and_nothing_else(store: Store) -> None:
+def test_only_none_becomes_null(store: Store) -> None:
     bare = sample(1)._replace(battery=None, load=(None, 0.0, None), processes=())
     store.append([bare], NOW)
     names = "voltage, current, power, battery_pct, status, energy_uj, load1, load5, load15"
@@ -163,7 +159,7 @@ def test_none_is_null_and_nothing_else(store: Store) -> None:
         (None, 5.0, None),
     ],
 )
-def test_energy_is_a_whole_number(
+def test_energy_is_stored_as_an_integer(
     store: Store, power: float | None, interval: float, expected: int | None
 ) -> None:
     store.append([sample(1)._replace(battery=BATTERY._replace(power=power), interval=interval)], NOW)
@@ -181,7 +177,7 @@ batches = st.lists(st.lists(clocks, min_size=1, max_size=4), max_size=5)
 @given(batches, st.booleans())
 @pytest.mark.slow
 def test_ts_rises_whatever_the_clock_does(batches: list[list[int]], reopen: bool) -> None:
-    """Whatever the clock does; across batches and across restarts of the writer."""
+    """Across batches and across restarts of the writer."""
     expected: list[tuple[str, int, int]] = []
     newest = seq = 0
     with tempfile.TemporaryDirectory() as directory:
@@ -203,7 +199,7 @@ def test_ts_rises_whatever_the_clock_does(batches: list[list[int]], reopen: bool
         store.close()
 
 
-def test_time_is_the_clock_as_it_was_read(store: Store) -> None:
+def test_time_is_the_unmodified_clock(store: Store) -> None:
     store.append([sample(1, ts=NOW), sample(2, ts=NOW - 3600)], NOW)
     assert rows(store.path, "SELECT ts, time FROM system_sample ORDER BY ts") == [
         (NOW, NOW + 0.25),
@@ -211,7 +207,7 @@ def test_time_is_the_clock_as_it_was_read(store: Store) -> None:
     ]
 
 
-def test_import_keeps_a_free_ts_and_gives_the_next_for_a_taken_one(store: Store) -> None:
+def test_an_import_keeps_a_free_ts_and_replaces_a_taken_one_by_the_next(store: Store) -> None:
     store.append([sample(seq, ts=NOW + seq) for seq in (1, 2, 4)], NOW)
     imported = [sample(9, "old", ts=NOW - 100), *(sample(seq, "old", ts=NOW + 1) for seq in (1, 2, 3))]
     assert store.import_samples(imported) == (4, 0)
@@ -235,7 +231,7 @@ steps = st.lists(
 
 @given(steps)
 def test_keys_against_a_model(steps: list[tuple[bool, list[int]]]) -> None:
-    """Live samples behind the newest row, imported ones at their ts or the next free second."""
+    """Live samples follow the newest row; imported ones keep their ts or get the next free second."""
     taken: dict[int, int] = {}
     seq = 0
     with fresh_store() as store:
@@ -254,7 +250,7 @@ def test_keys_against_a_model(steps: list[tuple[bool, list[int]]]) -> None:
 
 
 def test_importing_again_costs_no_more_than_importing(tmp_path: Path) -> None:
-    """Each sample looks for a free second: it must not walk along a row of taken ones each time."""
+    """Each sample needs a free second, but must not search through all taken seconds each time."""
 
     def cost(count: int) -> int:
         with Store(tmp_path / f"{count}.db") as store:

@@ -1,4 +1,4 @@
-"""Samples that a wrong clock dated: which ones, and what is left of them in reports and roll-ups."""
+"""Samples dated by a wrong clock: which ones are found, and their effect on reports and roll-ups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ YEAR = 365 * DAY
 
 
 def recorded(*parts: tuple[int, float, float]) -> list[Segment]:
-    """Segments of (run, start, length), each with a hundred samples."""
+    """Return samples from segments (run, start, length), each with a hundred samples."""
     return [
         Segment(run, 100 * index + 1, 100 * index + 100, start, start + length)
         for index, (run, start, length) in enumerate(parts)
@@ -70,7 +70,7 @@ STORIES: dict[str, tuple[list[tuple[int, float, float]], set[int]]] = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_story(story: str) -> None:
+def test_each_clock_scenario(story: str) -> None:
     parts, wrong = STORIES[story]
     segments = recorded(*parts)
     assert judge(segments) == {segments[index] for index in wrong}
@@ -84,7 +84,9 @@ PARTS = st.tuples(
 
 
 @given(st.lists(PARTS, max_size=8).map(lambda parts: sorted(parts, key=lambda part: part[0])))
-def test_the_newest_is_believed_and_something_always_is(parts: list[tuple[int, float, float]]) -> None:
+def test_the_newest_clock_is_believed_and_never_all_samples_are_rejected(
+    parts: list[tuple[int, float, float]],
+) -> None:
     segments = recorded(*parts)
     wrong = judge(segments)
     assert wrong <= set(segments)
@@ -92,7 +94,7 @@ def test_the_newest_is_believed_and_something_always_is(parts: list[tuple[int, f
 
 
 @given(st.lists(st.tuples(st.floats(0, 30 * DAY), st.floats(0, 30 * DAY)), min_size=1, max_size=8))
-def test_a_clock_that_only_goes_on_is_never_wrong(parts: list[tuple[float, float]]) -> None:
+def test_a_clock_that_only_moves_forward_normally_is_never_wrong(parts: list[tuple[float, float]]) -> None:
     start, story = NOW, []
     for number, (pause, length) in enumerate(parts):
         start += pause
@@ -106,7 +108,9 @@ def test_a_clock_that_only_goes_on_is_never_wrong(parts: list[tuple[float, float
     st.data(),
     st.sampled_from([94 * YEAR, 2 * YEAR, -NOW]),
 )
-def test_one_slip_between_right_ones_is_found(lengths: list[float], data: st.DataObject, by: float) -> None:
+def test_one_wrong_sample_between_right_ones_is_found(
+    lengths: list[float], data: st.DataObject, by: float
+) -> None:
     start, story = NOW, []
     for number, length in enumerate(lengths):
         story.append((number // 2, start, length))
@@ -122,7 +126,7 @@ def test_one_slip_between_right_ones_is_found(lengths: list[float], data: st.Dat
 
 
 def told(*times: float, run: str = "run-a", first: int = 1) -> list[Sample]:
-    """Samples of one run at what its clock said."""
+    """Return samples of one run at the given times of its clock."""
     return [sample(first + index, run)._replace(ts=int(time), time=time) for index, time in enumerate(times)]
 
 
@@ -160,9 +164,7 @@ STORED: dict[str, list[Sample]] = {
 @pytest.mark.parametrize("story", STORED)
 @pytest.mark.parametrize("batch", [1, 7, 1000])
 @pytest.mark.fast_cases(4)
-def test_misdated_rows_are_left_out_and_roll_ups_are_those_of_the_rest(
-    tmp_path: Path, story: str, batch: int
-) -> None:
+def test_misdated_rows_are_left_out_of_the_roll_ups(tmp_path: Path, story: str, batch: int) -> None:
     samples = STORED[story]
     right = [it.time for it in samples if abs(it.time - NOW) < DAY]
     with Store(tmp_path / "telemetry.db") as store, Store(tmp_path / "right.db") as other:
@@ -178,7 +180,7 @@ def test_misdated_rows_are_left_out_and_roll_ups_are_those_of_the_rest(
         assert store.apply(rolled_up) == other.apply(rolled_up)
 
 
-def test_what_was_misjudged_is_restored(store: Store) -> None:
+def test_a_wrong_verdict_is_reverted(store: Store) -> None:
     store.append(told(*steady(NOW, 100), *steady(NOW - 5 * YEAR, 50)), NOW)
     settle_clock(store)
     store.append(told(*steady(NOW + 750, 9), first=151), NOW)
@@ -186,7 +188,7 @@ def test_what_was_misjudged_is_restored(store: Store) -> None:
     assert dated(store) == [*steady(NOW, 100), *[None] * 50, *steady(NOW + 750, 9)]
 
 
-def test_the_store_finds_what_an_earlier_one_left(tmp_path: Path) -> None:
+def test_the_store_finds_misdated_rows_of_an_earlier_version(tmp_path: Path) -> None:
     samples = told(*SLIP)
     for part in (samples[:50], samples[50:101], samples[101:103], samples[103:104], samples[104:]):
         with Store(tmp_path / "telemetry.db") as store:
@@ -219,7 +221,7 @@ def rolled_up(database: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
     tables = ("history", "system_minute", "system_hour", "core_hour", "process_hour", "process_day")
     found = []
     for table in tables:
-        skipped = "drain_newest_ts"  # a key: misdated samples have some too
+        skipped = "drain_newest_ts"  # ids: misdated samples also have some
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] != skipped]
         found.append(database.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1, 2").fetchall())
     return found

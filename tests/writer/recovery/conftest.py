@@ -1,4 +1,4 @@
-"""A database to damage, made once."""
+"""A database to damage, created once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from writer.store import Store
 
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
-    """Three days of samples, roll-ups with them."""
+    """Three days of samples with roll-ups."""
     at = tmp_path_factory.mktemp("sound")
     Store(at / "fresh.db").close()
     with Store(at / "telemetry.db") as store:

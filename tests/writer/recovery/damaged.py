@@ -1,4 +1,4 @@
-"""Ways to damage a database, and to wait until what is left is copied."""
+"""Damages a database, and waits until its readable rows are copied."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ PAGE = 1024
 
 
 def damage(path: Path, table: str, *, page: int) -> None:
-    """Overwrite one page of ``table``, counted from its first."""
+    """Overwrite one page of ``table``, counted from its first page."""
     database = sqlite3.connect(path)
     (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     size = database.execute("PRAGMA page_size").fetchone()[0]
     database.close()
-    # Leaves of a table that was filled in order lie behind its root, among those of the others: the one
-    # that is hit is some page of this file, and the tests below only ask that it is noticed.
+    # The leaves of a table that was filled in order follow its root, mixed with those of other tables. So
+    # this overwrites some page of the file, and the tests only require that the damage is noticed.
     with path.open("r+b") as file:
         file.seek((root - 1 + page) * size)
         file.write(b"\xa5" * size)
 
 
 def leaves(path: Path, table: str) -> list[int]:
-    """The numbers of the leaf pages of ``table``, by its keys (sqlite.org/fileformat2.html, 1.6)."""
+    """Return the numbers of the leaf pages of ``table``, by key (sqlite.org/fileformat2.html, 1.6)."""
     with closing(sqlite3.connect(path)) as database:
         (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
         (size,) = database.execute("PRAGMA page_size").fetchone()
@@ -40,14 +40,14 @@ def leaves(path: Path, table: str) -> list[int]:
             yield number
             return
         cells = [int.from_bytes(page[12 + 2 * at :][:2]) for at in range(int.from_bytes(page[3:5]))]
-        for at in (*cells, 8):  # the last child stands in the header
+        for at in (*cells, 8):  # the last child is in the header
             yield from below(int.from_bytes(page[at : at + 4]))
 
     return list(below(root))
 
 
 def overwrite(path: Path, pages: list[int]) -> None:
-    """Overwrite pages by their numbers, which begin at 1."""
+    """Overwrite pages by number, starting at 1."""
     with closing(sqlite3.connect(path)) as database:
         (size,) = database.execute("PRAGMA page_size").fetchone()
     with path.open("r+b") as file:

@@ -1,4 +1,4 @@
-"""Kinds of damage, done to the bytes of a database, and how many rows each may cost."""
+"""Kinds of damage to the bytes of a database, and how many rows each may cost."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ Content = dict[str, set[tuple[object, ...]]]
 
 
 class Sound:
-    """A database that nothing is wrong with. No record: a failing example would print all of it."""
+    """An undamaged database. It is not a NamedTuple, because a failing example would print all of it."""
 
     def __init__(self, path: Path, fresh: Path) -> None:
-        """``fresh`` is a database without a row."""
+        """``fresh`` is an empty database."""
         with closing(sqlite3.connect(path)) as database:
             find = "SELECT name, rootpage, type FROM sqlite_schema WHERE rootpage > 0"
             made = database.execute(find).fetchall()
             tables = [name for name, _, kind in made if kind == "table"]
             self.rows: Content = {name: set(database.execute(f"SELECT * FROM {name}")) for name in tables}
             self.page = int(database.execute("PRAGMA page_size").fetchone()[0])
-            """Bytes of a page"""
+            """The size of a page in bytes"""
         self.content = path.read_bytes()
         self.first_of_fresh = fresh.read_bytes()[: self.page]
         self.roots = {name: root for name, root, _ in made}
@@ -44,11 +44,11 @@ class Sound:
         """Pages of tables and indexes, by key"""
 
     def count(self, page: int) -> int:
-        """How many rows a page has."""
+        """Return the number of rows on a page."""
         return int.from_bytes(self.content[(page - 1) * self.page :][3:5])
 
     def inner(self, table: str) -> list[int]:
-        """Pages of a table that have children, its root among them."""
+        """Return the pages of a table that have children, including its root."""
         known, found = {*self.leaves[table]}, [self.roots[table]]
         for page in found:
             data = self.content[(page - 1) * self.page : page * self.page]
@@ -60,7 +60,7 @@ class Sound:
 
 
 Damaged = tuple[bytes, Counter[str]]
-"""What is left, and how many rows of each table may be lost"""
+"""The damaged bytes, and how many rows of each table may be lost"""
 Damage = Callable[[Sound, random.Random], Damaged]
 
 
@@ -86,7 +86,7 @@ def a_leaf_is_zeroed(sound: Sound, dice: random.Random) -> Damaged:
 
 
 def two_leaves_are_swapped(sound: Sound, dice: random.Random, tables: tuple[str, ...] = BIG) -> Damaged:
-    """Of one table."""
+    """Swap two leaves of the same table."""
     table, one = _leaf(sound, dice, tables)
     other = dice.choice([page for page in sound.leaves[table] if page != one])
     return _with(sound, {one: _page(sound, other), other: _page(sound, one)}), Counter()
@@ -127,12 +127,12 @@ def page_1_is_of_a_fresh_database(sound: Sound, _dice: random.Random) -> Damaged
 
 
 def _small(sound: Sound) -> Counter[str]:
-    """The tables whose rows say too little of themselves to be known without their tree."""
+    """Return the tables whose rows cannot be recognised without their tree."""
     return Counter({table: len(sound.rows[table]) for table in ("setting", "dropped", "gap")})
 
 
 def an_inner_page_is_overwritten(sound: Sound, dice: random.Random) -> Damaged:
-    """A root or another page with children; of a table WITHOUT ROWID it has rows."""
+    """Overwrite a root or another page with children. In a table WITHOUT ROWID, it also has rows."""
     table = dice.choice([table for table in BIG if sound.inner(table)])
     page = dice.choice(sound.inner(table))
     lost = Counter({table: sound.count(page)}) if table in WITHOUT_ROWID else Counter[str]()
@@ -170,4 +170,4 @@ KINDS: list[Damage] = [
     an_inner_page_is_overwritten,
     the_file_is_cut,
 ]
-"""Those that change no value of a row"""
+"""The kinds that change no value of a row"""

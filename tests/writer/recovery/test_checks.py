@@ -1,4 +1,4 @@
-"""Checks of the tables in the background: what they find, what is mended in place, and when they run."""
+"""Background checks of the tables: what they find, what is repaired in place, and when they run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WEEK = 7 * 86400.0
 
 
 def run_checks(checks: Checks, store: Store, now: float = NOW) -> str | None:
-    """Step until nothing is under way; return what was found."""
+    """Step until no check runs; return the findings."""
     while (found := checks.step(store, now)) is None and checks.is_busy:
         pass
     return found
@@ -30,7 +30,7 @@ def checks(recorded: Path) -> Checks:
     return checks
 
 
-def test_a_sound_database_is_found_sound(recorded: Path, checks: Checks) -> None:
+def test_in_a_sound_database_nothing_is_found(recorded: Path, checks: Checks) -> None:
     with Store(recorded) as store:
         assert run_checks(checks, store) is None
     assert value(recorded, "SELECT MIN(value) FROM setting WHERE name LIKE 'checked %'") == NOW
@@ -46,7 +46,7 @@ def test_a_damaged_page_is_found(recorded: Path, checks: Checks, page: int) -> N
 @pytest.mark.parametrize("table", ["core_row", "process_row"])
 @pytest.mark.slow
 def test_a_leaf_that_was_copied_over_another_is_found(recorded: Path, checks: Checks, table: str) -> None:
-    """quick_check says ok to it."""
+    """PRAGMA quick_check does not notice it."""
     first, *_, last = leaves(recorded, table)
     with recorded.open("r+b") as file:
         size = PAGE
@@ -58,11 +58,11 @@ def test_a_leaf_that_was_copied_over_another_is_found(recorded: Path, checks: Ch
         assert run_checks(checks, store)
 
 
-def test_an_index_that_disagrees_is_made_again(recorded: Path, checks: Checks) -> None:
+def test_an_index_that_disagrees_is_rebuilt(recorded: Path, checks: Checks) -> None:
     with changing(recorded) as database:
         database.execute("PRAGMA writable_schema = ON")
         database.execute("CREATE INDEX own ON run (host)")
-        # An index of other rows than its definition says: what a lost page of it comes to.
+        # The index does not match its definition, as after a lost page.
         database.execute(
             "UPDATE sqlite_master SET sql = 'CREATE INDEX own ON run (boot_id)' WHERE name = 'own'"
         )
@@ -71,7 +71,7 @@ def test_an_index_that_disagrees_is_made_again(recorded: Path, checks: Checks) -
     assert value(recorded, "PRAGMA integrity_check") == "ok"
 
 
-def test_a_rule_of_a_users_table_is_no_damage(recorded: Path, checks: Checks) -> None:
+def test_a_violated_constraint_of_a_users_table_is_not_damage(recorded: Path, checks: Checks) -> None:
     with changing(recorded) as database:
         database.execute("CREATE TABLE own (x CHECK (x > 0))")
         database.execute("PRAGMA ignore_check_constraints = ON")
@@ -80,11 +80,11 @@ def test_a_rule_of_a_users_table_is_no_damage(recorded: Path, checks: Checks) ->
         assert run_checks(checks, store) is None
 
 
-def test_each_table_has_its_turn_in_four_weeks_also_across_restarts(recorded: Path) -> None:
+def test_each_table_is_checked_within_four_weeks_even_across_restarts(recorded: Path) -> None:
     with Store(recorded) as store:
         run_checks(Checks(recorded, LOG), store)
     before = value(recorded, "SELECT MAX(value) FROM setting WHERE name LIKE 'checked %'")
-    assert before == NOW, "from the first look on"
+    assert before == NOW, "from the first check on"
     with Store(recorded) as store:
         run_checks(Checks(recorded, LOG), store, NOW + 3 * WEEK)
     assert value(recorded, "SELECT MAX(value) FROM setting WHERE name LIKE 'checked %'") == NOW
@@ -96,15 +96,15 @@ def test_each_table_has_its_turn_in_four_weeks_also_across_restarts(recorded: Pa
     )
 
 
-def test_a_check_ends_at_once_when_the_writer_does(recorded: Path, checks: Checks) -> None:
+def test_a_check_ends_at_once_if_the_writer_stops(recorded: Path, checks: Checks) -> None:
     with Store(recorded) as store:
         checks.step(store, NOW)
         checks.stop()
         assert store.append(row_of(4000, 4001), NOW).stored == 2
 
 
-def test_a_check_that_ends_by_itself_may_be_stopped_meanwhile(recorded: Path) -> None:
-    """Its connection may be closed just when it is to be interrupted."""
+def test_a_check_may_be_stopped_while_it_ends_by_itself(recorded: Path) -> None:
+    """Its connection may be closed at the moment of the interrupt."""
     with Store(recorded) as store:
         for delay in range(100):
             checks = Checks(recorded, LOG)
@@ -114,14 +114,14 @@ def test_a_check_that_ends_by_itself_may_be_stopped_meanwhile(recorded: Path) ->
             checks.stop()
 
 
-def test_a_missing_file_is_no_damage(recorded: Path, tmp_path: Path) -> None:
+def test_a_missing_file_is_not_damage(recorded: Path, tmp_path: Path) -> None:
     checks = Checks(tmp_path / "gone.db", LOG)
     checks.want_all()
     with Store(recorded) as store:
         assert run_checks(checks, store) is None
 
 
-def test_the_messages_of_sqlite() -> None:
+def test_messages_of_sqlite_are_classified() -> None:
     assert finding_of(["ok"]) == Finding(None, frozenset())
     assert finding_of(["row 5 missing from index a", "wrong # of entries in index a"]) == Finding(
         None, frozenset({"a"})

@@ -1,4 +1,4 @@
-"""Damaged databases: noticed, set aside, copied over."""
+"""Damaged databases are noticed, moved aside and copied into a new one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from writer.recovery.guarded_store import GuardedStore
 from writer.store import CannotWrite, Store
 
 
-def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
+def test_a_clean_close_is_distinguished_from_a_kill(recorded: Path) -> None:
     assert not was_left_unclean(recorded)
     store = Store(recorded)
     store.append([sample(5000)], NOW)
@@ -32,14 +32,14 @@ def test_a_clean_close_is_told_from_a_kill(recorded: Path) -> None:
 
 @pytest.mark.parametrize("page", [80, 700])
 @pytest.mark.fast_cases(1)
-def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
+def test_readable_rows_are_copied(recorded: Path, page: int) -> None:
     damage(recorded, "run", page=page)
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
         wait_for_salvage(guarded)
     assert is_whole(recorded)
     assert len(asides(recorded)) == 1
-    # One page holds 20 samples of the widest table, or the index of some hundred.
+    # A page has 20 samples of the widest table, or the index entries of some hundred.
     copied = value(recorded, "SELECT COUNT(*) FROM system_sample")
     assert 2500 <= copied <= 3000
     assert value(recorded, "SELECT COUNT(*) FROM cpu_core") >= 2 * copied - 500
@@ -47,7 +47,7 @@ def test_what_can_be_read_is_copied_over(recorded: Path, page: int) -> None:
 
 
 @pytest.mark.slow
-def test_an_undamaged_database_is_copied_whole(recorded: Path) -> None:
+def test_an_undamaged_database_is_copied_completely(recorded: Path) -> None:
     before = {
         table: rows(recorded, f"SELECT * FROM {table}") for table in ("run", "cpu_core", "process_sample")
     }
@@ -60,7 +60,7 @@ def test_an_undamaged_database_is_copied_whole(recorded: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_a_user_made_is_made_again(recorded: Path) -> None:
+def test_tables_and_views_of_a_user_are_recreated(recorded: Path) -> None:
     with changing(recorded) as database:
         trigger = (
             "CREATE TRIGGER own_log AFTER INSERT ON system_sample BEGIN "
@@ -81,7 +81,10 @@ def test_what_a_user_made_is_made_again(recorded: Path) -> None:
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
         wait_for_salvage(guarded)
-        assert rows(recorded, "SELECT text FROM own_note") == [("first",), ("second",)]  # and nothing fired
+        assert rows(recorded, "SELECT text FROM own_note") == [
+            ("first",),
+            ("second",),
+        ]  # and no trigger fired
         guarded.store.append([sample(5000)], NOW)
     assert {key: sql for key, sql in catalogue(recorded).items() if key[1].startswith("own_")} == before
     assert rows(recorded, "SELECT seq FROM system_sample WHERE room = 'kitchen'") == [(7,)]
@@ -89,7 +92,9 @@ def test_what_a_user_made_is_made_again(recorded: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_cannot_be_made_again_is_said(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_objects_that_cannot_be_recreated_are_reported(
+    recorded: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with changing(recorded) as database:
         database.execute("CREATE VIEW own_view AS SELECT 1")
         database.execute("CREATE TABLE own_table (x CHECK (x > 0))")
@@ -108,7 +113,7 @@ def test_what_cannot_be_made_again_is_said(recorded: Path, caplog: pytest.LogCap
 
 
 @pytest.mark.slow
-def test_a_name_that_is_lost_costs_no_row(recorded: Path) -> None:
+def test_a_lost_name_costs_no_row(recorded: Path) -> None:
     names = value(recorded, "SELECT COUNT(*) FROM process_name")
     assert names
     before = value(recorded, "SELECT COUNT(*) FROM process_sample")
@@ -121,14 +126,14 @@ def test_a_name_that_is_lost_costs_no_row(recorded: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_the_ring_gives_again_meanwhile_is_there_once(recorded: Path) -> None:
+def test_samples_replayed_during_the_copy_are_stored_once(recorded: Path) -> None:
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
         guarded.step(lambda: True)
         while guarded._salvage is not None and guarded._salvage.is_alive():
             try:
                 guarded.store.append([*row_of(2900, 3005), sample(1, "run-b", ts=NOW + 5 * 10)], NOW)
-            except CannotWrite:  # the copy's turn
+            except CannotWrite:  # the copy runs
                 continue
         wait_for_salvage(guarded)
         guarded.store.append(row_of(2900, 3005), NOW)
@@ -136,9 +141,9 @@ def test_what_the_ring_gives_again_meanwhile_is_there_once(recorded: Path) -> No
     assert value(recorded, "SELECT COUNT(*) FROM (SELECT DISTINCT run_id, seq FROM system_sample)") == 3006
 
 
-def test_damage_at_an_append_sets_the_file_aside_and_keeps_the_batch(recorded: Path) -> None:
+def test_damage_at_an_append_moves_the_file_aside_and_keeps_the_batch(recorded: Path) -> None:
     size = recorded.stat().st_size
-    with recorded.open("r+b") as file:  # all but the catalogue's page
+    with recorded.open("r+b") as file:  # all pages but the catalogue's
         file.seek(PAGE)
         file.write(b"\xa5" * (size - PAGE))
     with GuardedStore(recorded, LOG) as guarded:
@@ -155,8 +160,8 @@ def test_damage_at_an_append_sets_the_file_aside_and_keeps_the_batch(recorded: P
 @pytest.mark.parametrize(
     "change", ["DELETE FROM history", "UPDATE history SET hour_until = 'x'", "UPDATE core_row SET ts = 'x'"]
 )
-def test_values_that_no_writer_stores_end_no_writer(recorded: Path, change: str) -> None:
-    """What says how far the roll-ups reach cannot be guessed: without it the file is a damaged one."""
+def test_impossible_values_do_not_stop_the_writer(recorded: Path, change: str) -> None:
+    """How far the roll-ups reach cannot be guessed, so without that the file counts as damaged."""
     with changing(recorded) as database:
         database.execute(
             f"{change} WHERE rowid = 1"
@@ -171,7 +176,7 @@ def test_values_that_no_writer_stores_end_no_writer(recorded: Path, change: str)
     assert len(asides(recorded)) == ("history" in change)
 
 
-def test_a_file_that_was_ours_and_is_garbage_is_set_aside(recorded: Path) -> None:
+def test_a_database_that_became_garbage_is_moved_aside(recorded: Path) -> None:
     garbage = b"garbage, not a database" * 1000
     recorded.write_bytes(garbage)
     with GuardedStore(recorded, LOG) as guarded:
@@ -181,14 +186,14 @@ def test_a_file_that_was_ours_and_is_garbage_is_set_aside(recorded: Path) -> Non
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 1
 
 
-def test_a_file_that_was_never_ours_is_not_touched(path: Path) -> None:
+def test_a_file_that_was_never_a_telemetry_database_is_not_touched(path: Path) -> None:
     path.write_bytes(b"dear diary" * 1000)
     with pytest.raises(UserError, match="name another --db"):
         GuardedStore(path, LOG)
     assert path.read_bytes() == b"dear diary" * 1000
 
 
-def test_a_torn_database_of_the_original_is_set_aside(path: Path) -> None:
+def test_a_torn_database_of_the_original_is_moved_aside(path: Path) -> None:
     build(path, measured(2000))
     size = path.stat().st_size
     with path.open("r+b") as file:
@@ -202,21 +207,21 @@ def test_a_torn_database_of_the_original_is_set_aside(path: Path) -> None:
     assert value(path, "SELECT COUNT(*) FROM system_sample") == 1
 
 
-def test_an_import_does_not_set_aside(recorded: Path) -> None:
+def test_an_import_does_not_move_a_file_aside(recorded: Path) -> None:
     recorded.write_bytes(b"garbage" * 1000)
     with pytest.raises(UserError, match="is damaged"):
         Store(recorded)
     assert asides(recorded) == []
 
 
-def test_not_now_is_no_damage() -> None:
+def test_temporary_errors_are_not_damage() -> None:
     error = sqlite3.OperationalError("database is locked")
     error.sqlite_errorcode = sqlite3.SQLITE_BUSY
     assert not is_damage(error)
     assert not is_damage(sqlite3.OperationalError("one that SQLite did not number"))
 
 
-def test_the_wal_goes_with_its_database(recorded: Path) -> None:
+def test_the_wal_is_moved_with_its_database(recorded: Path) -> None:
     store = Store(recorded)
     store.append([sample(4000)], NOW)
     aside = set_aside(recorded, NOW)
@@ -230,13 +235,13 @@ def test_a_killed_writer_checks_and_replaces_in_the_real_process(system: System)
     system.sampler()
     writer = system.writer("--commit-interval", "0")
     wait_until(lambda: system.stored() >= 2)
-    stop(writer)  # so that the file has more than its first page
+    stop(writer)  # so that the file has more than one page
     writer = system.writer("--commit-interval", "0")
     before = system.stored()
     wait_until(lambda: system.stored() > before)
     writer.kill()
     writer.communicate()
-    # The catalogue stays readable, and rows are not: a start alone does not notice.
+    # The catalogue stays readable but rows do not, so a start alone does not notice.
     with system.database.open("r+b") as file:
         file.seek(0, 2)
         size = file.tell()
@@ -253,9 +258,9 @@ def test_a_killed_writer_checks_and_replaces_in_the_real_process(system: System)
 
 
 @pytest.mark.slow
-def test_a_copy_that_was_interrupted_goes_on_at_the_next_start(recorded: Path) -> None:
+def test_an_interrupted_copy_continues_at_the_next_start(recorded: Path) -> None:
     with GuardedStore(recorded, LOG) as guarded:
-        guarded.store.replace("for the test")  # and stopped before anything was copied
+        guarded.store.replace("for the test")  # stopped before anything was copied
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 0
     with GuardedStore(recorded, LOG) as guarded:
         wait_for_salvage(guarded)
@@ -266,7 +271,7 @@ def test_a_copy_that_was_interrupted_goes_on_at_the_next_start(recorded: Path) -
         assert guarded._salvage is None
 
 
-def test_two_files_of_one_second_are_both_kept(recorded: Path) -> None:
+def test_two_files_moved_aside_in_one_second_are_both_kept(recorded: Path) -> None:
     first = set_aside(recorded, NOW)
     recorded.write_bytes(b"the second")
     second = set_aside(recorded, NOW)
@@ -276,8 +281,8 @@ def test_two_files_of_one_second_are_both_kept(recorded: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_run_row_makes_no_sample_twice(recorded: Path) -> None:
-    """The ring gives the samples again under their run; the damaged file knows only its number."""
+def test_a_lost_run_row_duplicates_no_sample(recorded: Path) -> None:
+    """The ring replays the samples with their run; the damaged file has only the run's number."""
     with changing(recorded) as database:
         database.execute("DELETE FROM run")
     with GuardedStore(recorded, LOG) as guarded:
@@ -291,7 +296,7 @@ def test_a_lost_run_row_makes_no_sample_twice(recorded: Path) -> None:
 
 
 @pytest.mark.slow
-def test_cores_and_processes_of_lost_samples_are_copied_all_the_same(recorded: Path) -> None:
+def test_cores_and_processes_of_lost_samples_are_copied_too(recorded: Path) -> None:
     damage(recorded, "system_sample", page=0)
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
@@ -300,7 +305,7 @@ def test_cores_and_processes_of_lost_samples_are_copied_all_the_same(recorded: P
     assert value(recorded, "SELECT COUNT(*) FROM cpu_core") == 6000
 
 
-def test_a_directory_that_cannot_be_written_is_waited_for(
+def test_it_waits_for_a_directory_that_cannot_be_written(
     recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path, now: float) -> Path:
@@ -315,7 +320,7 @@ def test_a_directory_that_cannot_be_written_is_waited_for(
     assert value(recorded, "SELECT COUNT(*) FROM system_sample") == 3001
 
 
-def test_a_database_that_was_moved_away_is_made_anew(recorded: Path, tmp_path: Path) -> None:
+def test_a_database_that_was_moved_away_is_recreated(recorded: Path, tmp_path: Path) -> None:
     with Store(recorded) as store:
         store.append([sample(3001)], NOW)
         for ending in ("", "-wal", "-shm"):

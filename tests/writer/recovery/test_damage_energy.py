@@ -1,4 +1,4 @@
-"""Energy by program when a damaged database is copied over."""
+"""Energy by program after a damaged database was copied."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SINCE = BEGIN + 3 * DAY
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Four days that are closed, of which the first three were dropped, and one that is open."""
+    """Four closed days, of which the first three were dropped, and one open day."""
     path = tmp_path / "telemetry.db"
     samples = days(5)
     store_all(path, samples)
@@ -36,7 +36,7 @@ def copied_over(path: Path) -> None:
 
 
 def named(path: Path, table: str) -> Rows:
-    """The rows of a table, with names for their numbers: a copy gives these anew."""
+    """Return the rows of a table with names instead of name ids, because a copy assigns new ids."""
     return rows(
         path,
         f"SELECT bucket, coalesce(name, name_id), uj, pm_uj, cpu_us, hours FROM {table} "
@@ -54,7 +54,7 @@ def measured(path: Path) -> Rows:
 
 
 @pytest.mark.slow
-def test_dropped_days_are_taken_over_and_the_others_are_closed_anew(path: Path) -> None:
+def test_dropped_days_are_copied_and_the_others_are_closed_again(path: Path) -> None:
     before = {table: named(path, table) for table in ("energy_hour", "energy_day")}
     assert len(before["energy_day"]) > 3 * 5
     expected = measured(path)
@@ -66,7 +66,7 @@ def test_dropped_days_are_taken_over_and_the_others_are_closed_anew(path: Path) 
 
 
 @pytest.mark.slow
-def test_a_day_that_is_lost_is_made_of_its_hours(path: Path) -> None:
+def test_a_lost_day_is_summed_from_its_hours(path: Path) -> None:
     before = named(path, "energy_day")
     overwrite(path, leaves(path, "energy_day"))
     copied_over(path)
@@ -74,7 +74,7 @@ def test_a_day_that_is_lost_is_made_of_its_hours(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_cannot_be_read_is_left_out_and_told(path: Path) -> None:
+def test_unreadable_rows_are_left_out_and_recorded(path: Path) -> None:
     pages = leaves(path, "energy_hour")
     before = {*named(path, "energy_hour")}
     overwrite(path, pages[:1])

@@ -1,4 +1,4 @@
-"""Several damaged pages: all that a look-up by key can still read is copied, and what is lost is noted."""
+"""Several damaged pages: every row that a look-up by key can read is copied, and losses are recorded."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TABLES = ("system_sample", "core_row", "process_row")
 PARTS = [
     (0.33, 0.66),
     (0.1, 0.3, 0.5, 0.7, 0.9),
-    (0.0, 1.0),  # of a torn file
+    (0.0, 1.0),  # in a torn file
     (0.0, 0.001, 0.5, 0.502, 1.0),
-    (0.4, 0.402, 0.404, 0.406, 0.408),  # with a sound page between any two
+    (0.4, 0.402, 0.404, 0.406, 0.408),  # with a sound page between each two
 ]
 
 
@@ -34,7 +34,7 @@ def damage_leaves(path: Path, table: str, parts: Iterable[float]) -> None:
 
 
 def copy_over(path: Path) -> Path:
-    """Copy into a fresh database, whoever noticed the damage; return where the damaged one is now."""
+    """Copy into a fresh database; return the new path of the damaged one."""
     aside = set_aside(path, NOW)
     Store(path).close()
     Salvage([aside], path, LOG).run()
@@ -42,7 +42,7 @@ def copy_over(path: Path) -> Path:
 
 
 def readable(path: Path, table: str, keys: Iterable[int]) -> set[int]:
-    """The ``ts`` that a look-up finds, and whose rows it can all read."""
+    """Return each ``ts`` that a look-up finds and whose rows it can all read."""
     found = set()
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         for ts in keys:
@@ -60,7 +60,7 @@ def stored(path: Path, table: str) -> set[int]:
 
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.fast_cases(1)
-def test_what_lies_between_damaged_pages_is_copied(recorded: Path, parts: tuple[float, ...]) -> None:
+def test_rows_between_damaged_pages_are_copied(recorded: Path, parts: tuple[float, ...]) -> None:
     before = stored(recorded, "system_sample")
     for table in TABLES:
         damage_leaves(recorded, table, parts)
@@ -69,12 +69,12 @@ def test_what_lies_between_damaged_pages_is_copied(recorded: Path, parts: tuple[
     expected = {table: readable(aside, table, before) for table in TABLES}
     assert len(before) - 100 < len(expected["system_sample"]) < len(before)
     assert stored(recorded, "system_sample") == expected["system_sample"]
-    for table in ("core_row", "process_row"):  # those of lost samples too
+    for table in ("core_row", "process_row"):  # also those of lost samples
         assert 2000 < len(expected[table]) < len(before)
         assert stored(recorded, table) >= expected[table]
 
 
-def test_pages_between_years_without_a_sample(path: Path) -> None:
+def test_a_damaged_page_beside_years_without_a_sample(path: Path) -> None:
     year = 365 * 86400
     keys = [NOW + number * year + at for number in range(10) for at in range(1, 51)]
     with Store(path) as store:
@@ -91,7 +91,7 @@ def test_pages_between_years_without_a_sample(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", KINDS, ids=lambda it: it.__name__)
 @pytest.mark.fast_cases(3)
-def test_what_is_copied_was_there(recorded: Path, damage: Damage, sound: Sound) -> None:
+def test_every_copied_row_existed_before(recorded: Path, damage: Damage, sound: Sound) -> None:
     content, may_be_lost = damage(sound, random.Random(1))
     recorded.write_bytes(content)
     copy_over(recorded)
@@ -103,7 +103,7 @@ def test_what_is_copied_was_there(recorded: Path, damage: Damage, sound: Sound) 
 
 
 @pytest.mark.slow
-def test_what_is_lost_is_noted(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_losses_are_recorded(recorded: Path, caplog: pytest.LogCaptureFixture) -> None:
     damage_leaves(recorded, "system_sample", [0.5])
     before = 3000
     aside = copy_over(recorded)
@@ -118,7 +118,7 @@ def test_what_is_lost_is_noted(recorded: Path, caplog: pytest.LogCaptureFixture)
 
 
 @pytest.mark.slow
-def test_leaves_that_are_swapped_are_no_loss(recorded: Path) -> None:
+def test_swapped_leaves_cause_no_loss(recorded: Path) -> None:
     found = leaves(recorded, "system_sample")
     one, other = found[3], found[-4]
     content = recorded.read_bytes()

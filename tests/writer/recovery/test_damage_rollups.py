@@ -1,4 +1,4 @@
-"""Roll-ups when a damaged database is copied over, and how many damaged files are kept."""
+"""Roll-ups after a damaged database was copied, and how many damaged files are kept."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from writer.store import Store
 
 @pytest.mark.parametrize(("page", "is_live"), [(60, False), (None, True), (240, True), (700, True)])
 @pytest.mark.fast_cases(1)
-def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
+def test_copied_rows_are_rolled_up(recorded: Path, page: int | None, is_live: bool) -> None:
     if page is not None:
         damage(recorded, "run", page=page)
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
-        if is_live:  # what is copied comes late then
+        if is_live:  # so the copied rows count as late
             guarded.store.append([sample(1, "live", ts=NOW + 20_000)], NOW)
             roll_up(guarded.store)
         wait_for_salvage(guarded)
@@ -40,7 +40,7 @@ def test_what_is_copied_is_rolled_up(recorded: Path, page: int | None, is_live: 
 
 @pytest.mark.slow
 def test_rows_without_a_run_that_are_copied_twice_count_once(recorded: Path) -> None:
-    """Rows of the original logger have no run and no seq: they are known by their second."""
+    """Rows of the original logger have no run and no seq: their second identifies them."""
     with changing(recorded) as database:
         database.execute("UPDATE system_sample SET run_id = NULL, seq = NULL")
     with GuardedStore(recorded, LOG) as guarded:
@@ -48,7 +48,7 @@ def test_rows_without_a_run_that_are_copied_twice_count_once(recorded: Path) -> 
         wait_for_salvage(guarded)
         roll_up(guarded.store)
     (aside,) = asides(recorded)
-    todo_of(aside).touch()  # as if it had been interrupted just before its end
+    todo_of(aside).touch()  # simulates an interruption just before the end
     with GuardedStore(recorded, LOG) as guarded:
         wait_for_salvage(guarded)
         roll_up(guarded.store)
@@ -57,8 +57,8 @@ def test_rows_without_a_run_that_are_copied_twice_count_once(recorded: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_table_whose_first_page_is_lost_takes_no_other_with_it(recorded: Path) -> None:
-    """Its other pages are known by what they hold."""
+def test_a_lost_first_page_costs_only_its_own_table(recorded: Path) -> None:
+    """Its other pages are recognised by their content."""
     damage(recorded, "system_sample", page=0)
     with GuardedStore(recorded, LOG) as guarded:
         guarded.store.replace("for the test")
@@ -84,8 +84,8 @@ def test_cores_and_processes_that_are_found_later_are_rolled_up_too(recorded: Pa
 @pytest.mark.parametrize("stops", [0, 3])
 @pytest.mark.slow
 @pytest.mark.fast_cases(1)
-def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> None:
-    """Nothing else tells of them; a copy that is interrupted adds none twice."""
+def test_roll_ups_of_dropped_rows_are_copied(recorded: Path, stops: int) -> None:
+    """Roll-ups are all that is left of dropped rows. An interrupted copy adds none of them twice."""
     with Store(recorded) as store:
         many = [sample(3000 + seq, ts=NOW + 20_000 + 500 * seq) for seq in range(1, 1500)]
         store.append(many, NOW)
@@ -102,7 +102,7 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
             for _ in (*reader.survey(), *gather(reader, gathered)):
                 continue
             copying = carry_over(gathered, target, aside.name, marks_of(reader))
-            for _ in range(stops):  # and killed
+            for _ in range(stops):  # killed here
                 next(copying)
             gathered.close()
         wait_for_salvage(guarded)
@@ -114,7 +114,7 @@ def test_roll_ups_of_dropped_rows_are_taken_over(recorded: Path, stops: int) -> 
 
 
 def test_cpu_time_of_older_roll_ups_is_estimated_as_at_the_upgrade(recorded: Path) -> None:
-    """Roll-ups of before schema 9 hold no CPU time; 0 would be a reading."""
+    """Roll-ups from before schema 9 have no CPU time; 0 would be a reading."""
     with Store(recorded) as store:
         roll_up(store)
     with changing(recorded) as database:
@@ -132,7 +132,7 @@ def test_cpu_time_of_older_roll_ups_is_estimated_as_at_the_upgrade(recorded: Pat
     assert days[0] > 0
 
 
-def test_of_copied_files_the_newest_two_are_kept(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_newest_two_copied_files_are_kept(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Store(path) as store:
         store.append(row_of(1, 10), NOW)
     for _ in range(4):
@@ -146,7 +146,7 @@ def test_of_copied_files_the_newest_two_are_kept(path: Path, caplog: pytest.LogC
     assert value(path, "SELECT COUNT(*) FROM system_sample") == 10
 
 
-def test_what_was_not_copied_yet_and_what_is_not_ours_is_not_deleted(recorded: Path) -> None:
+def test_files_that_are_not_copied_yet_or_foreign_are_not_deleted(recorded: Path) -> None:
     names = [f"telemetry.db.corrupt.2027011{number}T080000Z" for number in range(4)]
     for at, name in enumerate(names):
         recorded.with_name(name).touch()

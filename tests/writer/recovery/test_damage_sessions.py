@@ -1,4 +1,4 @@
-"""Sessions of dropped days when a damaged database is copied over."""
+"""Sessions of dropped days after a damaged database was copied."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAY = 86400
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Five days, of which the first ones were dropped."""
+    """Five days, the first of which were dropped."""
     path = tmp_path / "telemetry.db"
     samples = [
         it._replace(cpu=it.cpu._replace(cores=())) for it in samples_of(fortnight(5, days=5)) if it.battery
@@ -32,14 +32,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def stored(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """The state names runs by their number, which a copy gives anew."""
+    """Return the stored sessions. The state has run ids, and a copy assigns new ones."""
     found = {it: rows(path, f"SELECT * FROM {it} ORDER BY 1, 2") for it in ("session", "session_percent")}
     states = "SELECT until, last_session FROM session_state, history WHERE until >= raw_since ORDER BY 1"
     return found | {"session_state": rows(path, states)}
 
 
 @pytest.mark.slow
-def test_sessions_of_dropped_days_are_taken_over(path: Path) -> None:
+def test_sessions_of_dropped_days_are_copied(path: Path) -> None:
     before = stored(path)
     assert 0 < value(path, "SELECT MIN(stop) FROM session") < value(path, "SELECT raw_since FROM history")
     with GuardedStore(path, LOG) as guarded:
@@ -50,7 +50,7 @@ def test_sessions_of_dropped_days_are_taken_over(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_those_that_ended_before_are_there_where_the_state_is_lost(path: Path) -> None:
+def test_finished_sessions_are_copied_even_if_the_state_is_lost(path: Path) -> None:
     since = value(path, "SELECT raw_since FROM history")
     kept = rows(path, "SELECT * FROM session WHERE stop <= ? ORDER BY 1", since)
     total = value(path, "SELECT TOTAL(discharged_uj) FROM system_hour WHERE bucket >= ?", since)

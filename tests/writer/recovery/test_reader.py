@@ -1,4 +1,4 @@
-"""What a reader of pages finds in a database that SQLite made, and that was damaged then."""
+"""The page reader on databases that SQLite wrote and that were then damaged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from writer.store import Store
 
 SEEDS = st.integers(0, 2**32)
 EXAMPLES = max(4, settings().max_examples // 12)
-"""Each reads a whole database, 0.1 s of CPU."""
+"""Each example reads a whole database, 0.1 s of CPU."""
 
 
 def of(content: bytes) -> Callable[[int, int], bytes]:
@@ -30,7 +30,7 @@ def of(content: bytes) -> Callable[[int, int], bytes]:
 
 
 def read(content: bytes, wal: bytes = b"") -> Content:
-    """Return the rows of each table, of one key the first; columns in the order of the table."""
+    """Return the rows of each table, the first row of each key; columns in the order of the table."""
     reader = Reader(Pages(of(content), len(content), of(wal), len(wal)))
     for _ in reader.survey():
         pass
@@ -53,20 +53,20 @@ def test_all_rows_of_a_sound_database_are_read(sound: Sound) -> None:
 @settings(max_examples=EXAMPLES, phases=[Phase.generate])
 @given(seed=SEEDS)
 @pytest.mark.fast_cases(4)
-def test_what_is_not_on_a_damaged_page_is_read(sound: Sound, damage: Damage, seed: int) -> None:
+def test_rows_outside_a_damaged_page_are_read(sound: Sound, damage: Damage, seed: int) -> None:
     content, may_be_lost = damage(sound, random.Random(seed))
     found = read(content)
     for table, rows in sound.rows.items():
         got = found.get(table, set())
-        assert got <= rows, f"rows of {table} that never were"
+        assert got <= rows, f"rows of {table} that never existed"
         assert len(rows - got) <= may_be_lost[table], f"rows of {table} are lost"
 
 
 @settings(max_examples=2 * EXAMPLES, phases=[Phase.generate])
 @given(seed=SEEDS)
 @pytest.mark.slow
-def test_a_flipped_bit_reaches_no_other_page(sound: Sound, seed: int) -> None:
-    """Its own may lose rows, and a value may be changed that nothing else tells of."""
+def test_a_flipped_bit_affects_only_its_page(sound: Sound, seed: int) -> None:
+    """Its own page may lose rows, and a value may change without any sign."""
     content, on_page = a_bit_is_flipped(sound, random.Random(seed))
     found = read(content)
     for table, rows in sound.rows.items():
@@ -77,11 +77,11 @@ def test_a_flipped_bit_reaches_no_other_page(sound: Sound, seed: int) -> None:
 
 @settings(max_examples=2 * EXAMPLES, phases=[Phase.generate])
 @given(garbage=st.binary(max_size=5000), seed=SEEDS)
-def test_any_bytes_are_read_to_an_end(sound: Sound, garbage: bytes, seed: int) -> None:
+def test_reading_any_bytes_ends(sound: Sound, garbage: bytes, seed: int) -> None:
     read(garbage)
     dice = random.Random(seed)
     content = bytearray(sound.content)
-    for _ in range(dice.choice([1, 10, 1000])):  # over anything, the catalogue too
+    for _ in range(dice.choice([1, 10, 1000])):  # over any page, even the catalogue
         at = dice.randrange(len(content))
         part = garbage[: dice.randrange(len(garbage) + 1)]
         content[at : at + len(part)] = part
@@ -97,7 +97,7 @@ def test_any_bytes_are_read_to_an_end(sound: Sound, garbage: bytes, seed: int) -
         ("name_id INTEGER PRIMARY KEY", "name_id INTEGER PRIMORY KEY"),
     ],
 )
-def test_a_table_of_ours_is_read_though_the_catalogue_is_wrong(sound: Sound, old: str, new: str) -> None:
+def test_known_tables_are_read_even_if_the_catalogue_is_wrong(sound: Sound, old: str, new: str) -> None:
     assert len(old) == len(new)
     assert sound.content.count(old.encode()) >= 1
     found = read(sound.content.replace(old.encode(), new.encode()))
@@ -106,8 +106,8 @@ def test_a_table_of_ours_is_read_though_the_catalogue_is_wrong(sound: Sound, old
 
 
 @pytest.mark.parametrize("cut", [0, 1, 3])
-def test_pages_of_the_wal_are_newer(path: Path, cut: int) -> None:
-    """Up to the last commit that is whole, as SQLite itself reads them."""
+def test_pages_in_the_wal_replace_those_in_the_file(path: Path, cut: int) -> None:
+    """They count up to the last complete commit, as in SQLite."""
     with Store(path) as store:
         store.append(row_of(1, 400), NOW)
         store.empty_wal()
@@ -129,7 +129,7 @@ def test_pages_of_the_wal_are_newer(path: Path, cut: int) -> None:
 @pytest.mark.parametrize("page", [512, 1024, 4096, 65536])
 @pytest.mark.parametrize("is_headed", [True, False])
 @pytest.mark.fast_cases(3)
-def test_a_page_has_any_size(path: Path, page: int, is_headed: bool) -> None:
+def test_every_page_size_is_read(path: Path, page: int, is_headed: bool) -> None:
     build(path, measured(600))
     with closing(sqlite3.connect(path)) as database:
         for statement in ("PRAGMA journal_mode = DELETE", f"PRAGMA page_size = {page}", "VACUUM"):
@@ -142,11 +142,11 @@ def test_a_page_has_any_size(path: Path, page: int, is_headed: bool) -> None:
         content = bytes(page) + content[page:]
     found = read(content)
     for table, rows in expected.items():
-        width = len(next(iter(rows)))  # what came later is NULL
+        width = len(next(iter(rows)))  # later columns are NULL
         assert {row[:width] for row in found[table]} == rows
 
 
-def test_records_on_many_pages_and_columns_that_came_later(path: Path) -> None:
+def test_records_on_many_pages_and_columns_added_later(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         for statement in (
             "PRAGMA page_size = 1024",

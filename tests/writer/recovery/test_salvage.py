@@ -1,6 +1,6 @@
-"""A database that was damaged: what the copy of it has in the end, by every kind of damage.
+"""Recovery of a damaged database: the content of the copy, for every kind of damage.
 
-``test_reader`` looks at pages alone and draws many examples; here rows go all the way into a fresh database.
+``test_reader`` tests only the page reader, with many examples; here rows are copied into a fresh database.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ QUERIES = {
     "process_hour": (2, f"SELECT {_OF_PROCESSES}, {_SUMS} FROM process_hour AS r WHERE bucket < :raw_since"),
     "process_day": (2, f"SELECT {_OF_PROCESSES}, {_SUMS} FROM process_day AS r WHERE bucket < :raw_since"),
 }
-"""Of each table the number of key columns, and rows without the numbers that a fresh database gives anew"""
+"""For each table the number of key columns, and a query without the ids that a fresh database reassigns"""
 
 NAME_AT = {"process_row": 2, "process_hour": 1, "process_day": 1}
-"""Which column is the name of a process"""
+"""The column with the name of a process"""
 
 Rows = Mapping[str, Mapping[tuple[object, ...], tuple[object, ...]]]
 
 
 def content(path: Path, raw_since: int) -> Rows:
-    """Return the rows of each table by their keys; roll-ups as far as no raw row is left of them."""
+    """Return the rows of each table by key; roll-ups only if their raw rows were dropped."""
     with closing(sqlite3.connect(path)) as database:
         return {
             table: {row[:keys]: row for row in database.execute(query, {"raw_since": raw_since})}
@@ -56,7 +56,7 @@ def content(path: Path, raw_since: int) -> Rows:
 
 
 class Original:
-    """A sound database, with all raw rows or with most of them dropped, and what is in it."""
+    """A sound database, with all raw rows or with most of them dropped, and its content."""
 
     def __init__(self, at: Path, *, is_dropped: bool) -> None:
         Store(at / "fresh.db").close()
@@ -79,7 +79,7 @@ def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.slow
-def test_an_hour_is_made_again_only_of_all_its_minutes(original: Original) -> None:
+def test_an_hour_is_summed_only_if_all_its_minutes_are_left(original: Original) -> None:
     sound = original.sound
     content_of = bytearray(sound.content)
     minutes = sound.leaves["system_minute"]
@@ -91,21 +91,21 @@ def test_an_hour_is_made_again_only_of_all_its_minutes(original: Original) -> No
 
 
 def named(table: str, rows: Mapping[tuple[object, ...], tuple[object, ...]]) -> dict[Any, Any]:
-    """Return the rows of processes, with the one name of the recording where names were lost."""
+    """Return the rows of processes; lost names are replaced by the only name in the recording."""
     at, (keys, _) = NAME_AT[table], QUERIES[table]
     whole = [(*row[:at], row[at] or "python3", *row[at + 1 :]) for row in rows.values()]
     return {row[:keys]: row for row in whole}
 
 
 def copied(damaged: bytes, raw_since: int) -> Rows:
-    """Return what a fresh database has in the end."""
+    """Return the final content of the fresh database."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "telemetry.db"
         path.write_bytes(damaged)
         aside = set_aside(path, NOW)
         Store(path).close()
         Salvage([aside], path, LOG).run()
-        assert not todo_of(aside).exists(), "the copy did not come to its end"
+        assert not todo_of(aside).exists(), "the copy did not finish"
         assert is_whole(path)
         return content(path, raw_since)
 
@@ -114,7 +114,7 @@ def copied(damaged: bytes, raw_since: int) -> Rows:
 @settings(max_examples=max(1, settings().max_examples // 100), phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
 @pytest.mark.fast_cases(4)
-def test_all_but_the_damaged_page_is_copied(original: Original, damage: Damage, seed: int) -> None:
+def test_everything_but_the_damaged_page_is_copied(original: Original, damage: Damage, seed: int) -> None:
     damaged, may_be_lost = damage(original.sound, random.Random(seed))
     found = copied(damaged, original.raw_since)
     for table, rows in original.rows.items():

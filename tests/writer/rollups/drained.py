@@ -1,4 +1,4 @@
-"""Samples of a machine on battery whose programs come and go, some days of them."""
+"""Several days of samples of a machine on battery whose programs start and stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COST: Final = {"editor": 2.0, "browser": 5.0, "game": 3.5, "cron": 2.5}
 
 
 def days(count: int, hours: int = 4, seed: int = 1, run: str = "drained") -> list[Sample]:
-    """Return ``count`` days: on battery from 08:00 on for so many hours, and an hour on mains behind them."""
+    """Return ``count`` days: on battery from 08:00 for the given hours, followed by an hour on mains."""
     return list(_samples(count, hours, random.Random(seed), run))
 
 

@@ -1,4 +1,4 @@
-"""The roll-ups of a database, worked out again from its raw rows, in Python, by the words of database.md."""
+"""Recomputes the roll-ups of a database from its raw rows in Python, as database.md defines them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MARKS = {"system_minute": "minute_until", "process_day": "day_until"}
 
 
 def rounded(value: float) -> int:
-    """As SQLite rounds: halves away from 0."""
+    """Round like SQLite: halves away from 0."""
     return int(value + 0.5) if value >= 0 else -int(-value + 0.5)
 
 
@@ -92,7 +92,7 @@ def core_bucket(rows: list[Row]) -> Bucket:
 
 
 def cpu_us(row: Row) -> int:
-    """Hundredths of a percent times µs, the product rounded."""
+    """Return µs: hundredths of a percent times µs, with the product rounded."""
     used = rounded((row["cpu"] or 0.0) * 100) + rounded((row["children"] or 0.0) * 100)
     return (used * rounded((row["interval"] or 0.0) * 1e6) + 5000) // 10000
 
@@ -122,11 +122,11 @@ RAW = {
 
 
 MOST = {"cpu_total": 100, "usage": 100, "mem": 100, "cpu": 100, "children": 100}
-"""Percent; none is below 0. Of CPU and children times the cores that the sample lists, else times 4,096."""
+"""Upper bounds in percent. CPU and children: times the cores in the sample, or times 4,096 without any."""
 
 
 SINCE = {"system_minute": "minute_since", "process_hour": "process_hour_since"}
-"""Of history: older buckets were folded into coarser ones, whatever came late"""
+"""Columns of history: buckets before these marks were folded into coarser ones"""
 
 
 def believed(row: Row) -> Row:
@@ -146,9 +146,9 @@ def marks(path: Path) -> dict[str, int]:
 
 
 def recomputed(path: Path, until: dict[str, int] | None = None) -> RollUps:
-    """What the tables of roll-ups have to hold, where no raw row was dropped. Names for their numbers.
+    """Return the expected roll-ups, if no raw row was dropped, with names instead of name ids.
 
-    ``until``: with other marks than those of ``path``.
+    ``until``: use these marks instead of those in ``path``.
     """
     until = until or marks(path)
     found: RollUps = {}
@@ -171,7 +171,7 @@ def recomputed(path: Path, until: dict[str, int] | None = None) -> RollUps:
 
 
 def rolled_up(path: Path) -> RollUps:
-    """What they hold."""
+    """Return the stored roll-ups in the same form."""
     names = {0: None} | {
         number: (name, app or None, user or None)
         for number, name, app, user in rows(path, "SELECT name_id, name, app, user FROM process_name")

@@ -1,4 +1,4 @@
-"""CPU time in roll-ups that are older than its column: first estimated, then worked out from raw rows."""
+"""CPU time in roll-ups from before its column existed: first estimated, then computed from raw rows."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from writer.store import Store
 HOUR, DAY = 3600, 86400
 BEGIN = NOW - NOW % DAY
 USED = 80 * 10**4
-"""What a % × s is in µs, times the 20 % of each process and the 60 % of its children"""
+"""µs per % × s, times the 20 % of each process plus the 60 % of its children"""
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Two days and three hours of version 8, rolled up, with intervals that differ from row to row."""
+    """Two days and three hours in version 8, rolled up, with varying intervals."""
     path = tmp_path / "telemetry.db"
     with Store(path) as store:
         store.apply(_fill)
@@ -56,13 +56,13 @@ def upgraded(path: Path) -> None:
             pass
 
 
-def test_what_has_raw_rows_becomes_exact(path: Path) -> None:
+def test_roll_ups_with_raw_rows_become_exact(path: Path) -> None:
     upgraded(path)
     assert rolled_up(path) == recomputed(path)
     assert rows(path, "SELECT * FROM setting WHERE name = 'cpu_time_until'") == []
 
 
-def test_no_witness_is_ever_needed(path: Path) -> None:
+def test_the_witness_finds_no_difference(path: Path) -> None:
     upgraded(path)
     with Store(path) as store:
         assert [store.apply(look) for _ in range(52)] == [[]] * 52
@@ -92,7 +92,7 @@ def _fold_first_day(path: Path) -> None:
 
 
 @pytest.mark.parametrize("drop", [_drop_first_day, _fold_first_day])
-def test_without_raw_rows_the_mean_interval_counts(path: Path, drop: Callable[[Path], None]) -> None:
+def test_without_raw_rows_the_mean_interval_is_used(path: Path, drop: Callable[[Path], None]) -> None:
     drop(path)
     upgraded(path)
     exact = sum((1 + number % 7) * USED for number in range(DAY // 300))
@@ -101,14 +101,14 @@ def test_without_raw_rows_the_mean_interval_counts(path: Path, drop: Callable[[P
         "SELECT cpu_us FROM process_day JOIN process_name USING (name_id) WHERE bucket = ? AND name = 'a'",
         BEGIN,
     )
-    assert estimate == pytest.approx(exact, rel=1e-6)  # in every sample: the mean is the truth
+    assert estimate == pytest.approx(exact, rel=1e-6)  # it is in every sample, so the mean is exact
     held = {key: row for key, row in rolled_up(path)["process_hour"].items() if key[0] >= BEGIN + DAY}
     assert held == {
         key: row for key, row in recomputed(path)["process_hour"].items() if key[0] >= BEGIN + DAY
     }
 
 
-def test_roll_ups_whose_raw_rows_somebody_deleted_keep_their_sums(path: Path) -> None:
+def test_roll_ups_whose_raw_rows_a_user_deleted_keep_their_sums(path: Path) -> None:
     with changing(path) as database:
         before = database.execute("SELECT bucket, name_id, appearances FROM process_hour").fetchall()
         database.execute("DELETE FROM process_sample WHERE ts < ?", (BEGIN + HOUR,))
@@ -118,7 +118,7 @@ def test_roll_ups_whose_raw_rows_somebody_deleted_keep_their_sums(path: Path) ->
     assert value(path, "SELECT MIN(cpu_us) FROM process_hour WHERE bucket = ?", BEGIN) > 0
 
 
-def test_roll_ups_made_again_give_the_same(path: Path) -> None:
+def test_rebuilt_roll_ups_are_the_same(path: Path) -> None:
     upgraded(path)
     before = rolled_up(path)
     with Store(path) as store:

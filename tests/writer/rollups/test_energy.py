@@ -1,4 +1,4 @@
-"""Stored energy by program is that of the raw rows, however these came in, and stays what it is."""
+"""Stored energy by program matches the raw rows, in whatever order they arrived, and never changes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, samples: list[Sample]) -> Path:
-    """A database of samples that came in their order."""
+    """A database whose samples arrived in order."""
     path = tmp_path_factory.mktemp("whole") / "telemetry.db"
     store_all(path, samples)
     return path
@@ -63,7 +63,7 @@ def fresh() -> Iterator[Path]:
 
 
 def copy(whole: Path, path: Path) -> None:
-    """Copy a database that is closed."""
+    """Copy a closed database."""
     shutil.copy(whole, path)
 
 
@@ -71,11 +71,11 @@ def tables(path: Path, names: Iterable[str] = (*CLOSED, "energy_lesson")) -> Tab
     return {table: rows(path, f"SELECT * FROM {table} ORDER BY 1, 2") for table in names}
 
 
-# --- of raw rows ---
+# --- from raw rows ---
 
 
 def readings_by_hour(path: Path) -> dict[int, list[Reading]]:
-    """By the words of database.md, in plain Python."""
+    """Return the readings of each hour as database.md defines them, in plain Python."""
     names: dict[str, int] = dict(rows(path, "SELECT name, name_id FROM process_name"))
     listed: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for ts, name, cpu, children in rows(path, "SELECT ts, name, cpu, children FROM process_sample"):
@@ -105,8 +105,8 @@ def readings_by_hour(path: Path) -> dict[int, list[Reading]]:
     return found
 
 
-def test_an_open_hour_is_what_its_raw_rows_teach(path: Path, samples: list[Sample]) -> None:
-    """To the last digit: cells are those of telemetry.energy_model.cell, and sums those of learn."""
+def test_the_lesson_of_an_open_hour_comes_from_its_raw_rows(path: Path, samples: list[Sample]) -> None:
+    """Exactly: cells are those of telemetry.energy_model.cell, and sums those of learn."""
     store_all(path, [it for it in samples if it.time < BEGIN + DAY])
     by_hour = readings_by_hour(path)
     found: dict[int, str] = dict(rows(path, "SELECT bucket, lesson FROM energy_lesson"))
@@ -121,7 +121,7 @@ def test_an_open_hour_is_what_its_raw_rows_teach(path: Path, samples: list[Sampl
 
 
 @pytest.mark.slow
-def test_a_day_is_divided_to_the_last_uj(whole: Path) -> None:
+def test_a_day_is_divided_exactly(whole: Path) -> None:
     hours = rows(
         whole,
         "SELECT bucket, SUM(uj) FROM energy_hour GROUP BY 1 ORDER BY 1",
@@ -138,7 +138,7 @@ def test_a_day_is_divided_to_the_last_uj(whole: Path) -> None:
     assert rows(whole, "SELECT day FROM energy_model") == [(BEGIN + day * DAY,) for day in range(3)]
 
 
-def test_the_cpu_time_is_that_of_the_rows_on_battery(whole: Path) -> None:
+def test_the_cpu_time_is_that_of_rows_on_battery(whole: Path) -> None:
     told = rows(
         whole,
         "SELECT name, SUM(cpu_us) FROM energy_day JOIN process_name USING (name_id) GROUP BY 1 ORDER BY 1",
@@ -154,8 +154,8 @@ def test_the_cpu_time_is_that_of_the_rows_on_battery(whole: Path) -> None:
     assert [used for _, used in told] == pytest.approx([used for _, used in expected], abs=20)
 
 
-def test_the_programs_are_told_apart(whole: Path) -> None:
-    """After some days a busy core of the browser costs more than twice one of the editor."""
+def test_the_programs_get_different_rates(whole: Path) -> None:
+    """After some days, a busy core of the browser costs more than twice as much as one of the editor."""
     cost: dict[str, float] = dict(
         rows(
             whole,
@@ -168,11 +168,11 @@ def test_the_programs_are_told_apart(whole: Path) -> None:
     assert cost["editor"] == pytest.approx(2.0, rel=0.25)
 
 
-# --- however they came in ---
+# --- any order of arrival ---
 
 
 @pytest.mark.slow
-def test_a_writer_that_starts_again_goes_on(path: Path, whole: Path, samples: list[Sample]) -> None:
+def test_a_restarted_writer_continues(path: Path, whole: Path, samples: list[Sample]) -> None:
     store_with_restarts(path, samples, 400, 9)
     assert tables(path) == tables(whole)
 
@@ -180,9 +180,7 @@ def test_a_writer_that_starts_again_goes_on(path: Path, whole: Path, samples: li
 @at_most(8)
 @given(st.sets(st.integers(0, 8 * 40 - 1), min_size=1, max_size=200), st.booleans())
 @pytest.mark.slow
-def test_rows_that_come_late_to_an_open_day_give_what_they_would_have_given(
-    late: set[int], is_import: bool
-) -> None:
+def test_late_rows_of_an_open_day_give_the_same_result(late: set[int], is_import: bool) -> None:
     samples = [it for it in days(2, hours=2) if it.time < BEGIN + DAY + 12 * HOUR]
     of_day = [it for it in samples if it.time >= BEGIN + DAY]
     held = [it for at, it in enumerate(of_day) if at in late]
@@ -202,7 +200,7 @@ def test_rows_that_come_late_to_an_open_day_give_what_they_would_have_given(
         assert tables(path) == tables(expected)
 
 
-def test_a_day_that_is_closed_stays_as_it_is(path: Path, samples: list[Sample]) -> None:
+def test_a_closed_day_never_changes(path: Path, samples: list[Sample]) -> None:
     early = [it for it in samples if BEGIN + DAY + 9 * HOUR <= it.time < BEGIN + DAY + 9.5 * HOUR]
     store_all(path, [it for it in samples if it not in early])
     before = tables(path)
@@ -219,8 +217,8 @@ def test_a_day_that_is_closed_stays_as_it_is(path: Path, samples: list[Sample]) 
     assert missing == sum(round(-((it.battery and it.battery.power) or 0.0) * EACH * 1e6) for it in early)
 
 
-def test_days_that_come_late_as_a_whole_are_closed(path: Path, whole: Path, samples: list[Sample]) -> None:
-    """An import of older samples: those days as if nothing followed, and no other day changes."""
+def test_whole_days_that_arrive_late_are_closed(path: Path, whole: Path, samples: list[Sample]) -> None:
+    """Days of imported older samples are closed as if nothing followed. No other day changes."""
     second = BEGIN + DAY
     store_all(path, [it for it in samples if it.time >= second])
     before = tables(path)
@@ -236,10 +234,10 @@ def test_days_that_come_late_as_a_whole_are_closed(path: Path, whole: Path, samp
     )
     found: dict[str, int] = dict(rows(path, of_first_day, BEGIN))
     expected: dict[str, int] = dict(rows(whole, of_first_day, BEGIN))
-    assert found == pytest.approx(expected, rel=1e-4)  # programs have other numbers, and so another order
+    assert found == pytest.approx(expected, rel=1e-4)  # programs have other name ids, so another order
 
 
-def test_an_older_database_gets_them(path: Path, whole: Path) -> None:
+def test_an_older_database_gets_these_tables_filled(path: Path, whole: Path) -> None:
     with changing(path) as database:
         schema.make_tables(database, version=11)
         database.execute("PRAGMA user_version = 11")
@@ -252,7 +250,7 @@ def test_an_older_database_gets_them(path: Path, whole: Path) -> None:
     assert tables(path) == tables(whole)
 
 
-def test_they_are_the_same_when_made_again(path: Path, whole: Path) -> None:
+def test_a_rebuild_gives_the_same(path: Path, whole: Path) -> None:
     before = tables(whole)
     copy(whole, path)
     with changing(path) as database:
@@ -263,7 +261,7 @@ def test_they_are_the_same_when_made_again(path: Path, whole: Path) -> None:
     assert tables(path) == before
 
 
-def test_what_is_damaged_in_what_was_learned_stops_nothing(path: Path, whole: Path) -> None:
+def test_damaged_learned_values_stop_nothing(path: Path, whole: Path) -> None:
     copy(whole, path)
     with changing(path) as database:
         database.execute("UPDATE energy_model SET taught = '{', rates = '[[1]]', quiet = x'00'")
@@ -280,8 +278,8 @@ def test_what_is_damaged_in_what_was_learned_stops_nothing(path: Path, whole: Pa
     assert measured == told
 
 
-def test_a_state_of_nothing_learned_is_unattributed(path: Path) -> None:
-    """Samples of no run, as of the original logger, have no order."""
+def test_without_anything_learned_all_energy_is_unattributed(path: Path) -> None:
+    """Samples without a run, like those of the original logger, have no order."""
     with Store(path) as store:
 
         def insert(database: sqlite3.Connection) -> None:
@@ -299,11 +297,11 @@ def test_a_state_of_nothing_learned_is_unattributed(path: Path) -> None:
     ]
 
 
-# --- what is dropped ---
+# --- dropped rows ---
 
 
-def test_they_outlast_the_raw_rows(path: Path, whole: Path) -> None:
-    """Also where they are made again: what the first day with raw rows was learned with is kept."""
+def test_the_stored_rows_outlast_the_raw_rows(path: Path, whole: Path) -> None:
+    """They also survive a rebuild: the knowledge before the first day with raw rows is kept."""
     before = tables(whole)
     copy(whole, path)
     with Store(path) as store:
@@ -317,7 +315,7 @@ def test_they_outlast_the_raw_rows(path: Path, whole: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_day_is_dropped_that_is_not_closed(path: Path, samples: list[Sample]) -> None:
+def test_only_closed_days_are_dropped(path: Path, samples: list[Sample]) -> None:
     with Store(path) as store:
         store.append(samples, 0.0)
         while (
@@ -332,7 +330,7 @@ def test_no_day_is_dropped_that_is_not_closed(path: Path, samples: list[Sample])
 
 
 @pytest.mark.slow
-def test_what_was_learned_from_is_kept_of_so_many_days(path: Path) -> None:
+def test_lessons_are_kept_for_a_bounded_number_of_days(path: Path) -> None:
     samples = days(MOST_DAYS + 6, hours=1)
     store_all(path, samples)
     with Store(path) as store:
@@ -348,7 +346,7 @@ def test_what_was_learned_from_is_kept_of_so_many_days(path: Path) -> None:
     assert value(path, "SELECT COUNT(*) FROM energy_model") >= MOST_DAYS + 6
 
 
-def test_what_is_folded_keeps_its_sums(path: Path, whole: Path) -> None:
+def test_folding_keeps_the_sums(path: Path, whole: Path) -> None:
     copy(whole, path)
     before = rows(path, "SELECT bucket, SUM(uj), SUM(cpu_us) FROM energy_day GROUP BY 1")
     names = "SELECT name_id FROM process_name ORDER BY 1"
@@ -379,7 +377,7 @@ def test_names_that_were_learned_from_are_not_deleted(path: Path, whole: Path) -
 
 
 def test_a_kill_at_any_moment_costs_nothing(system: System, whole: Path) -> None:
-    """A writer that is killed while it closes days leaves nothing twice and nothing lost."""
+    """A writer that is killed while it closes days duplicates nothing and loses nothing."""
     copy(whole, system.database)
     with changing(system.database) as database:
         for table in (*CLOSED, "energy_lesson"):
@@ -402,7 +400,7 @@ def test_a_kill_at_any_moment_costs_nothing(system: System, whole: Path) -> None
         for table in CLOSED:
             expected = [row for row in tables(whole)[table] if row[0] < BEGIN + count * DAY]
             assert closed[table] == expected
-    assert len(seen) > 2, "nothing was killed in its middle"
+    assert len(seen) > 2, "no kill hit a running step"
     with Store(system.database) as store:
         roll_up(store)
     assert tables(system.database) == tables(whole)

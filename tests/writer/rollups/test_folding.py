@@ -1,4 +1,4 @@
-"""What is folded when a database is too large and no raw day is left: its size is kept, and its sums."""
+"""Folding of a database that is too large and has no raw day left: it keeps the size limit and the sums."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BEGIN = NOW - NOW % DAY
 
 
 def fill(store: Store, days: int, names: int, *, each: int = 96) -> None:
-    """Store ``each`` samples a day; ``names`` process names a day come once each, and two come always."""
+    """Store ``each`` samples a day; each day ``names`` process names occur once, and two always occur."""
     step = DAY // each
     for day in range(days):
         listed = [
@@ -62,8 +62,8 @@ SYSTEM = "SELECT SUM(samples), SUM(interval_us), SUM(discharged_uj), SUM(cpu_sum
 
 
 @pytest.mark.slow
-def test_many_names_do_not_pass_the_size(tmp_path: Path) -> None:
-    """57,600 names left 6.1 MB at --max-size 4MiB."""
+def test_many_names_stay_within_the_size(tmp_path: Path) -> None:
+    """57,600 names once took 6.1 MB at --max-size 4MiB."""
     path = tmp_path / "telemetry.db"
     with Store(path) as store:
         fill(store, 12, 1200)
@@ -101,7 +101,7 @@ def test_the_busiest_names_keep_their_rows(tmp_path: Path) -> None:
 
 
 def test_a_name_is_deleted_with_the_last_row_of_its_owners(tmp_path: Path) -> None:
-    """Also where the program goes on under another owner."""
+    """Also if the program continues under another owner."""
     path = tmp_path / "telemetry.db"
     process = sample().processes[0]
     with Store(path) as store:

@@ -1,4 +1,4 @@
-"""Raw rows are dropped oldest first, whole days, when there are too many; what is rolled up of them stays."""
+"""If there are too many raw rows, they are dropped in whole days, oldest first; their roll-ups stay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TABLES = ("system_sample", "cpu_core", "process_sample")
 
 
 def fill(store: Store, days: int, *, each: int = 100, first_day: int = 0, run: str = "run-a") -> None:
-    """Store ``each`` samples a day, spread over it, and one that begins the day after; roll up."""
+    """Store ``each`` samples a day, evenly spread, and one at the start of the next day; roll up."""
     step = DAY // each
     first = first_day * each + 1
     seqs = range(first, first + days * each + 1)
@@ -67,7 +67,7 @@ def assert_no_orphans(path: Path) -> None:
 # --- by size ---
 
 
-def test_the_oldest_days_go_first_and_their_roll_ups_stay(store: Store) -> None:
+def test_the_oldest_days_are_dropped_first_and_their_roll_ups_stay(store: Store) -> None:
     fill(store, 10, each=400)
     before = rolled_up(store.path)
     limit = used(store) * 6 // 10
@@ -82,7 +82,7 @@ def test_the_oldest_days_go_first_and_their_roll_ups_stay(store: Store) -> None:
     assert_no_orphans(store.path)
 
 
-def test_nothing_goes_that_is_not_rolled_up(store: Store) -> None:
+def test_only_rolled_up_rows_are_dropped(store: Store) -> None:
     fill(store, 3)
     with changing(store.path) as database:
         database.execute("UPDATE history SET day_until = ?", (MIDNIGHT + DAY,))
@@ -94,8 +94,8 @@ def test_nothing_goes_that_is_not_rolled_up(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_a_reader_never_sees_a_part_of_a_day_as_a_whole(store: Store) -> None:
-    """Between any two steps: the days from raw_since on have all their rows."""
+def test_a_reader_never_takes_part_of_a_day_for_the_whole_day(store: Store) -> None:
+    """After every step, the days from raw_since on have all their rows."""
     fill(store, 5, each=720)
     retention = Retention(Limits(1), lambda: ROOMY)
     steps = 0
@@ -108,20 +108,20 @@ def test_a_reader_never_sees_a_part_of_a_day_as_a_whole(store: Store) -> None:
     assert steps > 5
 
 
-def test_late_rows_of_a_day_that_is_gone_are_rolled_up_and_may_go(store: Store) -> None:
+def test_late_rows_of_a_dropped_day_are_rolled_up_and_may_be_dropped(store: Store) -> None:
     fill(store, 3)
     drop(store, Retention(Limits(1), lambda: ROOMY))
     samples = value(store.path, "SELECT SUM(samples) FROM system_hour")
     store.append([sample(1, "run-b", ts=MIDNIGHT + 100)], NOW)
     assert value(store.path, "SELECT SUM(samples) FROM system_hour") == samples + 1
-    store.append([sample(302)], NOW)  # the newest row stays: there the stream goes on
+    store.append([sample(302)], NOW)  # the newest row stays, because the stream continues after it
     drop(store, Retention(Limits(1), lambda: ROOMY))
     assert (
         per_day(store.path) == [(3, 1)] or value(store.path, "SELECT MIN(time) FROM system_sample") > MIDNIGHT
     )
 
 
-def test_the_newest_row_stays_whatever_its_clock_says(store: Store) -> None:
+def test_the_newest_row_is_kept_whatever_its_clock_says(store: Store) -> None:
     fill(store, 3)
     store.append([sample(302, ts=100)], NOW)
     drop(store, Retention(Limits(1), lambda: ROOMY))
@@ -140,16 +140,16 @@ def test_a_clock_that_once_was_a_year_ahead_does_not_make_today_an_old_day(store
     assert marks(store.path)["raw_since"] == MIDNIGHT + 3 * DAY
 
 
-def test_what_was_stored_and_dropped_is_no_gap(store: Store) -> None:
-    """Of a run that the ring gives from its middle on."""
+def test_dropped_samples_are_not_a_gap(store: Store) -> None:
+    """The ring replays the run from its middle on."""
     fill(store, 3)
     drop(store, Retention(Limits(1), lambda: ROOMY))
     store.append([Gap("run-a", 1, 300), Gap("run-a", 290, 305)], NOW)
     assert rows(store.path, "SELECT first_seq, last_seq FROM gap") == [(302, 305)]
 
 
-def test_what_was_dropped_is_not_taken_again(store: Store) -> None:
-    """An old file that is imported once more would count twice in the roll-ups."""
+def test_dropped_samples_are_not_stored_again(store: Store) -> None:
+    """A second import of an old file would count twice in the roll-ups."""
     fill(store, 3)
     old = [sample(seq, ts=MIDNIGHT + (seq - 1) * 864) for seq in range(1, 302)]
     drop(store, Retention(Limits(1), lambda: ROOMY))
@@ -159,7 +159,7 @@ def test_what_was_dropped_is_not_taken_again(store: Store) -> None:
     assert store.import_samples([sample(1, "run-c", ts=MIDNIGHT + 5)]) == (1, 0)
 
 
-def test_gaps_of_what_is_dropped_go_and_runs_stay(store: Store) -> None:
+def test_gaps_of_dropped_samples_are_removed_and_runs_stay(store: Store) -> None:
     fill(store, 2)
     with changing(store.path) as database:
         database.execute("INSERT INTO gap VALUES (1, 50, 60, ?), (1, 500, 600, ?)", (NOW, NOW))
@@ -169,8 +169,8 @@ def test_gaps_of_what_is_dropped_go_and_runs_stay(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) -> None:
-    """They are copied out of a damaged database, and no sample tells of them."""
+def test_cores_and_processes_of_lost_samples_are_dropped_with_the_oldest(store: Store) -> None:
+    """They were copied from a damaged database and have no sample."""
     fill(store, 4, each=720)
     sampled = MIDNIGHT + 2 * DAY
     with changing(store.path) as database:
@@ -181,11 +181,11 @@ def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) ->
     orphans = "SELECT COUNT(*) FROM {} WHERE ts NOT IN (SELECT ts FROM system_sample)"
     counts = [value(store.path, orphans.format(table)) for table in ("cpu_core", "process_sample")]
     assert min(counts) > 2 * 1440
-    kept_tables = ("system_hour", "core_hour", "process_day")  # the others are folded at such a size
+    kept_tables = ("system_hour", "core_hour", "process_day")  # the other tables are folded at this size
     before = {name: rolled_up(store.path)[name] for name in kept_tables}
-    # As long as there is room they stay.
+    # They stay while there is room.
     assert drop(store, Retention(LARGE, lambda: ROOMY)) == []
-    # One step takes no more than a few, and of one day; samples go when there are no more.
+    # One step drops a few of them, all of one day; samples are dropped after the last of them.
     retention = Retention(Limits(1), lambda: ROOMY)
     while store.apply(retention.step) != "--max-size":
         pass
@@ -201,11 +201,11 @@ def test_cores_and_processes_of_lost_samples_go_with_the_oldest(store: Store) ->
     assert {name: rolled_up(store.path)[name] for name in kept_tables} == before
 
 
-# --- by room ---
+# --- by disk space ---
 
 
 @pytest.mark.slow
-def test_a_full_disk_takes_days_until_there_is_room(store: Store) -> None:
+def test_on_a_full_disk_days_are_dropped_until_there_is_room(store: Store) -> None:
     fill(store, 17, each=400)
     size = store.path.stat().st_size
     short = size // 6
@@ -222,13 +222,13 @@ def test_a_full_disk_takes_days_until_there_is_room(store: Store) -> None:
 
 @pytest.mark.slow
 def test_a_file_that_cannot_shrink_loses_no_more_than_it_needs(tmp_path: Path) -> None:
-    """An upgraded database has no auto_vacuum: dropping all of it would free nothing."""
+    """An upgraded database has no auto_vacuum: dropping rows would not free disk space."""
     path = tmp_path / "telemetry.db"
     build(path, measured(3000))
     with Store(path) as store:
         assert value(path, "PRAGMA auto_vacuum") == 0
         fill(store, 20, each=400)
-        with changing(path) as database:  # large rows, as room is made until 16 MiB are free
+        with changing(path) as database:  # large rows, because rows are dropped until 16 MiB are free
             database.execute("ALTER TABLE system_sample ADD COLUMN own_note BLOB")
             database.execute("UPDATE system_sample SET own_note = ZEROBLOB(4000)")
         drop(store, Retention(LARGE, lambda: Disk(0, 1 << 40)))
@@ -238,7 +238,7 @@ def test_a_file_that_cannot_shrink_loses_no_more_than_it_needs(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_free_pages_are_given_back_when_there_are_many(store: Store) -> None:
+def test_free_pages_are_returned_if_there_are_many(store: Store) -> None:
     fill(store, 10, each=400)
     size = store.path.stat().st_size
     retention = Retention(Limits(size // 2), lambda: ROOMY)
@@ -247,7 +247,7 @@ def test_free_pages_are_given_back_when_there_are_many(store: Store) -> None:
     assert store.path.stat().st_size <= size // 2
 
 
-def test_the_last_week_does_not_go_for_the_room_of_others(store: Store) -> None:
+def test_the_last_week_is_kept_if_other_files_fill_the_disk(store: Store) -> None:
     fill(store, 10)
     drop(store, Retention(LARGE, lambda: Disk(0, 1 << 40)))
     assert [day for day, _ in per_day(store.path)] == [3, 4, 5, 6, 7, 8, 9, 10]
@@ -256,10 +256,8 @@ def test_the_last_week_does_not_go_for_the_room_of_others(store: Store) -> None:
 @pytest.mark.parametrize("is_default", [True, False])
 @pytest.mark.parametrize("room", [True, False])
 @pytest.mark.fast_cases(2)
-def test_what_was_inherited_goes_only_for_a_size_that_was_given(
-    store: Store, is_default: bool, room: bool
-) -> None:
-    """67,390 of 300,000 old samples went within 70 s of an upgrade, for lack of room and without a word."""
+def test_inherited_rows_are_dropped_only_for_a_given_size(store: Store, is_default: bool, room: bool) -> None:
+    """Once, 67,390 of 300,000 old samples were silently dropped within 70 s of an upgrade, to free space."""
     store.import_samples([sample(seq, "imported", ts=MIDNIGHT - 9 * DAY + seq) for seq in range(1, 100)])
     with changing(store.path) as database:
         database.execute("INSERT INTO system_sample (ts, time) VALUES (?, ?)", (MIDNIGHT - DAY,) * 2)
@@ -275,7 +273,7 @@ def test_what_was_inherited_goes_only_for_a_size_that_was_given(
 
 
 @pytest.mark.slow
-def test_the_reason_is_told_with_its_figures(store: Store) -> None:
+def test_the_logged_reason_has_its_figures(store: Store) -> None:
     fill(store, 10)
     retention = Retention(Limits(1, is_default=True), lambda: ROOMY)
     drop(store, retention)
@@ -298,20 +296,21 @@ def test_rows_are_dropped_by_age_but_those_of_imports_and_of_the_original(tmp_pa
         store.import_samples([sample(seq, "imported", ts=MIDNIGHT + seq * 3600 + 7) for seq in range(1, 24)])
         with changing(path) as database:
             database.execute("INSERT INTO system_sample (ts, time) VALUES (?, ?)", (MIDNIGHT + 9,) * 2)
-        while store.roll_up():  # the import took sessions back, and they need the rows of all days since
+        # The import removed sessions: recomputing them needs the rows of all later days.
+        while store.roll_up():
             pass
         done = drop(store, Retention(Limits(1 << 40, 3.0 * DAY), lambda: ROOMY))
         assert set(done) == {"--retain"}
         assert per_day(path)[0] == (0, 24)
         assert [day for day, _ in per_day(path)][1:] == [7, 8, 9, 10]
         assert marks(path)["raw_since"] == MIDNIGHT + 7 * DAY
-        # By size they go as well.
+        # They are dropped by size, too.
         drop(store, Retention(Limits(1), lambda: ROOMY))
         assert per_day(path) == [(10, 1)]
 
 
 @pytest.mark.slow
-def test_more_rows_than_a_step_looks_at(store: Store) -> None:
+def test_more_rows_than_one_step_reads(store: Store) -> None:
     fill(store, 10)
     insert_without_run(store.path, [MIDNIGHT + at for at in range(12_000) if at % (DAY // 100)])
     drop(store, Retention(Limits(1 << 40, 3.0 * DAY), lambda: ROOMY))
@@ -323,8 +322,8 @@ def test_without_an_age_nothing_is_too_old(store: Store) -> None:
     assert drop(store, Retention(LARGE, lambda: ROOMY)) == []
 
 
-def test_a_clock_that_went_ahead_drops_nothing_for_a_day(store: Store) -> None:
-    """Age counts from the row before: what is dropped does not come back when the clock does."""
+def test_a_clock_that_jumps_ahead_drops_nothing_for_a_day(store: Store) -> None:
+    """Age counts from the row before, because dropped rows do not come back when the clock does."""
     fill(store, 3)
     last = MIDNIGHT + 3 * DAY
 

@@ -1,4 +1,4 @@
-"""Stored sessions are those of the raw rows, however these came in."""
+"""Stored sessions match the raw rows, in whatever order these arrived."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def expected(tmp_path: Path, samples: list[Sample]) -> dict[str, list[tuple[Any, ...]]]:
-    """What is stored of samples that came in their order."""
+    """The sessions stored from samples that arrived in order."""
     path = tmp_path / "expected.db"
     store_all(path, samples)
     return stored(path)
 
 
-def test_sessions_that_have_ended_are_stored(path: Path, week: Laptop, samples: list[Sample]) -> None:
+def test_finished_sessions_are_stored(path: Path, week: Laptop, samples: list[Sample]) -> None:
     store_all(path, samples)
     found = rows(
         path, "SELECT kind, start, stop, discharged_uj, charged_uj, flips FROM session ORDER BY start, stop"
@@ -63,12 +63,12 @@ def test_sessions_that_have_ended_are_stored(path: Path, week: Laptop, samples: 
     assert until == samples[-1].time // 3600 * 3600
     ended = [it for it, behind in pairwise(true) if behind[1] < until - 3600]
     going_on = [it for it in ended if it not in found]
-    assert all(it[0] == "discharge" for it in going_on)  # that a sleep may have interrupted
+    assert all(it[0] == "discharge" for it in going_on)  # a discharge that a sleep may have interrupted
     assert len(going_on) <= 1
 
 
-def test_the_sums_are_those_of_the_roll_ups(path: Path, samples: list[Sample]) -> None:
-    """To the last µJ, with what the state holds of the sessions that go on."""
+def test_the_sums_match_the_roll_ups(path: Path, samples: list[Sample]) -> None:
+    """Exactly, including the open sessions in the state."""
     store_all(path, samples)
     state = Sessions.read(value(path, "SELECT state FROM session_state ORDER BY until DESC LIMIT 1"))
     until = value(path, "SELECT MAX(until) FROM session_state")
@@ -87,10 +87,10 @@ def test_a_writer_that_starts_again_goes_on(
 
 
 @pytest.mark.slow
-def test_rows_that_come_late_give_what_they_would_have_given(
+def test_late_rows_give_the_same_sessions(
     path: Path, samples: list[Sample], expected: dict[str, Any]
 ) -> None:
-    """A day in the middle is imported at the end, and a stretch of the first day behind it."""
+    """A day in the middle is imported at the end, followed by a part of the first day."""
     runs = sorted({sample.run for sample in samples})
     middle = range(len(samples) // 3, len(samples) // 2)
     early = range(300, 900)
@@ -134,7 +134,7 @@ def test_an_older_database_gets_them(path: Path, samples: list[Sample], expected
     assert stored(older) == expected
 
 
-def test_a_state_that_cannot_be_read_begins_anew(path: Path, samples: list[Sample]) -> None:
+def test_after_an_unreadable_state_sessions_are_recomputed(path: Path, samples: list[Sample]) -> None:
     store_all(path, samples[:-200])
     with changing(path) as database:
         database.execute("UPDATE session_state SET state = '{'")
@@ -146,7 +146,7 @@ def test_a_state_that_cannot_be_read_begins_anew(path: Path, samples: list[Sampl
 
 @pytest.mark.slow
 def test_they_outlast_the_raw_rows(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
-    """Also where they are made again; the states of days that were dropped are dropped."""
+    """They also survive a rebuild; the states of dropped days are dropped."""
     store_all(path, samples)
     with Store(path) as store:
         drop_older(store, 2.0)
@@ -172,8 +172,8 @@ def test_a_late_row_of_a_dropped_day_changes_nothing(path: Path, samples: list[S
     assert stored(path) == before
 
 
-def test_what_sqlite_can_hold_stops_nothing(path: Path) -> None:
-    """Texts and blobs where numbers were meant, in each column that sessions read."""
+def test_any_value_of_sqlite_stops_nothing(path: Path) -> None:
+    """Texts and blobs instead of numbers, in each column that sessions read."""
     columns = ("interval", "suspended", "power", "energy_uj", "status", "on_ac", "battery_pct", "voltage")
     odd: tuple[Any, ...] = ("text", b"blob", -1e300, 1 << 60, 0, None)
     with Store(path) as store:
@@ -191,7 +191,7 @@ def test_what_sqlite_can_hold_stops_nothing(path: Path) -> None:
     assert value(path, "SELECT MAX(until) FROM session_state") > 0
 
 
-def test_a_clock_that_once_said_1970_takes_nothing_back(path: Path, samples: list[Sample]) -> None:
+def test_a_clock_that_once_said_1970_removes_no_session(path: Path, samples: list[Sample]) -> None:
     store_all(path, samples)
     before = stored(path)
     with Store(path) as store:
@@ -201,7 +201,7 @@ def test_a_clock_that_once_said_1970_takes_nothing_back(path: Path, samples: lis
     assert stored(path) == before
 
 
-def test_the_view_has_what_the_rules_read(path: Path) -> None:
+def test_the_view_has_the_columns_that_the_rules_read(path: Path) -> None:
     with Store(path):
         pass
     with reading(path) as database:
@@ -210,7 +210,7 @@ def test_the_view_has_what_the_rules_read(path: Path) -> None:
     assert "session_row" in schema.VIEWS
 
 
-def test_no_health_is_needed(path: Path, samples: list[Sample]) -> None:
+def test_sessions_do_not_need_health(path: Path, samples: list[Sample]) -> None:
     bare = [it._replace(battery=it.battery and it.battery._replace(health=None)) for it in samples[:3000]]
     store_all(path, bare)
     machine = Sessions()

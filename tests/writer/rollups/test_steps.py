@@ -1,4 +1,4 @@
-"""The roll-ups hold what all raw rows before their marks add up to, whatever came in which order."""
+"""The roll-ups are the sums of all raw rows before their marks, in whatever order the rows arrived."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def assert_marks_agree(path: Path, *, finished: bool = True) -> None:
 # --- at a commit ---
 
 
-def test_a_minute_is_rolled_up_in_the_transaction_that_stores_the_first_sample_past_it(store: Store) -> None:
+def test_a_minute_is_rolled_up_in_the_transaction_of_the_first_later_sample(store: Store) -> None:
     begin = NOW - NOW % 60
     store.append([sample(seq + 1, ts=begin + 5 * seq) for seq in range(12)], NOW)
     assert rows(store.path, "SELECT * FROM system_minute") == []
@@ -58,7 +58,7 @@ def test_a_minute_is_rolled_up_in_the_transaction_that_stores_the_first_sample_p
     assert_right(store.path, finished=False)
 
 
-def test_an_hour_and_a_day_as_well(store: Store) -> None:
+def test_hours_and_days_are_rolled_up_too(store: Store) -> None:
     begin = NOW - NOW % 86400
     for first in range(0, 86401, 1800):
         store.append([sample(first + at, ts=begin + first + at) for at in range(1, 1801, 100)], NOW)
@@ -77,7 +77,7 @@ def test_a_late_row_is_added_to_its_buckets(store: Store) -> None:
     assert value(store.path, "SELECT SUM(samples) FROM system_minute WHERE bucket < ?", NOW + 9000) == 1802
 
 
-def test_no_bucket_is_touched_by_a_sample_that_was_there_already(store: Store) -> None:
+def test_a_sample_that_is_already_stored_changes_no_bucket(store: Store) -> None:
     store.append(row_of(1, 2000), NOW)
     roll_up(store)
     before = rolled_up(store.path)
@@ -85,7 +85,7 @@ def test_no_bucket_is_touched_by_a_sample_that_was_there_already(store: Store) -
     assert rolled_up(store.path) == before
 
 
-def test_what_is_undone_is_not_rolled_up(store: Store) -> None:
+def test_rows_of_a_failed_transaction_are_not_rolled_up(store: Store) -> None:
     store.append(row_of(1, 100), NOW)
     with changing(store.path) as database:
         database.execute(
@@ -97,8 +97,8 @@ def test_what_is_undone_is_not_rolled_up(store: Store) -> None:
     assert_right(store.path, finished=False)
 
 
-def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store) -> None:
-    """Out of a damaged file: where a sample was read and its rows are found only by a search."""
+def test_cores_and_processes_that_arrive_after_their_sample_are_added(store: Store) -> None:
+    """From a damaged file, a sample may be copied first, and its rows found by a later search."""
     store.append(row_of(1, 1000), NOW)
     roll_up(store)
     with changing(store.path) as database:
@@ -115,11 +115,11 @@ def test_cores_and_processes_that_come_after_their_sample_are_added(store: Store
     assert value(store.path, "SELECT SUM(usage_sum) FROM core_hour WHERE core = 7") == 719 * 3325
 
 
-# --- a debt ---
+# --- a backlog ---
 
 
-def test_years_without_a_row_are_passed_in_one_step(store: Store) -> None:
-    """A Pi without a clock begins in 1970."""
+def test_years_without_a_row_take_one_step(store: Store) -> None:
+    """A Pi without a real-time clock starts in 1970."""
     store.append([sample(1, ts=100), sample(2, ts=105)], NOW)
     store.append([sample(3, ts=NOW)], NOW)
     steps = 0
@@ -129,14 +129,14 @@ def test_years_without_a_row_are_passed_in_one_step(store: Store) -> None:
     assert_right(store.path)
 
 
-def test_a_clock_that_goes_a_year_ahead_and_back(store: Store) -> None:
+def test_a_clock_that_jumps_a_year_ahead_and_back(store: Store) -> None:
     store.append(row_of(1, 50), NOW)
     store.append([sample(51, ts=NOW + YEAR)], NOW)
     roll_up(store)
     for first in range(52, 400, 12):
         back = [sample(seq, ts=NOW + 5 * seq) for seq in range(first, first + 12)]
         store.append(back, NOW)
-        assert not store.roll_up(with_sessions=False), "late rows are no debt"
+        assert not store.roll_up(with_sessions=False), "late rows are not a backlog"
     assert_right(store.path)
 
 
@@ -147,12 +147,12 @@ def test_a_step_is_bounded(store: Store) -> None:
         after = marks(store.path)
         minutes = after["minute_until"] - before["minute_until"]
         assert minutes <= steps.MOST_SAMPLES or before["minute_until"] == 0, "a sample a second"
-        assert sum(before[mark] != after[mark] for mark in after) <= 1  # sessions change none
+        assert sum(before[mark] != after[mark] for mark in after) <= 1  # sessions change no roll-up
     assert_right(store.path)
 
 
-def test_rows_that_another_connection_brings_meanwhile_are_not_missed(store: Store) -> None:
-    """The copy out of a damaged file writes while a step was read and is not written yet."""
+def test_rows_that_another_connection_adds_meanwhile_are_not_missed(store: Store) -> None:
+    """The copy from a damaged file writes between the reading and the writing of a step."""
     store.append([sample(seq, ts=NOW + 60 * seq) for seq in range(1, 201)], NOW)
     read = steps.next_step
 
@@ -194,7 +194,7 @@ NUMBERS = {
 NO_TIMES = ["noon", 9e999, -1.5, None, b"1"]
 
 
-def test_a_value_that_is_no_number_counts_as_none(tmp_path: Path) -> None:
+def test_a_value_that_is_not_a_number_counts_as_null(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.db"
     build(path, measured(60))
     upgrade(path, has_room=False)
@@ -235,7 +235,7 @@ def test_a_value_that_is_no_number_counts_as_none(tmp_path: Path) -> None:
 
 # --- anything ---
 
-NONE = st.none()  # builds() would draw what is left out
+NONE = st.none()  # builds() would also draw the omitted fields
 PROCESSES = st.builds(
     Process,
     pid=st.integers(1, 5),
@@ -273,7 +273,7 @@ READINGS = st.builds(
     processes=st.lists(PROCESSES, max_size=3, unique_by=lambda process: process.pid).map(tuple),
 )
 CLOCK = st.sampled_from([0.0, 1.0, 4.999, 5.0, 59.5, 3601.0, 90_000.0, -5.0, -4000.0, YEAR, -YEAR, -9e9])
-"""Steps from one sample to the next, s"""
+"""s from one sample to the next"""
 DEEDS = st.sampled_from(["append", "append", "append", "import", "step", "finish", "reopen", "again", "drop"])
 
 
@@ -287,7 +287,7 @@ def fresh_path() -> Iterator[Path]:
 
 
 class Hoard:
-    """All raw rows that a database ever had: what was dropped is still in the roll-ups."""
+    """Collects all raw rows that a database ever had, because dropped rows are still in the roll-ups."""
 
     def __init__(self, path: Path, at: Path) -> None:
         with changing(path) as database:
@@ -313,7 +313,7 @@ class Hoard:
         max_size=12,
     )
 )
-def test_whatever_comes_the_roll_ups_are_those_of_the_rows(
+def test_the_roll_ups_match_the_rows_whatever_arrives(
     deeds: list[tuple[str, list[tuple[Sample, float, float]]]],
 ) -> None:
     clock, seq = float(NOW), 0
@@ -332,7 +332,7 @@ def test_whatever_comes_the_roll_ups_are_those_of_the_rows(
                 if deed == "append":
                     store.append(batch, NOW)
                 elif deed == "import":
-                    # Of a ts that no other has: that of a dropped row is free again.
+                    # Only with a unique ts: the ts of a dropped row may be used again.
                     store.import_samples(
                         [it._replace(run="imported", ts=9 * 10**9 + it.seq) for it in reversed(batch)]
                     )

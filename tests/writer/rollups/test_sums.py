@@ -1,4 +1,4 @@
-"""The views of sums: they have the columns of the roll-ups, and a range of time reaches an index."""
+"""The views of sums: they have the columns of the roll-ups, and a time range uses an index."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def filled(database: sqlite3.Connection) -> None:
 
 
 @pytest.mark.parametrize("view", ["core_sums", "process_sums"])
-def test_compact_and_plain_tables_say_the_same(view: str) -> None:
+def test_compact_and_plain_tables_give_the_same(view: str) -> None:
     with closing(made(compact=True)) as compact, closing(made(compact=False)) as plain:
         found = []
         for database in (compact, plain):
@@ -100,7 +100,7 @@ def test_compact_and_plain_tables_say_the_same(view: str) -> None:
     assert len(found[0]) == len(NUMBERS)
 
 
-def test_only_what_says_so_is_discharging() -> None:
+def test_only_the_status_or_the_energy_makes_a_row_discharging() -> None:
     cases = [
         (-5, "Charging", 1),
         (5, "Discharging", 0),

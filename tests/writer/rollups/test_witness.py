@@ -1,4 +1,4 @@
-"""Roll-ups against raw rows: what the witness sees, and how roll-ups are made again."""
+"""The witness, which compares roll-ups with raw rows, and the rebuilding of roll-ups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STEP = 600
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two days and a half, a sample every ten minutes, rolled up."""
+    """Two and a half days with a sample every ten minutes, rolled up."""
     path = tmp_path_factory.mktemp("sound") / "telemetry.db"
     with Store(path) as store:
         store.append([sample(at + 1, ts=BEGIN + at * STEP) for at in range(int(2.5 * DAY / STEP))], NOW)
@@ -31,12 +31,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(sound: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
+    """A copy of the sound database."""
     return Path(shutil.copy(sound, tmp_path))
 
 
 def round_of(path: Path) -> list[Difference]:
-    """One round over all hours, and what it found."""
+    """Run one round over all hours; return the differences."""
     found: list[Difference] = []
     with Store(path) as store:
         while True:
@@ -66,7 +66,7 @@ def test_sound_roll_ups_agree(path: Path) -> None:
     ],
 )
 @pytest.mark.fast_cases(2)
-def test_a_change_on_the_disk_is_found_noted_and_mended(path: Path, sql: str, tables: set[str]) -> None:
+def test_a_change_on_the_disk_is_found_recorded_and_repaired(path: Path, sql: str, tables: set[str]) -> None:
     sound = rolled_up(path)
     with changing(path) as database:
         database.execute(sql)
@@ -88,7 +88,7 @@ def test_deleted_samples_are_found_with_both_counts(path: Path) -> None:
     assert str(hour) == f"system_minute from {BEGIN}: 6 and 0 samples"
 
 
-def test_a_rebuild_that_was_stopped_goes_on_from_anywhere(path: Path) -> None:
+def test_an_interrupted_rebuild_continues_from_any_point(path: Path) -> None:
     with changing(path) as database:
         database.execute("DELETE FROM system_sample WHERE seq % 7 = 0")
     with Store(path) as store:

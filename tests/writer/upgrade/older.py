@@ -1,4 +1,4 @@
-"""Databases as writers of older versions made them: the compact tables had other views then."""
+"""Databases of older versions, whose compact tables had other views."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ END;
 
 
 def make_compact(database: sqlite3.Connection) -> None:
-    """Make the empty tables of version 3 to 9 compact."""
+    """Convert the empty tables of versions 3 to 9 to compact ones."""
     schema.make_compact(database, "cpu_core")
     for statement in schema.statements(_PROCESS_ROW + _PROCESS_SAMPLE):
         database.execute(statement)
 
 
 def lower_to_8(database: sqlite3.Connection) -> None:
-    """Make a compact database of the latest version what a writer of version 8 would have made of it."""
+    """Convert a compact database of the latest version to version 8."""
     for view in (*schema.VIEWS, "process_sample"):
         database.execute(f"DROP VIEW {view}")
     with schema.plain_model(8) as then, schema.plain_model(schema.LATEST) as now:

@@ -1,4 +1,4 @@
-"""Databases as the original logger made them, built from its README: schema, WAL, no user_version."""
+"""Databases like those of the original logger, from its README: schema, WAL, no user_version."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ FROM system_sample
 
 
 class Layout(NamedTuple):
-    """How a database of the original differs from another."""
+    """A variant of the original's database."""
 
     battery_pct: str = "in place"
-    """Or "last" (added by a later version of the logger), or "missing"."""
+    """The place of the column: also "last" (added by a later version of the logger) or "missing"."""
     real: str = "REAL"
-    """Declared type of measured values."""
+    """The declared type of measured values."""
     key: str = "INTEGER PRIMARY KEY"
     cores: bool = True
     view: bool = True
     extra: tuple[str, ...] = ()
-    """A user's own columns of system_sample."""
+    """Columns that a user added to system_sample."""
     journal: str = "WAL"
     name: str = "TEXT"
 
@@ -85,7 +85,7 @@ class Old(NamedTuple):
 
 
 def measured(count: int, seed: int = 1) -> list[Old]:
-    """Rows with all that a real file has: NULLs, holes in time, whole numbers, long fractions."""
+    """Return rows as in real files: with NULLs, holes in time, whole numbers and long fractions."""
     dice = random.Random(seed)
     made: list[Old] = []
     ts = START
@@ -106,9 +106,9 @@ def build(
     *,
     unclosed: bool = False,
 ) -> Path:
-    """Make the database at ``path``; ``own`` is the user's SQL, before any row.
+    """Create the database at ``path``; ``own`` is the user's SQL, run before any row is added.
 
-    ``unclosed``: as the kill of a logger leaves it, with all the rows in the WAL.
+    ``unclosed``: as after a kill of the logger, with all rows in the WAL.
     """
     made_at = path.with_name(f"{path.name}.making") if unclosed else path
     database = sqlite3.connect(made_at, isolation_level=None)
@@ -150,7 +150,7 @@ def _insert(database: sqlite3.Connection, sample: Old, layout: Layout) -> None:
 
 
 def golden(path: Path) -> Path:
-    """Make the golden database at ``path``."""
+    """Create the golden database at ``path``."""
     with changing(path) as database:
         database.executescript(GOLDEN.read_text(encoding="utf-8"))
         database.execute("PRAGMA journal_mode = WAL")
@@ -158,7 +158,7 @@ def golden(path: Path) -> Path:
 
 
 def upgrade(path: Path, *, has_room: bool) -> None:
-    """Let the writer take the database over."""
+    """Upgrade the database with the writer."""
     with changing(path) as database:
         original.take_over(database, has_room=has_room)
 
@@ -171,7 +171,7 @@ KEYS: Final = {"system_sample": "ts", "cpu_core": "ts, core", "process_sample": 
 def contents(path: Path) -> Contents:
     """Return every row of the original's tables, by key: {column: type and value}.
 
-    The value's repr tells a float's last bit.
+    The repr of a float shows its last bit.
     """
     found: Contents = {}
     for table, key in KEYS.items():
@@ -185,7 +185,7 @@ def contents(path: Path) -> Contents:
 
 
 def assert_kept(before: Contents, after: Contents) -> None:
-    """Every row is there, none is new, and each column that there was has its value, bit for bit."""
+    """Check that no row is missing or new, and that each old column has the same value, bit for bit."""
     for table, old_rows in before.items():
         assert len(after[table]) == len(old_rows)
         for old, new in zip(old_rows, after[table], strict=True):

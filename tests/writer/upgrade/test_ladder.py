@@ -1,4 +1,4 @@
-"""From an older schema of the writer's own to the latest one."""
+"""Upgrades from older schemas of the writer to the latest one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OLDER = range(1, schema.LATEST)
 
 @pytest.fixture(params=OLDER, ids=lambda version: f"from {version}")
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A database of an older version, with a sample."""
+    """A database of an older version with one sample."""
     found = tmp_path / "telemetry.db"
     with closing(sqlite3.connect(found, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
@@ -58,7 +58,7 @@ def kept(path: Path) -> list[Rows]:
     ]
 
 
-def test_it_is_as_a_fresh_one_and_keeps_its_rows(path: Path) -> None:
+def test_an_upgraded_database_equals_a_fresh_one_and_keeps_its_rows(path: Path) -> None:
     before = kept(path)
     with Store(path) as store:
         assert store.position == ("old", 1)
@@ -71,7 +71,7 @@ def test_it_is_as_a_fresh_one_and_keeps_its_rows(path: Path) -> None:
 
 
 @pytest.mark.fast_cases(3)
-def test_what_a_user_made_is_kept(path: Path) -> None:
+def test_objects_of_a_user_are_kept(path: Path) -> None:
     trigger = (
         "CREATE TRIGGER own_instead INSTEAD OF INSERT ON training_view "
         "BEGIN INSERT INTO system_sample (ts) VALUES (NEW.ts); END"
@@ -97,7 +97,7 @@ def test_what_a_user_made_is_kept(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [1, 2], indirect=True)
-def test_a_users_column_gives_way(path: Path) -> None:
+def test_a_users_column_with_a_needed_name_is_renamed(path: Path) -> None:
     with changing(path) as database:
         database.execute("ALTER TABLE run ADD COLUMN imported TEXT DEFAULT 'mine'")
     with Store(path):
@@ -119,8 +119,8 @@ def test_a_users_table_must_be_renamed_first(path: Path) -> None:
 
 @pytest.mark.parametrize("version", range(1, schema.LATEST + 1))
 @pytest.mark.fast_cases(3)
-def test_a_dump_that_was_read_back_is_known(tmp_path: Path, version: int) -> None:
-    """It holds no user_version."""
+def test_a_restored_dump_is_recognised(tmp_path: Path, version: int) -> None:
+    """It has no user_version."""
     path = tmp_path / "telemetry.db"
     with closing(sqlite3.connect(tmp_path / "dumped.db", isolation_level=None)) as dumped:
         if version == schema.LATEST:
@@ -144,7 +144,7 @@ def test_a_dump_that_was_read_back_is_known(tmp_path: Path, version: int) -> Non
 
 @pytest.fixture
 def compact(tmp_path: Path) -> Path:
-    """A database of version 3 as a writer of that time made it, with samples and a user's view."""
+    """A database of version 3 as its writer made it, with samples and a user's view."""
     found = tmp_path / "compact.db"
     with closing(sqlite3.connect(found, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
@@ -186,8 +186,8 @@ def test_compact_tables_stay_compact_and_are_summed_up(compact: Path) -> None:
 
 
 @pytest.mark.slow
-def test_old_rows_and_new_ones_tell_of_their_owners(compact: Path) -> None:
-    """The view gets the columns, a user's triggers on it stay, and an old name keeps its number."""
+def test_old_and_new_rows_have_owners(compact: Path) -> None:
+    """The view gets the columns, a user's triggers on it stay, and an old name keeps its name_id."""
     trigger = (
         "CREATE TRIGGER own_update INSTEAD OF UPDATE ON process_sample "
         "BEGIN UPDATE process_row SET cpu = NEW.cpu WHERE ts = OLD.ts AND pid = OLD.pid; END"
@@ -221,8 +221,8 @@ def test_a_users_view_of_a_new_name_must_be_renamed_first(compact: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_dump_of_before_gets_the_views(compact: Path, tmp_path: Path) -> None:
-    """Its tables are those of the latest version; that the views are missing tells its own."""
+def test_a_restored_older_dump_gets_the_views(compact: Path, tmp_path: Path) -> None:
+    """Its tables are those of the latest version; the missing views reveal its real version."""
     path = tmp_path / "read-back.db"
     with closing(sqlite3.connect(compact)) as dumped, closing(sqlite3.connect(path)) as database:
         database.executescript("\n".join(dumped.iterdump()))

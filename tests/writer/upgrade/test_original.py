@@ -1,4 +1,4 @@
-"""Databases of the original logger, upgraded: every row is kept, and the schema is that of a fresh one."""
+"""Upgrades of the original logger's databases: every row is kept, and the schema equals a fresh one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_value_is_kept_bit_for_bit(
     unclosed = unclosed and layout.journal == "WAL"
     path = build(tmp_path / "telemetry.db", measured(300), layout, unclosed=unclosed)
     if unclosed:
-        # The file itself has nothing yet: a writer that opened it without its WAL would find it empty.
+        # All rows are still in the WAL: a writer that opened the file without it would find it empty.
         assert path.stat().st_size < Path(f"{path}-wal").stat().st_size
     before = contents_of_a_copy(path)
     upgrade(path, has_room=has_room)
@@ -66,7 +66,7 @@ def test_every_value_is_kept_bit_for_bit(
 
 
 def contents_of_a_copy(path: Path) -> Contents:
-    """Read a copy: the last connection to the file itself would empty its WAL."""
+    """Read a copy, because the last connection to the file itself would empty its WAL."""
     copy = path.with_name("copy.db")
     for suffix in ("", "-wal"):
         if Path(f"{path}{suffix}").exists():
@@ -76,8 +76,8 @@ def contents_of_a_copy(path: Path) -> Contents:
 
 @pytest.mark.parametrize("has_room", WAYS)
 @pytest.mark.fast_cases(2)
-def test_upgraded_is_fresh(tmp_path: Path, layout: Layout, has_room: bool) -> None:
-    """To the last letter of the SQL by the full way; with the same columns by the cheap one."""
+def test_an_upgraded_schema_equals_a_fresh_one(tmp_path: Path, layout: Layout, has_room: bool) -> None:
+    """The full upgrade gives the same SQL text; the cheap upgrade gives the same columns."""
     path = build(tmp_path / "telemetry.db", measured(50), layout)
     upgrade(path, has_room=has_room)
     expected = fresh_catalogue(schema.COMPACT if has_room else ())
@@ -104,7 +104,9 @@ def test_upgraded_is_fresh(tmp_path: Path, layout: Layout, has_room: bool) -> No
 
 @pytest.mark.parametrize("has_room", WAYS)
 @pytest.mark.fast_cases(2)
-def test_the_store_works_the_same_on_it(tmp_path: Path, layout: Layout, has_room: bool) -> None:
+def test_the_store_works_the_same_on_an_upgraded_database(
+    tmp_path: Path, layout: Layout, has_room: bool
+) -> None:
     path = build(tmp_path / "telemetry.db", measured(20), layout)
     upgrade(path, has_room=has_room)
     before = contents(path)
@@ -130,7 +132,7 @@ def test_the_store_works_the_same_on_it(tmp_path: Path, layout: Layout, has_room
 
 @pytest.mark.parametrize("has_room", WAYS)
 def test_the_newest_row_stays_the_newest(tmp_path: Path, has_room: bool) -> None:
-    """A clock that is behind the old rows."""
+    """The clock is behind the old rows."""
     path = build(tmp_path / "telemetry.db", [Old(NOW + 500)])
     upgrade(path, has_room=has_room)
     with Store(path) as store:
@@ -140,7 +142,7 @@ def test_the_newest_row_stays_the_newest(tmp_path: Path, has_room: bool) -> None
     ]
 
 
-def test_rows_that_outlived_their_sample_are_in_nobodys_way(tmp_path: Path) -> None:
+def test_rows_without_a_sample_do_not_block_new_ones(tmp_path: Path) -> None:
     path = build(tmp_path / "telemetry.db", [Old(START), Old(NOW + 500)])
     with sqlite3.connect(path) as database:
         database.execute("DELETE FROM system_sample WHERE ts > ?", (START,))
@@ -160,8 +162,8 @@ def test_an_empty_database_of_the_original(tmp_path: Path, has_room: bool) -> No
     assert catalogue(path).keys() == fresh_catalogue(schema.COMPACT if has_room else ()).keys()
 
 
-def test_a_null_in_a_key_takes_the_cheap_way(tmp_path: Path) -> None:
-    """The old tables allowed it, the new ones refuse it: nothing is lost."""
+def test_a_null_in_a_key_causes_the_cheap_upgrade(tmp_path: Path) -> None:
+    """The old tables allowed it, the new ones would refuse it. Nothing is lost."""
     own = [
         "INSERT INTO cpu_core VALUES (NULL, 1, 5.0)",
         "INSERT INTO process_sample VALUES (1, NULL, 'x', 1, 1)",
@@ -178,7 +180,7 @@ def test_a_null_in_a_key_takes_the_cheap_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize("has_room", WAYS)
 @pytest.mark.parametrize("real", ["NUMERIC", "INT", "", "TEXT"])
 def test_other_types_keep_every_number(tmp_path: Path, real: str, has_room: bool) -> None:
-    """A whole number may become REAL, as the column now is; it stays the same number."""
+    """A whole number may become REAL, the column's type now, but keeps its value."""
     path = build(tmp_path / "telemetry.db", measured(40), Layout(real=real))
 
     def numbers() -> list[list[float | None]]:
@@ -190,7 +192,7 @@ def test_other_types_keep_every_number(tmp_path: Path, real: str, has_room: bool
     assert numbers() == before
 
 
-def test_a_key_that_is_no_rowid(tmp_path: Path) -> None:
+def test_a_primary_key_that_is_not_the_rowid(tmp_path: Path) -> None:
     path = build(tmp_path / "telemetry.db", measured(40), Layout(key="INT PRIMARY KEY"))
     before = contents(path)
     upgrade(path, has_room=True)
@@ -198,7 +200,7 @@ def test_a_key_that_is_no_rowid(tmp_path: Path) -> None:
     assert catalogue(path) == fresh_catalogue()
 
 
-def test_the_room_of_the_wal_is_given_back(tmp_path: Path) -> None:
+def test_the_disk_space_of_the_wal_is_freed(tmp_path: Path) -> None:
     path = build(tmp_path / "telemetry.db", measured(500))
     with Store(path):
         assert Path(f"{path}-wal").stat().st_size == 0
@@ -215,11 +217,11 @@ def test_the_golden_file(tmp_path: Path, has_room: bool) -> None:
     assert {key: sql for key, sql in made.items() if key[1] in own} == {
         key: sql for key, sql in made_before.items() if key[1] in own
     }
-    # Their index and their trigger are on process_sample: it stays a table.
+    # The user's index and trigger are on process_sample, so it stays a table.
     fresh = fresh_catalogue(["cpu_core"] if has_room else ())
     assert made.keys() == fresh.keys() | {key for key in made_before if key[1] in own}
     assert made["view", "training_view"] == fresh["view", "training_view"]
-    # Worked out by hand: 2 W for 5 s are 10 J; the percent falls, is lost for an hour, rises, turns, falls.
+    # Worked out by hand: 2 W for 5 s are 10 J. The percent falls, is missing for an hour, rises, and falls.
     ten = 10_000_000
     assert rows(
         path, "SELECT ts - 1730000000, time - ts, interval, energy_uj FROM system_sample ORDER BY ts"
@@ -248,7 +250,7 @@ def test_the_golden_file(tmp_path: Path, has_room: bool) -> None:
     ]
 
 
-def test_it_is_said_before_what_will_happen(tmp_path: Path) -> None:
+def test_the_upgrade_is_announced_before_it_starts(tmp_path: Path) -> None:
     said: list[str] = []
     path = build(tmp_path / "telemetry.db", measured(100))
     with Store(path, announce=said.append):

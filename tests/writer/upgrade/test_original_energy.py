@@ -1,4 +1,4 @@
-"""What old rows did not tell: time, interval, and which way the energy went."""
+"""Values that old rows lack: time, interval and the direction of the energy."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ readings = st.lists(st.tuples(steps, percents), max_size=14).map(
 
 
 def direction(given: Sequence[Reading], at: int) -> int | None:
-    """The rule of one row, said slowly: where was the percent before this stretch, and where behind it?
+    """Return the direction of one row, by a slow model: compare the percent before and after its stretch.
 
-    Nothing is seen across a hole of over a minute.
+    A hole of more than a minute ends the search.
     """
 
     def joined(left: int, right: int) -> bool:
@@ -51,7 +51,7 @@ def direction(given: Sequence[Reading], at: int) -> int | None:
 
 
 @given(readings)
-def test_directions_are_those_of_the_slow_model(given: list[Reading]) -> None:
+def test_directions_match_the_slow_model(given: list[Reading]) -> None:
     stretches = list(directions(given))
     assert [ts for ts, _ in stretches] == sorted({ts for ts, _ in stretches})
     for at, (ts, _) in enumerate(given):
@@ -87,8 +87,8 @@ def energies(samples: Sequence[Old], *, has_room: bool, layout: Layout = LAST_VE
 
 
 @pytest.mark.parametrize("has_room", WAYS)
-def test_the_sign_of_the_power_tells(has_room: bool) -> None:
-    """Once negative, it is believed everywhere, whatever current and percent say."""
+def test_the_sign_of_the_power_decides(has_room: bool) -> None:
+    """If the power is negative once, it is always believed, whatever current and percent are."""
     samples = [
         Old(START, power=-2.0),
         Old(START + 5, power=-2.0, current=0.5, battery_pct=50.0),
@@ -112,7 +112,7 @@ def test_the_sign_of_the_power_tells(has_room: bool) -> None:
 
 
 @pytest.mark.parametrize("has_room", WAYS)
-def test_else_the_sign_of_the_current_tells(has_room: bool) -> None:
+def test_otherwise_the_sign_of_the_current_decides(has_room: bool) -> None:
     samples = [
         Old(START, power=2.0, current=-0.5),
         Old(START + 5, power=2.0, current=-0.5, battery_pct=51.0),
@@ -132,7 +132,7 @@ def test_else_the_sign_of_the_current_tells(has_room: bool) -> None:
 
 
 @pytest.mark.parametrize("has_room", WAYS)
-def test_without_a_percent_nothing_tells(has_room: bool) -> None:
+def test_without_a_percent_the_direction_is_unknown(has_room: bool) -> None:
     samples = [Old(START + 5 * i, battery_pct=None) for i in range(3)]
     for layout in (Layout(), Layout(battery_pct="missing")):
         found = energies(samples, has_room=has_room, layout=layout)
@@ -141,7 +141,9 @@ def test_without_a_percent_nothing_tells(has_room: bool) -> None:
 
 @given(readings, st.booleans(), st.lists(st.floats(0.0, 30.0), min_size=14, max_size=14))
 @pytest.mark.slow
-def test_else_the_percents_trend_tells(given: list[Reading], has_room: bool, watts: list[float]) -> None:
+def test_otherwise_the_trend_of_the_percent_decides(
+    given: list[Reading], has_room: bool, watts: list[float]
+) -> None:
     samples = [Old(ts, power=watts[i], current=0.5, battery_pct=pct) for i, (ts, pct) in enumerate(given)]
     expected: list[tuple[int, int | None, float | None]] = []
     for i, (ts, _) in enumerate(given):

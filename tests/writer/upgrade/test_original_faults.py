@@ -1,4 +1,4 @@
-"""Upgrades that are killed, that find no room, or that find the database locked: nothing is lost."""
+"""Upgrades that are killed, run out of disk space, or find the database locked: nothing is lost."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ CHECKSUMS = {
     "cpu_core": "SUM(CAST(usage * 1e3 AS INTEGER) * (ts % 1009 + core))",
     "process_sample": "SUM(CAST(cpu * 1e3 AS INTEGER) * (ts % 1009 + pid)), COUNT(DISTINCT name)",
 }
-"""Sums of integers: the same in any order of the rows."""
+"""Sums of integers, which do not depend on the order of the rows."""
 
 
 def fill(path: Path, samples: int, processes: int = 10) -> Path:
-    """Make a database of the original with so many samples, with up to 4 cores and 10 processes each."""
+    """Make a database of the original with this many samples, each with up to 4 cores and 10 processes."""
     build(path, [])
     last = samples - 1
     with changing(path) as database:
@@ -75,7 +75,7 @@ def checksums(path: Path) -> list[Rows]:
 
 
 class Span(NamedTuple):
-    """When the writer rewrites the database, in s after its WAL appears."""
+    """The time in which the writer rewrites the database, in s after its WAL appears."""
 
     database: Path
     seconds: float
@@ -98,7 +98,7 @@ def measure(directory: Path, samples: int) -> Span:
         wait_for_wal(copy)
         begun = time.monotonic()
         assert writer.stderr is not None
-        assert any("storing into" in line for line in writer.stderr)  # the upgrade is told of before
+        assert any("storing into" in line for line in writer.stderr)  # the upgrade is announced before
         took = time.monotonic() - begun
         assert stop(writer)[0] == 0
     assert checksums(copy) == checksums(path)
@@ -106,7 +106,7 @@ def measure(directory: Path, samples: int) -> Span:
 
 
 def kill_at_random(directory: Path, span: Span, kills: int) -> Iterator[int]:
-    """Kill an upgrade so often; yield the version that each kill left, all of it checked."""
+    """Kill upgrades this many times; check the database after each kill, and yield its version."""
     expected, made_before = checksums(span.database), catalogue(span.database)
     dice = random.Random(20_261_124)
     for number in range(kills):
@@ -141,7 +141,7 @@ def test_a_kill_leaves_the_old_database_or_the_new_one(tmp_path: Path) -> None:
         (tmp_path / str(number)).mkdir()
     left = list(kill_at_random(tmp_path, span, 20))
     assert set(left) <= {0, schema.LATEST}
-    assert left.count(0) >= 5, "these kills came too late to show anything"
+    assert left.count(0) >= 5, "all kills were too late to prove anything"
 
 
 @pytest.mark.slow
@@ -156,7 +156,7 @@ def test_many_kills_of_a_large_upgrade(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("has_room", [True, False], ids=["full", "cheap"])
 def test_a_reader_sees_the_old_database_or_the_new_one(tmp_path: Path, has_room: bool) -> None:
-    """At each statement of the upgrade: it is one transaction, the version included."""
+    """It looks at each statement of the upgrade, which is one transaction that includes the version."""
     path = build(tmp_path / "telemetry.db", measured(30))
     seen: list[tuple[int, bool]] = []
 
@@ -169,13 +169,15 @@ def test_a_reader_sees_the_old_database_or_the_new_one(tmp_path: Path, has_room:
         original.take_over(database, has_room=has_room)
     old = seen.count((0, False))
     assert old > 20
-    assert seen[old:] == [(schema.LATEST, True)] * (len(seen) - old), "once it is new it stays new"
+    assert seen[old:] == [(schema.LATEST, True)] * (len(seen) - old), "once it is new, it stays new"
 
 
-# --- no room ---
+# --- no disk space ---
 
 
-def test_room_is_looked_for_where_the_database_really_is(tmp_path: Path, make_disk: MakeDisk) -> None:
+def test_the_free_space_is_that_of_the_real_location_of_the_database(
+    tmp_path: Path, make_disk: MakeDisk
+) -> None:
     disk = make_disk(8 << 20)
     fill(disk / "real.db", 5_000)
     link = tmp_path / "link.db"
@@ -183,7 +185,7 @@ def test_room_is_looked_for_where_the_database_really_is(tmp_path: Path, make_di
     assert not opening.Room.of(link).is_enough
 
 
-def test_without_room_for_a_copy_the_cheap_way_is_taken(make_disk: MakeDisk) -> None:
+def test_without_space_for_a_copy_the_cheap_upgrade_is_done(make_disk: MakeDisk) -> None:
     path = fill(make_disk(11 << 20) / "telemetry.db", 5_000)
     assert 3 << 20 < path.stat().st_size < 5 << 20
     (path.parent / "ballast").write_bytes(bytes(3 << 19))
@@ -199,8 +201,10 @@ def test_without_room_for_a_copy_the_cheap_way_is_taken(make_disk: MakeDisk) -> 
 
 
 @pytest.mark.slow
-def test_room_that_was_not_enough_after_all(make_disk: MakeDisk, tmp_path: Path) -> None:
-    """Rows without processes grow by more than the estimate: the full way fails, the cheap one goes on."""
+def test_if_the_estimated_space_was_too_small_the_cheap_upgrade_is_done(
+    make_disk: MakeDisk, tmp_path: Path
+) -> None:
+    """Rows without processes grow more than estimated: the full upgrade fails, and the cheap one follows."""
     path = fill(make_disk(16 << 20) / "telemetry.db", 60_000, processes=0)
     size = path.stat().st_size
     free = shutil.disk_usage(path.parent).free
@@ -215,8 +219,8 @@ def test_room_that_was_not_enough_after_all(make_disk: MakeDisk, tmp_path: Path)
     assert is_whole(path)
 
 
-def test_what_is_in_the_wal_counts_as_well(make_disk: MakeDisk, tmp_path: Path) -> None:
-    """A killed logger left a small file and a large WAL: there is no room for a copy of that."""
+def test_the_size_of_the_wal_counts_too(make_disk: MakeDisk, tmp_path: Path) -> None:
+    """A killed logger left a small file and a large WAL, and there is no space for a copy of that."""
     filled = fill(tmp_path / "filled.db", 5_000)
     unclosed = sqlite3.connect(tmp_path / "unclosed.db", isolation_level=None)
     unclosed.execute("PRAGMA journal_mode = WAL")
@@ -228,7 +232,7 @@ def test_what_is_in_the_wal_counts_as_well(make_disk: MakeDisk, tmp_path: Path) 
     for suffix in ("", "-wal"):
         shutil.copy(tmp_path / f"unclosed.db{suffix}", f"{path}{suffix}")
     unclosed.close()
-    assert opening.Room.of(path).is_enough, "so it would seem"
+    assert opening.Room.of(path).is_enough, "by the size of the file alone it would fit"
     with Store(path) as store:
         assert "WITHOUT ROWID" not in catalogue(path)["table", "process_sample"]
         assert checksums(path) == checksums(filled)
@@ -239,7 +243,7 @@ def test_what_is_in_the_wal_counts_as_well(make_disk: MakeDisk, tmp_path: Path) 
 
 @pytest.mark.parametrize("free", [16 << 10, 0, 200 << 10])
 @pytest.mark.fast_cases(1)
-def test_without_any_room_nothing_changes(make_disk: MakeDisk, tmp_path: Path, free: int) -> None:
+def test_without_any_space_nothing_changes(make_disk: MakeDisk, tmp_path: Path, free: int) -> None:
     path = fill(make_disk(8 << 20) / "telemetry.db", 5_000)
     before, made_before, image = checksums(path), catalogue(path), path.read_bytes()
     ballast = path.parent / "ballast"
@@ -273,7 +277,7 @@ def hold(path: Path, how: str) -> sqlite3.Connection:
 
 @pytest.mark.parametrize("journal", ["WAL", "DELETE"])
 @pytest.mark.fast_cases(1)
-def test_a_locked_database_is_said(tmp_path: Path, journal: str) -> None:
+def test_a_locked_database_is_reported(tmp_path: Path, journal: str) -> None:
     path = build(tmp_path / "telemetry.db", measured(30), Layout(journal=journal))
     before = contents(path)
     holder = hold(path, "BEGIN IMMEDIATE" if journal == "WAL" else "BEGIN EXCLUSIVE")
@@ -289,8 +293,8 @@ def test_a_locked_database_is_said(tmp_path: Path, journal: str) -> None:
     assert_kept(before, contents(path))
 
 
-def test_a_lock_that_ends_is_waited_for(tmp_path: Path) -> None:
-    """And the full way is taken all the same."""
+def test_it_waits_for_a_lock_that_ends(tmp_path: Path) -> None:
+    """The full upgrade still happens."""
     path = build(tmp_path / "telemetry.db", measured(30))
     holder = hold(path, "BEGIN IMMEDIATE")
     timer = threading.Timer(0.3, holder.execute, ["COMMIT"])
@@ -303,8 +307,8 @@ def test_a_lock_that_ends_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_lock_is_no_reason_for_the_cheap_way(tmp_path: Path) -> None:
-    """A lock that ends between two tries must not cost the smaller tables for ever."""
+def test_a_lock_does_not_cause_the_cheap_upgrade(tmp_path: Path) -> None:
+    """A lock that ends between two attempts must not cost the compact tables for ever."""
     path = build(tmp_path / "telemetry.db", measured(30))
     holder = hold(path, "BEGIN IMMEDIATE")
     timer = threading.Timer(opening._BUSY_TIMEOUT + 0.5, holder.execute, ["COMMIT"])

@@ -1,4 +1,4 @@
-"""What a user added to a database of the original logger: it is all there after the upgrade, and works."""
+"""Objects that a user added to a database of the original logger still exist and work after the upgrade."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def has_room(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A database of the original with all of these, not upgraded."""
+    """A database of the original with all these objects, not upgraded."""
     found = build(
         tmp_path / "telemetry.db", [Old(START, power=-9.0), Old(START + 5), *measured(30)[2:]], own=OWN
     )
@@ -71,12 +71,12 @@ def path(tmp_path: Path) -> Path:
     return found
 
 
-def test_everything_is_there_letter_by_letter_and_nothing_fired(path: Path, has_room: bool) -> None:
+def test_every_object_has_the_same_sql_and_no_trigger_fired(path: Path, has_room: bool) -> None:
     before, made_before = contents(path), catalogue(path)
     newest = rows(path, "SELECT * FROM own_newest")
     upgrade(path, has_room=has_room)
     assert_kept(before, contents(path))
-    made, fresh = catalogue(path), fresh_catalogue(compact=())  # both tables have something tied to them
+    made, fresh = catalogue(path), fresh_catalogue(compact=())  # the user's objects depend on both tables
     own = {key: sql for key, sql in made_before.items() if key not in fresh}
     assert len(own) == len(OWN)
     assert {key: sql for key, sql in made.items() if key not in fresh} == own
@@ -98,7 +98,7 @@ def test_triggers_fire_at_the_next_append(path: Path, has_room: bool) -> None:
         (NOW + 10, -2.0, "a;b"),
         (NOW + 10, 5.0, "firefox"),
     ]
-    # OR REPLACE inside a trigger is OR REPLACE still: the outer statement must not bring a rule of its own.
+    # OR REPLACE inside a trigger must still apply: an OR clause of the outer statement would override it.
     assert rows(path, "SELECT * FROM own_newest") == [(1, NOW + 10)]
     with changing(path) as database:
         database.execute("INSERT INTO training_view (ts, watts) VALUES (?, 5.5)", (NOW + 5,))
@@ -133,7 +133,7 @@ def test_a_unique_index_still_refuses(path: Path, has_room: bool) -> None:
             database.execute("INSERT INTO process_sample (ts, pid, name) VALUES (1, 1, 'a')")
 
 
-def test_views_answer_as_before(path: Path, has_room: bool) -> None:
+def test_views_return_the_same_rows(path: Path, has_room: bool) -> None:
     def answers() -> list[Rows]:
         return [rows(path, f"SELECT * FROM {view} ORDER BY 1, 2") for view in ("own_raw", "own_watts")]
 
@@ -143,7 +143,7 @@ def test_views_answer_as_before(path: Path, has_room: bool) -> None:
     assert all(before)
 
 
-def test_a_foreign_key_holds(path: Path, has_room: bool) -> None:
+def test_a_foreign_key_is_enforced(path: Path, has_room: bool) -> None:
     upgrade(path, has_room=has_room)
     with changing(path) as database:
         database.execute("PRAGMA foreign_keys = ON")
@@ -155,8 +155,8 @@ def test_a_foreign_key_holds(path: Path, has_room: bool) -> None:
 
 
 @pytest.mark.parametrize("rowid", ["rowid", "p._ROWID_", '"oid"'])
-def test_a_view_that_asks_for_the_rowid(tmp_path: Path, has_room: bool, rowid: str) -> None:
-    """The new tables have none: the old ones stay."""
+def test_a_view_that_uses_the_rowid(tmp_path: Path, has_room: bool, rowid: str) -> None:
+    """The new tables have no rowid, so the old tables stay."""
     view = f"CREATE VIEW own_view AS SELECT {rowid} AS id, name FROM process_sample p"
     path = build(tmp_path / "telemetry.db", measured(3), own=[view])
     before = rows(path, "SELECT * FROM own_view ORDER BY 1")
@@ -186,14 +186,14 @@ def table_of(sql: str) -> str:
 
 @pytest.mark.parametrize("sql", COLUMNS.values(), ids=COLUMNS.keys())
 @pytest.mark.fast_cases(3)
-def test_a_users_column_goes_on_as_it_was(tmp_path: Path, has_room: bool, sql: str) -> None:
-    """Old rows keep its value, new ones get its default, and what it refuses it still refuses."""
+def test_a_users_column_works_as_before(tmp_path: Path, has_room: bool, sql: str) -> None:
+    """Old rows keep its value, new rows get its default, and its constraints still apply."""
     place = "CREATE TABLE place (id INTEGER PRIMARY KEY)"
     path = build(tmp_path / "telemetry.db", measured(20), own=[place])
     with changing(path) as database:
         database.execute(sql)
     before = contents(path)
-    with changing(path) as database:  # what the original's next insert would have made of it
+    with changing(path) as database:  # the value that the original's next insert would have stored
         database.execute("BEGIN")
         database.execute(f"INSERT INTO {table_of(sql)} (ts) VALUES (1)")
         expected = database.execute(f"SELECT own FROM {table_of(sql)} WHERE ts = 1").fetchone()
@@ -218,8 +218,8 @@ def test_a_users_column_goes_on_as_it_was(tmp_path: Path, has_room: bool, sql: s
         )
 
 
-def test_a_users_column_gives_way_to_ours_of_that_name(tmp_path: Path, has_room: bool) -> None:
-    """Its values, its index, its view and its trigger go with it."""
+def test_a_users_column_with_a_name_of_the_schema_is_renamed(tmp_path: Path, has_room: bool) -> None:
+    """Its values, index, view and trigger follow the renamed column."""
     own = [
         "ALTER TABLE system_sample ADD COLUMN status TEXT DEFAULT 'mine'",
         "ALTER TABLE system_sample ADD COLUMN TIME INTEGER DEFAULT 7",
@@ -253,7 +253,7 @@ def test_a_users_column_gives_way_to_ours_of_that_name(tmp_path: Path, has_room:
     assert "own_index" in rows(path, f"EXPLAIN QUERY PLAN {query}")[0][-1]
 
 
-# --- what cannot go together ---
+# --- conflicts ---
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_users_column_gives_way_to_ours_of_that_name(tmp_path: Path, has_room:
         ("CREATE INDEX system_sample_time ON system_sample (load1)", "index system_sample_time"),
     ],
 )
-def test_a_name_that_the_schema_needs_is_said(tmp_path: Path, sql: str, what: str) -> None:
+def test_a_name_that_the_schema_needs_is_reported(tmp_path: Path, sql: str, what: str) -> None:
     path = build(tmp_path / "telemetry.db", measured(3), own=[sql])
     before, made_before = contents(path), catalogue(path)
     with pytest.raises(UserError, match=f"has your own {what}"):
@@ -282,7 +282,7 @@ def test_a_trigger_may_have_any_name(tmp_path: Path) -> None:
     assert ("trigger", "run") in catalogue(path)
 
 
-def test_a_users_constraint_that_refuses_a_sample_is_no_silent_loss(tmp_path: Path, has_room: bool) -> None:
+def test_a_users_constraint_that_refuses_a_sample_is_reported(tmp_path: Path, has_room: bool) -> None:
     own = ["CREATE UNIQUE INDEX own_unique ON system_sample (cpu_temp)"]
     path = build(tmp_path / "telemetry.db", [])
     upgrade(path, has_room=has_room)
