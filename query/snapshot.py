@@ -32,10 +32,11 @@ _OF_SAMPLES: Final = (
 _OF_RUNS: Final = f"SELECT * FROM {{0}} WHERE run_id IN (SELECT run_id FROM system_sample WHERE {_SAMPLES})"
 _OF_BUCKETS: Final = "SELECT * FROM {0} WHERE bucket >= :start AND bucket < :stop"
 _OF_SESSIONS: Final = (
-    "start < :stop AND stop > :start AND session_id <= coalesce((SELECT last_session FROM session_state "
-    "WHERE until <= :stop ORDER BY until DESC LIMIT 1), 9e18)"
+    "start < :stop AND stop > :start AND (kind = 'sleep' AND stop > :stop OR session_id <= coalesce((SELECT "
+    "last_session FROM session_state WHERE until <= :stop ORDER BY until DESC LIMIT 1), 9e18))"
 )
-"""Sessions that ended within the window; the state and the rows hold the others."""
+"""Sessions that ended within the window; the state and the rows hold the others, except for a sleep after
+the last row."""
 _ALL: Final = "SELECT * FROM {0}"
 
 TABLES: Final = {

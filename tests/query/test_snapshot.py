@@ -19,7 +19,7 @@ from query.main import main
 from query.reports import REPORTS
 from query.window import History
 from tests.query.recordings import NOON, Recording
-from tests.query.rollups import roll_up
+from tests.query.rollups import by_the_writer, roll_up
 from writer import schema
 
 DAY = 86_400.0
@@ -110,6 +110,29 @@ def test_each_session_is_in_it_once(part: Path, capsys: pytest.CaptureFixture[st
     assert run(part, "energy", "--format", "json") == 0
     (energy,) = json.loads(capsys.readouterr().out)
     assert sum(row["wh"] for row in sessions) == pytest.approx(energy["discharged_wh"])
+
+
+def test_a_sleep_that_goes_on_after_its_end_has_its_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, copy = tmp_path / "telemetry.db", tmp_path / "copy.db"
+    with Recording(path) as recording:
+        recording.run(started=MIDNIGHT - 12_000)
+        recording.health(MIDNIGHT - 12_000, "BAT0", 10.0, 10.0)
+        row: dict[str, Any] = {"power": -6.0, "status": "Discharging", "voltage": 4.0}
+        recording.samples(MIDNIGHT - 12_000, 200, step=30.0, battery_pct=80.0, **row)
+        recording.sample(MIDNIGHT + 6_000, suspended=11_970.0, battery_pct=60.0, **row)
+        recording.samples(MIDNIGHT + 6_005, 2_000, step=30.0, battery_pct=60.0, **row)
+        by_the_writer(recording.database)
+    assert run(path, "snapshot", "--since", "2026-11-20", "--until", "2026-11-21", "--out", str(copy)) == 0
+    capsys.readouterr()
+    answers = []
+    for database in (path, copy):
+        window = "--since", "2026-11-20 22:00", "--until", "2026-11-21"
+        assert run(database, "energy", *window, "--by", "hour", "--format", "json") == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0] == answers[1]
+    assert sum(row["asleep_wh"] for row in answers[1]) == pytest.approx(8.0 * 6_000 / 11_970, rel=0.01)
 
 
 def test_it_contains_whole_utc_days(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
