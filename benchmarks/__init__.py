@@ -1,1 +1,1 @@
-"""What it costs, measured on this machine beside its peers: ``make bench``. See docs/benchmarks.md."""
+"""Measures CPU, memory and disk use on this machine, beside similar programs: ``make bench``."""

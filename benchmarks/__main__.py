@@ -20,7 +20,7 @@ DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
 
 
 class Scale(NamedTuple):
-    """How much is measured."""
+    """The size of a run."""
 
     processes: tuple[int, ...]
     seconds: int
@@ -56,7 +56,7 @@ QUICK: Final = Scale(
 
 
 def beside_peers(scale: Scale, results: Results) -> None:
-    """CPU, memory and files of all programs at each number of processes."""
+    """Measure CPU, memory and file growth of all programs at each number of processes."""
     for processes in scale.processes:
         one = measure(processes, scale.seconds)
         results.rounds.append(one)
@@ -72,7 +72,7 @@ def beside_peers(scale: Scale, results: Results) -> None:
 
 
 def catching_up(_scale: Scale, results: Results) -> None:
-    """A writer that comes to a full ring, and what both hold then."""
+    """Measure a writer that catches up with a full ring, and the memory of both processes."""
     found = writing.catch_up()
     results.figures |= {
         "catch-up": found.rate.by_clock,
@@ -87,19 +87,19 @@ def catching_up(_scale: Scale, results: Results) -> None:
 
 
 def importing(scale: Scale, results: Results) -> None:
-    """Samples a second from a file."""
+    """Measure an import from a file, in samples a second."""
     rate = writing.import_rate(scale.imported)
     results.figures |= {"import": rate.by_clock, "import/cpu": rate.by_cpu}
 
 
 def writing_to_disk(scale: Scale, results: Results) -> None:
-    """Bytes that a sample costs the disk."""
+    """Measure the bytes written to the disk per sample."""
     results.figures["written"] = writing.bytes_written(scale.commits)
     results.figures["written/files"] = writing.bytes_written(scale.commits, index=False)
 
 
 def storing_and_reporting(scale: Scale, results: Results) -> None:
-    """Bytes that a sample takes, and reports over databases of each span."""
+    """Measure the stored bytes per sample, and reports over databases of each span."""
     made = database.databases(scale.spans)
     results.spans = scale.spans
     results.figures["stored"] = made.storage.raw_sample
@@ -133,8 +133,10 @@ STEPS: Final[Mapping[str, Callable[[Scale, Results], None]]] = {
 def main() -> int:
     """Run the steps; return 0 even if a budget is exceeded: figures of a busy machine are not reliable."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a short run that writes no document")
-    parser.add_argument("--only", choices=STEPS, action="append", help="this step alone; writes no document")
+    parser.add_argument("--quick", action="store_true", help="a short run that does not write the document")
+    parser.add_argument(
+        "--only", choices=STEPS, action="append", help="run only this step; does not write the document"
+    )
     options = parser.parse_args()
     scale = QUICK if options.quick else FULL
     about = machine.describe()

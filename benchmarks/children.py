@@ -1,4 +1,4 @@
-"""Processes that are started to be measured, and do not outlive it."""
+"""Starts the measured processes, and ends them afterwards."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 WORKSHOP: Final = ROOT / ".bench"
-"""On the disk that the checkout is on: bytes written there are counted, which those to a tmpfs are not."""
+"""A directory on the checkout's disk, because the kernel does not count bytes written to a tmpfs."""
 
 
 def environment(runtime: Path) -> Mapping[str, str]:
-    """Return the environment of a process that meets others in the directory ``runtime``."""
+    """Return the environment of a process that uses the runtime directory ``runtime``."""
     apart = {
         name: value for name, value in os.environ.items() if name not in {"NOTIFY_SOCKET", "JOURNAL_STREAM"}
     }
@@ -31,7 +31,7 @@ def module(name: str, *options: str | Path) -> list[str]:
 
 @contextmanager
 def runtime_directory() -> Iterator[Path]:
-    """Give a new directory for sockets and ring, in memory as the one of a service is."""
+    """Yield a new directory for sockets and ring, in memory like a service's."""
     memory = Path("/dev/shm")
     prefix = f"bench-{os.getpid()}-"
     with tempfile.TemporaryDirectory(prefix=prefix, dir=memory if memory.is_dir() else None) as name:
@@ -40,7 +40,7 @@ def runtime_directory() -> Iterator[Path]:
 
 @contextmanager
 def disk_directory() -> Iterator[Path]:
-    """Give a new directory in the workshop."""
+    """Yield a new directory on the disk."""
     WORKSHOP.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=WORKSHOP) as name:
         yield Path(name)
@@ -48,9 +48,9 @@ def disk_directory() -> Iterator[Path]:
 
 @contextmanager
 def running(command: Sequence[str], runtime: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command until the block ends; what it says goes to ``log``.
+    """Run a command until the block ends; its output goes to ``log``.
 
-    Raises RuntimeError with the end of that where it ended by itself.
+    Raises RuntimeError with the end of the log if it ended by itself.
     """
     with log.open("wb") as output:
         child = subprocess.Popen(command, env=environment(runtime), stdout=output, stderr=output)

@@ -1,7 +1,7 @@
-"""CPU, memory and bytes of a sample, of all programs in the same half minute.
+"""CPU, memory and bytes per sample of all programs, measured in the same half minute.
 
-They run in a PID namespace of their own, where it may be had: there the processes are as many as wanted, and
-none is somebody else's.
+They run in their own PID namespace if possible. There the number of processes is exact, and no other
+programs run.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from benchmarks.crowd import crowd
 from benchmarks.programs import PROGRAMS, command_line, is_installed
 
 _WARM_UP: Final = 6
-"""s between the start and the span that is measured; the start is told apart"""
+"""s between the start and the measured span; the start is reported separately"""
 _NAMESPACE: Final = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one program. Times in ms of CPU."""
+    """The cost of one program. Times in ms of CPU."""
 
     sample: float
-    """A sample, in steady state."""
+    """Per sample, in the steady state."""
     start: float
-    """From the start of the process to the steady state, less its samples until then."""
+    """From the start of the process to the steady state, without the samples until then."""
     resident: float
     """Bytes."""
     proportional: float
-    """Bytes, a page that n processes share counted as a page / n."""
+    """Bytes; a page that n processes share counts as 1 / n page."""
     written: float
-    """Bytes by which its file grew, a sample."""
+    """The growth of its file in bytes per sample."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,17 @@ class Round:
     """All programs at one number of processes."""
 
     processes: int
-    """That were there, these programs included."""
+    """The number of processes, including these programs."""
     isolated: bool
-    """In a PID namespace of its own."""
+    """Whether it ran in its own PID namespace."""
     costs: dict[str, Cost | None]
-    """By the program's name; None: not installed."""
+    """Costs by the program's name; None: not installed."""
 
 
 def measure(processes: int, seconds: int) -> Round:
-    """Run the programs beside as many processes as make ``processes``, and measure over ``seconds``."""
+    """Run the programs beside other processes, ``processes`` in total, and measure over ``seconds``."""
     namespace = _namespace()
-    # Made out here: what is inside is killed where this ends early, and clears nothing up.
+    # Created outside the namespace: a process inside may be killed and then cleans nothing up.
     with disk_directory() as directory, runtime_directory() as runtime:
         inside = module("benchmarks.cost", str(processes), str(seconds), directory, runtime)
         ran = subprocess.run([*namespace, *inside], stdout=subprocess.PIPE, check=True, text=True)
@@ -68,7 +68,7 @@ def measure(processes: int, seconds: int) -> Round:
 
 
 def _namespace() -> tuple[str, ...]:
-    """Return the command that makes a PID namespace; nothing where that is refused."""
+    """Return the command that makes a PID namespace; empty if that is refused."""
     for command in (_NAMESPACE, (*_NAMESPACE, "--user", "--map-root-user")):
         if (
             shutil.which(command[0])
@@ -115,7 +115,7 @@ def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
 
 
 def _sizes(files: Mapping[str, Path]) -> dict[str, int]:
-    """Return bytes; that of a program that writes no file is 0."""
+    """Return the size of the file in bytes; 0 if the program writes no file."""
     return {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
 
 

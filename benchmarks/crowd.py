@@ -1,4 +1,4 @@
-"""Processes that fill a machine: nine in ten sleep, one in ten wakes each second and does a little."""
+"""Fills a machine with processes: nine in ten sleep, one in ten wakes up each second and does little."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from typing import Final, NoReturn
 
 _ACTIVE_SHARE: Final = 10
-"""Of 330 processes of a desktop some thirty run within a second: one in so many."""
+"""One process in this many is active: about thirty of 330 on a desktop run within a second."""
 _WORK: Final = 0.0005
-"""s of CPU a second of an active one"""
+"""s of CPU per second of an active process"""
 
 
 @contextmanager
 def crowd(size: int) -> Iterator[list[int]]:
-    """Have ``size`` more processes and give their pids; they are gone at the end.
+    """Start ``size`` processes and yield their pids; they end with the block.
 
-    They are forks of this process, which share its memory: a thousand take little of it.
+    They are forks that share this process's memory, so a thousand of them take little.
     """
     pids: list[int] = []
     try:
@@ -38,13 +38,13 @@ def crowd(size: int) -> Iterator[list[int]]:
 
 def _live(number: int) -> NoReturn:
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
         with open("/proc/self/comm", "w", encoding="ascii") as comm:
             comm.write(f"crowd-{number}")
         if number % _ACTIVE_SHARE:
             while True:
                 signal.pause()
-        time.sleep(number % 97 / 97)  # not all in the same moment
+        time.sleep(number % 97 / 97)  # not all at the same moment
         while True:
             end = time.process_time() + _WORK
             while time.process_time() < end:

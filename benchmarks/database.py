@@ -1,7 +1,7 @@
-"""Databases as years of use leave them, to ask reports of: made once, kept in .bench/.
+"""Databases as after years of use, for timing reports: made once, kept in .bench/.
 
-The rows are imported by the writer of this checkout, which rolls them up as it goes. Those of months whose
-raw rows are gone are copies of its roll-ups, moved back in time.
+The writer of this checkout imports the rows and rolls them up. The roll-ups of months whose raw rows were
+dropped are copies of its roll-ups, moved back in time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from writer.store import Store
 
 DAY: Final = 86400
 _LAST_DAY: Final = 2 * 3600
-"""s of the day that has not ended"""
+"""s recorded of the unfinished day"""
 
 ROLL_UPS: Final = (
     *("system_minute", "system_hour"),
@@ -33,36 +33,36 @@ ROLL_UPS: Final = (
     *("energy_hour", "energy_day"),
 )
 _TIMES: Final = ("bucket", "first_start", "last_time", "drain_newest_ts")
-"""Their columns that move in time"""
+"""The columns that are moved in time"""
 
 
 class Span(NamedTuple):
-    """How much a database holds."""
+    """The time span of a database."""
 
     label: str
     raw: int
-    """Days of samples, and two hours."""
+    """Days of samples; two more hours are added."""
     days: int
-    """Days of roll-ups, which reach back beyond those."""
+    """Days of roll-ups, which reach further back than the samples."""
 
 
 class Storage(NamedTuple):
-    """Bytes in the database file, all indexes included."""
+    """Bytes in the database file, including indexes."""
 
     raw_sample: float
     rolled_up_year: float | None
-    """None: this writer rolls nothing up."""
+    """None: this writer has no roll-ups."""
 
 
 class Databases(NamedTuple):
-    """By the label of their span, and what the largest one takes."""
+    """Databases by the label of their span, and the sizes in the largest one."""
 
     paths: Mapping[str, Path]
     storage: Storage
 
 
 def databases(spans: tuple[Span, ...]) -> Databases:
-    """Return databases of these spans, made where they are not there. The last is the largest."""
+    """Return databases of these spans, made if missing. The last one is the largest."""
     directory = WORKSHOP / f"schema-{schema.LATEST}-{_digest(spans)}"
     paths = {span.label: directory / f"{span.label.replace(' ', '-')}.db" for span in spans}
     note = directory / "storage"
@@ -84,7 +84,7 @@ def databases(spans: tuple[Span, ...]) -> Databases:
 
 
 def _start(span: Span) -> int:
-    """Return the Unix time of the first sample: whole days in UTC follow, and some of the one after."""
+    """Return the Unix time of the first sample: whole UTC days follow, and a part of the next day."""
     return (int(time.time()) // DAY - span.raw - 1) * DAY
 
 
@@ -93,7 +93,7 @@ def _count(span: Span) -> int:
 
 
 def _digest(spans: tuple[Span, ...]) -> str:
-    """Name what a database depends on: one that another writer made is no measure of this one."""
+    """Return a key of the files that a database depends on, so that another writer's is not reused."""
     digest = hashlib.sha256(repr(spans).encode())
     sources = [*(ROOT / "writer").rglob("*.py"), *(ROOT / "writer").rglob("*.sql")]
     for path in sorted([*sources, Path(__file__), Path(__file__).with_name("samples.py")]):
@@ -102,7 +102,7 @@ def _digest(spans: tuple[Span, ...]) -> str:
 
 
 def _import(path: Path, count: int, start: int) -> None:
-    """Import samples from a pipe, so that making them and storing them use a core each."""
+    """Import samples from a pipe, so that generating and storing them use one core each."""
     with runtime_directory() as runtime:
         made = subprocess.Popen(
             module("benchmarks.samples", "1", str(count), str(start)),
@@ -110,18 +110,18 @@ def _import(path: Path, count: int, start: int) -> None:
             env=environment(runtime),
         )
         command = module("writer.main", "--db", path, "--import", "-")
-        # On a terminal the writer shows how far it is.
+        # On a terminal the writer shows its progress.
         print(f"{count:,} samples for the database of {path.stem}:", file=sys.stderr, flush=True)
         subprocess.run(command, stdin=made.stdout, env=environment(runtime), check=True)
         if made.wait():
-            raise RuntimeError("the samples could not be made")
+            raise RuntimeError("the samples could not be generated")
     with Store(path) as store:
-        while store.roll_up():  # energy by program, which an import leaves to the writer
+        while store.roll_up():  # energy by program, which an import leaves to the running writer
             pass
 
 
 def _age(database: sqlite3.Connection, span: Span) -> Storage:
-    """Put roll-ups of earlier days before those of the samples, and return what the parts take."""
+    """Add roll-ups of earlier days before those of the samples, and return the sizes of the parts."""
     execute = database.execute
     (day_until,) = execute("SELECT day_until FROM history").fetchone()
     if not day_until:
@@ -135,7 +135,7 @@ def _age(database: sqlite3.Connection, span: Span) -> Storage:
     raw = _used(database)
     oldest = day_until - span.days * DAY
     for table in ROLL_UPS:
-        for periods in range(-(-span.days * DAY // period), -1, -1):  # oldest first, as they come to be
+        for periods in range(-(-span.days * DAY // period), -1, -1):  # oldest first, as in real use
             _copy(database, table, periods * period, oldest, first)
     if oldest < first:
         execute("UPDATE history SET raw_since = ?", (first,))
@@ -145,10 +145,10 @@ def _age(database: sqlite3.Connection, span: Span) -> Storage:
 
 
 def _copy(database: sqlite3.Connection, table: str, back: int, oldest: int, first: int) -> None:
-    """Copy a table's kept rows from ``first`` on ``back`` s into the past, none to before ``oldest``."""
+    """Copy a table's kept rows from ``first`` on, moved ``back`` s into the past, none before ``oldest``."""
     columns = [column[1] for column in database.execute(f"PRAGMA table_info({table})")]
     moved = ", ".join(f"{name} - :back" if name in _TIMES else name for name in columns)
-    # What lies behind the whole days is of the newest period alone.
+    # Rows after the last whole day belong only to the newest period.
     end = "" if back == 0 else "AND bucket < (SELECT day_until FROM history)"
     database.execute(
         f"INSERT INTO {table} SELECT {moved} FROM kept_{table} "

@@ -1,4 +1,4 @@
-"""What a run found, as text: the same on the terminal and in docs/benchmarks.md."""
+"""The results of a run as text, for the terminal and for docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from benchmarks.table import number, table
 
 MEGA: Final = 1e6
 WIDTH: Final = 110
-"""Characters of a line of prose"""
+"""The longest line of prose, in characters"""
 
 
 @dataclass
 class Results:
-    """All that a run found."""
+    """All results of a run."""
 
     figures: dict[str, float] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
     reports: dict[tuple[str, ...], dict[str, Taken]] = field(default_factory=dict)
-    """By report and span."""
+    """Times by report and span."""
     spans: Sequence[Span] = ()
 
 
@@ -94,7 +94,7 @@ def measures(figures: Figures) -> str:
 
 
 def costs(rounds: Sequence[Round]) -> str:
-    """Return the table of CPU a sample, a column for each number of processes."""
+    """Return the table of CPU per sample, with a column for each number of processes."""
     rows = [
         [program.name, *(_cell(one.costs[program.name], lambda cost: cost.sample) for one in rounds)]
         for program in PROGRAMS
@@ -103,7 +103,7 @@ def costs(rounds: Sequence[Round]) -> str:
 
 
 def starts(one: Round) -> str:
-    """Return what the programs take beside the CPU of a sample."""
+    """Return the table of the other costs of the programs."""
     columns: Mapping[str, tuple[Callable[[Cost], float | None], int]] = {
         "start, ms": (lambda cost: cost.start, 0),
         "RSS, MB": (lambda cost: cost.resident / MEGA, 1),
@@ -122,7 +122,7 @@ def _cell(cost: Cost | None, value: Callable[[Cost], float | None], digits: int 
 
 
 def programs() -> str:
-    """Return what each program does, how it is started, and how it comes onto a machine that lacks it."""
+    """Return what each program does, its command, and how to install it."""
     lines = []
     for program in PROGRAMS:
         how = version_of(program) if is_installed(program) else f"not installed: `{program.install}`"
@@ -133,7 +133,7 @@ def programs() -> str:
 
 
 def reports(results: Results) -> str:
-    """Return the table of reports, a column for each span."""
+    """Return the table of reports, with a column for each span."""
     names = [span.label for span in results.spans]
     rows = [
         [f"`{label(report)}`", *(_told(times[name]) for name in names)]
@@ -147,7 +147,7 @@ def _told(taken: Taken) -> str:
 
 
 def sections(results: Results, seconds: int) -> list[str]:
-    """Return what there is to show, in order."""
+    """Return the sections that have results, in order."""
     found = [_BUDGETS, budgets(results.figures)]
     if results.rounds:
         isolated = " They run in a PID namespace of their own, so that the number of processes is exact."
@@ -163,7 +163,7 @@ def sections(results: Results, seconds: int) -> list[str]:
 
 
 def _filled(text: str) -> str:
-    """Break the lines of prose anew; tables, lists and headings stay."""
+    """Wrap the lines of prose; tables, lists and headings stay unchanged."""
     paragraphs = text.strip().split("\n\n")
     return "\n\n".join(
         part if part[0] in "#|-" else textwrap.fill(part, WIDTH, break_long_words=False)

@@ -1,4 +1,4 @@
-"""The figures of a run by name, and what is promised of them, as data."""
+"""The figures of a run by name, and their budgets, as data."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 Figures = Mapping[str, float]
-"""Such as ``cpu/telemetry-sampler/330``. What could not be measured is not in it."""
+"""Figures by name, such as ``cpu/telemetry-sampler/330``. Figures that were not measured are missing."""
 
 KEPT: Final = "✓"
 BROKEN: Final = "✗"
 
 
 class Budget(NamedTuple):
-    """A promise: the figure is at most, or at least, that."""
+    """A promise: the upper or lower limit of a figure."""
 
     what: str
     key: str
@@ -23,7 +23,7 @@ class Budget(NamedTuple):
     at_least: bool = False
 
     def verdict(self, figure: float | None) -> str:
-        """Return the mark of a figure; nothing where it is not known."""
+        """Return the verdict on a figure; empty if it is unknown."""
         if figure is None:
             return ""
         kept = figure >= self.limit if self.at_least else figure <= self.limit
@@ -31,7 +31,7 @@ class Budget(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """A figure that is shown and has no budget."""
+    """A figure that is shown without a budget."""
 
     what: str
     key: str

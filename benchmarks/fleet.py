@@ -1,10 +1,10 @@
-"""Many simulated machines that forward into one VictoriaMetrics here: what is lost, and what it costs.
+"""Many simulated machines that forward into one local VictoriaMetrics: losses and costs.
 
     python -m benchmarks.fleet --hosts 1 50 200 --minutes 2
 
-One process stores a sample for each machine every five seconds, with the writer's code and into a database of
-its own; a telemetry-forward for each sends it. A line of a Markdown table is printed for each number of
-machines. The start of the forwarders is not counted. It needs victoria-metrics in PATH (Debian's package).
+One process stores a sample for each machine every five seconds, with the writer's code, into one database per
+machine. One telemetry-forward per machine sends them. It prints one line of a Markdown table for each number
+of machines. The start of the forwarders is not counted. It needs victoria-metrics in PATH (Debian's package).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from writer.store import Store
 
 INTERVAL: Final = 5.0
 NAMES: Final = 40
-"""Programs of a machine, ten of which are in a sample"""
+"""Programs of a machine; ten of them are in each sample"""
 PATIENCE: Final = 120.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 HEAD: Final = (
@@ -41,7 +41,7 @@ HEAD: Final = (
 
 
 def sample(host: int, seq: int, chance: random.Random) -> Sample:
-    """A made-up sample: every value is random, which is the worst for an engine that compresses."""
+    """Return a made-up sample. Every value is random, the worst case for an engine that compresses."""
     now = time.time()
     power = round(-chance.uniform(1.5, 6), 3)
     percent = float(chance.randrange(100))
@@ -76,13 +76,13 @@ def cpu_seconds(pid: int) -> float:
 
 
 def peak_memory(pid: int) -> float:
-    """Return the MB that the process had resident at most."""
+    """Return the peak resident memory of a process, MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 class Engine:
-    """VictoriaMetrics in a directory of its own."""
+    """VictoriaMetrics with its own data directory."""
 
     def __init__(self, directory: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -107,7 +107,7 @@ class Engine:
             return bytes(answer.read())
 
     def value(self, query: str) -> int:
-        """Return the value of a query; 0 for none, or where the engine is not there yet."""
+        """Return the value of a query; 0 if there is none, or if the engine does not answer yet."""
         with suppress(OSError):
             self.get("/internal/force_flush")
             result = json.loads(self.get("/api/v1/query", query=query))["data"]["result"]
@@ -119,7 +119,7 @@ class Engine:
 
 
 def measure(hosts: int, seconds: float) -> str:
-    """Let ``hosts`` machines record for so many seconds; return the row of the table."""
+    """Let ``hosts`` machines record for the given seconds; return the row of the table."""
     chance = random.Random(hosts)
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         directory = Path(place)
@@ -172,7 +172,7 @@ def measure(hosts: int, seconds: float) -> str:
 
 
 def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
-    """Return a reader of options: numbers above 0."""
+    """Return a parser of option values above 0."""
 
     def read(text: str) -> float:
         number = kind(text)
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=positive(float), default=10.0, help="for each number (default: 10)")
     options = parser.parse_args()
     if shutil.which("victoria-metrics") is None:
-        parser.error("there is no victoria-metrics in PATH (Debian's package victoria-metrics)")
+        parser.error("victoria-metrics is not in PATH (Debian's package victoria-metrics)")
     print(HEAD)
     print("|---|---|---|---|---|---|")
     for number in options.hosts:

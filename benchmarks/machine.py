@@ -1,4 +1,4 @@
-"""What a figure was measured on, without saying whose machine it is."""
+"""Describes the machine of a measurement, without its name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MODELS: Final = ("/proc/device-tree/model", "/sys/firmware/devicetree/base/mode
 
 
 def describe() -> dict[str, str]:
-    """Return machine, CPU and versions, as shown."""
+    """Return a description: machine, CPU and versions."""
     kernel = re.match(r"[\d.]*\d", os.uname().release)
     return {
         "machine": _board() or platform.machine(),
         "CPU": cpu_model(Path("/proc/cpuinfo").read_text(errors="replace")),
         "cores": str(len(os.sched_getaffinity(0))),
-        "kernel": kernel[0] if kernel else "unknown",  # the rest is a name that its builder gave
+        "kernel": kernel[0] if kernel else "unknown",  # the rest is a name given by the builder of the kernel
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
     }
@@ -33,7 +33,7 @@ def _board() -> str:
 
 
 def cpu_model(cpuinfo: str) -> str:
-    """Return the name in /proc/cpuinfo: ``model name`` of x86, ``Hardware`` or a part number of ARM."""
+    """Return the name in /proc/cpuinfo: ``model name`` on x86, ``Hardware`` or a part number on ARM."""
     for key in ("model name", "Hardware", "CPU part"):
         found = re.search(rf"^{key}\s*: *(\S.*)$", cpuinfo, re.MULTILINE)
         if found:

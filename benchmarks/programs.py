@@ -1,4 +1,4 @@
-"""What is measured side by side: our two processes and their peers, as data."""
+"""The measured programs: our two processes and similar programs, as data."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from benchmarks.children import ROOT, module
 _SYSSTAT: Final = ("/usr/lib/sysstat", "/usr/lib64/sa", "/usr/libexec/sysstat", "/usr/lib/sa")
 
 COMMIT_INTERVAL: Final = 12
-"""s: at one sample a second as many samples a commit as with the defaults, 5 s and 60 s"""
+"""s: at one sample a second, a commit has as many samples as with the defaults, 5 s and 60 s"""
 
 
 class Program(NamedTuple):
-    """Something that takes a sample a second."""
+    """A program that takes a sample every second."""
 
     name: str
     what: str
-    """What it does, in a few words."""
+    """A short description."""
     command: Sequence[str]
-    """``{file}`` stands for the file that it may write; the first word is a name in PATH or a path."""
+    """The command. ``{file}`` is the file that it may write; the first word is a name in PATH or a path."""
     install: str = ""
-    """How it comes onto this machine, where it is not ours."""
+    """How to install it, if it is not ours."""
     version: tuple[str, ...] = ()
-    """Options that make it print its version, the first number of all."""
+    """Options to print its version, which is the first number in the output."""
 
 
 def _sadc() -> str:
@@ -74,27 +74,27 @@ SADC: Final = Program(
 )
 
 PROGRAMS: Final = (SAMPLER, WRITER, PSUTIL, ATOP, PROCPATH, SADC)
-"""In this order they are started and shown."""
+"""In the order in which they are started and shown."""
 
 
 def is_installed(program: Program) -> bool:
-    """Whether this machine has it."""
+    """Return whether it is installed."""
     return shutil.which(program.command[0]) is not None
 
 
 def command_line(program: Program, file: Path) -> list[str]:
-    """Return what starts it, writing to ``file``."""
+    """Return the command that starts it and writes to ``file``."""
     return [word.replace("{file}", str(file)) for word in program.command]
 
 
 def shown_command(program: Program) -> str:
-    """Return what starts it as a reader would type it, without a path of this machine."""
+    """Return its command as a reader would type it, without local paths."""
     words = [Path(word).name if number == 0 else word for number, word in enumerate(program.command)]
     return " ".join(words).replace("{file}", "FILE")
 
 
 def version_of(program: Program) -> str:
-    """Return its version, nothing where it does not say one."""
+    """Return its version, empty if it does not print one."""
     if not (program.version and is_installed(program)):
         return ""
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""What most programs do that want the processes: psutil's documented loop, once a second."""
+"""psutil's documented loop over processes, once a second, as most programs use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kernel tells of a process: its CPU time, its memory, what it wrote.
+"""Reads a process's CPU time, memory and written bytes from the kernel.
 
 Formats: proc_pid_stat(5), proc_pid_smaps(5), proc_pid_io(5).
 """
@@ -17,25 +17,24 @@ _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class Memory(NamedTuple):
-    """Bytes. ``proportional`` counts a page that n processes share as a page / n."""
+    """Bytes. In ``proportional``, a page that n processes share counts as 1 / n page."""
 
     resident: int
     proportional: int
 
 
 def cpu_seconds(pid: int, procfs: Path = PROC) -> float:
-    """Return the CPU time of a process and of the children that it has reaped, s.
+    """Return the CPU time of a process and of its reaped children, s.
 
-    utime and stime are told in ticks of 10 ms, too coarse for a process that uses a tenth of that a second.
-    The clock of the process (clock_getcpuclockid(3)) tells the same sum in ns; only the children's is in
-    ticks.
+    utime and stime are in ticks of 10 ms, too coarse for a process that uses 1 ms per second. The process's
+    CPU clock (clock_getcpuclockid(3)) has the same sum in ns; only the children's time is in ticks.
     """
     stat = parse_stat((procfs / str(pid) / "stat").read_bytes())
     if stat is None:
         raise ProcessLookupError(f"process {pid} is gone")
     try:
         own = time.clock_gettime(_clock_of(pid))
-    except OSError:  # a sandbox that does not have these clocks
+    except OSError:  # a sandbox without these clocks
         own = stat.used * _TICK
     return own + stat.reaped * _TICK
 
@@ -46,19 +45,19 @@ def _clock_of(pid: int) -> int:
 
 
 def memory(pid: int, procfs: Path = PROC) -> Memory:
-    """Return what a process holds in RAM."""
+    """Return the memory of a process in RAM."""
     found = counts((procfs / str(pid) / "smaps_rollup").read_text())
     return Memory(found["Rss"] * 1024, found["Pss"] * 1024)
 
 
 def written_bytes(pid: int, procfs: Path = PROC) -> int:
-    """Return the bytes that a process made the kernel write to a disk, once each page is clean again."""
+    """Return the bytes that the kernel writes to a disk for a process, including pages not yet written."""
     found = counts((procfs / str(pid) / "io").read_text())
     return found["write_bytes"] - found["cancelled_write_bytes"]
 
 
 def counts(text: str) -> dict[str, int]:
-    """Return the whole numbers of lines such as ``Rss:  1672 kB``, by their names."""
+    """Return the integers in lines such as ``Rss:  1672 kB``, by name."""
     found: dict[str, int] = {}
     for line in text.splitlines():
         name, _, rest = line.partition(":")
@@ -69,5 +68,5 @@ def counts(text: str) -> dict[str, int]:
 
 
 def process_count(procfs: Path = PROC) -> int:
-    """Return how many processes there are."""
+    """Return the number of processes."""
     return sum(entry.name.isdecimal() for entry in procfs.iterdir())

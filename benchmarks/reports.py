@@ -1,4 +1,4 @@
-"""How long each report takes, from the shell's point of view: a whole process, start to end."""
+"""Times each report as a user would: a whole process, from start to end."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from typing import Final, NamedTuple
 from benchmarks.children import environment, module, runtime_directory
 
 RUNS: Final = 5
-"""The median of so many counts."""
+"""The median of this many runs counts."""
 
 WHOLE: Final = ("--since", "{start}")
-"""All that the database holds, where a report would show ten minutes."""
+"""Reports that would show ten minutes by default, over the whole database."""
 
 LONGEST: Final = ("energy", "--by", "hour")
-"""Of a year it shows 8,760 rows; the others show some hundreds at most."""
+"""For a year it prints 8,760 rows; the others print a few hundred at most."""
 
 HEAVY: Final = frozenset({"model", "plot"})
-"""These work on thousands of samples, or draw: the budget of reports is not for them."""
+"""These read thousands of samples, or draw: the budget of reports does not apply to them."""
 
 REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("status",),
@@ -55,28 +55,28 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("plot", "programs", *WHOLE),
     ("health",),
 )
-"""What is asked. Without --since, status, energy and hotspots are of all that there is. (export gives every
-sample: it is as long as the raw rows are many, and no report of its kind has a bound.)"""
+"""The measured reports. Without --since, status, energy and hotspots cover the whole database. (export prints
+every sample, so its time has no bound.)"""
 
 
 def label(report: tuple[str, ...]) -> str:
-    """Return what a user types, the start of the database named by its age."""
+    """Return the command as a user types it, with the start of the database as an age."""
     return " ".join(report).replace("{start}", "ALL")
 
 
 class Taken(NamedTuple):
-    """What a process took, from start to end."""
+    """The cost of a process, from start to end."""
 
     clock: float
     """ms"""
     cpu: float
-    """ms, user and system: what a busy machine disturbs least"""
+    """ms of user and system time, which depend least on the load of the machine"""
     memory: float
-    """MB of RAM at most: its maximum resident set size"""
+    """Peak memory in MB: the maximum resident set size"""
 
 
 def times(databases: Mapping[str, Path], days: Mapping[str, int]) -> dict[tuple[str, ...], dict[str, Taken]]:
-    """Return the times by report and database. ``days`` says how far ALL reaches back, by database."""
+    """Return the times by report and database. ``days``: how far ALL reaches back, by database."""
     starts = {name: _newest(path) - days[name] * 86400 for name, path in databases.items()}
     found: dict[tuple[str, ...], dict[str, Taken]] = {}
     with runtime_directory() as runtime:
@@ -89,7 +89,7 @@ def times(databases: Mapping[str, Path], days: Mapping[str, int]) -> dict[tuple[
 
 
 def python_start() -> Taken:
-    """Return the times of a process that imports nothing and does nothing, the least of any report."""
+    """Return the times of a Python process that does nothing, the minimum of any report."""
     with runtime_directory() as runtime:
         return _median([sys.executable, "-c", "pass"], runtime)
 

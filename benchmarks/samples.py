@@ -1,6 +1,6 @@
-"""Samples of a machine that is not there: a handheld with four cores, a battery and ten processes a sample.
+"""Simulated samples of a handheld with four cores, a battery and ten processes per sample.
 
-``python -m benchmarks.samples FIRST COUNT TIME`` prints them as telemetry-writer --import reads them.
+``python -m benchmarks.samples FIRST COUNT TIME`` prints them in the format of telemetry-writer --import.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BOOT: Final = "3c9c0f0e-7b1c-4a7f-9d56-0d9e5f0a1b2c"
 _PER_DAY: Final = int(86400 / INTERVAL)
 
 _STEADY: Final = ("firefox", "Xorg", "pulseaudio", "python3", "telemetry-sampler", "wpa_supplicant")
-"""Nearly always in the list."""
+"""Processes that are nearly always listed."""
 _OTHERS: Final = (
     *("systemd", "dbus-daemon", "kwin_wayland", "code", "node", "bash", "sshd", "git", "cc1", "ld", "make"),
     *("vim", "chromium", "mpv", "NetworkManager", "systemd-journal", "rcu_preempt", "ksoftirqd/0", "cron"),
@@ -42,19 +42,19 @@ _SYSTEM: Final = {
     "systemd-journal": ("systemd-journald", "root"),
     "cron": ("cron", "root"),
 }
-"""App and user of what is not of the user's desktop"""
+"""App and user of processes outside the user's desktop"""
 _APPS: Final = {"firefox", "code", "chromium", "mpv", "pulseaudio"}
 _PARENTS: Final = frozenset({"bash", "make", "git"})
 _WEIGHTS: Final = [1.0 / (rank + 1) for rank in range(len(_OTHERS))]
 _DISCHARGE: Final = 4 * 3600.0
 _CHARGE: Final = 2 * 3600.0
-"""s from full to empty, and back"""
+"""s from full to empty and back"""
 
 
 def samples(first: int, count: int, start: float, run: str = RUN) -> Iterator[Sample]:
     """Yield ``count`` samples from seq ``first`` on, 5 s apart; ``start`` is the Unix time of seq 0.
 
-    The same arguments give the same samples. Values have as many digits as the sampler gives them.
+    The same arguments give the same samples. Values have as many digits as the sampler's.
     """
     for seq in range(first, first + count):
         draw = random.Random(seq)
@@ -101,7 +101,7 @@ def _battery(elapsed: float, busy: float, draw: random.Random) -> Battery:
         voltage=voltage,
         current=current,
         power=voltage * current,
-        # Above the 10 % at which each sample is committed alone.
+        # Above 10 %, below which each sample is committed at once.
         pct=float(round(12.0 + 88.0 * fill)),
         method="voltage*current",
         health=Health(full=6.5, design=6.7, unit="Ah", cycles=None),
@@ -118,7 +118,7 @@ def _processes(seq: int, busy: float, draw: random.Random) -> tuple[Process, ...
     shares = sorted((draw.paretovariate(1.2) * busy / 12.0 for _ in names), reverse=True)
     found = {}
     for name, share in zip(names, shares, strict=True):
-        # Those that come and go are another process each hour.
+        # Short-lived ones are a new process each hour.
         pid, start, mem = _identity(name, 0 if name in _STEADY else hour)
         cpu = round(min(share, 100.0 * CORES), 2)
         children = round(draw.uniform(0.0, 3.0), 2) if name in _PARENTS else 0.0
@@ -127,7 +127,7 @@ def _processes(seq: int, busy: float, draw: random.Random) -> tuple[Process, ...
 
 
 def _owners(name: str) -> tuple[str | None, str]:
-    """Return app and user: kernel threads have no app, and neither has what runs in a login."""
+    """Return app and user. Kernel threads and processes of a login session have no app."""
     if name.startswith(("kworker", "ksoftirqd", "rcu_")):
         return None, "root"
     return _SYSTEM.get(name, (name if name in _APPS else None, "user"))
@@ -142,7 +142,7 @@ def _identity(name: str, hour: int) -> tuple[int, int, float]:
 
 
 def lines(first: int, count: int, start: float) -> Iterator[bytes]:
-    """Yield samples as JSON lines: as ``samples``, but each day is like the first, which is far quicker."""
+    """Yield samples as JSON lines, like ``samples``, but each day repeats the first, which is much faster."""
     identity = f'{{"v":1,"host":"{HOST}","boot_id":"{BOOT}","run":"{RUN}"'
     rests: dict[int, bytes] = {}
     for seq in range(first, first + count):

@@ -1,4 +1,4 @@
-"""Tables that read alike on a terminal and in Markdown."""
+"""Tables that are readable on a terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table with its columns in line: the first to the left, the others to the right."""
+    """Return an aligned Markdown table: the first column to the left, the others to the right."""
     lines = [list(head), *map(list, rows)]
     widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
@@ -20,5 +20,5 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """Return a figure with so many digits behind the point, ``-`` for None."""
+    """Return a figure with this many decimals, ``-`` for None."""
     return "-" if value is None else f"{value:,.{digits}f}"

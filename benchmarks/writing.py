@@ -1,4 +1,4 @@
-"""The writer under load: importing, catching up from a full ring, and what it writes to the disk."""
+"""The writer under load: importing, catching up with a full ring, and bytes written to the disk."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from telemetry.stream.publisher import Publisher
 from telemetry.stream.ring import DEFAULT_CAPACITY, Ring
 
 _PATIENCE: Final = 60.0
-"""s until a process that does not answer is given up"""
+"""s after which a process that does not answer is given up"""
 _PER_COMMIT: Final = 12
-"""Samples in a commit at the defaults: 60 s of one in 5 s."""
+"""Samples per commit with the defaults: 60 s with one every 5 s."""
 
 
 class Rate(NamedTuple):
-    """Samples a second, by the clock and by the CPU time that the writer used."""
+    """Samples per second of wall clock time and per second of the writer's CPU time."""
 
     by_clock: float
     by_cpu: float
@@ -38,7 +38,7 @@ class Rate(NamedTuple):
 
 
 def import_rate(count: int) -> Rate:
-    """Import ``count`` samples from a file into a new database; the whole process counts."""
+    """Import ``count`` samples from a file into a new database; the whole process is measured."""
     with disk_directory() as directory, runtime_directory() as runtime:
         source = directory / "samples.jsonl"
         with source.open("wb") as file:
@@ -56,21 +56,21 @@ def import_rate(count: int) -> Rate:
 
 
 class CatchUp(NamedTuple):
-    """A writer that comes to a sampler whose ring is full."""
+    """A writer that starts after the sampler's ring is full."""
 
     held: int
     """Samples in the ring."""
     rate: Rate
     sampler: readings.Memory
-    """With a full ring, whose index it holds."""
+    """The sampler's memory with a full ring, including the index of the ring."""
     writer: readings.Memory
-    """When it has caught up."""
+    """The writer's memory after it has caught up."""
     ring: int
-    """Bytes of the ring's file, in the runtime directory."""
+    """The size of the ring's file in bytes."""
 
 
 def catch_up(times: int = 3) -> CatchUp:
-    """Measure it ``times`` times and return the one with the median rate."""
+    """Measure ``times`` times; return the run with the median rate."""
     return sorted((_catch_up() for _ in range(times)), key=lambda found: found.rate.by_clock)[times // 2]
 
 
@@ -102,7 +102,7 @@ def _catch_up() -> CatchUp:
 
 
 def _fill_ring(path: Path) -> int:
-    """Fill a ring with the samples of an earlier run, and return how many it holds."""
+    """Fill a ring with samples of an earlier run; return their number."""
     ring = Ring(path)
     size = seq = 0
     while size < DEFAULT_CAPACITY:
@@ -128,7 +128,7 @@ def _wait_for(log: Path, pattern: str) -> None:
 
 
 def bytes_written(commits: int, *, index: bool = True) -> float:
-    """Return the bytes that a writer makes the kernel write for a sample at the defaults.
+    """Return the bytes that the kernel writes for a writer per sample, with the default options.
 
     A real writer, and a real publisher that does not wait 5 s between two samples: it publishes twelve at
     once, which the writer commits after 0.05 s instead of 60 s. What it wrote goes to the disk before the
@@ -181,7 +181,7 @@ class _Feed:
         self._publisher.serve(time.monotonic() + 0.004, self._never)
 
     def commit(self) -> None:
-        """Return when all that was published is committed."""
+        """Wait until everything published is committed."""
         end = time.monotonic() + _PATIENCE
         while self._newest() != [RUN, self._seq]:
             if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""What holds for all tests: how many examples a property test draws, and which tests run alone."""
+"""Settings of all tests: the number of examples of a property test, and tests that run alone."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A shell's background job ignores SIGINT, and what is started from it does too: no test could interrupt it.
+# A shell's background job ignores SIGINT, and so do its children: no test could interrupt them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Images of containers often forbid compiled files. Without them each process compiles all that it imports,
-# and pytest rewrites every assert anew in each worker.
+# Container images often forbid compiled files. Without them each process compiles all its imports, and
+# pytest rewrites every assert in each worker.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _DRAWN_SLOWLY: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
-# The same few examples each time, and many new ones where the slow tests run too. See tests.strategies.times.
+# The same few examples each time, or many new ones if the slow tests run too. See tests.strategies.times.
 settings.register_profile("slow", max_examples=200, deadline=None, suppress_health_check=_DRAWN_SLOWLY)
 settings.register_profile(
     "fast", settings.get_profile("slow"), max_examples=16, derandomize=True, database=None
 )
 
-# Where there are no time zones, the C library takes those of the package tzdata.
+# If the system has no time zones, the C library uses those of the package tzdata.
 if not Path("/usr/share/zoneinfo/Europe/Berlin").exists():
     os.environ["TZDIR"] = str(files("tzdata").joinpath("zoneinfo"))
 
@@ -46,7 +46,7 @@ _FIRST: Final = (
     "",
 )
 
-# Two files of this checkout to lock, so that test runs side by side (pytest -n, .ci/run) know of each other.
+# Two files of this checkout to lock, so that parallel test runs (pytest -n, .ci/run) know of each other.
 _WAITING: Final = Path(__file__).with_name("__init__.py")
 _RUNNING: Final = Path(__file__)
 
@@ -63,9 +63,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _leave_cases_to_the_slow_suite(items: list[pytest.Item]) -> None:
-    """Of a test marked ``fast_cases(n)``, n cases stay fast, evenly spread over all; the others are slow.
+    """Keep n cases of a test marked ``fast_cases(n)`` fast, evenly spread; mark the others slow.
 
-    For cases that take the same path through real processes or whole databases: a few show most faults.
+    It is for cases that take the same path through real processes or whole databases: a few find most faults.
     """
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
@@ -85,13 +85,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Run a test marked ``alone`` while no other test of this checkout runs."""
     alone = item.get_closest_marker("alone") is not None
     with _WAITING.open() as waiting, _RUNNING.open() as running:
-        # One that waits to be alone keeps the first lock meanwhile, so that the others let it pass.
+        # A test that waits to run alone keeps the first lock, so that the others wait for it.
         fcntl.flock(waiting, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         if not alone:
             fcntl.flock(waiting, fcntl.LOCK_UN)
         try:
             return (yield)
-        finally:  # by name: a child that was forked has the same open files
+        finally:  # unlock explicitly, because a forked child shares the open files
             fcntl.flock(running, fcntl.LOCK_UN)
             fcntl.flock(waiting, fcntl.LOCK_UN)

@@ -1,4 +1,4 @@
-"""What not every machine lets a test have: it is skipped there, with the reason."""
+"""Resources that not every machine has: without them a test is skipped, with the reason."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _CAPABILITIES: Final = (0, 1, 6, 7)
 
 
 def mount_tmpfs(at: Path, options: str) -> None:
-    """Mount a tmpfs; who does, unmounts it."""
+    """Mount a tmpfs; the caller unmounts it."""
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        pytest.skip("there is no program mount here (Debian's package mount)")
+        pytest.skip("the program mount is not installed (Debian's package mount)")
     if done.returncode:
         pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
 
@@ -38,7 +38,7 @@ def unmount(at: Path) -> None:
 
 
 def is_root_with_capabilities() -> bool:
-    """Whether this process may be another user and give files away: root in a bare container may not."""
+    """Return whether this process may change user and chown files: root in a bare container may not."""
     (effective,) = (line for line in Path("/proc/self/status").read_text().splitlines() if "CapEff" in line)
     held = int(effective.split()[1], 16)
     return os.geteuid() == 0 and all(held >> number & 1 for number in _CAPABILITIES)

@@ -1,7 +1,7 @@
-"""What hypothesis draws samples from, and how long it draws.
+"""Hypothesis strategies for samples, and the number of examples.
 
-A property that is worth more with more examples has two tests: one of a second that tries the same examples
-each time, and one marked ``slow`` that tries new ones.
+A property that benefits from more examples has two tests: one takes a second and tries the same examples
+each time, and one marked ``slow`` tries new ones.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ QUICK: Final = settings(
 
 
 def times(factor: int) -> settings:
-    """Draw ``factor`` times the examples of the profile (tests/conftest.py): for values that cost little."""
+    """Draw ``factor`` times the profile's examples (tests/conftest.py): for cheap properties."""
     return settings(max_examples=factor * settings().max_examples)
 
 
 def at_most(examples: int) -> settings:
-    """Draw no more than so many examples in any profile: where each makes a database."""
+    """Draw at most this many examples in any profile: for properties that make a database each time."""
     return settings(max_examples=min(examples, settings().max_examples))
 
 
@@ -46,7 +46,7 @@ BIGGEST: Final = (1 << 63) - 1
 
 
 def numbers(least: float, most: float) -> st.SearchStrategy[float]:
-    """Finite floats, the bounds included."""
+    """Finite floats, including the bounds."""
     return st.floats(least, most, allow_nan=False, allow_infinity=False)
 
 
@@ -55,7 +55,7 @@ def or_none(values: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
 
 
 def texts(shortest: int = 0) -> st.SearchStrategy[str]:
-    """Any text that UTF-8 can say, now and then as long as one may be."""
+    """Any text that UTF-8 can encode, sometimes of the maximum length."""
     return st.text(min_size=shortest, max_size=12) | st.sampled_from(["é" * MAX_TEXT, "\x00\n\"\\'/€🔋"])
 
 
@@ -147,11 +147,11 @@ samples: Final = st.builds(
     ),
     throttled=or_none(st.lists(texts(), max_size=3).map(tuple)),
 )
-"""Every sample that the contract allows, at its bounds too; only the longest lists take too long."""
+"""Every sample that the contract allows, including the bounds; only the longest lists are left out."""
 
 
 def sample(run: str = "run", seq: int = 1, *, interval: float = 5.0, name: str = "a") -> Sample:
-    """An ordinary small sample."""
+    """Return an ordinary small sample."""
     return Sample(
         host="pi4",
         boot_id="boot",

@@ -1,4 +1,4 @@
-"""The house: data flows one way, and each room imports only from rooms upstream of it."""
+"""The architecture: data flows one way, and each package imports only from packages upstream of it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ALLOWED = {
     "query": {"query", "telemetry", "sqlite3", "tabulate", "pyarrow", "matplotlib"},
     "forward": {"forward", "telemetry", "sqlite3", "prometheus_client"},
 }
-"""What a room may import beside the standard library (less what the next table keeps to one room)."""
+"""What a package may import besides the standard library (except for the next table)."""
 
 KEPT = {"sqlite3": {"telemetry/database", "writer", "query", "forward"}}
-"""Parts of the standard library that only these rooms may use."""
+"""Parts of the standard library that only these packages may use."""
 
 
 def rooms() -> list[tuple[str, Path]]:
-    """Each module of the product with the place whose rules it follows: the deepest one that holds it."""
+    """Return each module with the place whose rules apply to it: the deepest one that contains it."""
     found = []
     for top in ("telemetry", "sampler", "writer", "query", "forward"):
         for path in sorted((ROOT / top).rglob("*.py")):
@@ -43,7 +43,7 @@ def rooms() -> list[tuple[str, Path]]:
 
 @cache
 def imports(path: Path) -> frozenset[str]:
-    """Return the modules that are imported anywhere in the file, under ``if TYPE_CHECKING`` too."""
+    """Return the modules imported anywhere in the file, including under ``if TYPE_CHECKING``."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -75,7 +75,7 @@ def test_only_the_renderer_knows_tabulate() -> None:
     [("pyarrow", "parquet.py"), ("matplotlib", "figures.py"), ("prometheus_client", "metrics.py")],
 )
 def test_only_one_module_knows_an_extra(extra: str, only: str) -> None:
-    """Nothing else may need it."""
+    """No other module may need it."""
     assert [path.name for _, path in rooms() if extra in imports(path)] == [only]
 
 
@@ -95,7 +95,7 @@ def test_the_query_command_reads_only_what_is_documented() -> None:
             )
 
 
-def test_no_module_is_a_drawer() -> None:
+def test_no_module_has_a_vague_name() -> None:
     assert not [path for _, path in rooms() if path.stem in {"utils", "helpers", "common", "misc"}]
 
 
@@ -105,7 +105,7 @@ def test_no_file_is_too_long() -> None:
 
 
 def modules_of(path: Path, known: set[str]) -> set[str]:
-    """Return those of the ``known`` modules that the file imports, also inside functions."""
+    """Return the ``known`` modules that the file imports, including inside functions."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -116,8 +116,8 @@ def modules_of(path: Path, known: set[str]) -> set[str]:
     return found & known
 
 
-def test_no_circle_of_imports() -> None:
-    """A module that needs one that needs it cannot be read, tested or moved alone."""
+def test_no_imports_are_circular() -> None:
+    """Modules that import each other cannot be read, tested or moved alone."""
     paths = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for _, path in rooms()}
     paths = {name.removesuffix(".__init__"): path for name, path in paths.items()}
     imported = {name: modules_of(path, set(paths)) for name, path in paths.items()}

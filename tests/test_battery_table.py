@@ -20,13 +20,13 @@ def documented() -> list[tuple[str, ...]]:
     return [tuple(cell.strip() for cell in line[2:-2].split(" | ")) for line in lines[2:]]
 
 
-def test_every_machine_reads_as_the_document_says() -> None:
+def test_the_readings_of_every_machine_match_the_document() -> None:
     printed = list(rows())
     assert len(printed) == 33
     assert [row[:-1] for row in printed] == [row[:-1] for row in documented()]
 
 
-def test_psutil_says_what_the_document_says() -> None:
+def test_the_readings_of_psutil_match_the_document() -> None:
     (version,) = re.findall(r"psutil ([0-9.]+[0-9])", DOCUMENT)
     if psutil.__version__ != version:
         pytest.skip(f"the document is about psutil {version}, this is {psutil.__version__}")

@@ -1,4 +1,4 @@
-"""Each recipe of CONTRIBUTING.md, applied to a copy of the tree: the programs then do what it promises."""
+"""Applies each recipe of CONTRIBUTING.md to a copy of the tree, and checks the result of the programs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def files_of(diff: str) -> list[str]:
 
 
 def renumbered(diff: str) -> str:
-    """The diff with the number of the next migration: another one may have come since it was written."""
+    """Return the diff with the next free migration number: others may have been added meanwhile."""
     for sign, number in (("-", schema.LATEST), ("+", schema.LATEST + 1)):
         diff = re.sub(rf"^\{sign}(SCHEMA: Final =) \d+$", rf"{sign}\g<1> {number}", diff, flags=re.MULTILINE)
     return re.sub(r"(writer/schema/)\d{4}_", rf"\g<1>{schema.LATEST + 1:04}_", diff)
@@ -97,11 +97,11 @@ class Tree:
 
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("git") is None, reason="git, which applies the diffs, is not here"
+    shutil.which("git") is None, reason="git is not installed, which applies the diffs"
 )
 
 
-def test_a_sensor_is_five_files_and_its_field_arrives_in_a_report(tmp_path: Path) -> None:
+def test_a_new_sensor_needs_five_files_and_its_field_is_in_a_report(tmp_path: Path) -> None:
     tree = Tree(tmp_path, "A sensor")
     assert len(files_of(RECIPES["A sensor"])) == 5
     chip = tmp_path / "sys" / "class" / "hwmon" / "hwmon0"
@@ -135,7 +135,7 @@ def test_a_column_of_the_sums_is_rolled_up(tmp_path: Path) -> None:
 
 
 def at(seq: int) -> Sample:
-    """The sample of that second, of a day that has been."""
+    """Return the sample of this second, on a past day."""
     moment = 1_795_000_020 + seq
     return sample(seq=seq)._replace(ts=moment, time=float(moment))
 
@@ -146,7 +146,7 @@ def maxima(path: Path) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.slow
-def test_a_report_is_listed_and_answers(tmp_path: Path) -> None:
+def test_a_new_report_is_listed_and_prints_rows(tmp_path: Path) -> None:
     tree = Tree(tmp_path, "A report")
     tree.imported(encode(at(1)._replace(suspended=90.0)), encode(at(2)))
     assert tree.rows("sleep") == [{"covered_s": 10.0, "asleep_s": 90.0}]
@@ -171,7 +171,7 @@ def test_a_control_operation_is_answered(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_after_a_recipe_the_documents_and_the_linter_are_content(tmp_path: Path, recipe: str) -> None:
+def test_after_a_recipe_the_checks_of_documents_and_linter_pass(tmp_path: Path, recipe: str) -> None:
     tree = Tree(tmp_path, recipe)
     tree.run("tests.query.test_docs")
     changed = [name for name in files_of(renumbered(RECIPES[recipe])) if name.endswith(".py")]

@@ -1,4 +1,4 @@
-"""The documents say what there is: options, reports, tables, columns, fields."""
+"""The documents are complete: options, reports, tables, columns, fields."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_readme_is_two_screens_and_the_index_has_every_page() -> None:
     assert set(re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", index, re.MULTILINE)) == pages
 
 
-def test_every_file_that_a_document_links_to_is_there() -> None:
+def test_every_file_that_a_document_links_to_exists() -> None:
     for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
@@ -143,12 +143,12 @@ def test_every_field_of_the_wire_format_is_described() -> None:
         assert f"| `{name}`" in table, name
 
 
-def test_what_is_generated_follows_from_the_declaration() -> None:
+def test_generated_files_match_the_declarations() -> None:
     for path, text in scripts.generated.files().items():
         assert path.read_text(encoding="utf-8") == text, "run: make generated"
 
 
-def test_every_module_that_is_shown_is_there() -> None:
+def test_every_module_shown_in_a_document_exists() -> None:
     for code in re.findall(r"```python\n(.*?)```", STREAM, re.DOTALL):
         compile(code, "stream.md", "exec")
         for module in re.findall(r"^from (telemetry[\w.]*) import", code, re.MULTILINE):

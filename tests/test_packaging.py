@@ -1,4 +1,4 @@
-"""What ``pip install`` puts where: exactly the listed packages, with their data, and four commands."""
+"""``pip install`` installs exactly the listed packages, with their data, and four commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built from a copy of the tracked kind of files: a build leaves folders behind."""
+    """The wheel, built from a copy, because a build leaves directories behind."""
     tree = tmp_path_factory.mktemp("tree")
     for name in ("telemetry", "sampler", "writer", "query", "forward"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -52,7 +52,7 @@ def test_every_module_and_data_file_is_in_the_wheel(wheel: zipfile.ZipFile) -> N
                 assert str(path.relative_to(ROOT)) in packed
 
 
-def test_each_command_is_a_function_that_is_there() -> None:
+def test_each_command_is_an_existing_function() -> None:
     assert PROJECT["project"]["scripts"].keys() == {
         "telemetry-sampler",
         "telemetry-writer",
@@ -65,13 +65,13 @@ def test_each_command_is_a_function_that_is_there() -> None:
         assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def test_three_packages_are_required_and_no_more() -> None:
+def test_exactly_three_packages_are_required() -> None:
     assert PROJECT["project"]["dependencies"] == ["psutil>=5.9", "pyzmq>=24", "tabulate>=0.8.9"]
     assert PROJECT["project"]["requires-python"] == ">=3.11"
 
 
 @pytest.mark.parametrize("module", ["sampler.main", "writer.main", "query.main", "forward.main"])
-def test_each_command_says_its_version(module: str) -> None:
+def test_each_command_prints_its_version(module: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True, cwd=ROOT
     )

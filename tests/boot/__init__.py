@@ -1,1 +1,1 @@
-"""The package in fresh Debians that are booted with systemd: ``make system-test``, as root."""
+"""Tests of the package in fresh Debian systems, booted with systemd: ``make system-test``, as root."""

@@ -1,4 +1,4 @@
-"""``make system-test``: tell the whole story on each release, print what holds, stop at what does not.
+"""``make system-test``: run all chapters on each release, print each check, stop at the first failure.
 
 python3 -m tests.boot [bookworm] [trixie]
 """
@@ -42,7 +42,7 @@ CHAPTERS = (
 
 
 def tell(release: str, packages: list[Path]) -> None:
-    """Tell the story on one release; raises Failed after the journal was printed."""
+    """Run the chapters on one release; raises Failed after printing the journal."""
     start = time.monotonic()
 
     def say(what: str) -> None:
@@ -53,7 +53,7 @@ def tell(release: str, packages: list[Path]) -> None:
     for built in packages:
         shutil.copy(built, root / "var/tmp")
         inside.append(f"/var/tmp/{built.name}")
-    # Not bound from outside: with a network of its own the container mounts /sys anew, over what lies there.
+    # Not bound from outside: with its own network, the container remounts /sys over it.
     (root / "etc/fstab").write_text("/srv/battery /sys/class/power_supply none bind 0 0\n")
     machine = Machine(root, [f"{BATTERY}:/srv/battery", f"{debian.ROOT}:{departure.CHECKOUT}"])
     stage = Stage(machine, Logger(machine), Recorder(machine), inside[0], inside[1], say)
@@ -102,7 +102,7 @@ def main(releases: list[str]) -> int:
     except (Failed, debian.CannotMake) as failure:
         print(failure, file=sys.stderr)
         return 1
-    print("make system-test: all of it holds")
+    print("make system-test: everything passed")
     return 0
 
 

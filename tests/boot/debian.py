@@ -1,4 +1,4 @@
-"""Fresh Debian roots, made by mmdebstrap from this machine's own apt sources and kept between runs."""
+"""Fresh Debian roots, made by mmdebstrap from this machine's apt sources and kept between runs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ BUILD = ROOT / "build" / "boot"
 RELEASES = ("bookworm", "trixie")
 BASE = "systemd-sysv,dbus,python3,man-db"
 NEEDED = "python3-psutil python3-zmq python3-tabulate"
-"""What apt installs with the package. It is fetched beforehand, so that a cached root needs no network."""
+"""The dependencies of the package, downloaded beforehand, so that a cached root needs no network."""
 _POCKETS = ("", "-updates", "-security")
 _KEPT_SECONDS = 14 * 86400
 _APT_OPTIONS = r"(?i)^Acquire::(https?::|Check-|Retries|ForceIPv).*"
 
 
 class CannotMake(Exception):
-    """Why there is no root, and what to do."""
+    """The reason why there is no root, and what to do."""
 
 
 def fresh(release: str) -> Path:
@@ -60,7 +60,7 @@ def _archive(release: str) -> Path:
 
 
 def sources(release: str) -> list[str]:
-    """Return this machine's sources of Debian, as lines for ``release``."""
+    """Return this machine's Debian sources, as lines for ``release``."""
     codename = _codename()
     lines = [
         f"deb {uri} {release}{pocket} main"
@@ -74,7 +74,7 @@ def sources(release: str) -> list[str]:
 
 
 def _own_sources(*, update: bool = False) -> set[tuple[str, str]]:
-    """Return (URI, suite) of each source that this machine's apt has lists of and that is Debian's own."""
+    """Return (URI, suite) of each Debian source whose lists this machine's apt has."""
     if update:
         subprocess.run(["apt-get", "-qq", "update"], check=True)
     fields = "$(CREATED_BY) $(COMPONENT) $(REPO_URI) $(RELEASE) $(ORIGIN)"
@@ -96,6 +96,6 @@ def _codename() -> str:
 
 
 def _options() -> list[str]:
-    """Return this machine's ways to its sources: proxies and the like."""
+    """Return apt's options to reach the sources, such as proxies."""
     dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
     return [line.rstrip(";") for line in dump.splitlines() if re.match(_APT_OPTIONS, line)]

@@ -1,4 +1,4 @@
-"""How a telemetry logger goes, and how it takes over from the original one: the last chapters."""
+"""The last chapters: removal, purge, and taking over from the original logger."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ while True:
     database.execute(f"INSERT OR IGNORE INTO system_sample ({{names}}) VALUES (?,?,?,?,?,?,?,?,?,?)", row)
     time.sleep(1)
 """
-"""What the original logger does to its database: the same statements, an open connection, WAL."""
+"""Acts like the original logger: the same statements, an open connection, WAL."""
 _READ = f"""
 import sqlite3
 database = sqlite3.connect("file:{DATABASE}?mode=ro", uri=True)
@@ -51,9 +51,9 @@ def removal(stage: Stage) -> None:
         machine.try_run("getent", "passwd", "telemetry")[1]
         + machine.try_run("getent", "group", "telemetry")[1]
     )
-    stage.check(not users, "nor user and group", users)
+    stage.check(not users, "no user or group is left", users)
     units = machine.run("systemctl", "list-units", "--all", "telemetry*", "--plain", "--no-legend")
-    stage.check(not units.strip(), "nor a unit that systemd remembers", units)
+    stage.check(not units.strip(), "systemd has no unit left", units)
 
 
 def takeover_by_the_package(stage: Stage) -> None:
@@ -64,7 +64,9 @@ def takeover_by_the_package(stage: Stage) -> None:
     machine.run("apt-get", "remove", "-y", "telemetry-logger")
     _has_given_back(stage)
     machine.run("apt-get", "purge", "-y", "telemetry-logger")
-    stage.check(machine.try_run("test", "-s", DATABASE)[0] == 0, "a purge leaves what was given back")
+    stage.check(
+        machine.try_run("test", "-s", DATABASE)[0] == 0, "a purge keeps the database that was given back"
+    )
     _stop_the_original(stage)
 
 
@@ -86,7 +88,7 @@ def checkout(stage: Stage) -> None:
     stage.check("/usr/local/bin" in logger.show(WRITER, "ExecStart"), "it runs from /usr/local")
     machine.run("systemctl", "restart", *UNITS)
     machine.shell(f"{CHECKOUT}/systemd/install.sh")
-    stage.soon(logger.are_active, 10, "install.sh once more is an upgrade")
+    stage.soon(logger.are_active, 10, "running install.sh again is an upgrade")
     machine.shell(f"{CHECKOUT}/systemd/install.sh --uninstall")
     _has_given_back(stage)
     _stop_the_original(stage)
@@ -95,15 +97,15 @@ def checkout(stage: Stage) -> None:
     machine.run("usermod", "-aG", "telemetry", "member")
     stage.soon(logger.are_active, 10, "install.sh --user pi: both services are active")
     owner = machine.run("stat", "-c", "%U:%G", DATABASE).strip()
-    stage.check(owner == "pi:telemetry", "as that user", owner)
-    stage.soon(lambda: logger.count() > 0, 15, "rows come, and a member reads them")
+    stage.check(owner == "pi:telemetry", "they run as that user", owner)
+    stage.soon(lambda: logger.count() > 0, 15, "rows arrive, and a member can read them")
     machine.shell(f"{CHECKOUT}/systemd/install.sh --uninstall --purge")
     left = _left_behind(stage)
     stage.check(not left, "--uninstall --purge leaves no file", left)
 
 
 def _left_behind(stage: Stage) -> list[str]:
-    """Return what has our name and is no log, nor of this test."""
+    """Return files with our name, except logs and files of this test."""
     skipped = " -o ".join(f"-path {path}" for path in ("/srv", "/proc", "/sys", "/var/log", "/var/tmp"))
     return stage.machine.shell(f"find / \\( {skipped} \\) -prune -o -iname '*telemetry*' -print").split()
 
@@ -160,9 +162,9 @@ def _has_taken_over(stage: Stage, said: str) -> None:
     machine.run("usermod", "-aG", "telemetry", "member")
     stage.check(_of_the_original(stage) > 1, "its rows are there")
     before = logger.count()
-    stage.soon(lambda: logger.count() > before, 15, "and new ones come behind them")
+    stage.soon(lambda: logger.count() > before, 15, "and new rows follow them")
     rooms = machine.run("python3", "-c", _ROOMS)
-    stage.check(int(rooms) >= 2, "the user's own view still answers", rooms)
+    stage.check(int(rooms) >= 2, "the user's own view still works", rooms)
 
 
 def _has_given_back(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a telemetry logger in its life: it is killed, stuck, upgraded, out of room, rebooted."""
+"""Chapters about faults: kills, hangs, an upgrade, a full disk and a reboot."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def killed(stage: Stage) -> None:
         came_back = partial(_came_back, logger, unit, before)
         stage.soon(came_back, 15, f"{unit} is back after SIGKILL")
     machine.run("systemctl", "kill", "-s", "KILL", *UNITS)
-    stage.soon(logger.are_active, 20, "both are back after SIGKILL of both")
+    stage.soon(logger.are_active, 20, "both services are back after SIGKILL of both")
     all_is_stored(stage)
     machine.run("rm", f"{RUNTIME}/samples", f"{RUNTIME}/writer")
     stage.soon(
         lambda: machine.try_run("test", "-S", f"{RUNTIME}/samples", "-a", "-S", f"{RUNTIME}/writer")[0] == 0,
         70,
-        "sockets whose files were removed are bound anew",
+        "removed sockets are recreated",
     )
 
 
@@ -45,7 +45,7 @@ END"""
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "restart", *UNITS)
     time.sleep(7)
-    stage.check(all(logger.restarts(unit) == 0 for unit in UNITS), "a watchdog of 3 s is content with both")
+    stage.check(all(logger.restarts(unit) == 0 for unit in UNITS), "both services feed a watchdog of 3 s")
     for unit in UNITS:
         machine.run("systemctl", "kill", "-s", "STOP", unit)
         was_restarted = partial(_was_restarted, logger, unit)
@@ -69,7 +69,7 @@ def upgrade(stage: Stage) -> None:
     stage.check(old != new, f"{old.split()[-1]} is upgraded to {new.split()[-1]}", (old, new))
     stage.soon(logger.are_active, 10, "both services are active after the upgrade")
     stage.check("--interval 1" in machine.run("cat", "/etc/default/telemetry-logger"), "settings are kept")
-    stage.soon(lambda: logger.count() > rows + 5, 15, "rows are kept, and new ones come")
+    stage.soon(lambda: logger.count() > rows + 5, 15, "rows are kept, and new ones arrive")
     all_is_stored(stage)
 
 
@@ -88,18 +88,18 @@ def full_disk(stage: Stage) -> None:
     stage.soon(
         lambda: logger.journal("-p", "err", "-g", f"cannot write {DATABASE}"),
         90,
-        "the journal has it, as an error",
+        "the journal has the error",
     )
     stage.check(
         "cannot write" in logger.show(WRITER, "StatusText"),
-        "systemctl status tells it",
+        "systemctl status shows it",
         logger.show(WRITER, "StatusText"),
     )
     time.sleep(3)
-    stage.check(logger.are_active() and logger.restarts(WRITER) == 0, "the writer goes on")
+    stage.check(logger.are_active() and logger.restarts(WRITER) == 0, "the writer keeps running")
     machine.run("rm", f"{STATE}/filler")
-    stage.soon(lambda: _commits(stage), 30, "with room again it stores again")
-    stage.check(logger.journal("-g", "can be written again"), "and says so")
+    stage.soon(lambda: _commits(stage), 30, "it stores samples again once there is space")
+    stage.check(logger.journal("-g", "can be written again"), "and logs that")
     all_is_stored(stage)
     machine.run("systemctl", "stop", WRITER)
     machine.shell(f"rm -r /root/kept; cp -a {STATE} /root/kept; umount {STATE}; mv /root/kept/* {STATE}")
@@ -108,7 +108,7 @@ def full_disk(stage: Stage) -> None:
 
 
 def _commits(stage: Stage) -> bool:
-    """Whether a request for a commit still succeeds."""
+    """Return whether a request for a commit still succeeds."""
     script = (
         "from pathlib import Path; import sys; sys.path.insert(0, '/usr/share/telemetry-logger')\n"
         "from telemetry.stream.control import request_commit\n"
@@ -129,6 +129,6 @@ def reboot(stage: Stage) -> None:
     stage.check(heard <= stored, f"the reboot kept all {len(heard)} samples", sorted(heard - stored))
     stage.check(not logger.holes(), "no hole in seq", logger.holes())
     before = logger.count()
-    stage.soon(lambda: logger.count() > before, 10, "new rows come")
-    stage.check(all(logger.restarts(unit) == 0 for unit in UNITS), "neither had to be started twice")
-    stage.check(not logger.warnings(), "neither has warned of anything since", logger.warnings())
+    stage.soon(lambda: logger.count() > before, 10, "new rows arrive")
+    stage.check(all(logger.restarts(unit) == 0 for unit in UNITS), "systemd had to restart neither service")
+    stage.check(not logger.warnings(), "neither service has logged a warning since", logger.warnings())

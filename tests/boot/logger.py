@@ -1,4 +1,4 @@
-"""The installed telemetry logger, as those see it who use it."""
+"""The installed telemetry logger, as its users see it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ print(json.dumps([database.execute(rows).fetchall(), database.execute(gaps).fetc
 
 
 class Logger:
-    """The two services and the database in one machine."""
+    """The two services and the database on one machine."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
     def are_active(self) -> bool:
-        """Whether both services are."""
+        """Return whether both services are active."""
         return all(self.show(unit, "ActiveState") == "active" for unit in UNITS)
 
     def show(self, unit: str, name: str) -> str:
@@ -39,7 +39,7 @@ class Logger:
         return self.show(unit, "MainPID")
 
     def restarts(self, unit: str) -> int:
-        """Return how often systemd had to start it again."""
+        """Return how often systemd restarted a unit."""
         return int(self.show(unit, "NRestarts"))
 
     def query(self, *arguments: str, user: str = "member") -> list[dict[str, Any]]:
@@ -49,17 +49,17 @@ class Logger:
         return rows
 
     def count(self) -> int:
-        """Return the number of samples, the newest one included."""
+        """Return the number of samples, including the newest one."""
         return len(self.query("recent", "--limit", "1000000"))
 
     def identities(self) -> tuple[set[tuple[str, int]], int]:
-        """Return (run, seq) of each stored sample, and how many gaps are noted."""
+        """Return (run, seq) of each stored sample, and the number of recorded gaps."""
         self.count()  # the writer commits
         stored, gaps = json.loads(self._machine.run("python3", "-c", _IDENTITIES))
         return {(run, seq) for run, seq in stored}, gaps
 
     def holes(self) -> str:
-        """Return the runs that are not stored from 1 to their last without a hole; empty: none."""
+        """Return the runs with a hole between seq 1 and their last sample."""
         stored, gaps = self.identities()
         of: dict[str, list[int]] = {}
         for run, seq in stored:
@@ -71,10 +71,10 @@ class Logger:
         """Return lines of both services."""
         units = [argument for unit in UNITS for argument in ("-u", unit)]
         command = ["journalctl", "-q", "--no-pager", "-o", "cat", *units, *arguments]
-        return self._machine.try_run(*command)[1].splitlines()  # no line is a status of 1
+        return self._machine.try_run(*command)[1].splitlines()  # without a line the status is 1
 
     def warnings(self) -> list[str]:
-        """Return what the two processes themselves logged as a warning or worse, since the boot."""
+        """Return the warnings and errors that the two processes have logged since boot."""
         text = self._machine.run(
             *("journalctl", "-q", "--no-pager", "-o", "cat", "-b", "-p", "warning"),
             *("-t", "telemetry-sampler", "-t", "telemetry-writer"),
@@ -89,7 +89,7 @@ class Logger:
 
 
 class Recorder:
-    """A member of the group that taps the stream all the while, and notes every sample."""
+    """A member of the group who subscribes to the stream permanently and records every sample."""
 
     FILE = "/home/member/stream.jsonl"
 
@@ -101,11 +101,11 @@ class Recorder:
         self._machine.shell(f"setsid sh -c '{command}' </dev/null >/dev/null 2>&1 &", user="member")
 
     def has_heard(self) -> bool:
-        """Whether there is a sample yet."""
+        """Return whether a sample has arrived."""
         return self._machine.try_run("test", "-s", self.FILE)[0] == 0
 
     def heard(self) -> set[tuple[str, int]]:
-        """Return (run, seq) of each sample so far; a line that is being written is left out."""
+        """Return (run, seq) of each sample so far, without an incomplete last line."""
         lines = self._machine.run("cat", self.FILE).split("\n")[:-1]
         samples = [json.loads(line) for line in lines]
         return {(sample["run"], sample["seq"]) for sample in samples if "seq" in sample}

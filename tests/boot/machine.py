@@ -1,4 +1,4 @@
-"""A Debian root, booted with systemd in a container that ends with this process, however it ends."""
+"""A Debian root, booted with systemd in a container that always ends with this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENVIRONMENT = (
 
 
 class Failed(Exception):
-    """An assertion that did not hold, or a command that failed."""
+    """A failed check or a failed command."""
 
 
 class Machine:
@@ -33,12 +33,12 @@ class Machine:
     # --- up and down ---
 
     def boot(self) -> None:
-        """Boot, and wait until systemd has started all that it starts."""
+        """Boot, and wait until systemd has started everything."""
         with (self.root.parent / f"{self.root.name}.console").open("ab") as console:
-            # Not registered: who runs this need not have been booted with systemd. A network of its own, with
-            # nobody on it: only so may its systemd make one for a unit (PrivateNetwork=).
-            # unshare: nspawn alone leaves its container running when it is killed. As the first process of a
-            # namespace it takes all along, and the signals have it killed when this process is.
+            # Not registered, because this machine itself may not run systemd. It has its own empty network:
+            # otherwise its systemd could not make one for a unit (PrivateNetwork=).
+            # unshare: nspawn alone leaves its container running if it is killed. As the first process of
+            # a PID namespace, its death kills all others. The signal options kill it when this process dies.
             self._container = subprocess.Popen(
                 [
                     *("setpriv", "--pdeathsig", "KILL"),
@@ -60,7 +60,7 @@ class Machine:
         self.boot()
 
     def power_off(self) -> None:
-        """Shut down; kill what does not."""
+        """Shut down; kill it if it does not stop."""
         if self._container is None:
             return
         self.try_run("systemctl", "poweroff")
@@ -77,7 +77,7 @@ class Machine:
             self._container = None
 
     def _wait_for_the_end(self) -> None:
-        """Of the container: nspawn may end at a reboot, or boot it again, which is ended then."""
+        """Wait for the end of the container. At a reboot nspawn may exit, or boot again and is killed."""
         leader = self._leader
         wait(lambda: not Path(f"/proc/{leader}").exists(), 120, "it shuts down")
         self.kill()
@@ -122,7 +122,7 @@ class Machine:
         return output
 
     def shell(self, script: str, user: str = "root", seconds: float = 300.0) -> str:
-        """Run a script of sh inside that must succeed; return its standard output."""
+        """Run a shell script inside that must succeed; return its standard output."""
         return self.run("sh", "-ec", script, user=user, seconds=seconds)
 
 
@@ -131,7 +131,7 @@ def _children(pid: int) -> list[int]:
 
 
 def wait(condition: Callable[[], object], seconds: float, what: str) -> float:
-    """Wait until ``condition``; return the seconds that took. Raises Failed after ``seconds``."""
+    """Wait until ``condition`` holds; return the elapsed seconds. Raises Failed after ``seconds``."""
     start = time.monotonic()
     while not condition():
         if time.monotonic() - start > seconds:

@@ -1,4 +1,4 @@
-"""What the chapters play on, and what must hold after each of them."""
+"""The machine and packages of the chapters, and checks that must pass after each chapter."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from tests.boot.machine import Failed, Machine, wait
 
 
 class Stage(NamedTuple):
-    """What the chapters play on."""
+    """The machine and packages of the chapters."""
 
     machine: Machine
     logger: Logger
     recorder: Recorder
     old: str
-    """A package of an older version, inside."""
+    """The path of an older version's package, inside the machine."""
     new: str
     say: Callable[[str], None]
 
     def check(self, holds: object, what: str, found: object = "") -> None:
-        """Say that it holds, or fail."""
+        """Print the check, or fail."""
         if not holds:
             raise Failed(f"{what}{f': {found}' if found != '' else ''}")
         self.say(what)
 
     def soon(self, condition: Callable[[], object], seconds: float, what: str) -> None:
-        """Say that it came to hold within ``seconds``, or fail."""
+        """Print the check once it holds, or fail after ``seconds``."""
         taken = wait(condition, seconds, what)
         self.say(f"{what} ({taken:.1f} s)")
 
 
 def all_is_stored(stage: Stage) -> None:
-    """What the recorder heard is in the database, and no run has a hole."""
+    """Check that every sample of the recorder is stored, and that no run has a hole."""
     heard = stage.recorder.heard()
     what = f"all {len(heard)} samples that a listener heard are stored"
     stage.soon(lambda: heard <= stage.logger.identities()[0], 30, what)

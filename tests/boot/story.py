@@ -1,6 +1,6 @@
-"""An installed telemetry logger: who may do what, and that it is held as tightly as the units say.
+"""An installed telemetry logger: permissions of users, and the hardening of the units.
 
-Each chapter is a function of the stage; they are told in order, each on what the one before left.
+Each chapter is a function of the stage. They run in order, each on the state that the one before left.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.boot.stage import Stage
 _EXAMPLES = "/usr/share/doc/telemetry-logger/examples"
 _ARGUMENTS = {
     "low_battery.py": "30",  # the battery is at 29 %
-    "bare_pyzmq_keys.py": "--help",  # it needs keys of another machine
+    "bare_pyzmq_keys.py": "--help",  # it needs the keys of another machine
     "home_assistant.py": "--help",  # it needs a broker
 }
 _DROP_INS = f"{_EXAMPLES}/drop-in"
@@ -27,7 +27,7 @@ Environment=XDG_RUNTIME_DIR=/run/user/%i
 END
 systemctl daemon-reload
 """.rstrip()
-"""What the PAM module of systemd does at a login, where it is not installed."""
+"""Does what systemd's PAM module does at a login, because it is not installed."""
 _ALERT_SETTINGS = r"""
 mkdir -p ~/.config/telemetry-logger
 cat >~/.config/telemetry-logger/alert <<'END'
@@ -42,7 +42,7 @@ echo 262143328850 >"$zone/max_energy_range_uj"
 echo 1000000 >"$zone/energy_uj"
 chmod 0400 "$zone/energy_uj"
 """
-"""An energy counter as the kernel shows it: for root alone."""
+"""An energy counter that only root may read, as in the kernel."""
 
 
 def install(stage: Stage) -> None:
@@ -55,7 +55,7 @@ def install(stage: Stage) -> None:
     next_steps = "    sudo adduser ada telemetry    # once; then log in again\n    telemetry-query\n"
     stage.check(
         next_steps in said.replace("\r", ""),
-        "the installation says which group and which command come next",
+        "the installation names the group to join and the next command",
         said,
     )
     stage.soon(logger.are_active, 10, "both services are active within 10 s of the installation")
@@ -63,16 +63,16 @@ def install(stage: Stage) -> None:
     for unit in UNITS:
         stage.check(machine.run("systemctl", "is-enabled", unit).strip() == "enabled", f"{unit} is enabled")
     before = logger.count()
-    stage.soon(lambda: logger.count() >= before + 2, 15, "rows come at the default 5 s")
+    stage.soon(lambda: logger.count() >= before + 2, 15, "rows arrive at the default interval of 5 s")
     battery = logger.query("recent", "--limit", "1")[0]
     stage.check(battery["battery_pct"] is not None and battery["watts"], "the battery is read", battery)
     top = {row["name"] for row in logger.query("hotspots", "--limit", "100")}
-    stage.check("systemd" in top, "processes of other users are seen", top)
+    stage.check("systemd" in top, "processes of other users are visible", top)
     set_sampler_options(stage, "--interval 1")
     before = logger.count()
     stage.soon(lambda: logger.count() >= before + 5, 10, "a setting changes the interval to 1 s")
     stage.recorder.start()
-    stage.soon(stage.recorder.has_heard, 10, "a member taps the stream")
+    stage.soon(stage.recorder.has_heard, 10, "a member can subscribe to the stream")
 
 
 def access(stage: Stage) -> None:
@@ -80,12 +80,14 @@ def access(stage: Stage) -> None:
     reports = [report.name for report in REPORTS]
     for report in reports:
         machine.run("telemetry-query", report, user="member")
-    stage.say("every report answers a member of group telemetry")
+    stage.say("every report works for a member of group telemetry")
     for report in (*reports, "live", "alert --below 15"):
         command = ["telemetry-query", *report.split()]
         status, output, error = machine.try_run(*command, user="stranger", seconds=20)
         told = status == 1 and not output and "adduser" in error and len(error.splitlines()) == 1
-        stage.check(told, f"{report} is refused to one outside, with the way in", (status, output, error))
+        stage.check(
+            told, f"{report} tells a user outside the group how to get access", (status, output, error)
+        )
     modes = machine.shell(
         f"""cd {RUNTIME}
             stat -c '%n %U:%G %a' . samples replay writer ring {STATE} {DATABASE}*"""
@@ -94,8 +96,10 @@ def access(stage: Stage) -> None:
     expected |= {STATE: "750", DATABASE: "640", f"{DATABASE}-wal": "640", f"{DATABASE}-shm": "640"}
     expected |= {f"{DATABASE}.lock": "600"}
     found = {line.split()[0]: line.split()[2] for line in modes.splitlines()}
-    stage.check(found == expected, "modes of directories, sockets, ring and database are as meant", found)
-    stage.check(modes.count("telemetry:telemetry") == len(expected), "all belongs to telemetry", modes)
+    stage.check(found == expected, "modes of directories, sockets, ring and database are right", found)
+    stage.check(
+        modes.count("telemetry:telemetry") == len(expected), "everything belongs to user telemetry", modes
+    )
     writes = machine.try_run(
         "python3",
         "-c",
@@ -108,11 +112,11 @@ def access(stage: Stage) -> None:
         machine.try_run("test", "-S", f"{RUNTIME}/samples")[0] == 0,
         "the runtime directory outlives the services",
     )
-    stage.check(logger.count() > 5, "a member reads the database of a writer that was stopped")
+    stage.check(logger.count() > 5, "a member can read the database of a stopped writer")
     machine.run("systemctl", "start", SAMPLER)
-    stage.check(logger.show(WRITER, "ActiveState") == "inactive", "the sampler needs no writer")
+    stage.check(logger.show(WRITER, "ActiveState") == "inactive", "the sampler runs without a writer")
     machine.run("systemctl", "start", WRITER)
-    stage.soon(logger.are_active, 10, "the writer comes later")
+    stage.soon(logger.are_active, 10, "the writer may start later")
     stage.check(not logger.holes(), "no hole in seq", logger.holes())
 
 
@@ -128,7 +132,7 @@ def examples(stage: Stage) -> None:
             kill $! 2>/dev/null
             cat /home/member/said"""
         said = machine.try_run("sh", "-c", script, user="member")
-        stage.check(said[1].strip() and not said[2], f"{name} runs as it is installed", said)
+        stage.check(said[1].strip() and not said[2], f"{name} runs as installed", said)
 
 
 def alerts(stage: Stage) -> None:
@@ -140,13 +144,13 @@ def alerts(stage: Stage) -> None:
         return machine.try_run("env", f"XDG_RUNTIME_DIR=/run/user/{uid}", *command, user="member")[1].strip()
 
     enabled = of_user("systemctl", "--user", "is-enabled", _ALERT)
-    stage.check(enabled == "disabled", "the user unit of alerts is there and disabled", enabled)
+    stage.check(enabled == "disabled", "the alert user unit is installed and disabled", enabled)
     machine.shell(f"HOME=/home/member; {_ALERT_SETTINGS}", user="member")
     of_user("systemctl", "--user", "enable", "--now", _ALERT)
     alerted = partial(machine.try_run, "cat", "/home/member/alerted")
     stage.soon(lambda: alerted()[1] == "below 29\n", 20, "enabled, it runs the command of its settings")
     state = of_user("systemctl", "--user", "is-active", _ALERT)
-    stage.check(state == "active", "and goes on", state)
+    stage.check(state == "active", "and keeps running", state)
     of_user("systemctl", "--user", "disable", "--now", _ALERT)
     machine.run("systemctl", "stop", f"user@{uid}")
     machine.run("rm", "-r", "/home/member/.config", "/etc/systemd/system/user@.service.d")
@@ -182,15 +186,17 @@ def hardening(stage: Stage) -> None:
     links = machine.run("nsenter", "-t", logger.pid(WRITER), "-n", "cat", "/proc/net/dev").splitlines()[2:]
     stage.check(all(line.strip().startswith("lo:") for line in links), "the writer has no network", links)
     writable = _writable(stage, SAMPLER)
-    stage.check(writable == {RUNTIME}, "the sampler may write to its runtime directory alone", writable)
+    stage.check(writable == {RUNTIME}, "the sampler may write only to its runtime directory", writable)
     writable = _writable(stage, WRITER)
-    own = {RUNTIME, STATE, "/tmp", "/var/tmp"}  # the last two are private
-    stage.check(writable == own, "the writer to its database's as well, and to a /tmp of its own", writable)
-    stage.check(not logger.warnings(), "neither has warned of anything so far", logger.warnings())
+    own = {RUNTIME, STATE, "/tmp", "/var/tmp"}  # the last two are private to the service
+    stage.check(
+        writable == own, "the writer may also write to the database's directory and a private /tmp", writable
+    )
+    stage.check(not logger.warnings(), "neither service has logged a warning so far", logger.warnings())
 
 
 def _writable(stage: Stage, unit: str) -> set[str]:
-    """Return the directories that a service may write to, as it sees the machine."""
+    """Return the directories that a service can write to, in its own view of the file system."""
     account = "setpriv --reuid=telemetry --regid=telemetry --clear-groups"
     find = "find / -type d -writable -not -path '/proc/*' 2>/dev/null || true"
     return set(stage.machine.shell(f"nsenter -t {stage.logger.pid(unit)} -m {account} {find}").split())
@@ -206,16 +212,16 @@ def drop_ins(stage: Stage) -> None:
     machine.shell(_COUNTER)
     _use_drop_in(stage, None, "--interval 1 --sysfs /opt/sys --power-supply rapl")
     refused = partial(logger.journal, "-g", "cannot be read: the kernel lets only root read it")
-    stage.soon(refused, 15, "an energy counter of root's is not for the sampler as it is")
+    stage.soon(refused, 15, "without the drop-in the sampler cannot read root's energy counter")
     _use_drop_in(stage, "rapl.conf", "--interval 1 --sysfs /opt/sys --power-supply rapl")
-    stage.soon(partial(_has_grown, logger, logger.count()), 20, "with rapl.conf it is")
+    stage.soon(partial(_has_grown, logger, logger.count()), 20, "with rapl.conf it can")
     effective = machine.shell(f"grep CapEff /proc/{logger.pid(SAMPLER)}/status").split()[1]
-    stage.check(int(effective, 16) == 1 << 2, "by CAP_DAC_READ_SEARCH and no other capability", effective)
+    stage.check(int(effective, 16) == 1 << 2, "with CAP_DAC_READ_SEARCH as the only capability", effective)
     _use_drop_in(stage, None)
 
 
 def _use_drop_in(stage: Stage, name: str | None, options: str = "--interval 1") -> None:
-    """Restart the sampler with this drop-in alone, and these options."""
+    """Restart the sampler with only this drop-in and these options."""
     machine, own = stage.machine, f"/etc/systemd/system/{SAMPLER}.d"
     machine.run("rm", "-rf", own)
     if name:
@@ -247,4 +253,4 @@ def backup(stage: Stage) -> None:
     machine.run("python3", "-c", copy, user="member")
     for name in ("backup", "vacuum"):
         copied = logger.query("--db", f"/home/member/{name}.db", "recent", "--limit", "1000000")
-        stage.check(len(copied) >= rows, f"a member's {name} has all rows while the writer goes on")
+        stage.check(len(copied) >= rows, f"a member's {name} has all rows while the writer runs")

@@ -1,4 +1,4 @@
-"""The completions know every report and every option; bash is asked what it would offer."""
+"""The completions have every report and option; bash itself is asked for its suggestions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUERY = COMMANDS["telemetry-query"]
 
 
 def offered(*words: str) -> list[str]:
-    """Return what bash offers for the last of ``words``."""
+    """Return the suggestions of bash for the last of ``words``."""
     command = COMMANDS[words[0]]
     script = (
         f"{bash(command)}\nCOMP_WORDS=({shlex.join(words)})\nCOMP_CWORD={len(words) - 1}\n"
@@ -48,7 +48,7 @@ def test_the_first_word_is_a_report_or_an_option() -> None:
 
 
 @pytest.mark.parametrize("report", QUERY.reports, ids=lambda report: report.name)
-def test_after_a_report_come_its_options(report: Command) -> None:
+def test_the_options_of_a_report_follow_it(report: Command) -> None:
     assert set(offered("telemetry-query", report.name, "--")) == {
         flag for flag in flags(report) if flag.startswith("--")
     }
@@ -70,7 +70,7 @@ def test_every_option_of_a_service(name: str) -> None:
         (["telemetry-sampler", "--interval", ""], set()),
     ],
 )
-def test_what_may_follow_an_option(words: Sequence[str], expected: set[str]) -> None:
+def test_the_values_that_may_follow_an_option(words: Sequence[str], expected: set[str]) -> None:
     assert set(offered(*words)) == expected
 
 
@@ -105,15 +105,15 @@ def test_zsh_and_fish_have_every_option_and_report() -> None:
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
 def test_the_shell_can_parse_it(shell: str, write: object, command: Command) -> None:
     if not shutil.which(shell):
-        pytest.skip(f"no {shell} here")
+        pytest.skip(f"{shell} is not installed")
     assert callable(write)
     done = subprocess.run([shell, "-n"], input=write(command), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_fish_offers_what_it_should() -> None:
+def test_fish_suggests_the_right_values() -> None:
     if not shutil.which("fish"):
-        pytest.skip("no fish here")
+        pytest.skip("fish is not installed")
     script = f"{fish(QUERY)}\ncomplete -C 'telemetry-query energy --by '"
     done = subprocess.run(["fish", "-N", "-c", script], capture_output=True, text=True, check=True)
     assert {line.split("\t")[0] for line in done.stdout.splitlines()} == {
@@ -125,7 +125,7 @@ def test_fish_offers_what_it_should() -> None:
     }
 
 
-def test_a_choice_goes_before_what_the_metavar_means() -> None:
+def test_choices_take_precedence_over_the_metavar() -> None:
     (energy,) = (report for report in QUERY.reports if report.name == "energy")
     (by,) = (option for option in energy.options if option.flags == ("--by",))
     assert value_of(by).words == ("total", "hour", "day", "week", "month")

@@ -1,4 +1,4 @@
-"""The man pages: all that --help tells, and nothing that man stumbles over."""
+"""The man pages contain everything in --help, and man reports no errors in them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scripts.manual import main, page
 
 
 def text(source: str) -> str:
-    """Return the words of a page, without troff's own signs."""
+    """Return the text of a page, without troff's markup."""
     plain = re.sub(r"\\\[u([0-9A-F]+)\]", lambda sign: chr(int(sign[1], 16)), source)
     plain = re.sub(r"\\f[BIR]|\\&", "", plain)
     return re.sub(r"\s+", " ", plain.replace("\\-", "-").replace("\\e", "\\"))
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
-def test_every_option_report_and_column_is_there(command: Command) -> None:
+def test_a_man_page_has_every_option_report_and_column(command: Command) -> None:
     found = text(page(command))
     for part in (command, *command.reports):
         for option in part.options:
@@ -39,9 +39,9 @@ def test_the_columns_of_a_report_are_described() -> None:
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
-def test_man_has_nothing_to_complain(command: Command, tmp_path: Path) -> None:
+def test_man_reports_no_errors(command: Command, tmp_path: Path) -> None:
     if not shutil.which("groff"):
-        pytest.skip("no groff here")
+        pytest.skip("groff is not installed")
     main(tmp_path)
     done = subprocess.run(
         ["groff", "-man", "-Tutf8", "-ww", str(tmp_path / f"{command.name}.1")],

@@ -1,4 +1,4 @@
-"""What the Debian package is made from agrees with the rest; a build is ``make deb``."""
+"""The sources of the Debian package agree with the rest; ``make deb`` builds it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_versions_agree() -> None:
     assert package.version() == __version__
 
 
-def test_it_depends_on_what_is_required_and_no_more() -> None:
+def test_the_package_depends_exactly_on_what_is_required() -> None:
     depends = (DEBIAN / "control").read_text().split("\nDepends:\n")[1].split("\nSuggests")[0]
     names = [line.split()[0].rstrip(",") for line in depends.splitlines()]
     of_debian = set(environment.DEBIAN_NAMES.values())

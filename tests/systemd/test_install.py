@@ -1,4 +1,4 @@
-"""systemd/install.sh: what it lays out under --root, and that it runs."""
+"""systemd/install.sh: the files under --root, and that the installed commands run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_every_file_of_the_program_is_there_and_no_other(root: Path) -> None:
+def test_exactly_the_files_of_the_program_are_installed(root: Path) -> None:
     modules = root / "usr/local/share/telemetry-logger"
     expected = {"takeover.sh"}
     for top in ("telemetry", "sampler", "writer", "query", "forward"):
@@ -45,7 +45,7 @@ def test_every_file_of_the_program_is_there_and_no_other(root: Path) -> None:
     assert {str(path.relative_to(modules)) for path in modules.rglob("*") if path.is_file()} == expected
 
 
-def test_the_units_run_what_was_installed_as_whom_it_was_told(root: Path) -> None:
+def test_the_units_run_the_installed_commands_as_the_given_user(root: Path) -> None:
     for name in ("sampler", "writer", "forward"):
         unit = (root / f"etc/systemd/system/telemetry-{name}.service").read_text()
         original = (ROOT / f"systemd/telemetry-{name}.service").read_text()
@@ -59,7 +59,7 @@ def test_the_units_run_what_was_installed_as_whom_it_was_told(root: Path) -> Non
 
 
 @pytest.mark.parametrize("prefix", ["/usr", "/usr/local"])
-def test_the_unit_of_alerts_is_a_user_s_and_runs_what_was_installed(
+def test_the_alert_unit_is_a_user_unit_and_runs_the_installed_command(
     root: Path, of_the_package: Path, prefix: str
 ) -> None:
     base = of_the_package if prefix == "/usr" else root
@@ -72,7 +72,7 @@ def test_the_unit_of_alerts_is_a_user_s_and_runs_what_was_installed(
 def test_a_command_runs_from_its_own_directory(root: Path, command: str) -> None:
     launcher = (root / "usr/local/bin" / command).read_text()
     assert launcher.startswith("#!/usr/bin/python3 -I\n")
-    there = launcher.replace('"/usr/local', f'"{root}/usr/local')  # as it lies under --root
+    there = launcher.replace('"/usr/local', f'"{root}/usr/local')  # as installed under --root
     ran = subprocess.run(
         [sys.executable, "-I", "-c", there, "--version"], capture_output=True, text=True, check=True, cwd="/"
     )
@@ -81,7 +81,7 @@ def test_a_command_runs_from_its_own_directory(root: Path, command: str) -> None
 
 @pytest.fixture(scope="module")
 def of_the_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the Debian package lays out."""
+    """The files of the Debian package."""
     root = tmp_path_factory.mktemp("package")
     assert install("--root", str(root), "--prefix", "/usr").returncode == 0
     return root
@@ -93,7 +93,7 @@ def of_the_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_example_finds_the_modules(
     root: Path, of_the_package: Path, name: str, prefix: str, tmp_path: Path
 ) -> None:
-    """Where the directory of the stream belongs to somebody else, it has got as far as to say so."""
+    """If another user owns the stream's directory, the error shows that the imports worked."""
     if name == "home_assistant.py":
         pytest.importorskip("paho.mqtt.client")
     base = of_the_package if prefix == "usr" else root
@@ -101,14 +101,14 @@ def test_an_example_finds_the_modules(
     there = tmp_path / name
     there.write_text(
         example.replace(f'"/{prefix}/share', f'"{base}/{prefix}/share')
-    )  # as it lies under --root
+    )  # as installed under --root
     environ = {"PATH": "/usr/bin:/bin", "TELEMETRY_RUNTIME_DIR": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-I", str(there)], env=environ, stderr=subprocess.PIPE, cwd="/"
     )
     try:
         process.wait(timeout=3)
-    except subprocess.TimeoutExpired:  # it listens
+    except subprocess.TimeoutExpired:  # it is listening
         process.kill()
     _, error = process.communicate()
     assert error == b""
@@ -127,14 +127,14 @@ def test_a_command_has_a_man_page_and_completions(root: Path, command: str) -> N
 
 
 @pytest.mark.slow
-def test_settings_that_were_changed_stay(root: Path) -> None:
+def test_changed_settings_are_kept(root: Path) -> None:
     settings = root / "etc/default/telemetry-logger"
     settings.write_text('SAMPLER_OPTIONS="--interval 60"\n')
     assert install("--root", str(root)).returncode == 0
     assert settings.read_text() == 'SAMPLER_OPTIONS="--interval 60"\n'
 
 
-def test_for_a_package_the_units_are_its_own_affair(of_the_package: Path) -> None:
+def test_for_a_package_no_units_are_installed(of_the_package: Path) -> None:
     assert not (of_the_package / "etc").exists()
     assert (
         'sys.path.insert(0, "/usr/share/telemetry-logger")'
@@ -153,7 +153,7 @@ def test_usage(arguments: list[str], status: int, told: str) -> None:
     assert ("usage:" in done.stdout) == (status == 0)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="for one who is not root")
-def test_who_is_not_root_is_told_so() -> None:
+@pytest.mark.skipif(os.geteuid() == 0, reason="for a user who is not root")
+def test_without_root_it_fails_with_a_one_line_error() -> None:
     done = install()
     assert (done.returncode, done.stderr) == (1, "install.sh: run it as root: sudo systemd/install.sh\n")

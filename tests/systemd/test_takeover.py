@@ -1,4 +1,4 @@
-"""The original logger's database, taken over and given back: the script with a systemctl that takes notes."""
+"""Taking over the original logger's database and giving it back, with a systemctl that records its calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tests.needs import is_root_with_capabilities
 
 ROOT = Path(__file__).parent.parent.parent
 
-pytestmark = pytest.mark.skipif(not is_root_with_capabilities(), reason="only root gives files away")
+pytestmark = pytest.mark.skipif(
+    not is_root_with_capabilities(), reason="only root can give files to another user"
+)
 
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>CALLS
@@ -26,7 +28,7 @@ esac
 
 
 class Place:
-    """A state directory of the original logger's user 1234, and a script that believes that it is the one."""
+    """A state directory of the original logger's user 1234, and the script, changed to use this directory."""
 
     def __init__(self, directory: Path) -> None:
         self.state = directory / "state"
@@ -36,7 +38,7 @@ class Place:
         script = (
             (ROOT / "systemd/takeover.sh").read_text().replace("/var/lib/telemetry-logger", str(self.state))
         )
-        # No account is made for this: "daemon" is on every Debian.
+        # No account is created for this: "daemon" exists on every Debian.
         self._script = script.replace(":telemetry", ":daemon").replace("-g telemetry", "-g daemon")
         (directory / "bin").mkdir()
         systemctl = directory / "bin/systemctl"
@@ -104,20 +106,20 @@ def test_a_database_without_its_unit(place: Place) -> None:
     assert "start" not in place.calls.read_text()
 
 
-def test_nothing_to_take_over(place: Place) -> None:
+def test_without_an_original_logger_nothing_is_done(place: Place) -> None:
     assert place.run("take_over daemon; give_back") == ""
     assert not place.record.exists()
     assert not place.state.exists()
 
 
-def test_our_own_database_is_not_taken_over(place: Place) -> None:
+def test_a_database_of_this_logger_is_not_taken_over(place: Place) -> None:
     place.original("telemetry.db")
     os.chown(place.state / "telemetry.db", 1, 1)
     assert place.run("take_over daemon") == ""
     assert not place.record.exists()
 
 
-def test_a_second_time_the_former_owner_is_not_forgotten(place: Place) -> None:
+def test_a_second_takeover_keeps_the_former_owner(place: Place) -> None:
     place.original("telemetry.db")
     place.run("take_over daemon")
     assert place.run("take_over daemon") == ""
@@ -125,8 +127,8 @@ def test_a_second_time_the_former_owner_is_not_forgotten(place: Place) -> None:
     assert place.owner("telemetry.db") == (1234, 0o644)
 
 
-def test_a_link_in_place_of_a_file_is_not_followed(place: Place, tmp_path: Path) -> None:
-    """Root must not be led to give away a file of the system."""
+def test_a_symbolic_link_instead_of_a_file_is_not_followed(place: Place, tmp_path: Path) -> None:
+    """Otherwise root could be tricked into giving away a system file."""
     secret = tmp_path / "shadow"
     secret.write_text("x")
     secret.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The unit files: parsed by systemd itself where it is there, and scored."""
+"""The unit files: parsed and scored by systemd, if it is installed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ ROOT = Path(__file__).parent.parent.parent
 UNITS = sorted((ROOT / "systemd").glob("*.service"))
 USER_UNITS = sorted((ROOT / "systemd" / "user").glob("*.service"))
 DROP_INS = sorted((ROOT / "systemd" / "drop-in").glob("*.conf"))
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
 
 
 def settings(path: Path) -> dict[str, list[str]]:
-    """Return the values of each key, in their order."""
+    """Return the values of each key, in order."""
     found: dict[str, list[str]] = {}
     for line in path.read_text().splitlines():
         if "=" in line and not line.startswith("#"):
@@ -60,7 +62,7 @@ def test_a_unit_scores_at_most_1_5(unit: Path) -> None:
 
 @needs_systemd
 def test_a_unit_without_its_hardening_scores_badly(tmp_path: Path) -> None:
-    """The score is that of the file, not of a word in it."""
+    """This proves that the score depends on the file's content."""
     bare = tmp_path / "telemetry-sampler.service"
     unit = (ROOT / "systemd" / "telemetry-sampler.service").read_text()
     bare.write_text(unit.split("# It reads /proc")[0])
@@ -79,7 +81,7 @@ def test_systemd_understands_every_drop_in(drop_in: Path, tmp_path: Path) -> Non
 
 
 @needs_systemd
-def test_the_document_tells_the_true_scores() -> None:
+def test_the_document_has_the_real_scores() -> None:
     version = analyze("--version").stdout.split()[1]
     table = (ROOT / "docs" / "services.md").read_text()
     told = re.search(rf"systemd {version} [^|]*\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", table)
@@ -89,7 +91,7 @@ def test_the_document_tells_the_true_scores() -> None:
     assert [float(told[1]), float(told[2]), float(told[3])] == [score(unit) for unit in units]
 
 
-def test_the_forwarder_only_reads_what_is_the_writer_s() -> None:
+def test_the_forwarder_can_only_read_the_files_of_the_writer() -> None:
     forwarder = settings(ROOT / "systemd" / "telemetry-forward.service")
     assert forwarder["StateDirectory"] == ["telemetry-forward"]
     assert forwarder["ProtectSystem"] == ["strict"]
@@ -111,16 +113,16 @@ def test_every_drop_in_is_described() -> None:
         assert f"| `{drop_in.name}` |" in described
 
 
-def test_both_units_share_what_they_must() -> None:
+def test_both_units_share_the_necessary_settings() -> None:
     writer, sampler = (
         settings(ROOT / "systemd" / f"telemetry-{name}.service") for name in ("writer", "sampler")
     )
     for key, value in {
         "Type": "notify",
         "Restart": "always",
-        "StartLimitIntervalSec": "0",  # never gives up
+        "StartLimitIntervalSec": "0",  # systemd never gives up restarting
         "RuntimeDirectory": "telemetry-logger",
-        "RuntimeDirectoryPreserve": "yes",  # the first to stop must not take it from the other
+        "RuntimeDirectoryPreserve": "yes",  # the first unit to stop must not remove it from the other one
         "RuntimeDirectoryMode": "0750",
         "UMask": "0027",
         "EnvironmentFile": "-/etc/default/telemetry-logger",
@@ -143,7 +145,7 @@ def test_the_settings_file_has_each_variable_that_a_unit_uses(unit: Path) -> Non
         assert re.search(rf'^{variable}=""$', default, re.MULTILINE)
 
 
-def test_the_alert_of_the_user_unit_is_one_that_the_command_takes() -> None:
+def test_the_command_accepts_the_options_of_the_alert_unit() -> None:
     (unit,) = USER_UNITS
     found = settings(unit)
     options, _ = found["Environment"]
