@@ -177,7 +177,7 @@ class _Feed:
         for sample in samples(self._seq + 1, count, self._start):
             self._publisher.publish(sample.topic, sample.seq, encode(sample))
         self._seq += count
-        # The writer takes them in while nobody asks it for anything.
+        # The writer reads them while it has no requests.
         self._publisher.serve(time.monotonic() + 0.004, self._never)
 
     def commit(self) -> None:
@@ -185,7 +185,7 @@ class _Feed:
         end = time.monotonic() + _PATIENCE
         while self._newest() != [RUN, self._seq]:
             if time.monotonic() > end:
-                raise RuntimeError("the writer does not store what is published")
+                raise RuntimeError("the writer does not store the published samples")
             self._publisher.serve(time.monotonic() + 0.05, self._never)
 
     def _newest(self) -> object:

@@ -216,7 +216,7 @@ def password_in(path: Path) -> str:
 
 def host_name(text: str) -> str:
     with suppress(UnicodeError):
-        if text and text.isprintable() and text.encode("idna"):  # so does the look-up of the name
+        if text and text.isprintable() and text.encode("idna"):  # as the resolver will do
             return text
     raise argparse.ArgumentTypeError("this is not a host name")
 
@@ -226,7 +226,7 @@ def arguments() -> argparse.Namespace:
     directory = places.runtime_directory()
     parser = ArgumentParser(prog=PROGRAM, description=__doc__)
     parser.add_argument("--host", type=host_name, default="localhost", help="the MQTT broker (localhost)")
-    parser.add_argument("--port", type=whole(1, 65535), help="1883, with TLS 8883")
+    parser.add_argument("--port", type=whole(1, 65535), help="the broker's port (1883; with --tls 8883)")
     parser.add_argument("--username", metavar="NAME")
     parser.add_argument("--password-file", metavar="FILE", type=Path, help="a file with one line; mode 0600")
     parser.add_argument("--tls", action="store_true", help="encrypt, and verify the broker's certificate")

@@ -116,7 +116,7 @@ def database(options: argparse.Namespace) -> Path:
 
 
 def cursor_path(options: argparse.Namespace) -> Path:
-    """Return the path of the file of what was sent."""
+    """Return the path of the cursor's file, which records what was sent."""
     if options.cursor is not None:
         return Path(options.cursor)
     by_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]

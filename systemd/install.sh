@@ -46,7 +46,7 @@ done
 
 commands='telemetry-sampler telemetry-writer telemetry-query telemetry-forward'
 units='telemetry-sampler.service telemetry-writer.service'
-optional_unit=telemetry-forward.service # for an administrator to enable
+optional_unit=telemetry-forward.service # an administrator enables it
 user_unit=telemetry-alert.service
 modules=$prefix/share/telemetry-logger
 . "$source/systemd/takeover.sh"
@@ -98,7 +98,7 @@ place_examples() {
     done
 }
 
-# For each user to enable: systemctl --user enable --now telemetry-alert
+# Each user enables it: systemctl --user enable --now telemetry-alert
 place_user_unit() {
     install -d "$root$prefix/lib/systemd/user"
     sed "s|/usr/bin/telemetry-|$prefix/bin/telemetry-|" \
@@ -189,7 +189,7 @@ uninstall_here() {
     rm -rf /var/lib/telemetry-forward
     rm -f /etc/default/telemetry-logger
     userdel telemetry 2>/dev/null || true
-    groupdel telemetry 2>/dev/null || true # it may have other members
+    groupdel telemetry 2>/dev/null || true # fails if the group has other members
 }
 
 if [ -n "$root" ]; then

@@ -31,7 +31,7 @@ _LEVEL: Final = Wire(
 class BatteryPack(NamedTuple):
     """One of several packs; ``Battery`` describes all of them together."""
 
-    name: Annotated[str, Wire("no two packs of a battery have the same", column="name")]
+    name: Annotated[str, Wire("name of the pack, unique in its battery", column="name")]
     status: Annotated[str | None, _STATUS._replace(may_be_absent=True)]
     voltage: Annotated[float | None, _VOLTAGE._replace(may_be_absent=True)]
     current: Annotated[float | None, _CURRENT._replace(may_be_absent=True)]
@@ -57,7 +57,7 @@ class Health(NamedTuple):
 class Battery(NamedTuple):
     """A battery at one instant. Negative current and power: discharging (kernel ABI of power_supply)."""
 
-    name: Annotated[str | None, Wire("of the supply")]
+    name: Annotated[str | None, Wire("name of the supply")]
     status: Annotated[str | None, _STATUS]
     voltage: Annotated[float | None, _VOLTAGE]
     current: Annotated[float | None, _CURRENT]
@@ -80,7 +80,7 @@ class Battery(NamedTuple):
 class PowerSource(NamedTuple):
     """Something that is not a battery and reports what the machine draws."""
 
-    name: Annotated[str, Wire("of the source", column="source")]
+    name: Annotated[str, Wire("name of the source", column="source")]
     power: Annotated[
         float, Wire("positive: drawn by the machine", "W", -LARGEST, LARGEST, column="source_power")
     ]
@@ -159,7 +159,9 @@ class Sample(NamedTuple):
     ] = None
     on_ac: Annotated[bool | None, Wire("whether an external supply is online", column="on_ac")] = None
     governor: Annotated[str | None, Wire("frequency governor of the kernel", column="governor")] = None
-    brightness: Annotated[float | None, Wire("of the screen", "%", 0, 100, column="brightness")] = None
+    brightness: Annotated[
+        float | None, Wire("brightness of the screen", "%", 0, 100, column="brightness")
+    ] = None
     radios: Annotated[
         dict[str, bool] | None,
         Wire("whether each type of radio (wlan, bluetooth) is on", column="radios"),

@@ -42,7 +42,7 @@ class Committed(NamedTuple):
     received: float | None
     """s since it received anything from a sampler; None: nothing since it started, or not reported"""
     silent: bool
-    """The writer should have received something by now"""
+    """Whether the writer should have received something by now"""
 
 
 def request_commit(

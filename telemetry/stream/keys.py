@@ -2,7 +2,8 @@
 
 A key is 40 characters of Z85 (RFC 32/Z85). A file of a private key has the line ``private-key KEY`` and mode
 0600. A line with a public key is ``KEY NAME``: the file ``FILE.pub`` is one such line, an allow-list is any
-number of them. A line that begins with ``#`` is a comment; no key does: its first value would pass 32 bits.
+number of them. A line that begins with ``#`` is a comment: a key cannot begin with it, since
+its first value would exceed 32 bits.
 """
 
 from __future__ import annotations

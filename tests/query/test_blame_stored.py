@@ -145,7 +145,7 @@ def test_the_first_hours_are_learned_from_before_they_end(path: Path, ask: Ask) 
 
 
 @pytest.mark.parametrize("by", ["app", "user"])
-def test_apps_and_users_are_sums_of_what_is_stored(whole: Path, ask: Ask, by: str) -> None:
+def test_apps_and_users_are_sums_of_stored_rows(whole: Path, ask: Ask, by: str) -> None:
     parts = ask.parts(whole, BEGIN, BEGIN + 3 * DAY, "--by", by)
     programs = {name: uj for name, uj in parts.items() if name is None or not name.startswith("(")}
     assert [*programs] == [None if by == "app" else "ada"]

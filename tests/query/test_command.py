@@ -206,7 +206,7 @@ def test_wrong_usage_prints_one_line_and_exits_with_2(
     assert ran.err.count("\n") == 1
 
 
-def test_wrong_usage_is_the_status_of_the_process(directory: Path) -> None:
+def test_wrong_usage_is_the_exit_status_of_the_process(directory: Path) -> None:
     ran = run(directory, "nonsense")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("telemetry-query: ")
@@ -355,7 +355,7 @@ COLORED = re.compile(r"\x1b\[[0-9]+m")
 
 
 @pytest.mark.slow
-def test_colors_are_for_terminals_alone(directory: Path) -> None:
+def test_colors_are_used_only_on_terminals(directory: Path) -> None:
     argv = ["--db", "odd.db", "top"]
     shown = on_terminal(directory, 80, *argv)
     assert COLORED.search(shown)

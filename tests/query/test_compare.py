@@ -122,7 +122,7 @@ def test_roll_ups_replace_dropped_samples(recording: Recording, query: Query) ->
 def test_an_edge_inside_a_dropped_hour_does_not_change_the_use_of_a_core(
     recording: Recording, query: Query, *, is_folded: bool
 ) -> None:
-    """The hours or days of processes that are left are longer than the window: so is their time awake."""
+    """The remaining hours or days of processes are longer than the window, and so is their time awake."""
     two_days(recording)
     until = int(MIDNIGHT)
     roll_up(recording.database, History(until, until, until, until, process_hour_since=is_folded * until))
@@ -221,7 +221,7 @@ def test_limit_is_the_number_of_programs(recording: Recording, query: Query) -> 
         (["--since", "7d"], "compare: --since and --until are only for values of a column"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_before_a_database_is_opened(
+def test_arguments_that_cannot_be_compared_are_refused_before_a_database_is_opened(
     query: Query, argv: list[str], text: str
 ) -> None:
     ran = query("--db", "no-such.db", "compare", *argv)
@@ -230,7 +230,7 @@ def test_what_cannot_be_compared_is_refused_before_a_database_is_opened(
     assert ran.err.count("\n") == 1
 
 
-def test_what_is_read_for_values_is_bounded_and_reported(
+def test_the_samples_read_for_values_are_bounded_and_reported(
     recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_days(recording)
@@ -260,7 +260,7 @@ def test_it_fits_a_narrow_terminal(recording: Recording, query: Query) -> None:
 
 @pytest.mark.slow
 def test_a_known_truth_is_found(recording: Recording, query: Query) -> None:
-    """Days of power that varies slowly, all of one mean, and of temperatures three standard errors apart."""
+    """Days of slowly varying power with the same mean, and of temperatures three standard errors apart."""
     generator = random.Random(4)
     count, days = 1_440, 160
     shift = 3 * true_error(count, 120.0, 60.0)

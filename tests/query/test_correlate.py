@@ -112,7 +112,7 @@ def test_the_default_is_a_day_and_ten_minutes_for_rows(recording: Recording, que
     assert list(rows[0]) == ["time", "ts", "watts", "pid", "name", "cpu", "mem", "children"]
 
 
-def test_what_is_read_is_bounded_and_reported(
+def test_the_samples_read_are_bounded_and_reported(
     recording: Recording, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bouts(recording, 900)

@@ -135,7 +135,7 @@ def test_a_late_sample_gives_no_alert_but_the_next_one_does() -> None:
     assert below(16, 15, 14, 13, late=[2, 3]) == [4]
 
 
-def test_a_crossing_that_ended_unheard_gives_no_alert() -> None:
+def test_a_crossing_with_only_late_samples_gives_no_alert() -> None:
     assert below(16, 15, 17, 19, 19, late=[2, 3, 4]) == []
 
 
@@ -196,7 +196,7 @@ def test_a_drain_alerts_again_after_two_minutes_without_one() -> None:
     assert drains(on_mains(*[-3.0] * 30, *[5.0] * 25, *[-3.0] * 30)) == [25, 80]
 
 
-def test_hot_is_two_samples_in_a_row() -> None:
+def test_hot_needs_two_samples_in_a_row() -> None:
     rules = [Rule(HOTTER, 80.0)]
     assert given_at(rules, with_temperatures(70, 81, 75, 120, 70)) == []
     assert given_at(rules, with_temperatures(70, 80, 80, 80)) == [(3, "hotter")]

@@ -43,7 +43,7 @@ def refusal(path: Path) -> str:
 @pytest.mark.parametrize(
     "name", ["a b.db", "what?.db", "50%25.db", "#1.db", "a&mode=rwc.db", "größe.db", ":memory:", b"\xff.db"]
 )
-def test_any_name(tmp_path: Path, name: str | bytes) -> None:
+def test_a_path_may_contain_any_characters(tmp_path: Path, name: str | bytes) -> None:
     path = tmp_path / os.fsdecode(name)
     with Recording(path) as recording:
         recording.samples(NOON, 3)
@@ -51,14 +51,14 @@ def test_any_name(tmp_path: Path, name: str | bytes) -> None:
     assert {file.removesuffix("-wal").removesuffix("-shm") for file in os.listdir(tmp_path)} == {path.name}
 
 
-def test_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Recording(tmp_path / "t.db") as recording:
         recording.samples(NOON, 3)
     monkeypatch.chdir(tmp_path)
     assert count(Path("t.db")) == 3
 
 
-def test_while_the_writer_writes(recording: Recording) -> None:
+def test_a_database_can_be_read_while_the_writer_writes(recording: Recording) -> None:
     recording.samples(NOON, 3)
     recording.database.commit()
     recording.samples(NOON + 15, 3)
@@ -82,7 +82,7 @@ def test_nothing_can_be_written(recording: Recording) -> None:
         connection.execute("DELETE FROM system_sample")
 
 
-def test_text_that_is_not_utf_8(recording: Recording) -> None:
+def test_text_that_is_not_utf_8_is_read(recording: Recording) -> None:
     recording.sample(NOON)
     recording.database.execute("UPDATE system_sample SET status = CAST(x'41ff' AS TEXT)")
     recording.database.commit()
@@ -90,10 +90,10 @@ def test_text_that_is_not_utf_8(recording: Recording) -> None:
         assert connection.execute("SELECT status FROM system_sample").fetchone() == ("A\ufffd",)
 
 
-# --- databases that cannot -------------------------------------------------------------------------
+# --- databases that cannot be read -------------------------------------------------------------------------
 
 
-def test_missing(tmp_path: Path) -> None:
+def test_a_missing_database(tmp_path: Path) -> None:
     text = refusal(tmp_path / "no.db")
     assert "no such database; is telemetry-writer running? Give another file with --db PATH" in text
     assert os.listdir(tmp_path) == []
@@ -140,14 +140,14 @@ def test_another_programs_database(tmp_path: Path) -> None:
     assert "not a database of telemetry-writer" in refusal(path)
 
 
-def test_the_original_loggers(tmp_path: Path) -> None:
+def test_a_database_of_the_original_logger(tmp_path: Path) -> None:
     path = made(tmp_path / "t.db", "CREATE TABLE system_sample (ts INTEGER PRIMARY KEY)")
     assert "not upgraded yet" in refusal(path)
     assert f"start telemetry-writer --db {path} once" in refusal(path)
 
 
 @pytest.mark.parametrize("version", range(1, KNOWN_SCHEMA))
-def test_an_older_one(recording: Recording, version: int) -> None:
+def test_an_older_schema(recording: Recording, version: int) -> None:
     recording.database.execute(f"PRAGMA user_version = {version}")
     text = refusal(recording.path)
     assert f"of schema version {version} and not upgraded yet" in text
@@ -155,18 +155,18 @@ def test_an_older_one(recording: Recording, version: int) -> None:
 
 
 @pytest.mark.parametrize("version", [KNOWN_SCHEMA + 1, 2**31 - 1, -1])
-def test_a_newer_one(recording: Recording, version: int) -> None:
+def test_a_newer_schema(recording: Recording, version: int) -> None:
     recording.database.execute(f"PRAGMA user_version = {version}")
     text = refusal(recording.path)
     assert f"schema version {version}" in text
     assert "update telemetry-logger" in text
 
 
-def test_the_known_schema_is_the_writers() -> None:
+def test_the_known_schema_is_that_of_the_writer() -> None:
     assert schema.LATEST == KNOWN_SCHEMA
 
 
-def test_damaged(tmp_path: Path) -> None:
+def test_a_damaged_database(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     with Recording(path) as recording:
         recording.samples(NOON, 5_000)
@@ -180,7 +180,7 @@ def test_damaged(tmp_path: Path) -> None:
         connection.execute("SELECT SUM(load1) FROM system_sample").fetchall()
 
 
-def test_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telemetry.database.reader._BUSY_SECONDS", 0.01)
     path = made(tmp_path / "t.db", "CREATE TABLE system_sample (ts); PRAGMA user_version = 1")
     holder = sqlite3.connect(path, isolation_level=None)
@@ -214,7 +214,7 @@ def test_it_waits_for_a_short_lock(tmp_path: Path) -> None:
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory that anyone may read and only root may write to, with a database in it."""
     if not is_root_with_capabilities():
-        pytest.skip("needs root, to become a user who is not")
+        pytest.skip("needs root, to become another user")
     import tempfile
 
     # Not below pytest's own directory: that is closed to others.
@@ -256,12 +256,12 @@ def stored(path: Path, home: Path) -> str:
     return f"{ran.returncode} {len(ran.stdout.splitlines()) - 1} {ran.stderr}".strip()
 
 
-def test_a_cleanly_closed_database_in_a_directory_that_is_not_ours(public: Path) -> None:
+def test_a_cleanly_closed_database_in_a_directory_of_another_user(public: Path) -> None:
     assert not (public / "t.db-wal").exists()
     assert stored(public / "t.db", public) == "0 3"
 
 
-def test_while_a_writer_writes_there(public: Path) -> None:
+def test_a_database_of_another_user_while_a_writer_writes(public: Path) -> None:
     writer = sqlite3.connect(public / "t.db")
     writer.execute("INSERT INTO system_sample (ts, time) VALUES (1, 1.0)")
     writer.commit()
@@ -280,7 +280,7 @@ os._exit(0)
 """
 
 
-def test_after_a_writer_was_killed_there(public: Path) -> None:
+def test_a_database_of_another_user_after_its_writer_was_killed(public: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(public / "t.db")], check=True)
     assert (public / "t.db-wal").stat().st_size > 0
     assert stored(public / "t.db", public) == "0 4"

@@ -82,7 +82,7 @@ def test_each_hour_in_utc_clipped_to_the_data(recording: Recording, query: Query
 
 
 def test_a_sample_belongs_to_the_bucket_of_its_time(recording: Recording, query: Query) -> None:
-    """Although most of its interval lies in the hour before."""
+    """Even if most of its interval is in the hour before."""
     recording.sample(NOON + 1, energy_uj=-3_600_000_000)
     (row,) = energy(query, "--by", "hour")
     assert (row["start"], row["end"], row["discharged_wh"]) == (NOON, NOON + 1, 1)
@@ -215,13 +215,13 @@ def test_a_night_asleep_is_divided_between_its_days(recording: Recording, query:
     assert sum(round(hour["asleep_wh"] * 3.6e9) for hour in hours) == 18 * 3_600_000_000
 
 
-def test_a_window_that_cuts_a_sleep_has_its_part(recording: Recording, query: Query) -> None:
+def test_a_window_that_cuts_a_sleep_has_part_of_its_energy(recording: Recording, query: Query) -> None:
     asleep(recording, MIDNIGHT - 3 * HOUR, MIDNIGHT + 6 * HOUR)
     (row,) = energy(query, "--since", str(MIDNIGHT), "--until", str(MIDNIGHT + 6.5 * HOUR))
     assert row["asleep_wh"] == 12.0
 
 
-def test_a_window_within_a_sleep_has_its_part_too(recording: Recording, query: Query) -> None:
+def test_a_window_within_a_sleep_has_part_of_its_energy(recording: Recording, query: Query) -> None:
     asleep(recording, MIDNIGHT - 3 * HOUR, MIDNIGHT + 6 * HOUR)
     edges = [MIDNIGHT - 5 * HOUR, MIDNIGHT - HOUR, MIDNIGHT, MIDNIGHT + 2.5 * HOUR, MIDNIGHT + 8 * HOUR]
     parts = {

@@ -29,10 +29,8 @@ def test_a_known_machine_is_learned(recording: Recording, query: Query) -> None:
     assert found["learned from"] == pytest.approx(4.0)
 
 
-def test_what_is_not_known_of_a_program_is_what_is_not_known_of_its_energy(
-    recording: Recording, query: Query
-) -> None:
-    """Whether one busy core or its program takes the power is hardly known, but together they are."""
+def test_the_uncertainty_of_a_program_matches_that_of_its_energy(recording: Recording, query: Query) -> None:
+    """It is uncertain whether the first busy core or its program takes the power, but their sum is known."""
     nine_days(recording.path)
     model = {row["item"]: row for row in query("model", now=NOON + 5_400).rows}
     blame = {row["name"]: row for row in query("blame", now=NOON + 5_400).rows}

@@ -201,7 +201,7 @@ def test_a_symbolic_link_in_the_path_is_followed_but_not_replaced(
     assert (tmp_path / "other.txt").read_text() == "other"
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(recording: Recording, tmp_path: Path) -> None:
+def test_files_left_by_a_killed_process_are_removed_after_a_day(recording: Recording, tmp_path: Path) -> None:
     recording.run()
     recording.sample(NOON)
     recording.database.commit()

@@ -112,7 +112,7 @@ def test_each_session_is_in_it_once(part: Path, capsys: pytest.CaptureFixture[st
     assert sum(row["wh"] for row in sessions) == pytest.approx(energy["discharged_wh"])
 
 
-def test_a_sleep_that_goes_on_after_its_end_has_its_part(
+def test_a_sleep_that_continues_after_its_end_counts_in_part(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, copy = tmp_path / "telemetry.db", tmp_path / "copy.db"
@@ -168,7 +168,7 @@ def objects(database: sqlite3.Connection) -> list[tuple[str, ...]]:
     return database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
 
 
-def test_its_schema_is_the_latest_without_what_a_user_added(part: Path) -> None:
+def test_its_schema_is_the_latest_without_objects_of_the_user(part: Path) -> None:
     with closing(sqlite3.connect(part)) as database, schema.model() as model:
         assert objects(database) == objects(model)
         assert database.execute("PRAGMA user_version").fetchone() == (schema.LATEST,)

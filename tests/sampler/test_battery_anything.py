@@ -149,7 +149,7 @@ def test_any_content_gives_a_battery_that_readers_accept(
 
 
 @given(attributes=supplies(numeric=False))
-def test_no_number_comes_from_nothing(attributes: dict[str, bytes | str]) -> None:
+def test_no_number_comes_without_a_source(attributes: dict[str, bytes | str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         spread(Path(directory) / "class" / "power_supply" / "BAT0", {**attributes, "type": b"Battery"})
         battery = PowerSupplySensor(Path(directory), "BAT0").read()

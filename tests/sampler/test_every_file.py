@@ -219,7 +219,7 @@ def test_the_machine_has_something_for_every_sensor(machine: Machine) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.fast_cases(4)
-def test_a_file_that_goes_bad_costs_its_field(
+def test_a_file_that_goes_bad_costs_only_its_field(
     machine: Machine, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A few of the files, different ones for each kind of damage; the slow test has all."""
@@ -230,7 +230,7 @@ def test_a_file_that_goes_bad_costs_its_field(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_every_file_that_goes_bad_costs_its_field(
+def test_every_file_that_goes_bad_costs_only_its_field(
     machine: Machine, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     for path in machine.files():
@@ -253,7 +253,7 @@ def test_a_directory_may_have_any_name(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "empty", "refused", "fifo"])
-def test_every_directory_that_goes_bad(
+def test_a_directory_that_goes_bad_costs_only_its_fields(
     machine: Machine, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A directory contains the files of several sensors, perhaps of all."""

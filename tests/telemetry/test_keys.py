@@ -161,7 +161,7 @@ def test_a_list_is_read_again_when_it_changes(tmp_path: Path, caplog: pytest.Log
     assert all(key in clients for key in public.values())
     assert not clients.look()
     keys.remove("one")
-    assert public["one"] in clients, "nobody looked"
+    assert public["one"] in clients, "the list was not read again"
     assert clients.look()
     assert (public["one"] in clients, public["two"] in clients) == (False, True)
     assert not clients.look()

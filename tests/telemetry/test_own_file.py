@@ -1,4 +1,4 @@
-"""Files of keys and credentials: whose they are, what others may do with them, and how long they may be."""
+"""Files of keys and credentials: owner, mode and size."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
             reading(path, is_secret=is_secret)
 
 
-def test_what_cannot_be_read_is_told_in_one_line_and_leaves_no_open_file(tmp_path: Path) -> None:
+def test_an_unreadable_file_gives_a_one_line_error_and_is_closed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo", 0o600)
     before = os.listdir("/proc/self/fd")
     for path, reason in (

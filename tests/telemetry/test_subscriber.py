@@ -260,7 +260,7 @@ def later(listener: Listener, station: Station, seconds: float) -> None:
     until(lambda: listener.subscriber._heard == listener.clock.now, [listener])
 
 
-def test_without_replay_holes_become_gaps_and_the_stream_goes_on(tmp_path: Path) -> None:
+def test_without_replay_holes_become_gaps_and_the_stream_continues(tmp_path: Path) -> None:
     with Station(tmp_path, "a", replay="elsewhere") as station, listening(tmp_path) as listener:
         until(lambda: listening_live(listener, station))
         for seconds in (2.1, 4.1):

@@ -36,7 +36,7 @@ def run_import(directory: Path, source: str, data: bytes = b"") -> subprocess.Co
 
 
 def test_a_pipe_with_a_name_is_read_to_its_end(tmp_path: Path) -> None:
-    """It must be opened only once, or the program that writes into it would get SIGPIPE."""
+    """It must be opened only once, because a second opening would cut off the writing program."""
     past = [one._replace(ts=one.seq, time=float(one.seq)) for one in row_of(1, 500)]
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

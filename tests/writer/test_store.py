@@ -125,7 +125,9 @@ def test_a_batch_is_one_commit(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
-def test_durable_is_full_and_the_rest_is_normal(store: Store, durable: bool, level: int) -> None:
+def test_a_durable_batch_uses_synchronous_full_and_others_normal(
+    store: Store, durable: bool, level: int
+) -> None:
     for before in (not durable, durable):
         store.append([sample(1)], NOW, durable=before)
         store.append([sample(2)], NOW, durable=durable)

@@ -1,4 +1,4 @@
-"""What a writer does with a database, step by step: it stores in batches, rolls up and drops what is old."""
+"""The work of a writer on a database, step by step: it stores in batches, rolls up and drops old rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOMY: Final = Disk(1 << 40, 1 << 41)
 
 
 def roll_up(store: Store) -> None:
-    """Roll up all that there is."""
+    """Roll up everything."""
     while store.roll_up():
         pass
 
@@ -33,7 +33,7 @@ def store_all(path: Path, samples: Sequence[Sample], each: int = 400) -> None:
 
 
 def store_with_restarts(path: Path, samples: Sequence[Sample], most: int, steps: int) -> None:
-    """Store ``samples`` by several writers: 50 to ``most`` each, with up to ``steps`` steps of roll-ups."""
+    """Store ``samples`` with several writers: 50 to ``most`` each, with up to ``steps`` roll-up steps."""
     draw = random.Random(3)
     first = 0
     while first < len(samples):
@@ -48,7 +48,7 @@ def store_with_restarts(path: Path, samples: Sequence[Sample], most: int, steps:
 
 
 def drop(store: Store, retention: Retention) -> list[str]:
-    """Drop what ``retention`` drops; return the purpose of each step."""
+    """Run the steps of ``retention``; return the purpose of each step."""
     done = []
     while what := store.apply(retention.step):
         done.append(what)

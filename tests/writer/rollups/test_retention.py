@@ -76,7 +76,7 @@ def test_the_oldest_days_are_dropped_first_and_their_roll_ups_stay(store: Store)
     assert used(store) <= limit
     kept = per_day(store.path)
     assert 0 < len(kept) < 9
-    assert kept[0][1] == 400, "days go as a whole"
+    assert kept[0][1] == 400, "days are dropped as a whole"
     assert marks(store.path)["raw_since"] == MIDNIGHT + kept[0][0] * DAY
     assert rolled_up(store.path) == before
     assert_no_orphans(store.path)

@@ -79,9 +79,7 @@ def test_the_sums_match_the_roll_ups(path: Path, samples: list[Sample]) -> None:
 
 
 @pytest.mark.slow
-def test_a_writer_that_starts_again_goes_on(
-    path: Path, samples: list[Sample], expected: dict[str, Any]
-) -> None:
+def test_a_restarted_writer_continues(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
     store_with_restarts(path, samples, 900, 5)
     assert stored(path) == expected
 
@@ -106,9 +104,7 @@ def test_late_rows_give_the_same_sessions(
 
 
 @pytest.mark.slow
-def test_they_are_the_same_when_made_again(
-    path: Path, samples: list[Sample], expected: dict[str, Any]
-) -> None:
+def test_a_rebuild_gives_the_same(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
     store_all(path, samples)
     with changing(path) as database:
         database.execute("UPDATE session SET drawn_uj = drawn_uj + 1, kind = 'hole'")
@@ -119,7 +115,7 @@ def test_they_are_the_same_when_made_again(
 
 
 @pytest.mark.slow
-def test_an_older_database_gets_them(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
+def test_an_older_database_gets_sessions(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
     store_all(path, samples)
     older = path.with_name("older.db")
     with changing(older) as database:
@@ -145,7 +141,7 @@ def test_after_an_unreadable_state_sessions_are_recomputed(path: Path, samples: 
 
 
 @pytest.mark.slow
-def test_they_outlast_the_raw_rows(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
+def test_sessions_outlast_the_raw_rows(path: Path, samples: list[Sample], expected: dict[str, Any]) -> None:
     """They also survive a rebuild; the states of dropped days are dropped."""
     store_all(path, samples)
     with Store(path) as store:
