@@ -30,6 +30,7 @@ _OF_SAMPLES: Final = (
     "WHERE s.time >= :start AND s.time < :stop"
 )
 _OF_RUNS: Final = f"SELECT * FROM {{0}} WHERE run_id IN (SELECT run_id FROM system_sample WHERE {_SAMPLES})"
+_RUN_BEFORE: Final = "SELECT run_id FROM system_sample WHERE time < :start ORDER BY time DESC LIMIT 1"
 _OF_BUCKETS: Final = "SELECT * FROM {0} WHERE bucket >= :start AND bucket < :stop"
 _OF_SESSIONS: Final = (
     "start < :stop AND stop > :start AND (kind = 'sleep' AND stop > :stop OR session_id <= coalesce((SELECT "
@@ -42,7 +43,8 @@ _ALL: Final = "SELECT * FROM {0}"
 TABLES: Final = {
     "setting": _ALL,
     "history": _ALL,
-    "run": _OF_RUNS,
+    # With the run before: the cause of a gap at the start depends on its boot.
+    "run": f"{_OF_RUNS} OR run_id = ({_RUN_BEFORE})",
     "gap": _OF_RUNS,
     "dropped": _OF_RUNS,
     "clock_step": _OF_RUNS,

@@ -9,13 +9,18 @@ begun AS (
     WHERE started > :start
 ),
 -- The sample before each run, and its run. Where it was dropped, roll-ups have its time, and its run is the run before.
+-- Where it was not copied, as in a snapshot, the hole between them has its time.
 led AS (
     SELECT begun.boot_id, started, s.time, s.run_id
     FROM begun JOIN system_sample AS s ON s.ts = before_ts
     WHERE s.time >= (SELECT raw_since FROM history)
     UNION ALL
-    SELECT begun.boot_id, begun.started, max(coalesce(s.time, dropped), coalesce(dropped, s.time)),
-           iif(dropped > coalesce(s.time, 0), earlier.run_id, s.run_id)
+    SELECT begun.boot_id, begun.started,
+           coalesce(max(coalesce(s.time, dropped), coalesce(dropped, s.time)), (
+               SELECT MAX(start) FROM every_session
+               WHERE kind = 'hole' AND stop BETWEEN begun.started - 1 AND begun.started + 1
+                 AND NOT EXISTS (SELECT 1 FROM system_sample WHERE time = every_session.start))),
+           iif(s.ts IS NULL OR dropped > s.time, earlier.run_id, s.run_id)
     FROM (SELECT *, {{include dropped_before: started}} AS dropped FROM begun) AS begun
     LEFT JOIN system_sample AS s ON s.ts = before_ts
     LEFT JOIN run AS earlier

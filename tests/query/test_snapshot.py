@@ -135,6 +135,25 @@ def test_a_sleep_that_continues_after_its_end_counts_in_part(
     assert sum(row["asleep_wh"] for row in answers[1]) == pytest.approx(8.0 * 6_000 / 11_970, rel=0.01)
 
 
+def test_a_gap_at_its_start_has_its_cause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, copy = tmp_path / "telemetry.db", tmp_path / "copy.db"
+    with Recording(path) as recording:
+        for start in (MIDNIGHT - 12_000, MIDNIGHT + 6_000):
+            recording.run(started=start)
+            recording.samples(start + 30, 200, step=30.0, cpu_total=5.0)
+        recording.database.execute("UPDATE run SET boot_id = 'boot-of-' || run_id")
+        by_the_writer(recording.database)
+    assert run(path, "snapshot", "--since", "2026-11-21", "--out", str(copy)) == 0
+    capsys.readouterr()
+    answers = []
+    for database in (path, copy):
+        assert run(database, "gaps", "--since", "2026-11-21", "--format", "json") == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0] == answers[1]
+    (gap,) = answers[1]
+    assert (gap["start"], gap["end"], gap["cause"]) == (MIDNIGHT - 6_000, MIDNIGHT + 6_000, "off")
+
+
 def test_it_contains_whole_utc_days(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "day.db"
     assert (
