@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import random
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -126,6 +128,46 @@ def test_a_part_of_an_hour_counts_only_what_ran_in_it(whole: Path, ask: Ask) -> 
     assert len({piece["browser"] for piece in pieces}) > 1
     used = [ask.cpu_us(whole, start + at * 900, start + (at + 1) * 900) for at in range(4)]
     assert sum(used, Counter()) == ask.cpu_us(whole, start, start + HOUR)
+
+
+def used(path: Path, start: float, stop: float) -> Parts:
+    """Return the µs of CPU time of each program on battery, from samples alone."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return Counter(
+            dict(
+                database.execute(
+                    "SELECT name, SUM(cpu_us) FROM process_sums AS p WHERE time >= ? AND time < ? AND "
+                    "(SELECT energy_uj < 0 FROM system_sample AS s WHERE s.ts = p.ts) GROUP BY name",
+                    (start, stop),
+                )
+            )
+        )
+
+
+def programs(parts: Parts) -> Parts:
+    return Counter({name: us for name, us in parts.items() if not name.startswith("(")})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_the_window_the_cpu_time_is_that_of_its_samples(
+    path: Path, whole: Path, ask: Ask, seed: int
+) -> None:
+    """What is counted twice or not at all shows here; energy would still sum, because the rest is shared."""
+    draw = random.Random(seed)
+    for _ in range(6):
+        grids = draw.choices((1, 60, HOUR, DAY), k=2)
+        start, stop = sorted(BEGIN + draw.uniform(7 * HOUR, 4 * DAY) // grid * grid for grid in grids)
+        expected = used(whole, start, stop)
+        found = programs(ask.cpu_us(whole, start, stop)) if expected else expected
+        assert found == {name: pytest.approx(us, abs=500) for name, us in expected.items()}
+    path.write_bytes(whole.read_bytes())
+    drop_raw(path)
+    start = BEGIN + HOUR * draw.randrange(7, 30)
+    stop = start + HOUR * draw.randrange(2, 60)
+    expected = used(whole, start, stop)
+    assert programs(ask.cpu_us(path, start, stop)) == {
+        name: pytest.approx(us, abs=500) for name, us in expected.items()
+    }
 
 
 def test_the_open_day_is_divided_too(whole: Path, ask: Ask) -> None:
