@@ -146,7 +146,7 @@ def test_no_line_of_a_report_is_wider_than_the_terminal(
 
 
 NAMES = [report.name for report in REPORTS if report.name not in ("blame", "model", "status")]
-"""All but the reports that learn, and but status, because opening the file changes its size"""
+"""All reports but those that learn, and but status: opening the file changes the size that it shows"""
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -185,7 +185,7 @@ def test_a_page_replaces_an_older_one_and_nothing_else(
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_symbolic_link_in_the_path_is_followed_but_not_replaced(
+def test_a_symbolic_link_to_the_page_is_followed_but_not_one_at_the_temporary_file(
     recording: Recording, tmp_path: Path
 ) -> None:
     recording.run()

@@ -360,7 +360,7 @@ def test_a_single_phantom_gives_no_values(tmp_path: Path) -> None:
         pytest.param({"charge_full": 0, "energy_full": 40_000_000}, 0, id="one-full-is-told"),
     ],
 )
-def test_a_percent_of_0_that_contradicts_the_other_values(
+def test_a_percent_of_0_is_rejected_if_the_full_charge_is_0_too(
     tmp_path: Path, changes: Attributes, percent: float | None
 ) -> None:
     pack(tmp_path, capacity=0, **changes)

@@ -46,7 +46,7 @@ def test_the_sum_has_the_bounds_of_one(tmp_path: Path, watts: int, total: float 
     assert two(tmp_path, half, half).power == total
 
 
-def test_two_equal_packs_are_ordered_by_name(tmp_path: Path) -> None:
+def test_of_two_equal_packs_the_first_by_name_is_chosen(tmp_path: Path) -> None:
     assert two(tmp_path, DRAINED, DRAINED).name == "BAT0"
 
 

@@ -170,7 +170,7 @@ def test_a_user_is_looked_up_once_and_shown_as_a_number_without_a_name(tmp_path:
     assert users.owner(str(tmp_path / "gone")) is None
 
 
-def test_valid_user_names() -> None:
+def test_a_user_id_has_a_name_or_none() -> None:
     assert name_in_passwd(0) == pwd.getpwuid(0).pw_name
     unknown = next(
         uid for uid in range(3_000_000_000, 3_000_001_000) if uid not in {it.pw_uid for it in pwd.getpwall()}

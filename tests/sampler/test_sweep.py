@@ -306,7 +306,7 @@ def test_statistics_may_be_switched_off(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("most_kept", [100, 0])
-def test_a_pid_that_is_used_again_is_another_process(tree: Tree, most_kept: int) -> None:
+def test_a_reused_pid_is_another_process(tree: Tree, most_kept: int) -> None:
     with sweeping(tree.root, most_kept) as sweep:
         tree.process(5, b"old", used=9, born=1)
         sweep.read()

@@ -176,7 +176,7 @@ def test_remarks_wrap_only_on_a_terminal() -> None:
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000), st.integers(-10, 2000))
-def test_a_number_is_taken_within_its_bounds_alone(one: int, other: int, value: int) -> None:
+def test_a_number_is_accepted_only_within_its_bounds(one: int, other: int, value: int) -> None:
     least, most = sorted((one, other))
     for parse, error in (
         (whole(least, most), f"'{value}' is not a whole number from {least} to {most}"),
@@ -191,7 +191,7 @@ def test_a_number_is_taken_within_its_bounds_alone(one: int, other: int, value: 
 
 
 @given(st.text(max_size=12) | st.sampled_from(["nan", "inf", "-inf", "1e400", "9" * 5000, "٣", "1_0"]))
-def test_another_text_is_refused(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     if not (text.isascii() and text.isdecimal()):
         with pytest.raises(argparse.ArgumentTypeError, match=" is not a whole number from 0 to "):
             whole(0, 10**9)(text)

@@ -118,14 +118,14 @@ def test_any_message_is_decoded_or_refused(database: sqlite3.Connection, body: b
 
 
 @TURNS
-def test_every_byte_flipped(database: sqlite3.Connection, turn: int) -> None:
+def test_every_flipped_byte_is_decoded_or_refused(database: sqlite3.Connection, turn: int) -> None:
     body = to_bytes(wire())
     for place in range(len(body)):
         bits = (0x01, 0x20, 0x80)[(place + turn) % 3]
         holds(database, body[:place] + bytes([body[place] ^ bits]) + body[place + 1 :])
 
 
-def test_every_truncation(database: sqlite3.Connection) -> None:
+def test_every_truncation_is_decoded_or_refused(database: sqlite3.Connection) -> None:
     body = to_bytes(wire())
     for end in range(len(body)):
         assert accepted(body[:end]) is None

@@ -112,7 +112,7 @@ def test_a_lost_ring_becomes_a_gap(tmp_path: Path) -> None:
             ]
 
 
-def test_caught_up_tells_whether_everything_was_yielded(tmp_path: Path) -> None:
+def test_caught_up_is_true_once_everything_was_yielded(tmp_path: Path) -> None:
     with listening(tmp_path) as listener:
         listener.receive()
         assert not listener.subscriber.caught_up, "there is no reply yet"

@@ -100,7 +100,7 @@ def test_compact_and_plain_tables_give_the_same(view: str) -> None:
     assert len(found[0]) == len(NUMBERS)
 
 
-def test_only_the_status_or_the_energy_makes_a_row_discharging() -> None:
+def test_a_row_is_discharging_by_its_energy_or_else_by_its_status() -> None:
     cases = [
         (-5, "Charging", 1),
         (5, "Discharging", 0),
