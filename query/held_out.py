@@ -46,9 +46,12 @@ def errors(
     older, newer = of_hours[:-held], of_hours[-held:]
     rules = [
         ("error on held-out hours", by_model(older, newer)),
-        ("of the mean power instead", by_line(older, newer, lambda _: {})),
-        ("of a line in CPU use", by_line(older, newer, _cpu_use)),
-        ("of a linear fit of training_view", by_line(older, newer, lambda it: _training(connection, it))),
+        ("error of the mean power", by_line(older, newer, lambda _: {})),
+        ("error of a line in CPU use", by_line(older, newer, _cpu_use)),
+        (
+            "error of a linear fit of training_view",
+            by_line(older, newer, lambda it: _training(connection, it)),
+        ),
     ]
     measured = [hour.discharged_uj / 1e6 for hour, _ in newer]
     return [

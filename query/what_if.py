@@ -63,7 +63,7 @@ def rows(
         left = 60 * before.hours
         shown += [
             ("time left", left, None, "min"),
-            (f"more of it at {wanted:g} % brightness", middle - left, width, "min"),
+            (f"additional time at {wanted:g} % brightness", middle - left, width, "min"),
         ]
     return shown, LITTLE if before.little else None
 

@@ -49,9 +49,9 @@ def test_held_out_hours_are_predicted_better_than_by_other_rules(recording: Reco
     found = values(query)
     error = found["error on held-out hours"]
     for other in (
-        "of the mean power instead",
-        "of a line in CPU use",
-        "of a linear fit of training_view",
+        "error of the mean power",
+        "error of a line in CPU use",
+        "error of a linear fit of training_view",
     ):
         assert error < found[other]
 
@@ -73,8 +73,8 @@ def test_the_linear_fit_uses_the_columns_of_training_view(recording: Recording, 
             processes=[(1, "a", load(index, 2.0), 1.0)],
         )
     found = values(query)
-    assert found["of a linear fit of training_view"] < 1.0
-    assert found["of a line in CPU use"] > 10
+    assert found["error of a linear fit of training_view"] < 1.0
+    assert found["error of a line in CPU use"] > 10
 
 
 def test_little_data_is_reported(recording: Recording, query: Query) -> None:
@@ -127,7 +127,7 @@ def test_another_brightness_is_shown_in_minutes(recording: Recording, query: Que
     left = 60 * query("drain").rows[0]["hours_left"]
     found = values(query, "--what-if", f"brightness={wanted}")
     assert found["time left"] == pytest.approx(left)
-    more = found[f"more of it at {wanted} % brightness"]
+    more = found[f"additional time at {wanted} % brightness"]
     assert more == pytest.approx(left * (4.2 / (3 + 0.02 * wanted) - 1), abs=0.02 * left)
     assert found[f"screen at {wanted} % brightness"] == pytest.approx(0.02 * wanted, abs=0.15)
 
@@ -137,7 +137,7 @@ def test_the_current_brightness_applies_to_the_current_power(recording: Recordin
     with_screen(recording, lambda index: 100.0 if index >= 600 or index // 60 % 5 == 0 else 20.0)
     left = 60 * query("drain").rows[0]["hours_left"]
     found = values(query, "--what-if", "brightness=20")
-    assert left + found["more of it at 20 % brightness"] == pytest.approx(60 * 48 * 0.97 / 3.4, rel=0.05)
+    assert left + found["additional time at 20 % brightness"] == pytest.approx(60 * 48 * 0.97 / 3.4, rel=0.05)
 
 
 @pytest.mark.parametrize(
