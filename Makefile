@@ -11,8 +11,8 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 ## make run      sampler and writer on this machine, shown live; RUN_SECONDS=30 stops it and prints the reports.
 ##               Also INTERVAL=seconds, SYSFS=folder (for /sys), DB=file (for ./telemetry.db)
-## make test     the tests; SLOW=1 the slow ones too; DEPS=oldest with the oldest versions allowed;
-##               ARGS="tests/x.py -k name" is passed to pytest; test files run in parallel, with ARGS=-n0 not
+## make test     run the tests; SLOW=1 adds the slow ones, DEPS=oldest uses the oldest versions allowed;
+##               ARGS="tests/x.py -k name" is passed to pytest; test files run in parallel, or one by one with ARGS=-n0
 ## make bench    measure the cost, and that of similar tools, and write docs/benchmarks.md: about five minutes;
 ##               QUICK=1 takes one minute and writes nothing
 ## make deb      build the Debian package in dist/ and check it with lintian

@@ -1,4 +1,4 @@
-"""The time left, for programs that follow the stream: it is read from the database repeatedly."""
+"""The time left, for programs that follow the stream. It is read from the database from time to time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from telemetry.errors import UserError
 from telemetry.sample import Battery
 
 _ASK_EVERY: Final = 60.0
-"""s between two looks into the database"""
+"""s between two reads of the database"""
 
 
 class Ahead:
-    """The time left, read once a minute and when the battery begins something else.
+    """The time left, read once a minute and whenever the status of the battery changes.
 
-    It is not known if this user may not read the database.
+    If this user may not read the database, the time left is not known.
+
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -30,7 +31,7 @@ class Ahead:
         self._found = Facts(0.0)
 
     def facts(self, battery: Battery | None) -> Facts | None:
-        """Return what is known; None: nothing for the battery's current direction."""
+        """Return what was read; None: nothing is known for the battery's current status."""
         if battery is None:
             return None
         now = self._clock()

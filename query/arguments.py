@@ -108,7 +108,9 @@ def _add_options(to: argparse.ArgumentParser, report: Report) -> None:
         "--limit", metavar="N", type=limit, help=f"at most N rows (default: {report.limit or 'all'})"
     )
     to.add_argument("--columns", metavar="A,B", help="these columns, in this order (default: those below)")
-    to.add_argument("--sort", metavar="COLUMN", help="sort rows by this column (default: see the report)")
+    to.add_argument(
+        "--sort", metavar="COLUMN", help="sort rows by this column (default: the report's own order)"
+    )
     to.add_argument("-r", "--reverse", action="store_true", help="the last row first")
     add_format(to, report.format)
     to.add_argument("--utc", action="store_true", help="times, days and hours in UTC, not in local time")

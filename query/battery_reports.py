@@ -37,7 +37,7 @@ BATTERY: Final = Report(
         Column("voltage", "V", "of the battery", 2),
         *(FULL, DESIGN, UNIT._replace(help="unit of full, design and level: Ah or Wh")),
         *(HEALTH_PCT, CYCLES, TOLD),
-        Column("level", "", "what is in the battery now, in the unit of that column", 2),
+        Column("level", "", "what is in the battery now, in the unit that the column unit names", 2),
         TIME,
     ),
     nothing=NO_BATTERY,
@@ -114,7 +114,7 @@ HEALTH: Final = Report(
     options=(
         Option(
             "--by",
-            "a row for each month or week (from Monday) and each battery that was in then, or for each "
+            "a row for each month or week (from Monday) and each battery inserted then, or for each "
             "discharge of 5 % and more (charge)",
             choices={
                 "month": Variant("health", by="month"),
@@ -213,7 +213,7 @@ SESSIONS: Final = Report(
     options=(
         Option(
             "--kind",
-            "only those of one kind",
+            "only sessions of this kind",
             choices={
                 "all": Variant("sessions", {"kind": None}),
                 **{kind: Variant("sessions", {"kind": kind}) for kind in SESSION_KINDS},

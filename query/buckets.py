@@ -20,7 +20,7 @@ from query.window import History, Window, inward
 from telemetry import DAY, END_OF_TIME, HOUR
 
 _LAST: Final = int(END_OF_TIME) - 400 * DAY
-"""All later times are in one bucket: a month must end before Python's calendar does."""
+"""All later times are in one bucket, because a month must end before the last date of Python."""
 
 # The UTC days that hold a sample. The query looks up the next day in an index, and does not read each sample.
 _HELD: Final = """
@@ -46,7 +46,7 @@ def edges_of(
 ) -> tuple[list[int], str | None]:
     """Return the starts of the buckets inside the window, except the first, and a remark on them.
 
-    There may be no edges in days without samples. If an edge lies inside a minute or an hour of which only
+    Days without samples may have no edges. If an edge lies inside a minute or an hour of which only
     the roll-up is left, it is moved to the start of that minute or hour.
     """
     if by is None:
@@ -65,11 +65,11 @@ def _moved(by: By, history: History) -> str:
     if history.minute_since:
         return (
             f"sums by minute before {shown_time(history.minute_since)} were dropped: "
-            f"a {by} before that begins with the hour of UTC in which it began"
+            f"each {by} before then starts at a whole UTC hour"
         )
     return (
         f"raw samples before {shown_time(history.raw_since)} were dropped: "
-        f"a {by} before that begins with the minute of UTC in which it began"
+        f"each {by} before then starts at a whole UTC minute"
     )
 
 

@@ -66,7 +66,7 @@ def exported() -> tuple[Column, ...]:
     return tuple(stored(field)._replace(in_table=False) for field in EXPORTED)
 
 
-TS: Final = Column("ts", "s", "key of the sample: Unix time made unique and rising")
+TS: Final = Column("ts", "s", "key of the sample: Unix time, made unique and increasing")
 TIME: Final = Column("time", UNIX, "wall clock when the sample was taken", kind="time")
 BATTERY_PCT: Final = stored("Battery.pct")._replace(low=15)
 STATUS: Final = stored("Battery.status")._replace(help="the status reported by the battery's driver", rank=3)
@@ -99,4 +99,4 @@ HEALTH_PCT: Final = Column(
     "health_pct", "%", "what a full charge holds now, as a share of what it held when new", 1
 )
 CYCLES: Final = Column("cycles", "", "how often it was charged", rank=6)
-TOLD: Final = Column("told", UNIX, "when these values were first reported", kind="time")
+TOLD: Final = Column("told", UNIX, "since when full, design and cycles have had these values", kind="time")

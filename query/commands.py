@@ -56,7 +56,7 @@ def _add_alert(to: argparse.ArgumentParser) -> None:
                 help=f"{kind.help}; may be given more than once",
             )
     act = to.add_mutually_exclusive_group()
-    act.add_argument("--run", metavar="CMD", help="a command for sh, with the facts in its environment")
+    act.add_argument("--run", metavar="CMD", help="run CMD with sh; its environment describes the alert")
     act.add_argument("--notify", action="store_true", help="a notification on the desktop, by notify-send")
     add_stream(to)
     add_version(to)
@@ -166,7 +166,7 @@ COMMANDS: Final = (
     ),
     Command(
         "snapshot",
-        "a small database of one window, which every report reads",
+        "a small database of one window, which every report can read",
         "Write the days of a window into a new database.",
         _add_snapshot,
         "query.snapshot:run",
@@ -174,7 +174,7 @@ COMMANDS: Final = (
     Command(
         "plot",
         "a picture in the terminal, or as a file: battery, power, cpu, cores, energy ...",
-        "Draw a picture over local time. Without --out it is drawn in the terminal.",
+        "Draw a picture of a window. Without --out it is drawn in the terminal.",
         _add_plot,
         "query.plot:run",
         epilog="query.plot_kinds:described",
@@ -182,7 +182,7 @@ COMMANDS: Final = (
     Command(
         "page",
         "a battery report as one file of HTML, to look at or to send",
-        "Write a page with charts and tables on a window.",
+        "Write an HTML page with the charts and tables of a window.",
         _add_page,
         "query.page.sections:run",
     ),

@@ -40,7 +40,7 @@ COMPARE: Final = Report(
     options=(
         Option(
             "--by",
-            "A and B are windows, or values of this column: 0, or for numbers also a range such as 0-40",
+            "compare windows, or values of this column; for a number, A or B may be a range such as 0-40",
             choices={by: Variant("compare", {"by": by}) for by in (BY_WINDOW, *TEXTS, *NUMBERS)},
         ),
     ),
@@ -65,7 +65,7 @@ CORRELATE: Final = Report(
     options=(
         Option(
             "--rows",
-            "list samples instead: power and the busiest processes of each, over 10 minutes",
+            "list the samples of the last 10 minutes instead, with the busiest processes of each",
             switch=Variant(
                 "correlate_rows",
                 {"rows": 1},

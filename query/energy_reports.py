@@ -25,7 +25,7 @@ BLAME: Final = Report(
     (
         NAME._replace(help="name of the program; brackets mark what is not a program"),
         Column("wh", "Wh", "taken out of the battery", 3, adds_up=True),
-        Column("pm", "Wh", "plus or minus: nine in ten true values lie within", 3, rank=2),
+        Column("pm", "Wh", "margin of error: nine in ten true values are within ± this", 3, rank=2),
         Column("share", "%", "share of what was discharged", 1, adds_up=True, rank=1),
         Column("watts", "W", "mean over the time on battery", 2, adds_up=True, rank=3),
         Column(
@@ -61,11 +61,11 @@ MODEL: Final = Report(
         Column(
             "item",
             "",
-            "what was learned; a program's name stands for one second of its CPU time",
+            "what was learned; for a program: the energy of one second of its CPU time",
             kind="text",
         ),
         Column("value", "", "in the unit of its row", 2),
-        Column("pm", "", "plus or minus: nine in ten true values lie within", 2, rank=1),
+        Column("pm", "", "margin of error: nine in ten true values are within ± this", 2, rank=1),
         Column("unit", "", "unit of the row; J/s is J per CPU second", kind="text"),
     ),
     limit=10,

@@ -14,7 +14,7 @@ DEGREES_MARGIN: Final = 3.0
 DRAIN_WATTS: Final = 0.5
 """W out of the battery: 1 % an hour of a 50 Wh pack. Less is noise of the gauge, or the pack's own use."""
 DRAIN_SECONDS: Final = 120.0
-"""s awake that a drain, or its absence, must last: drivers report an outdated power for a while"""
+"""s awake that a drain, or its absence, must last: after a change, drivers lag behind"""
 
 
 class Kind(NamedTuple):

@@ -34,7 +34,7 @@ def _main(argv: Sequence[str], now: float) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         raise
-    except OSError as error:  # Other errors are reported where they occur: this is standard output.
+    except OSError as error:  # Other files report their own errors, so this one is of standard output.
         forget_output()
         raise UserError(f"cannot write: {error.strerror or error}") from None
     return 0

@@ -45,7 +45,7 @@ class Moment(NamedTuple):
     sample: Row | None
     """The sample that covers it; None: nothing was recorded then"""
     hole: Row | None
-    """A row of the report gaps, in which the moment is"""
+    """The row of the report gaps that contains the moment"""
     around: Sequence[Row]
     cores: Sequence[float | None]
     """%, by number"""

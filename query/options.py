@@ -70,7 +70,7 @@ def add_look(to: argparse.ArgumentParser) -> None:
         "--width",
         metavar="N",
         type=_width,
-        help="fit the output into N columns (default: $COLUMNS, else the terminal; in a pipe or file any)",
+        help="fit the output into N columns (default: $COLUMNS, else the terminal; without limit in a pipe)",
     )
     to.add_argument(
         "--color",

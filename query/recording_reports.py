@@ -12,14 +12,14 @@ GAPS: Final = Report(
     "gaps",
     "when nothing was recorded, and why",
     (
-        Column("start", UNIX, "time of the last sample before it", kind="time"),
-        Column("end", UNIX, "start of the first interval after it", kind="time", rank=1),
+        Column("start", UNIX, "time of the last sample before the gap", kind="time"),
+        Column("end", UNIX, "start of the first interval after the gap", kind="time", rank=1),
         Column("seconds", "s", "its length", kind="duration"),
         Column(
             "cause",
             "",
-            "asleep; off: the machine was booted again; sampler stopped: on the same boot; lost: samples "
-            "were published and not stored; unknown: rows without a run",
+            "asleep; off: the machine was off between two boots; sampler stopped: within one boot; lost: "
+            "samples were published but not stored; unknown: the rows belong to no run",
             kind="text",
         ),
         Column("samples_lost", "", "samples that were published but lost", rank=2),
@@ -44,7 +44,7 @@ STATUS: Final = Report(
         Column("newest_age_s", "s", "age of the newest sample", kind="duration"),
         Column("last_gap", UNIX, "when the newest gap began: see gaps", kind="time"),
         Column("last_gap_cause", "", "why nothing was recorded then", kind="text"),
-        Column("gaps", "", "stretches of samples that were lost for good"),
+        Column("gaps", "", "stretches of samples that were published but lost for good"),
         Column("samples_lost", "", "samples lost in those gaps"),
         Column("misdated", "", "samples dated by a wrong clock; no other figure includes them"),
         Column("rollup_differences", "", "hours and days whose sums disagree with their samples"),

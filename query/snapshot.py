@@ -1,4 +1,4 @@
-"""A small database of one window, which every report reads: to send with a bug report, or to keep.
+"""A small database of one window, which every report can read: to send with a bug report, or to keep.
 
 It copies whole UTC days, because the roll-ups are by UTC day. With ``Anonymous`` it contains no names.
 """

@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="auto|none|NAME",
         help="the battery to read (auto): a name in /sys/class/power_supply, or of a power monitor in "
         "/sys/class/hwmon (ina219, ina226, hwmon3); or, in addition, a source that reports the power "
-        "of the machine: ina3221, pmic (Raspberry Pi 5), rapl (as root). May be given once for each",
+        "of the machine: ina3221, pmic (Raspberry Pi 5), rapl (as root). May be given twice, for one of each",
     )
     add(
         "--reverse-current",

@@ -1,4 +1,4 @@
-"""The only place that opens the database to read it: read-only, for one read transaction.
+"""Opens the database for reports and telemetry-forward: read-only, for one read transaction.
 
 Any failure to open it, and any SQLite error while it is read, is raised as UnreadableError. Its text names
 the file and the next step.
@@ -142,7 +142,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path, known: int, progra
         raise UnreadableError(f"{path}: an empty file; start telemetry-writer --db {path} once")
     if 0 <= version < known:
         dumped = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'gap'").fetchone()
-        unversioned = "read back from a dump" if dumped else "made by the original logger"
+        unversioned = "restored from a dump" if dumped else "made by the original logger"
         maker = f"of schema version {version}" if version else unversioned
         raise UnreadableError(
             f"{path}: {maker} and not upgraded yet; start telemetry-writer --db {path} once"
@@ -167,7 +167,7 @@ def _explained(error: sqlite3.Error, path: Path) -> str:
         return f"{path}: locked by another program; try again"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return (
-            f"{path}: {error}: to read it with its -wal file, its directory must be writable once; "
+            f"{path}: {error}: SQLite must create a -shm file beside it, and this user may not; "
             f"start telemetry-writer --db {path}, or copy both files to a directory of your own"
         )
     return f"{path}: {error}; check it: sqlite3 {path} 'PRAGMA integrity_check'"

@@ -168,7 +168,7 @@ def test_errors_that_the_user_can_fix_lose_nothing(
     assert len(caplog.records) == 2
 
 
-def test_a_caller_that_must_not_wait_gets_the_reason() -> None:
+def test_a_caller_that_limits_the_attempts_gets_the_reason() -> None:
     world = World(script(*[Answer(401, "unauthorized", None)] * 3))
     with pytest.raises(NotTaken, match=r"^http://engine/write: it answers 401 \(unauth.*: check --auth$"):
         world.delivery(most_attempts=3).send(LINES)

@@ -28,7 +28,7 @@ def test_signed_power_follows_the_energy_then_the_current(recording: Recording, 
     assert [row["watts"] for row in found] == [4.0, 6.0, 7.0, 3.0, None]
 
 
-def test_the_options_go_together(recording: Recording, query: Query) -> None:
+def test_export_options_can_be_combined(recording: Recording, query: Query) -> None:
     recording.run()
     recording.sample(NOON, power=-4.0, processes=[(1, "a", 1.5, 0.5), (2, "b", 2.5, 1.0)])
     (row,) = query("export", "--with-processes", "--signed", "--local-time").rows
