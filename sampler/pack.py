@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from sampler.percent import LARGEST_LEVEL, Level, is_nought, level, parse_percent
+from sampler.percent import LARGEST_LEVEL, Level, all_zero, level, parse_percent
 from sampler.rate import Candidate, parse_rate
 from sampler.supply import Supply
 from telemetry.sample import Battery, BatteryPack, Health
@@ -239,7 +239,7 @@ def _timed_out(supply: Supply) -> bool:
     """Whether the gauge did not answer: then all its values, even its percentage, read 0."""
     capacity = supply.capacity
     fill = (capacity,) if capacity is not None else (supply.charge, supply.energy)
-    return is_nought(supply.voltage, supply.current, supply.power) and not any(fill)
+    return all_zero(supply.voltage, supply.current, supply.power) and not any(fill)
 
 
 def _is_empty_bay(supply: Supply) -> bool:
@@ -249,4 +249,4 @@ def _is_empty_bay(supply: Supply) -> bool:
     """
     counted = (supply.charge, supply.energy, supply.charge_full, supply.energy_full)
     measured = (supply.voltage, supply.current, supply.power, supply.capacity)
-    return is_nought(*counted) and not any(measured)
+    return all_zero(*counted) and not any(measured)

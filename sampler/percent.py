@@ -58,14 +58,14 @@ def parse_percent(supply: Supply, *, of_design: bool = False) -> Percent:
         for inside, design in ((charge, supply.charge_full_design), (energy, supply.energy_full_design)):
             if inside and design and abs(capacity - 100.0 * inside.now / design) <= 1.0:
                 return Percent(percent_of([inside]), of_design=True)
-    if capacity == 0 and is_nought(supply.charge_full, supply.energy_full):
+    if capacity == 0 and all_zero(supply.charge_full, supply.energy_full):
         return Percent(None, "capacity and full capacity are 0: the gauge does not answer")
     if 0 <= capacity <= MOST_PERCENT:
         return Percent(min(capacity, 100.0))
     return Percent(None, f"capacity {capacity:.0f} is not a percentage")
 
 
-def is_nought(*values: float | None) -> bool:
+def all_zero(*values: float | None) -> bool:
     """Return whether at least one of these was read, and all that were read are 0."""
     told = [value for value in values if value is not None]
     return bool(told) and not any(told)

@@ -117,8 +117,8 @@ class WatchedPack:
 
         ``carried``: some pack of the machine was seen to carry its load.
         """
-        is_nought = pack.current == 0 if pack.power is None else pack.power == 0
-        if pack.status == "Discharging" and is_nought and not carried:
+        is_zero = pack.current == 0 if pack.power is None else pack.power == 0
+        if pack.status == "Discharging" and is_zero and not carried:
             pack = pack.without_rate("a rate of exactly 0 while it powers the machine", supply.given)
         content = None if pack.doubt else parse_content(supply, pack.voltage, self._unit)
         if content is not None and _is_level(content.level, pack):

@@ -17,9 +17,9 @@ from contextlib import suppress
 from telemetry.command import without_surrogates
 
 _BEATS = 4
-"""Signs of life sent per watchdog timeout: three of them may be late or lost."""
+"""Watchdog notifications per timeout: three of them may be late or lost."""
 _SEND_TIMEOUT = 1.0
-"""s that sending may wait while the service manager's queue is full; after that, the next sign must do"""
+"""s that sending may wait while the service manager's queue is full; what failed is sent again later"""
 
 
 class Supervisor:
@@ -31,7 +31,7 @@ class Supervisor:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(_SEND_TIMEOUT)
         self.beat = _watchdog(environ) / _BEATS if self._address else math.inf
-        """s after which a sign of life is due; infinite without a watchdog"""
+        """s after which a notification is due; infinite without a watchdog"""
         self._due = 0.0
         self._status = ""
         if self.beat < math.inf:

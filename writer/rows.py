@@ -94,7 +94,7 @@ class Rows:
         self._version = -1
         self._one_by_one = False
         self.remade: list[str] = []
-        """Indexes of the schema that were missing and were made again. Whoever reports them empties this."""
+        """Indexes of the schema that were missing and were recreated. Whoever reports them empties this."""
         self._direct: dict[str, bool] = {}
         """Whether to bypass the view of that name and insert directly, which is three times as fast."""
 

@@ -89,7 +89,7 @@ class Store:
                 if on_damage is None:
                     raise
                 try:
-                    self._begin_anew(damaged.reason)
+                    self._start_over(damaged.reason)
                 except OSError as error:
                     raise UserError(f"{damaged}; it cannot be set aside: {error.strerror}") from None
         except BaseException:
@@ -123,11 +123,11 @@ class Store:
         """
         self._let_go()
         try:
-            self._begin_anew(why)
+            self._start_over(why)
         except (UserError, OSError) as error:
             raise CannotWrite(str(error)) from None
 
-    def _begin_anew(self, why: str) -> None:
+    def _start_over(self, why: str) -> None:
         aside = set_aside(Path(os.path.realpath(self.path)), time.time())
         if self._on_damage:
             self._on_damage(aside, why)
@@ -279,7 +279,7 @@ class Store:
             note_gap(self._database, run.run_id, first, gap.last, noticed)
 
     def take_remade_indexes(self) -> list[str]:
-        """Return the indexes that were missing and were made again since the last call."""
+        """Return the indexes that were missing and were recreated since the last call."""
         remade, self._rows.remade = self._rows.remade, []
         return remade
 

@@ -98,7 +98,7 @@ def count_misdated(database: sqlite3.Connection) -> int:
 def review(database: sqlite3.Connection) -> Iterator[int]:
     """Judge the newest runs again and mark or restore rows; yield the count of each transaction.
 
-    The roll-ups of the affected hours are made again. Raises sqlite3.Error.
+    The roll-ups of the affected hours are recomputed. Raises sqlite3.Error.
     """
     live = database.execute(
         "SELECT run_id FROM run WHERE NOT imported ORDER BY run_id DESC LIMIT ?", (_MOST_RUNS,)

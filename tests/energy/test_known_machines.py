@@ -79,7 +79,7 @@ def test_the_law_of_frequency_is_found_within_an_hour(exponent: float) -> None:
     assert fmean(error(result, name) for name in large(result)) <= 0.16
 
 
-def foretold(machines: Iterable[list[list[float]]], rule: str) -> float:
+def held_out_error(machines: Iterable[list[list[float]]], rule: str) -> float:
     """Return the mean relative error on the energy of a held-out day."""
     at = held_out.RULES.index(rule)
     return fmean(error for machine in machines for error in machine[at])
@@ -93,7 +93,7 @@ def test_held_out_days_are_predicted_better_than_by_simpler_rules() -> None:
         recorded = list(days(machine, 3, 4))
         found.append(held_out.errors(recorded, list(study(recorded, machine.cores)), machine.cores))
     for rule in held_out.BEATEN:
-        assert foretold(found, "this method") < foretold(found, rule)
+        assert held_out_error(found, "this method") < held_out_error(found, rule)
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +115,8 @@ def test_the_mean_error_falls_with_the_data(span: str, most: float, machines: Ma
 def test_whole_days_are_predicted_better_than_by_simpler_rules(machines: Machines) -> None:
     found = [machine.held_out for machine in machines]
     for rule in held_out.BEATEN:
-        assert foretold(found, "this method") < 0.5 * foretold(found, rule)
-    assert foretold(found, "this method") <= 0.02
+        assert held_out_error(found, "this method") < 0.5 * held_out_error(found, rule)
+    assert held_out_error(found, "this method") <= 0.02
 
 
 @pytest.mark.slow

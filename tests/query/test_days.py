@@ -80,7 +80,7 @@ def expected(
     ]
 
 
-def told(rows: list[dict[str, Any]]) -> list[tuple[float, float, float]]:
+def energies(rows: list[dict[str, Any]]) -> list[tuple[float, float, float]]:
     return [
         (row["discharged_wh"], row["charged_wh"], row["covered_s"]) for row in rows if row["covered_s"] > 0
     ]
@@ -117,7 +117,7 @@ def test_buckets_are_local_and_sum_their_raw_rows(
     with zone(place):
         ran = query("energy", "--by", by)
     assert ran.err == ""
-    assert told(ran.rows) == expected(rows, lambda moment: local_bucket(by, moment, place))
+    assert energies(ran.rows) == expected(rows, lambda moment: local_bucket(by, moment, place))
     assert all(before["end"] == after["start"] for before, after in pairwise(ran.rows))
     for row in ran.rows:
         inside = [moment for moment, _ in rows if row["start"] <= moment < row["end"]]
@@ -140,7 +140,7 @@ def test_if_minutes_were_folded_whole_hours_are_used_and_reported(
         (total,) = query("energy").rows
     assert sum(row["discharged_wh"] for row in ran.rows) == pytest.approx(total["discharged_wh"])
     # An hour of UTC belongs to the bucket that contains its end, unless the end is the bucket's edge.
-    assert told(ran.rows) == expected(
+    assert energies(ran.rows) == expected(
         rows, lambda moment: local_bucket(by, moment // HOUR * HOUR + HOUR - 1, place)
     )
     cut = any(edge % HOUR for edge in edges_between(by, place, rows[0][0], rows[-1][0]))

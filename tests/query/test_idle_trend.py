@@ -127,7 +127,7 @@ def test_a_shift_is_found_on_its_day(noise: list[float], at: int, step: float, s
         assert found.watts == pytest.approx(sign * step, abs=0.21)
 
 
-@pytest.mark.parametrize(("last", "is_told"), [(4.35, True), (4.34, False)])
-def test_a_quarter_of_a_watt_is_enough(last: float, is_told: bool) -> None:
+@pytest.mark.parametrize(("last", "is_reported"), [(4.35, True), (4.34, False)])
+def test_a_quarter_of_a_watt_is_enough(last: float, is_reported: bool) -> None:
     days = [(FIRST + timedelta(index), idle) for index, idle in enumerate([4.1, 4.1, last])]
-    assert (shift_of(days) is not None) is is_told
+    assert (shift_of(days) is not None) is is_reported

@@ -189,14 +189,14 @@ def test_it_reports_clocks_that_disagree(system: System, stream: Stream, tmp_pat
         error = alert.process.stderr.fileno()
         said = ""
 
-        def is_told() -> bool:
+        def has_warned() -> bool:
             nonlocal said
             stream.publish(10.0, age=7200.0)
             if select.select([error], [], [], 0)[0]:
                 said += os.read(error, 4096).decode()
             return "dated 7200 s ago" in said
 
-        stream.until(is_told)
+        stream.until(has_warned)
         assert alert.given() == []
         assert said.count("dated") == 1
 

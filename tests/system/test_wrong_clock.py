@@ -19,7 +19,7 @@ YEAR = 365 * DAY
 LOG = logging.getLogger("test")
 
 
-def told(times: Sequence[float], run: str = "run-a") -> list[Sample]:
+def samples_at(times: Sequence[float], run: str = "run-a") -> list[Sample]:
     return [
         sample(seq, run)._replace(ts=int(time), time=time, interval=5.0) for seq, time in enumerate(times, 1)
     ]
@@ -46,7 +46,7 @@ def record(system: System, samples: list[Sample], retain: float | None = None) -
 
 @pytest.mark.slow
 def test_an_open_window_ends_now_and_not_in_2120(system: System) -> None:
-    record(system, told([*steady(NOW, 900), *steady(NOW + 94 * YEAR, 1), *steady(NOW + 4505, 100)]))
+    record(system, samples_at([*steady(NOW, 900), *steady(NOW + 94 * YEAR, 1), *steady(NOW + 4505, 100)]))
     (row,) = system.query("energy", "--since", str(NOW + 1000))
     assert row["end"] == NOW + 4505 + 99 * 5
     assert row["uncovered_s"] < 60
@@ -56,7 +56,7 @@ def test_an_open_window_ends_now_and_not_in_2120(system: System) -> None:
 
 
 def test_a_sample_of_1970_does_not_distort_the_days_that_fit(system: System) -> None:
-    record(system, told([7.0, *steady(NOW, 300, step=600.0)]))
+    record(system, samples_at([7.0, *steady(NOW, 300, step=600.0)]))
     (row,) = system.query("status")
     assert row["oldest"] == row["raw_since"] == NOW
     assert row["misdated"] == 1
@@ -79,7 +79,7 @@ def test_a_sample_of_1970_does_not_distort_the_days_that_fit(system: System) -> 
 )
 @pytest.mark.slow
 def test_status_reports_only_dropped_samples_as_dropped(system: System, times: list[float]) -> None:
-    record(system, told(times), retain=2 * DAY)
+    record(system, samples_at(times), retain=2 * DAY)
     ran = system.run("query.main", "energy", "--since", str(times[-1] - 3600))
     assert "dropped" not in ran.stderr
     (status,) = system.query("status")
@@ -88,7 +88,7 @@ def test_status_reports_only_dropped_samples_as_dropped(system: System, times: l
 
 
 def test_misdated_samples_can_be_deleted(system: System) -> None:
-    record(system, told([*steady(NOW, 50), *steady(NOW + 94 * YEAR, 3), *steady(NOW + 265, 50)]))
+    record(system, samples_at([*steady(NOW, 50), *steady(NOW + 94 * YEAR, 3), *steady(NOW + 265, 50)]))
     before = system.query("energy")
     assert "deleted 3 samples" in system.run("writer.main", "--drop-misdated").stderr
     assert system.query("energy") == before

@@ -25,7 +25,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield end
 
 
-def told(manager: socket.socket) -> list[list[str]]:
+def notifications(manager: socket.socket) -> list[list[str]]:
     found = []
     while True:
         try:
@@ -43,7 +43,7 @@ def test_ready_and_stopping_are_sent(manager: socket.socket) -> None:
         supervisor.ready("a sample every 5 s")
         supervisor.alive("a sample every 5 s")
         supervisor.stopping()
-    assert told(manager) == [["READY=1", "STATUS=a sample every 5 s"], ["STOPPING=1"]]
+    assert notifications(manager) == [["READY=1", "STATUS=a sample every 5 s"], ["STOPPING=1"]]
 
 
 def test_an_abstract_socket_works() -> None:
@@ -60,7 +60,7 @@ def test_the_watchdog_is_fed_each_quarter_of_its_time(manager: socket.socket) ->
         assert supervisor.beat == 15.0
         for now in (100.0, 101.0, 114.9, 115.0, 129.0, 130.0):
             supervisor.alive(now=now)
-    assert told(manager) == [["WATCHDOG=1"]] * 3
+    assert notifications(manager) == [["WATCHDOG=1"]] * 3
 
 
 def test_a_status_is_sent_when_it_changes(manager: socket.socket) -> None:
@@ -68,7 +68,11 @@ def test_a_status_is_sent_when_it_changes(manager: socket.socket) -> None:
         supervisor.ready("storing")
         for status in ("storing", "disk full", "disk full", "storing"):
             supervisor.alive(status)
-    assert [lines[-1] for lines in told(manager)] == ["STATUS=storing", "STATUS=disk full", "STATUS=storing"]
+    assert [lines[-1] for lines in notifications(manager)] == [
+        "STATUS=storing",
+        "STATUS=disk full",
+        "STATUS=storing",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_without_a_watchdog_nothing_is_fed(manager: socket.socket, given: dict[s
     with closing(Supervisor(environ(manager, **given))) as supervisor:
         assert supervisor.beat == math.inf
         supervisor.alive()
-    assert told(manager) == []
+    assert notifications(manager) == []
 
 
 def test_the_watchdog_is_for_this_process(manager: socket.socket) -> None:
@@ -111,7 +115,7 @@ def test_a_notification_that_failed_is_sent_again(tmp_path: Path) -> None:
             end.bind(str(tmp_path / "late"))
             end.setblocking(False)
             supervisor.alive("a", now=11.0)
-            assert told(end) == [["WATCHDOG=1", "STATUS=a"]]
+            assert notifications(end) == [["WATCHDOG=1", "STATUS=a"]]
 
 
 def test_the_signal_of_the_watchdog_prints_the_stack(manager: socket.socket) -> None:

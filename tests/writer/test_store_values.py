@@ -45,13 +45,15 @@ def test_every_value_is_stored_as_in_the_message(sampled: Sample) -> None:
 
 
 def test_health_is_stored_if_it_changed_and_at_most_once_an_hour(store: Store) -> None:
-    def told(at: int, full: float | None, name: str = "BAT0") -> Sample:
+    def reported(at: int, full: float | None, name: str = "BAT0") -> Sample:
         health = Health(full, 50.0, "Wh", 210)
         it = sample(at + 1, ts=NOW + at)
         return it._replace(battery=BATTERY._replace(name=name, health=health))
 
-    store.append([told(0, 40.0), told(5, 40.0), told(10, 39.5), told(15, 40.0, "BAT1")], NOW)
-    store.append([told(3700, 39.5), told(3705, 39.0), told(8000, 39.5), told(8005, 39.5)], NOW)
+    store.append([reported(0, 40.0), reported(5, 40.0), reported(10, 39.5), reported(15, 40.0, "BAT1")], NOW)
+    store.append(
+        [reported(3700, 39.5), reported(3705, 39.0), reported(8000, 39.5), reported(8005, 39.5)], NOW
+    )
     assert rows(
         store.path, "SELECT name, time, full, design, unit, cycles FROM battery_health ORDER BY time"
     ) == [

@@ -125,7 +125,7 @@ def test_one_wrong_sample_between_right_ones_is_found(
 # --- in a database ---------------------------------------------------------------------------------
 
 
-def told(*times: float, run: str = "run-a", first: int = 1) -> list[Sample]:
+def samples_at(*times: float, run: str = "run-a", first: int = 1) -> list[Sample]:
     """Return samples of one run at the given times of its clock."""
     return [sample(first + index, run)._replace(ts=int(time), time=time) for index, time in enumerate(times)]
 
@@ -141,22 +141,22 @@ def dated(store: Store) -> list[float]:
 
 SLIP = [*steady(NOW, 100), *steady(NOW + 94 * YEAR, 3), *steady(NOW + 515, 60)]
 STORED: dict[str, list[Sample]] = {
-    "2120 in a run": told(*SLIP),
-    "1970 until NTP": told(*steady(1000.0, 3), *steady(NOW, 60)),
+    "2120 in a run": samples_at(*SLIP),
+    "1970 until NTP": samples_at(*steady(1000.0, 3), *steady(NOW, 60)),
     "2120 between runs": [
-        *told(*steady(NOW, 100)),
-        *told(*steady(NOW + 94 * YEAR, 3), run="run-b"),
-        *told(*steady(NOW + 520, 60), run="run-c"),
+        *samples_at(*steady(NOW, 100)),
+        *samples_at(*steady(NOW + 94 * YEAR, 3), run="run-b"),
+        *samples_at(*steady(NOW + 520, 60), run="run-c"),
     ],
     "1970 between runs": [
-        *told(*steady(NOW, 100)),
-        *told(5.0, run="run-b"),
-        *told(*steady(NOW + 520, 60), run="run-c"),
+        *samples_at(*steady(NOW, 100)),
+        *samples_at(5.0, run="run-b"),
+        *samples_at(*steady(NOW + 520, 60), run="run-c"),
     ],
     "2120 across lost samples": [
-        *told(*steady(NOW, 100)),
-        *told(*steady(NOW + 94 * YEAR, 3), first=110),
-        *told(*steady(NOW + 600, 60), first=120),
+        *samples_at(*steady(NOW, 100)),
+        *samples_at(*steady(NOW + 94 * YEAR, 3), first=110),
+        *samples_at(*steady(NOW + 600, 60), first=120),
     ],
 }
 
@@ -181,15 +181,15 @@ def test_misdated_rows_are_left_out_of_the_roll_ups(tmp_path: Path, story: str, 
 
 
 def test_a_wrong_verdict_is_reverted(store: Store) -> None:
-    store.append(told(*steady(NOW, 100), *steady(NOW - 5 * YEAR, 50)), NOW)
+    store.append(samples_at(*steady(NOW, 100), *steady(NOW - 5 * YEAR, 50)), NOW)
     settle_clock(store)
-    store.append(told(*steady(NOW + 750, 9), first=151), NOW)
+    store.append(samples_at(*steady(NOW + 750, 9), first=151), NOW)
     settle_clock(store)
     assert dated(store) == [*steady(NOW, 100), *[None] * 50, *steady(NOW + 750, 9)]
 
 
 def test_the_store_finds_misdated_rows_of_an_earlier_version(tmp_path: Path) -> None:
-    samples = told(*SLIP)
+    samples = samples_at(*SLIP)
     for part in (samples[:50], samples[50:101], samples[101:103], samples[103:104], samples[104:]):
         with Store(tmp_path / "telemetry.db") as store:
             store.append(part, NOW)
@@ -199,15 +199,15 @@ def test_the_store_finds_misdated_rows_of_an_earlier_version(tmp_path: Path) -> 
 
 
 def test_imported_samples_are_judged_by_their_own_run(store: Store) -> None:
-    store.append(told(*steady(NOW + YEAR, 9)), NOW)
-    store.import_samples(told(*steady(NOW - 9 * YEAR, 9), run="old"))
-    store.import_samples(told(5.0, *steady(NOW, 9), run="run-b"))
+    store.append(samples_at(*steady(NOW + YEAR, 9)), NOW)
+    store.import_samples(samples_at(*steady(NOW - 9 * YEAR, 9), run="old"))
+    store.import_samples(samples_at(5.0, *steady(NOW, 9), run="run-b"))
     settle_clock(store)
     assert store.apply(count_misdated) == 1
 
 
 def test_misdated_rows_are_dropped_on_request_and_nothing_else(store: Store) -> None:
-    store.append(told(*SLIP), NOW)
+    store.append(samples_at(*SLIP), NOW)
     settle_clock(store)
     before = store.apply(rolled_up)
     assert drop_misdated(store) == 3

@@ -24,7 +24,7 @@ _REASON = "a page of the table is damaged"
 def note(reader: Reader, target: sqlite3.Connection, file: str, since: int) -> Iterator[str]:
     """Note in ``target`` what is missing from each table; yield log lines about losses and refused rows.
 
-    Roll-ups from ``since`` on do not count as lost: they are made again from raw rows.
+    Roll-ups from ``since`` on do not count as lost: they are recomputed from raw rows.
     """
     for table in reader.tables:
         for hole in reader.lost(table):

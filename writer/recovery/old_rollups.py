@@ -37,7 +37,7 @@ _END = 1 << 62
 _MARKS = ("raw_since", "minute_since", "process_hour_since", "energy_hour_since")
 _COPIED = (*TABLES, *OF_ENERGY)
 _REMADE = [(SYSTEM_HOUR, SYSTEM_MINUTE), (PROCESS_DAY, PROCESS_HOUR), (ENERGY_DAY, ENERGY_HOUR)]
-"""(coarse, fine): missing rows of a coarse table are made again from the finer one"""
+"""(coarse, fine): missing rows of a coarse table are recomputed from the finer one"""
 
 
 def marks_of(reader: Reader) -> dict[str, int]:

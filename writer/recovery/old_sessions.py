@@ -13,7 +13,7 @@ TABLES: Final = ("session", "session_percent", "session_state")
 def carry_over(source: sqlite3.Connection, target: sqlite3.Connection, until: int) -> None:
     """Replace the sessions in ``target`` by those from before ``until`` (Unix time, s, start of a day).
 
-    In the caller's transaction. Later sessions are made again from raw rows. If the state at ``until`` is
+    In the caller's transaction. Later sessions are recomputed from raw rows. If the state at ``until`` is
     lost, the session that was current at that time starts again.
     """
     row = source.execute("SELECT last_session, state FROM session_state WHERE until = ?", (until,)).fetchone()

@@ -117,7 +117,7 @@ class _Copy:
         self._columns: dict[str, dict[str, None]] = {}
         self._runs: dict[object, int] = {}
         self.told: list[str] = []
-        """The user's own objects that could not be made again, and what was lost"""
+        """The user's own objects that could not be recreated, and what was lost"""
         sorted_rows.execute("CREATE TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)")
 
     def run(self) -> Iterator[tuple[int, int]]:
@@ -158,7 +158,7 @@ class _Copy:
                 yield samples, rows
         old_rollups.delete_notes(target, self._name)
         own.make_the_rest()
-        self.told += [f"not made again: {text}" for text in own.failed]
+        self.told += [f"not recreated: {text}" for text in own.failed]
         self.told += losses.note(reader, target, self._name, since)
 
     def _batches(self, table: str, size: int) -> Iterator[list[Row]]:

@@ -47,7 +47,7 @@ _FORGET_OLD: Final = f"""{FORGET} AND day < (
     SELECT MIN(day) FROM (
         SELECT day FROM energy_model WHERE day < (SELECT raw_since FROM history)
         ORDER BY day DESC LIMIT {MOST_DAYS}))"""
-"""Keeps the days that count for the first day with raw rows, so that all later days can be made again."""
+"""Keeps the days that count for the first day with raw rows, so that all later days can be recomputed."""
 
 
 class ClosedDay(NamedTuple):

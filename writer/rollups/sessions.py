@@ -1,7 +1,7 @@
 """Sessions as roll-ups: stored when they have ended, with the state from which the next row continues.
 
 The state at the end of each UTC day is kept as long as the raw rows after it. If a row is late, the sessions
-are reset to the end of the previous day and made again from raw rows, as if the row had not been late.
+are reset to the end of the previous day and recomputed from raw rows, as if the row had not been late.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The schema of the database, in SQL: numbered migrations, and the views that are made again after them."""
+"""The schema of the database, in SQL: numbered migrations, and the views that are recreated after them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ VIEWS = {
     "session_row": 10,
     "energy_row": 12,
 }
-"""The views that are made again, each with the version that added it"""
+"""The views that are recreated, each with the version that added it"""
 
 COMPACT = {"cpu_core": "core_row", "process_sample": "process_row"}
 """The tables with the most rows: views over more compact tables, unless a user's object depends on them."""
@@ -94,7 +94,7 @@ def make_tables(database: sqlite3.Connection, *, above: int = 0, version: int | 
         for statement in migration(number):
             altered = _ADDS_COLUMN.match(statement)
             if altered and is_view(database, altered[1]):
-                continue  # the view is made again, with the column
+                continue  # the view is recreated, with the column
             database.execute(statement)
 
 

@@ -65,7 +65,7 @@ class Maintenance:
             self._begin(store)
         begun = self._clock()
         for index in store.take_remade_indexes():
-            self._log.warning("index %s was missing and was made again", index)
+            self._log.warning("index %s was missing and was recreated", index)
         self._mind_the_wal(store)
         if self.is_sparing:
             return _EVERY

@@ -43,7 +43,7 @@ def version_of_tables(database: sqlite3.Connection) -> int:
     if not {"run_id", "seq"} <= columns(database, "system_sample").keys() or not columns(database, "run"):
         return 0
     for version in range(schema.LATEST, 0, -1):
-        # The first version's view may be missing: it is made again. A later version may add only views.
+        # The first version's view may be missing: it is recreated. A later version may add only views.
         names = {view for view, since in schema.VIEWS.items() if 1 < since <= version}
         with schema.plain_model(version) as model:
             tables = {it.name: columns(model, it.name).keys() for it in objects(model) if it.kind == "table"}
@@ -58,7 +58,7 @@ def climb(database: sqlite3.Connection, version: int) -> None:
     """Upgrade from ``version``, in one transaction. Raises sqlite3.Error, with nothing changed."""
     with schema.plain_model(version) as before:
         known = {it.name: columns(before, it.name).keys() for it in objects(before) if it.kind == "table"}
-    # A view over a compact table is made again too, and one migration makes the table of names again.
+    # A view over a compact table is recreated too, and one migration recreates the table of names.
     made_anew = {*schema.VIEWS, *(name for name in schema.COMPACT if schema.is_view(database, name))}
     with replacing_views(database, known, {*made_anew, "process_name"}):
         schema.make_tables(database, above=version)
@@ -70,7 +70,7 @@ def replacing_views(
 ) -> Iterator[None]:
     """Run the block in a transaction; drop our views before it and make the latest ones after it.
 
-    The user's own indexes and triggers on ``tables`` are dropped and made again too. ``known`` are the
+    The user's own indexes and triggers on ``tables`` are dropped and recreated too. ``known`` are the
     columns of each table that are ours already; other columns whose names we need are renamed.
     """
     with transaction(database):
