@@ -1,8 +1,8 @@
 """Remembers what was sent, in a small SQLite file.
 
 A sample is identified by (run, seq). For each run, the cursor keeps the ranges of seq that were sent. A
-sample that arrives late, by an import or into a gap, is in none of these ranges, so it is sent, whatever
-its time and its key. A sample in a range is not sent again, even if another copy of the database has it.
+sample that arrives late, from an import or to fill a gap, is in none of these ranges. So it is sent, whatever
+its time and its key are. A sample in a range is not sent again, even if another copy of the database has it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ CREATE TABLE day (                                        -- points that may cha
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
-# Ranges are disjoint, so of those that begin before :first only the last one can reach it: no scan of all.
+# Ranges are disjoint. So of those that begin before :first, only the last one can touch the new range, and
+# the query need not read the others.
 _TOUCHING: Final = """
 FROM sent WHERE run = :run AND first <= :last + 1 AND last >= :first - 1
 AND first >= ifnull((SELECT MAX(first) FROM sent WHERE run = :run AND first < :first), :first)
@@ -145,7 +146,7 @@ class Cursor(Record):
         return name
 
     def save_days(self, days: Sequence[tuple[str, int, Cells]], refused: int) -> None:
-        """Record the points of days as they are sent now."""
+        """Record the points that were sent for these days, to notice later which of them changed."""
         with self._writing():
             self._database.executemany(
                 "INSERT OR REPLACE INTO day VALUES (?, ?, ?, ?)",

@@ -61,7 +61,7 @@ def default_database() -> Path:
 
 
 def ask_writer(op: str, given: Mapping[str, Any], path: Path) -> Committed | None:
-    """Ask the writer of this database for ``op``; None: it refused, or none runs (then there is no wait)."""
+    """Ask the writer of this database for ``op``; None: it refused, or no writer runs (known at once)."""
     from telemetry import places  # noqa: PLC0415
     from telemetry.stream.control import request  # noqa: PLC0415
 

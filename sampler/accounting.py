@@ -2,13 +2,13 @@
 
 A process that lives and dies between two sweeps is never seen. When its parent waits for it, the kernel adds
 its time, and the time of all the children it reaped itself, to the parent's cutime + cstime
-(proc_pid_stat(5)). So for each process
+(proc_pid_stat(5)). For each process, the time that it reaped and that no sweep saw is
 
     children = its gain of (cutime + cstime)
                - for each child that has ended: its last seen (utime + stime + cutime + cstime)
 
-is the time it reaped that no sweep saw: the whole lives of unseen children, and the last moments of seen
-children, after the sweep that saw them last.
+It is the whole time of unseen children, and the time that seen children used after the last sweep that saw
+them.
 
 An ended child's last seen time is its debt. The debt is taken off its parent's gain. If the parent has ended
 too, the debt passes to the nearest living ancestor, and what remains of it to the ancestors above: an orphan

@@ -1,7 +1,7 @@
 """The electrical readings of one pack at one instant: voltage, current, power and their direction. Pure.
 
-Where drivers deviate from the kernel's document, the machine that showed it is named, and its recording is in
-tests/data/power_supply. docs/battery.md explains the same rules to users.
+Where drivers deviate from the kernel's document, a comment names a machine with such a driver. Its recording
+is in tests/data/power_supply. docs/battery.md explains the same rules to users.
 """
 
 from __future__ import annotations

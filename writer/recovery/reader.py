@@ -28,7 +28,8 @@ _PROGRESS = 5000
 """Pages between two progress reports"""
 _DAYS = {"process_day", "energy_day"}
 _FIRST = {"system_minute", "core_row", *_DAYS}
-"""Tables that are preferred if a page fits several: hours fit few minutes, and days are hours too"""
+"""Tables that are preferred if the rows of a page fit several tables. Rows of hours rarely fit the table of
+minutes; every row of days also fits the table of hours."""
 _INDEXES = {INTERIOR_INDEX, LEAF_INDEX}
 
 
@@ -121,7 +122,7 @@ class Reader:
         return [hole for hole in self._holes.get(table, []) if not self._is_found(table, hole)]
 
     def _is_found(self, table: str, hole: Hole) -> bool:
-        """Return whether the page of a hole was found, or the children of an interior page."""
+        """Return whether the lost page was found elsewhere, or the children of a lost interior page."""
         inside = [
             it for it in self._found.get(table, []) if hole.has(it.first or 0) and hole.has(it.last or 0)
         ]
