@@ -145,6 +145,8 @@ def _discharge(now: _Now) -> Discharge | None:
     if pct is None or not seconds:
         return None
     own_uj, own_us = (session.discharged_uj, session.covered_us) if is_session else (energy, 1e6 * seconds)
+    if not own_us:  # a long interval reached back over a charge: the energy is that of earlier rows
+        return None
     return Discharge(
         pct,
         energy / seconds / 1e6,

@@ -134,7 +134,7 @@ class Gate:
                 self._accepts.take(1)
                 continue
             self._accepts.take(1)
-            source = _source(str(address[0]))
+            source = source_of(str(address[0]))
             with self._lock:  # a cut at this moment must close this connection too
                 if (
                     len(self._links) >= 2 * PLACES
@@ -243,7 +243,7 @@ class _Link:
         return True
 
 
-def _source(address: str) -> bytes:
+def source_of(address: str) -> bytes:
     """Return the bytes that identify a peer: an IPv4 address, or the first 64 bits of an IPv6 address."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):

@@ -45,6 +45,15 @@ def test_nominal_energy_over_power(recording: Recording, query: Query) -> None:
     assert found["hours_to_full"] is None
 
 
+def test_a_row_that_reaches_back_over_others_gives_no_hours(recording: Recording, query: Query) -> None:
+    """Its interval is longer than the time since they were taken, and its own energy is unknown."""
+    recording.run()
+    recording.sample(NOON, status="Discharging", energy_uj=-1000)
+    recording.sample(NOON + 72, energy_uj=4 * 10**8, interval=3600.0)
+    recording.sample(NOON + 118, status="Discharging", battery_pct=46.0, interval=574.0)
+    assert row(query)["hours_left"] is None
+
+
 @pytest.mark.parametrize("after", [0, 1, 5, 30, 200])
 def test_an_answer_from_the_first_sample_of_a_discharge(
     recording: Recording, query: Query, after: int

@@ -13,10 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.stream.gate import ADMITTED_EACH, PLACES, PLACES_EACH, Gate
+from telemetry.stream.gate import ADMITTED_EACH, PLACES, PLACES_EACH, Gate, source_of
 from tests.telemetry.streams import has_ipv6, until
 
 ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
+
+
+def test_a_peer_is_an_ipv4_address_or_a_network_of_ipv6() -> None:
+    """A machine may choose any address of its /64."""
+    assert source_of("2001:db8::1") == source_of("2001:db8::ffff:1") != source_of("2001:db8:0:1::1")
+    assert source_of("192.0.2.1") == source_of("::ffff:192.0.2.1") != source_of("192.0.2.2")
+    assert source_of("fe80::1%lo") == source_of("fe80::2")
 
 
 class Place:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telemetry.errors import UserError
@@ -30,7 +30,9 @@ def reading(path: Path, *, is_secret: bool = True, option: str = "") -> str:
 
 
 @QUICK
-@given(st.binary(max_size=MOST + 2))
+@given(st.binary(max_size=MOST))
+@example(bytes(MOST + 1))
+@example(b"\xff" * (MOST + 1000))
 def test_every_byte_is_returned_or_the_file_is_too_long(content: bytes) -> None:
     with TemporaryDirectory() as directory:
         path = own_file(Path(directory), content)
