@@ -56,6 +56,16 @@ def test_a_peer_that_used_up_its_budget_leaves_the_others_theirs() -> None:
     assert budgets.ready_in(b"honest", 0.0) > 0
 
 
+def test_a_peer_is_forgotten_once_a_thousand_others_asked() -> None:
+    """Whoever makes up identities takes no more memory."""
+    budgets = PeerBudgets(Rate(1.0, 3.0), Rate(1e9, 1e9))
+    budgets.take(b"first", 1000.0, 0.0)
+    assert budgets.ready_in(b"first", 0.0) > 0
+    for peer in range(1100):
+        budgets.take(b"%d" % peer, 1.0, 0.0)
+    assert budgets.ready_in(b"first", 0.0) == 0.0
+
+
 def test_peers_are_served_in_turn_and_their_requests_in_order() -> None:
     queue = FairQueue(PeerBudgets(Rate(1.0, 100.0), Rate(1.0, 100.0)), each=3, peers=2)
     assert queue.ready_in(0.0) == math.inf
