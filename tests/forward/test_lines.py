@@ -81,3 +81,8 @@ def test_milliseconds_keep_order_and_never_reach_the_next_second(one: float, oth
     assert abs(milliseconds(one) / 1000 - one) <= 0.001
     if one <= other:
         assert milliseconds(one) <= milliseconds(other)
+
+
+def test_a_number_that_engines_cannot_store_is_left_out() -> None:
+    assert line(Point("m", (), {"a": math.nan, "b": 1, "c": math.inf, "d": -math.inf}, 0)) == b"m b=1i 0"
+    assert line(Point("m", (), {"a": math.nan}, 0)) is None
