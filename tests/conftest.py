@@ -14,8 +14,10 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A shell's background job ignores SIGINT, and so do its children: no test could interrupt them.
+# A shell's background job ignores SIGINT, under nohup it ignores SIGHUP, and so do its children: no
+# test could interrupt them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Container images often forbid compiled files. Without them each process compiles all its imports, and
 # pytest rewrites every assert in each worker.
@@ -34,10 +36,7 @@ if not Path("/usr/share/zoneinfo/Europe/Berlin").exists():
     os.environ["TZDIR"] = str(files("tzdata").joinpath("zoneinfo"))
 
 _FIRST: Final = (
-    # Tests that run alone, while no long test runs that they have to wait for.
-    "tests/system/test_known_load.py",
-    "tests/system/test_flood.py",
-    "tests/system/test_cpu_owners.py",
+    "tests/system/test_flood.py",  # it runs alone, while no long test runs that it has to wait for
     # The longest: at the end, each would run by itself.
     "tests/system/test_faults.py",
     "tests/writer/upgrade/test_original_faults.py",

@@ -56,7 +56,7 @@ def resident() -> int:
 
 
 @pytest.mark.slow
-def test_twenty_thousand_samples_leak_no_memory() -> None:
+def test_forty_thousand_samples_leak_no_memory() -> None:
     clock = Clock()
     sensors = make_sensors(Settings(Path("/sys"), Path("/proc"), top_procs=10, interval=1.0), clock)
     sampler = Sampler(sensors, clock, "pi4", "boot")
@@ -65,9 +65,9 @@ def test_twenty_thousand_samples_leak_no_memory() -> None:
             for _ in range(5_000):
                 sampler.sample()
             before, files = resident(), len(os.listdir("/proc/self/fd"))
-            for _ in range(20_000):
+            for _ in range(40_000):
                 sampler.sample()
-            assert resident() - before < 1 << 18  # 13 bytes a sample
+            assert resident() - before < 1 << 19  # 13 bytes a sample
             assert len(os.listdir("/proc/self/fd")) < files + 200
         finally:
             births.kill()
