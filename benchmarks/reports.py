@@ -49,7 +49,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("correlate",),
     ("correlate", "--rows"),
     ("gaps",),
-    ("at", "now"),
+    ("at", "{newest}"),
     ("plot", "battery"),
     ("plot", "battery", *WHOLE),
     ("plot", "programs", *WHOLE),
@@ -61,7 +61,7 @@ every sample, so its time has no bound.)"""
 
 def label(report: tuple[str, ...]) -> str:
     """Return the command as a user types it, with the start of the database as an age."""
-    return " ".join(report).replace("{start}", "ALL")
+    return " ".join(report).replace("{start}", "ALL").replace("{newest}", "TIME")
 
 
 class Taken(NamedTuple):
@@ -77,12 +77,12 @@ class Taken(NamedTuple):
 
 def times(databases: Mapping[str, Path], days: Mapping[str, int]) -> dict[tuple[str, ...], dict[str, Taken]]:
     """Return the times by report and database. ``days``: how far ALL reaches back, by database."""
-    starts = {name: _newest(path) - days[name] * 86400 for name, path in databases.items()}
+    newest = {name: _newest(path) for name, path in databases.items()}
     found: dict[tuple[str, ...], dict[str, Taken]] = {}
     with runtime_directory() as runtime:
         for report in REPORTS:
             found[report] = {
-                name: _median(_command(report, path, starts[name]), runtime)
+                name: _median(_command(report, path, newest[name], days[name]), runtime)
                 for name, path in databases.items()
             }
     return found
@@ -94,8 +94,9 @@ def python_start() -> Taken:
         return _median([sys.executable, "-c", "pass"], runtime)
 
 
-def _command(report: tuple[str, ...], path: Path, start: float) -> list[str]:
-    return module("query.main", "--db", path, *(word.replace("{start}", str(start)) for word in report))
+def _command(report: tuple[str, ...], path: Path, newest: float, days: int) -> list[str]:
+    times = {"start": newest - days * 86400, "newest": newest}
+    return module("query.main", "--db", path, *(word.format(**times) for word in report))
 
 
 def _median(command: Sequence[str], runtime: Path) -> Taken:
