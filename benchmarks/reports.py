@@ -50,7 +50,7 @@ REPORTS: Final[tuple[tuple[str, ...], ...]] = (
     ("correlate", "--rows"),
     ("gaps",),
     ("at", "{newest}"),
-    ("plot", "battery"),
+    ("plot", "battery", "--since", "{day}"),
     ("plot", "battery", *WHOLE),
     ("plot", "programs", *WHOLE),
     ("health",),
@@ -61,7 +61,7 @@ every sample, so its time has no bound.)"""
 
 def label(report: tuple[str, ...]) -> str:
     """Return the command as a user types it, with the start of the database as an age."""
-    return " ".join(report).replace("{start}", "ALL").replace("{newest}", "TIME")
+    return " ".join(report).replace("{start}", "ALL").replace("{newest}", "TIME").replace("{day}", "DAY")
 
 
 class Taken(NamedTuple):
@@ -95,7 +95,7 @@ def python_start() -> Taken:
 
 
 def _command(report: tuple[str, ...], path: Path, newest: float, days: int) -> list[str]:
-    times = {"start": newest - days * 86400, "newest": newest}
+    times = {"start": newest - days * 86400, "day": newest - 86400, "newest": newest}
     return module("query.main", "--db", path, *(word.format(**times) for word in report))
 
 
