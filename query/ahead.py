@@ -20,7 +20,6 @@ class Ahead:
     """The time left, read once a minute and whenever the status of the battery changes.
 
     If this user may not read the database, the time left is not known.
-
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:

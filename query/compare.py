@@ -15,7 +15,7 @@ from query.report import sql_text
 from query.rollups import PROCESS, SYSTEM, RollUps
 from query.spread import LEAST, TOO_LITTLE, Block, Difference, Mean, difference, mean
 from query.values import shown_span, shown_time
-from query.window import Cuts, History, cut, history_of, outward
+from query.window import History, cut, history_of, outward
 from telemetry import DAY, HOUR
 
 _BLOCK: Final = 300
@@ -170,9 +170,9 @@ def _of_windows(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tup
     if is_long or oldest < history.process_hour_since:
         programs, program_block = PROCESS, DAY
     count = sum(it.samples for side in stretches for it in side)
-    is_raw = count <= MOST_LISTED and oldest >= history.raw_since
-    if is_raw:
-        program_block = block
+    known = history
+    if count <= MOST_LISTED and oldest >= history.raw_since:
+        program_block, known = block, History()  # as if nothing was rolled up: from samples alone
     sides = []
     for name, window, held in zip("AB", windows, stretches, strict=True):
         # Where samples were dropped, processes are known by the hour or day: so must be the time awake.
@@ -181,7 +181,8 @@ def _of_windows(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tup
         if moved != window:
             listed = _stretches(connection, moved, of, block, history)
             said.append(f"programs of {name} are those of {_shown(moved)}")
-        found = _of_window(connection, moved, None if is_raw else programs, program_block)
+        bounds = cut(*moved, programs, known)._asdict() | {"block": program_block}
+        found, _ = _by_program(connection.execute(sql_text("compare_window_programs"), bounds))
         sides.append(_Side(held, found, block, program_block, listed=listed))
     return sides[0], sides[1], ", ".join(said)
 
@@ -195,19 +196,6 @@ def _stretches(
 
 def _shown(window: tuple[float, float]) -> str:
     return f"{shown_time(window[0])} to {shown_time(window[1])}"
-
-
-def _of_window(
-    connection: sqlite3.Connection, window: tuple[float, float], of: RollUps | None, block: int
-) -> _Programs:
-    """Return the programs of one window, from roll-ups, or from samples alone."""
-    start, stop = window
-    bounds = Cuts(start, start, start, start, start, stop)
-    if of:
-        bounds = cut(start, stop, of, history_of(connection))
-    parameters = bounds._asdict() | {"block": block}
-    (found, _) = _by_program(connection.execute(sql_text("compare_window_programs"), parameters))
-    return found
 
 
 def _of_values(connection: sqlite3.Connection, bound: Mapping[str, Any]) -> tuple[_Side, _Side, str]:
