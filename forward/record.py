@@ -72,7 +72,7 @@ class Record:
         return int(self.note("generation") or 0)
 
     def note(self, key: str) -> Any:
-        """Return the value of a note, None if there is no such note."""
+        """Return the value of a note; None: it was never written."""
         return next((value for (value,) in self._rows("SELECT value FROM note WHERE key = ?", (key,))), None)
 
     def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:

@@ -96,7 +96,7 @@ class Reader:
         self._size = size
 
     def batch(self, connection: sqlite3.Connection, now: float, since_run: int) -> Batch:
-        """Return the next unsent samples of ``since_run`` and later runs; empty if there are no more.
+        """Return the next unsent samples of ``since_run`` and later runs; none: all were sent.
 
         ``now``: Unix time. A sample without a time, or with an impossible time, is not sent.
         """
@@ -208,7 +208,7 @@ def newest(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def host_of(connection: sqlite3.Connection) -> str:
-    """Return the host name of the newest run, or this machine's host name if there is no run."""
+    """Return the host name of the newest run; before the first run, that of this machine."""
     found = connection.execute("SELECT host FROM run ORDER BY imported, run_id DESC LIMIT 1").fetchone()
     return str(found[0]) if found else socket.gethostname()
 

@@ -55,7 +55,7 @@ def number(text: str | None) -> float | None:
 
 
 def read_number(path: str) -> float | None:
-    """Return the number in an attribute file, None if there is none."""
+    """Return the number in an attribute file; None: it is missing or not a number."""
     return number(read_attribute(path))
 
 

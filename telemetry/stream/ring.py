@@ -205,7 +205,7 @@ def _follows(before: _Record, after: _Record) -> bool:
 
 
 def _parse(content: bytes, offset: int) -> _Record | None:
-    """Return the record at ``offset``, None if there is no complete record."""
+    """Return the record at ``offset``; None: it is not complete."""
     if offset + _HEADER.size > len(content):
         return None
     _, crc, body_size, run_size, _, _ = _HEADER.unpack_from(content, offset)

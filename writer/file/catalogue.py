@@ -24,7 +24,7 @@ def user_version(database: sqlite3.Connection) -> int:
 
 
 def columns(database: sqlite3.Connection, table: str) -> dict[str, str]:
-    """Return the table's columns with their definitions for ADD COLUMN; empty if there is no such table."""
+    """Return the table's columns with their definitions for ADD COLUMN; empty if the table does not exist."""
     return {
         name: kind + (" NOT NULL" if not_null else "") + (f" DEFAULT ({default})" if default else "")
         # not table_info, which leaves out generated columns
